@@ -1,0 +1,209 @@
+"""From a task's entries to terms that can be run: names resolved, parameters typed, all at load."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from ..sandbox.errors import MarkschemeError, TaskError, UnknownNameError
+from ..tasks.schema import RewardEntry, Task
+from ..verifiers.extract import rules_of
+from ..verifiers.verdict import Verifier
+from .column import Term
+from .component import find_component, range_of, typed_parameters
+
+COMPOSITES = ("cascade", "any_of", "ensemble")
+REDUCTIONS = ("mean", "median", "min")
+
+
+@dataclass(frozen=True)
+class Composite:
+    """cascade, any_of or ensemble of members; a member is a node, or the name of another entry."""
+
+    name: str
+    how: Literal["cascade", "any_of", "ensemble"]
+    members: tuple["Node | str", ...]
+    bounds: tuple[float, float]
+    reduce: str = "mean"
+    clip: tuple[float, float] | None = None
+
+
+Node = Term | Composite
+
+
+@dataclass(frozen=True)
+class Line:
+    """One entry, ready to run: what it computes, what gates it, what it weighs."""
+
+    name: str
+    node: Node
+    entry: RewardEntry
+    watched: bool = False
+
+    @property
+    def gate(self) -> str | None:
+        """The entry that this one pays only together with."""
+        return self.entry.when if isinstance(self.entry.when, str) else None
+
+    @property
+    def route(self) -> Mapping[str, Any] | None:
+        """The row's columns that this entry applies to."""
+        return self.entry.when if isinstance(self.entry.when, dict) else None
+
+
+def build_lines(task: Task) -> dict[str, Line]:
+    """Resolve every entry of a task, in an order in which each stands after what it refers to.
+
+    Raises:
+        TaskError: every mistake of every entry, one a line.
+    """
+    mistakes: list[str] = []
+    lines: dict[str, Line] = {}
+    _try(mistakes, lambda: rules_of(task.extract, task.where("extract")))
+    for section, entries in (("rewards", task.rewards), ("watch", task.watch)):
+        for name, entry in entries.items():
+            node = _try(mistakes, lambda n=name, e=entry, s=section: _node(task, n, e, (s, n)))
+            if node is not None:
+                lines[name] = Line(name, node, entry, watched=section == "watch")
+    if mistakes:
+        raise TaskError("\n".join(mistakes))
+    return _ordered(task, lines)
+
+
+def _try(mistakes: list[str], make: Any) -> Any:
+    try:
+        return make()
+    except MarkschemeError as error:
+        mistakes.append(str(error))
+
+
+def _node(task: Task, name: str, entry: RewardEntry, keys: tuple[str | int, ...]) -> Node:
+    where = task.where(*keys)
+    if entry.use in COMPOSITES:
+        return _composite(task, name, entry, keys)
+    if entry.of:
+        raise TaskError(f"{task.where(*keys, 'of')}: only {', '.join(COMPOSITES)} have members")
+    component = find_component(task, entry.use, task.where(*keys, "use"))
+    given = entry.parameters
+    if "extract" in given:
+        rules_of(given["extract"], task.where(*keys, "extract"))
+    elif "extract" in (getattr(component.function, "__kwdefaults__", None) or {}):
+        given = {**given, "extract": task.extract}  # the task's own policy, unless the entry has one
+    if entry.timeout_s is not None and (not component.is_async or getattr(component, "batch", False)):
+        raise TaskError(
+            f"{task.where(*keys, 'timeout_s')}: {entry.use!r} is not an asynchronous per-sample function; only"
+            " those can be stopped in time so far"
+        )
+    parameters = typed_parameters(component, given, where)
+    bounds = _clipped(range_of(component), entry.clip, task.where(*keys, "clip"))
+    for status, worth in entry.on_failure.items():
+        if not isinstance(worth, str) and not bounds[0] <= worth <= bounds[1]:
+            place = task.where(*keys, "on_failure", status)
+            raise TaskError(f"{place}: {worth} is outside the range of {name!r}, {list(bounds)}")
+    return Term(name, component, parameters, bounds, entry.clip, entry.timeout_s, dict(entry.on_failure), where)
+
+
+def _clipped(
+    bounds: tuple[float, float], clip: tuple[float, float] | None, where: str
+) -> tuple[float, float]:
+    if clip is None:
+        return bounds
+    if clip[0] > bounds[1] or clip[1] < bounds[0]:
+        raise TaskError(f"{where}: {list(clip)} does not meet the component's range {list(bounds)}")
+    return max(clip[0], bounds[0]), min(clip[1], bounds[1])
+
+
+def _composite(task: Task, name: str, entry: RewardEntry, keys: tuple[str | int, ...]) -> Composite:
+    where = task.where(*keys)
+    if not entry.of:
+        raise TaskError(f"{where}: {entry.use} needs its members, such as `of: [exact_match, answer]`")
+    extra = dict(entry.parameters)
+    try:
+        reduce = TypeAdapter(Literal["mean", "median", "min"]).validate_python(extra.pop("reduce", "mean"))
+    except ValidationError as error:
+        raise TaskError(f"{task.where(*keys, 'reduce')}: expected one of {', '.join(REDUCTIONS)}") from error
+    if extra or (entry.use != "ensemble" and "reduce" in entry.parameters):
+        key = next(iter(extra), "reduce")
+        raise TaskError(f"{task.where(*keys, key)}: {entry.use} has no parameter {key!r}")
+    entries = {**task.rewards, **task.watch}
+    members: list[Node | str] = []
+    for i, member in enumerate(entry.of):
+        if isinstance(member, str) and member in entries:
+            members.append(member)
+        else:
+            made = RewardEntry(use=member) if isinstance(member, str) else member
+            members.append(_node(task, made.use, _plain(made, task.where(*keys, "of", i)), (*keys, "of", i)))
+    ends = [_bounds(task, m, entries, keys) for m in members]
+    bounds = _clipped((min(low for low, _ in ends), max(high for _, high in ends)), entry.clip, where)
+    return Composite(name, entry.use, tuple(members), bounds, reduce, entry.clip)  # pyright: ignore[reportArgumentType]
+
+
+def _plain(member: RewardEntry, where: str) -> RewardEntry:
+    if member.weight != 1.0 or member.when is not None:
+        raise TaskError(f"{where}: a member has no weight and no `when`; make it an entry and name it")
+    return member
+
+
+def _bounds(task: Task, member: Node | str, entries: Mapping[str, RewardEntry], keys: Any) -> tuple[float, float]:
+    if not isinstance(member, str):
+        return member.bounds
+    entry = entries[member]
+    if entry.use in COMPOSITES:
+        return _composite(task, member, entry, keys[:1] + (member,)).bounds
+    component = find_component(task, entry.use, task.where(*keys))
+    low, high = _clipped(range_of(component), entry.clip, task.where(*keys))
+    # A closed gate makes the entry worth 0.
+    return (min(low, 0.0), max(high, 0.0)) if entry.when else (low, high)
+
+
+def _refers_to(line: Line) -> set[str]:
+    names = {line.gate} if line.gate else set()
+    nodes: list[Node | str] = [line.node]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, str):
+            names.add(node)
+        elif isinstance(node, Composite):
+            nodes.extend(node.members)
+    return names
+
+
+def _ordered(task: Task, lines: dict[str, Line]) -> dict[str, Line]:
+    """Sort by reference.
+
+    Raises:
+        TaskError: entries that refer to each other in a circle. UnknownNameError: a gate on nothing.
+    """
+    done: dict[str, Line] = {}
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            raise TaskError(f"{task.where('rewards')}: entries refer to each other: {' -> '.join((*path, name))}")
+        if name in done:
+            return
+        for other in sorted(_refers_to(lines[name])):
+            if other not in lines:
+                section = "watch" if lines[name].watched else "rewards"
+                raise UnknownNameError.of("entry", other, lines, where=task.where(section, name, "when"))
+            if lines[other].watched and not lines[name].watched:
+                raise TaskError(f"{task.where('rewards', name)}: {other!r} is only watched; a reward cannot use it")
+            visit(other, (*path, name))
+        done[name] = lines[name]
+
+    for name in lines:
+        visit(name, ())
+    return done
+
+
+def reference_readers(lines: Mapping[str, Line]) -> list[Verifier]:
+    """Return the verifiers that judge by the problem's reference, wherever they stand."""
+    nodes: list[Node | str] = [line.node for line in lines.values()]
+    found = []
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, Composite):
+            nodes.extend(node.members)
+        elif isinstance(node, Term) and isinstance(node.component, Verifier) and node.component.reference_fault:
+            found.append(node.component)
+    return found

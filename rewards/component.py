@@ -1,0 +1,136 @@
+"""What a task's `use:` may name: rewards and verifiers, and the `@reward` decorator."""
+
+import inspect
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar, get_type_hints
+
+from pydantic import ConfigDict, ValidationError, create_model
+
+from ..sandbox.errors import RewardError, TaskError, did_you_mean
+from ..tasks.resolve import Table, resolve
+from ..tasks.schema import RESERVED, Task
+from ..verifiers.verdict import VERIFIERS, Verifier
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+REWARDS = Table(
+    "reward",
+    "markscheme.rewards",
+    {name: f"markscheme.rewards.shaping:{name}" for name in ("length", "overlong", "repetition", "language")},
+)
+
+
+@dataclass(frozen=True)
+class Reward:
+    """A function `(problem, completion, **parameters) -> float | Score` with what it declares."""
+
+    name: str
+    function: Callable[..., Any]
+    range: tuple[float, float] = (0.0, 1.0)
+    """Lowest and highest value; a value outside is a bug of the function."""
+    batch: bool = False
+    """Takes lists and returns a list of the same length."""
+    is_async: bool = False
+
+
+Component = Reward | Verifier
+
+
+def range_of(component: Component) -> tuple[float, float]:
+    """Return a component's lowest and highest value; a verifier is worth 0 or 1."""
+    return component.range if isinstance(component, Reward) else (0.0, 1.0)
+
+
+def reward(
+    name: str,
+    *,
+    range: tuple[float, float] = (0.0, 1.0),  # noqa: A002 (the field's own word)
+    batch: bool = False,
+) -> Callable[[F], F]:
+    """Register a reward: `(problem, completion, **parameters) -> float | Score`.
+
+    Further keyword-only parameters are filled from the task file. The function may be `async`;
+    raise `InfraError` where your own side failed. It stays an ordinary function to its caller.
+
+    Args:
+        name: what `use:` in a task says.
+        range: lowest and highest value; may be infinite.
+        batch: the function takes lists of problems and completions and returns a list of values.
+
+    Raises:
+        RewardError: the name is taken elsewhere, or the range is not one.
+    """
+    if not isinstance(name, str):
+        raise RewardError('use @reward("name"): the name is what a task\'s `use:` says')
+    low, high = map(float, range)
+    if math.isnan(low) or math.isnan(high) or low > high:
+        raise RewardError(f"reward {name!r}: range must be (lowest, highest) (given: {range!r})")
+
+    def register(function: F) -> F:
+        made = Reward(name, function, (low, high), batch, inspect.iscoroutinefunction(function))
+        function.markscheme_component = made  # pyright: ignore[reportFunctionMemberAccess]
+        if REWARDS.builtin.get(name) != f"{function.__module__}:{function.__name__}":
+            if name in VERIFIERS.builtin or name in VERIFIERS.decorated:
+                raise RewardError(f"reward {name!r}: a verifier has this name; choose another")
+            REWARDS.register(name, function, function)
+        return function
+
+    return register
+
+
+def find_component(task: Task, use: str, where: str) -> Component:
+    """Return the component that `use:` names.
+
+    Raises:
+        UnknownNameError: no such name. TaskError: the thing named is not decorated.
+    """
+    if use in REWARDS.decorated and use in VERIFIERS.decorated:
+        raise TaskError(f"{where}: {use!r} is both a reward and a verifier; rename one")
+    found = resolve(
+        use, [REWARDS, VERIFIERS], folder=task.folder, where=where, allow_code=task.allow_code
+    )
+    component = found if isinstance(found, Reward | Verifier) else getattr(found, "markscheme_component", None)
+    if component is None:
+        raise TaskError(
+            f"{where}: {use!r} is not a reward; decorate it with @reward or @verifier, or wrap a"
+            " TRL function with from_trl"
+        )
+    return component
+
+
+def typed_parameters(component: Component, given: dict[str, Any], where: str) -> dict[str, Any]:
+    """Check an entry's flat keys against the function's keyword-only parameters.
+
+    Raises:
+        TaskError: an unknown, missing or ill-typed parameter; close matches are shown.
+    """
+    signature = inspect.signature(component.function)
+    hints = get_type_hints(component.function)
+    known = {
+        p.name: (hints.get(p.name, Any), ... if p.default is p.empty else p.default)
+        for p in signature.parameters.values()
+        if p.kind is p.KEYWORD_ONLY
+    }
+    for key in given:
+        if key not in known:
+            near = did_you_mean(key, [*known, *RESERVED])
+            takes = ", ".join(known) or "no parameters"
+            raise TaskError(f"{where}.{key}: {component.name!r} has no parameter {key!r}{near} (it takes: {takes})")
+    # Aliased fields, so that a parameter may have any name, `schema` included.
+    names = {f"parameter_{i}": name for i, name in enumerate(known)}
+    model = create_model(
+        "Parameters",
+        __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True),
+        **{field: known[name] for field, name in names.items()},
+    )
+    try:
+        filled = model(**{field: given[name] for field, name in names.items() if name in given})
+    except ValidationError as error:
+        detail = error.errors(include_url=False)[0]
+        name = names[str(detail["loc"][0])]
+        if detail["type"] == "missing":
+            raise TaskError(f"{where}: {component.name!r} needs {name!r}") from error
+        raise TaskError(f"{where}.{name}: {detail['msg']} (given: {detail['input']!r})") from error
+    return {name: getattr(filled, field) for field, name in names.items()}

@@ -1,0 +1,288 @@
+"""`MarkScheme`: a task's entries, run over completions and combined into scores."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ..sandbox.errors import DataError, RewardError, TaskError
+from ..tasks.problem import Completion, Problem
+from ..tasks.schema import Task
+from ..verifiers.verdict import Verifier
+from .build import Composite, Line, Node, build_lines, reference_readers
+from .column import Term, run_column
+from .compose import ensemble, fold, renormalised, total_range
+from .score import Part, Score, Status
+
+Column = list[Part]
+_OK = Status.OK
+
+
+class MarkScheme:
+    """The composition that a task declares. Safe to share between threads once built.
+
+    Raises:
+        TaskError: every entry that cannot be resolved or typed, with file and line.
+    """
+
+    def __init__(self, task: Task):
+        self.task = task
+        self._lines = build_lines(task)
+        self._order = [name for name in (*task.rewards, *task.watch)]
+        self._accuracy_line = self._find_accuracy_line()
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The lowest and highest value of a score, with the final weights."""
+        terms = [
+            (line.entry.weight_at(None), _gated(line)) for line in self._lines.values() if not line.watched
+        ]
+        return total_range(terms, self.task.combine)
+
+    def _find_accuracy_line(self) -> str | None:
+        """Return the entry that says whether a completion is right: `correct`, or the first verifier."""
+        if "correct" in self.task.rewards:
+            return "correct"
+        return next((name for name in self.task.rewards if _is_verifier(self._lines[name].node)), None)
+
+    def is_right(self, score: Score) -> bool | None:
+        """Say whether a scored completion is right; None if that could not be judged.
+
+        The entry named `correct` tells, else the first one that is a verifier, else a value at the
+        top of the scheme's range.
+        """
+        if self._accuracy_line is None:
+            return None if score.value is None else score.value >= self.range[1]
+        return part_is_right(score.parts[self._accuracy_line], self._lines[self._accuracy_line].node.bounds)
+
+    def check_references(self, problems: Sequence[Problem]) -> None:
+        """Look at every reference before anything is scored.
+
+        Raises:
+            DataError: all problems whose reference is missing or cannot be judged by.
+        """
+        faults = []
+        for problem in problems if reference_readers(self._lines) else ():
+            for reader in reference_readers(self._lines):
+                assert reader.reference_fault is not None
+                found = [f"{reader.reference_fault(r)} ({r!r})" for r in problem.references if reader.reference_fault(r)]
+                if not problem.references or found:
+                    faults.append(f"problem {problem.id}: reference {', '.join(found) or 'is missing'}")
+        faults = list(dict.fromkeys(faults))
+        if faults:
+            shown = "\n".join(faults[:20]) + (f"\nand {len(faults) - 20} more" if len(faults) > 20 else "")
+            where = self.task.where("problem", "reference")
+            raise DataError(f"{where}: {len(faults)} reference(s) cannot be judged by:\n{shown}")
+
+    def score(
+        self, problems: Sequence[Problem], completions: Sequence[Completion], *, step: int | None = None
+    ) -> list[Score]:
+        """Score completions; `completions[i]` answers `problems[i]`.
+
+        Args:
+            problems: one a completion (repeat it for a group).
+            completions: as many.
+            step: the training step, for weights that change; None = the final weights.
+
+        Returns:
+            One Score a completion, in order. What fails is told in its status, never as a silent 0.
+
+        Raises:
+            RewardError: the lists differ in length, or a failure whose `on_failure` is `stop`.
+        """
+        if len(problems) != len(completions):
+            raise RewardError(
+                f"score() takes one problem for each completion (given: {len(problems)} and {len(completions)})"
+            )
+        columns: dict[str, Column] = {}
+        for line in self._lines.values():
+            weight = 0.0 if line.watched else line.entry.weight_at(step)
+            columns[line.name] = self._run_line(line, problems, completions, columns, weight)
+        rows = zip(*(columns[name] for name in self._order), strict=True)
+        return [self._combine(dict(zip(self._order, row, strict=True))) for row in rows]
+
+    def _run_line(
+        self, line: Line, problems: Sequence[Problem], completions: Sequence[Completion],
+        columns: Mapping[str, Column], weight: float,
+    ) -> Column:  # fmt: skip
+        if line.entry.when is None:
+            return _run_node(line.node, problems, completions, columns, weight)
+        closed = self._closed(line, problems, columns, weight)
+        open_rows = [i for i, part in enumerate(closed) if part is None]
+        narrowed = {name: [column[i] for i in open_rows] for name, column in columns.items()}
+        some = [problems[i] for i in open_rows], [completions[i] for i in open_rows]
+        ran = _run_node(line.node, *some, narrowed, weight)
+        for i, part in zip(open_rows, ran, strict=True):
+            if line.gate and columns[line.gate][i].value is None and part.value != 0:
+                # The gate could not be judged, so neither can what it guards; 0 stays 0 either way.
+                part = Part(None, weight, columns[line.gate][i].status, "gate_unknown", verdict=part.verdict)
+            closed[i] = part
+        return [part for part in closed if part is not None]
+
+    def _closed(
+        self, line: Line, problems: Sequence[Problem], columns: Mapping[str, Column], weight: float
+    ) -> list[Part | None]:
+        """Return a finished part for each row that the entry's `when` shuts out, None for the others."""
+        if line.gate:
+            bounds = self._lines[line.gate].node.bounds
+            shut = [part_is_right(part, bounds) is False for part in columns[line.gate]]
+            return [Part(0.0, weight, Status.OK, "gate_closed") if s else None for s in shut]
+        assert line.route is not None
+        return [
+            None if self._routed(line, problem) else Part(None, weight, Status.NOT_APPLICABLE, "routed elsewhere")
+            for problem in problems
+        ]
+
+    def _routed(self, line: Line, problem: Problem) -> bool:
+        for column, wanted in (line.route or {}).items():
+            if column not in problem.info:
+                section = "watch" if line.watched else "rewards"
+                raise TaskError(
+                    f"{self.task.where(section, line.name, 'when')}: problem {problem.id} has no column"
+                    f" {column!r} (columns: {', '.join(problem.info)})"
+                )
+            if problem.info[column] not in (wanted if isinstance(wanted, list) else [wanted]):
+                return False
+        return True
+
+    def _combine(self, parts: dict[str, Part]) -> Score:
+        if self.task.combine == "sum":  # the common case, kept short
+            total, fine = 0.0, True
+            for part in parts.values():
+                if part.value is None:
+                    break
+                total += part.weight * part.value
+                fine = fine and part.status is _OK
+            else:
+                return Score(total, _OK if fine else _first_status(parts), parts)
+        return self._combine_slowly(parts)
+
+    def _combine_slowly(self, parts: dict[str, Part]) -> Score:
+        counted = {name: part for name, part in parts.items() if not self._lines[name].watched}
+        applies = [part.status is not Status.NOT_APPLICABLE for part in counted.values()]
+        weights = renormalised([part.weight for part in counted.values()], applies)
+        terms = []
+        for (name, part), weight, use in zip(counted.items(), weights, applies, strict=True):
+            part.weight = weight
+            if use:
+                terms.append((part.value, weight, _gated(self._lines[name])))
+        value = fold(terms, self.task.combine)
+        if value is not None:
+            return Score(value, _first_status(counted), parts)
+        status = next((p.status for p in counted.values() if p.value is None and p.weight != 0), None)
+        return Score(None, status or Status.NOT_APPLICABLE, parts)
+
+    def as_trl(self, *, prefill: str = "") -> list[Callable[..., Any]]:
+        """Return this scheme as TRL reward functions; see `adapters.as_trl`."""
+        from .adapters import as_trl  # adapters builds on this module
+
+        return as_trl(self, prefill=prefill)
+
+    def as_verl(self) -> Callable[..., dict[str, float]]:
+        """Return this scheme as verl's `compute_score`; see `adapters.as_verl`."""
+        from .adapters import as_verl
+
+        return as_verl(self)
+
+
+def _first_status(parts: Mapping[str, Part]) -> Status:
+    """Return the first status of a counting part that is not ok, so that it is counted and shown."""
+    for part in parts.values():
+        if part.status is not Status.OK and part.weight != 0 and part.status is not Status.NOT_APPLICABLE:
+            return part.status
+    return Status.OK
+
+
+def _gated(line: Line) -> tuple[float, float]:
+    """Return an entry's range; a closed gate makes it worth 0."""
+    low, high = line.node.bounds
+    return (min(low, 0.0), max(high, 0.0)) if line.gate else (low, high)
+
+
+def part_is_right(part: Part, bounds: tuple[float, float]) -> bool | None:
+    """Say whether a part holds: by its verdict, else by a value at the top of the range."""
+    if part.verdict is not None:
+        return part.verdict.correct
+    return None if part.value is None else part.value >= bounds[1]
+
+
+def _is_verifier(node: Node) -> bool:
+    if isinstance(node, Composite):
+        return all(not isinstance(member, str) and _is_verifier(member) for member in node.members)
+    return isinstance(node.component, Verifier)
+
+
+def _run_node(
+    node: Node, problems: Sequence[Problem], completions: Sequence[Completion],
+    columns: Mapping[str, Column], weight: float,
+) -> Column:  # fmt: skip
+    if isinstance(node, Term):
+        return run_column(node, problems, completions, weight)
+    if node.how == "cascade":
+        parts = _cascade(node, problems, completions, columns, weight)
+    else:
+        ran = [_member(m, problems, completions, columns, weight) for m in node.members]
+        join = _any_of if node.how == "any_of" else _ensemble
+        parts = [join(node, list(row), weight) for row in zip(*ran, strict=True)]
+    for part in parts if node.clip is not None else ():
+        if part.value is not None and node.clip is not None:
+            part.value = min(max(part.value, node.clip[0]), node.clip[1])
+    return parts
+
+
+def _member(member: Node | str, problems: Any, completions: Any, columns: Mapping[str, Column], weight: float) -> Column:
+    if isinstance(member, str):
+        return columns[member]
+    return _run_node(member, problems, completions, columns, weight)
+
+
+def _name(member: Node | str) -> str:
+    return member if isinstance(member, str) else member.name
+
+
+def _copy(part: Part, weight: float, **detail: Any) -> Part:
+    return Part(
+        part.value, weight, part.status, part.reason, part.seconds, {**(part.detail or {}), **detail}, part.verdict
+    )
+
+
+def _cascade(
+    node: Composite, problems: Sequence[Problem], completions: Sequence[Completion],
+    columns: Mapping[str, Column], weight: float,
+) -> Column:  # fmt: skip
+    """Ask members in order, cheap ones first; the first that can tell decides.
+
+    Only "could not be judged" falls through; a bug stays one.
+    """
+    decided: list[Part | None] = [None] * len(completions)
+    left = list(range(len(completions)))
+    for member in node.members:
+        if not left:
+            break
+        narrowed = {name: [column[i] for i in left] for name, column in columns.items()}
+        some = [problems[i] for i in left], [completions[i] for i in left]
+        still = []
+        for i, part in zip(left, _member(member, *some, narrowed, weight), strict=True):
+            decided[i] = _copy(part, weight, decided_by=_name(member))
+            if part.status in (Status.ABSTAIN, Status.INFRA_ERROR, Status.NOT_APPLICABLE) and part.value is None:
+                still.append(i)
+        left = still
+    return [part for part in decided if part is not None]
+
+
+def _any_of(node: Composite, parts: list[Part], weight: float) -> Part:
+    """Return the best member; an unknown one hides it unless the best is the highest possible."""
+    known = [(part.value, -i) for i, part in enumerate(parts) if part.value is not None]
+    best = -max(known)[1] if known else None
+    unknown = next((part for part in parts if part.value is None and part.status is not Status.NOT_APPLICABLE), None)
+    if best is not None and (unknown is None or parts[best].value >= node.bounds[1]):  # pyright: ignore[reportOptionalOperand]
+        return _copy(parts[best], weight, decided_by=_name(node.members[best]))
+    return _copy(unknown or parts[0], weight)
+
+
+def _ensemble(node: Composite, parts: list[Part], weight: float) -> Part:
+    values = {_name(m): part.value for m, part in zip(node.members, parts, strict=True)}
+    value = ensemble([p.value for p in parts if p.status is not Status.NOT_APPLICABLE], node.reduce)
+    seconds = sum(part.seconds for part in parts)
+    if value is None:
+        unknown = next((p for p in parts if p.value is None and p.status is not Status.NOT_APPLICABLE), parts[0])
+        return _copy(unknown, weight, members=values)
+    return Part(value, weight, Status.OK, "", seconds, {"members": values})

@@ -1,0 +1,55 @@
+"""Built-in rewards that shape: length, repetition, language. Each is a measure turned into a value."""
+
+from typing import Literal
+
+from ..sandbox.errors import RewardError
+from ..tasks.problem import Completion, Problem
+from ..verifiers.format import language_share, length_of, repetition_share
+from .component import reward
+
+Unit = Literal["tokens", "words", "characters"]
+
+
+@reward("length")
+def length(
+    problem: Problem, completion: Completion, *, target: int, tolerance: int = 0, unit: Unit = "words"
+) -> float:
+    """Return 1 within `tolerance` of `target`, falling to 0 at a distance of `target` beyond it."""
+    if target <= 0 or tolerance < 0:
+        raise RewardError(f"length: target must be positive, tolerance not negative (given: {target}, {tolerance})")
+    distance = max(0, abs(length_of(completion, unit) - target) - tolerance)
+    return max(0.0, 1.0 - distance / target)
+
+
+@reward("overlong", range=(-1.0, 0.0))
+def overlong(
+    problem: Problem, completion: Completion, *, max_tokens: int, cache_tokens: int, unit: Unit = "tokens"
+) -> float:
+    """Return the soft overlong punishment, -1 to 0.
+
+    0 up to max_tokens - cache_tokens, then linearly down to -1 at max_tokens, and -1 beyond.
+    Source: DAPO (arXiv 2503.14476), equation 13.
+    """
+    if not 0 < cache_tokens <= max_tokens:
+        raise RewardError(
+            f"overlong: expected 0 < cache_tokens <= max_tokens (given: {cache_tokens}, {max_tokens})"
+        )
+    over = length_of(completion, unit) - (max_tokens - cache_tokens)
+    return -min(max(over / cache_tokens, 0.0), 1.0)
+
+
+@reward("repetition", range=(-1.0, 0.0))
+def repetition(problem: Problem, completion: Completion, *, n: int = 3) -> float:
+    """Return minus the share of repeated word n-grams, -1 to 0."""
+    if n < 1:
+        raise RewardError(f"repetition: n must be at least 1 (given: {n})")
+    return -repetition_share(completion.text, n)
+
+
+@reward("language")
+def language(problem: Problem, completion: Completion, *, to: str = "en") -> float:
+    """Return the share of words in the script of language `to`, 0 to 1.
+
+    Source: DeepSeek-R1 (arXiv 2501.12948), language consistency reward.
+    """
+    return language_share(completion.text, to)

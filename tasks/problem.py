@@ -1,0 +1,96 @@
+"""What is asked and what was answered: `Problem` and `Completion`."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Message = dict[str, Any]
+Prompt = str | tuple[Message, ...]
+
+
+class Problem(BaseModel):
+    """One thing that is asked, and what a right answer is judged by."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = ""
+    """Stable name; left empty it is the first 16 hex digits of a hash of prompt and reference."""
+    prompt: Prompt
+    """Text, or chat messages (`{"role": ..., "content": ...}`) without the task's system text."""
+    reference: str | tuple[str, ...] | None = None
+    """The accepted answer, or several of which any one is right."""
+    tests: Any = None
+    """Tests for a program, as plain data."""
+    solution: str | None = None
+    """A right completion, for checks only: never shown to the policy."""
+    info: Mapping[str, Any] = Field(default_factory=dict)
+    """The row's own columns, and what the task's `info:` templates add; gates by row read it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, data: Any) -> Any:
+        """Give numbers their text, lists their tuple and the id its hash."""
+        if not isinstance(data, dict):
+            return data
+        data = dict(data)
+        for key in ("prompt", "reference"):
+            if isinstance(data.get(key), list):
+                data[key] = tuple(data[key])
+        reference = data.get("reference")
+        if isinstance(reference, tuple):
+            data["reference"] = tuple(_text(item) for item in reference)
+        elif reference is not None:
+            data["reference"] = _text(reference)
+        data["id"] = str(data.get("id") or content_id(data.get("prompt"), data.get("reference")))
+        return data
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Every accepted answer; empty when the problem has none."""
+        if self.reference is None:
+            return ()
+        return (self.reference,) if isinstance(self.reference, str) else self.reference
+
+
+def _text(value: Any) -> Any:
+    """Return a number's text; leave all else to the model's own check."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def content_id(prompt: Any, reference: Any = None) -> str:
+    """Return 16 hex digits that name this content: the same on every machine and in every order."""
+    canonical = json.dumps([prompt, reference], ensure_ascii=False, sort_keys=True, default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+@dataclass(slots=True)
+class Completion:
+    """One answer of a policy, with what is needed to score it and to learn from it.
+
+    Only `text` is needed for scoring; the engine fills the rest.
+    """
+
+    text: str
+    """The generated text, without the end-of-sequence token."""
+    token_ids: list[int] = field(default_factory=list)
+    """The generated ids, the end-of-sequence token included where one was sampled."""
+    logprobs: list[float] = field(default_factory=list)
+    """Nats, one per generated id: log-probability under the distribution that was sampled from."""
+    loss_mask: list[int] | None = None
+    """1 where the policy wrote the token, 0 where a tool or a template put it; None = all ones."""
+    prompt_token_ids: list[int] = field(default_factory=list)
+    """The ids that the policy was given."""
+    finish_reason: str | None = None
+    """`stop` (an end token was sampled) or `length` (cut at max_new_tokens)."""
+    weight_version: int | None = None
+    """How many updates the sampling weights had seen."""
+    prefill: str = ""
+    """The start of the answer that the chat template already put into the prompt.
+
+    R1-style templates end the prompt in `<think>` and a line break, so the completion holds only
+    the closing tag; format checks and extraction read `prefill + text`.
+    """

@@ -1,0 +1,115 @@
+"""`Verdict`: whether an answer is right, why, and on what evidence; and the `@verifier` decorator."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from ..sandbox.errors import RewardError
+from ..tasks.resolve import Table
+
+
+class Reason(StrEnum):
+    """Why a verdict is what it is: a closed list."""
+
+    EQUAL = "equal"  # the answer means what the reference means
+    DIFFERENT = "different"  # it means something else
+    NO_ANSWER = "no_answer"  # no rule of extraction found one
+    EMPTY = "empty"  # found, and nothing in it
+    AMBIGUOUS = "ambiguous"  # offers alternatives (`3 or 4`)
+    DENIED = "denied"  # denies the value (`not 5`)
+    UNITS_DIFFER = "units_differ"  # the number fits, its unit does not
+    UNPARSABLE_ANSWER = "unparsable_answer"  # cannot mean a value (`1/0`)
+    UNPARSABLE_REFERENCE = "unparsable_reference"  # the author's: found when a task is loaded
+    TOO_LARGE = "too_large"  # over a cap, not evaluated
+    TIMEOUT = "timeout"
+    MEMORY = "memory"
+    UNDECIDED = "undecided"  # no tier could tell
+    PASSED = "passed"  # a check other than of an answer: holds
+    FAILED = "failed"  # does not hold
+
+
+@dataclass(slots=True)
+class Verdict:
+    """One judgement. Three values: right, wrong, and could not be judged."""
+
+    correct: bool | None
+    """None = could not be judged; never to be read as False."""
+    reason: Reason = Reason.UNDECIDED
+    """From the closed list."""
+    extracted: str | None = None
+    """The answer that was judged."""
+    tier: str = ""
+    """The tier that decided."""
+    share: float | None = None
+    """Share of cases passed, 0 to 1, where there are cases."""
+    evidence: dict[str, Any] = field(default_factory=dict)
+    """Whatever shows why: normal forms, the tag that is missing, failing cases."""
+    seconds: float = 0.0
+    """Wall time of the judgement, where it was measured."""
+
+    def __bool__(self) -> bool:
+        """Refuse truth testing: `if verdict:` would read "could not be judged" as wrong."""
+        raise TypeError("a Verdict has three values; compare verdict.correct with True, False or None")
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """A function `(problem, completion, **parameters) -> bool | None | Verdict` with its name."""
+
+    name: str
+    function: Callable[..., Any]
+    is_async: bool = False
+    reference_fault: Callable[[str], str | None] | None = None
+    """Says why a reference cannot be judged by, or None; asked for every problem at load."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function itself."""
+        return self.function(*args, **kwargs)
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+VERIFIERS = Table(
+    "verifier",
+    "markscheme.verifiers",
+    {
+        name: f"markscheme.verifiers.{module}:{name}"
+        for module, names in {
+            "answer": ("answer", "exact_match", "choice"),
+            "format": ("think_answer", "boxed", "regex", "json_schema"),
+        }.items()
+        for name in names
+    },
+)
+
+
+def verifier(
+    name: str, *, reference_fault: Callable[[str], str | None] | None = None
+) -> Callable[[F], F]:
+    """Register a verifier: `(problem, completion, **parameters) -> bool | None | Verdict`.
+
+    None means "cannot be judged". Further keyword-only parameters are filled from the task file.
+    The function may be `async`. It stays an ordinary function to its caller.
+
+    Args:
+        name: what `use:` in a task says.
+        reference_fault: says why a reference cannot be judged by, or None. With it, a problem
+            without a usable reference is an error when its task is loaded.
+
+    Raises:
+        RewardError: the name is taken elsewhere.
+    """
+    if not isinstance(name, str):
+        raise RewardError('use @verifier("name"): the name is what a task\'s `use:` says')
+
+    def register(function: F) -> F:
+        built_in = VERIFIERS.builtin.get(name) == f"{function.__module__}:{function.__name__}"
+        made = Verifier(name, function, inspect.iscoroutinefunction(function), reference_fault)
+        function.markscheme_component = made  # pyright: ignore[reportFunctionMemberAccess]
+        if not built_in:
+            VERIFIERS.register(name, function, function)
+        return function
+
+    return register
