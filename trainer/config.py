@@ -1,0 +1,269 @@
+"""The grammar of a run file: which tasks, which policy, which algorithm.
+
+TRL's names are accepted for their ours (`TRL_NAMES`); a preset fills what the file leaves open.
+"""
+
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from ..sandbox.errors import did_you_mean
+from ..tasks.load import find_task
+from ..tasks.yaml_file import YamlFile, apply_overrides, read_yaml, validate
+from .presets import PRESETS, preset_values
+
+TRL_NAMES = {
+    "num_generations": "group_size",
+    "num_iterations": "inner_updates",
+    "learning_rate": "lr",
+    "max_steps": "steps",
+    "beta": "kl_coef",
+    "epsilon": "clip_low",
+    "epsilon_high": "clip_high",
+}
+"""TRL's name to ours, under `algorithm:`; `max_completion_length` is `sampling.max_new_tokens`."""
+
+
+class Section(BaseModel):
+    """A part of a run file: frozen, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PolicyConfig(Section):
+    """The model that learns."""
+
+    model: str = "tiny"
+    """`tiny` (built and warm-started here), a local folder, or a hub id."""
+    chat_template: bool = True
+    """Put text prompts through the tokenizer's chat template, where it has one."""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Of weights and computation."""
+
+
+class AlgorithmConfig(Section):
+    """GRPO's settings; paper symbols in brackets."""
+
+    preset: str = "deepseekmath"
+    """Fills what is not given: `markscheme list presets`."""
+    mode: Literal["outcome"] = "outcome"
+    """One advantage a completion."""
+    steps: int = Field(100, ge=0)
+    """Sampling steps (M)."""
+    group_size: int = Field(8, ge=2)
+    """Completions of one problem (G); a group of one has no advantage."""
+    groups_per_step: int = Field(8, ge=1)
+    """Problems of one step."""
+    inner_updates: int = Field(1, ge=1)
+    """Passes over each step's completions (mu)."""
+    minibatches: int = Field(1, ge=1)
+    """Optimizer steps of one pass."""
+    lr: float = Field(1e-6, gt=0)
+    """Learning rate of AdamW, the highest of the schedule."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Of AdamW."""
+    weight_decay: float = Field(0.0, ge=0)
+    """Of AdamW."""
+    warmup_steps: int = Field(0, ge=0)
+    """Steps over which the learning rate rises from 0, linearly."""
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    """What it does after that: stays, or falls to 0 by the last step."""
+    max_grad_norm: float = Field(1.0, gt=0)
+    """Gradients are scaled down to this norm."""
+    clip_low: float = Field(0.2, ge=0, le=1)
+    """Lower clip of the ratio (epsilon)."""
+    clip_high: float = Field(0.2, ge=0)
+    """Upper clip of the ratio."""
+    ratio: Literal["token", "sequence", "none"] = "token"
+    """See `policy_loss`."""
+    kl_coef: float = Field(0.0, ge=0)
+    """Weight of the KL to the reference (beta); 0 = no reference is kept."""
+    kl: Literal["k1", "k2", "k3", "k3_ratio"] = "k3"
+    """The estimate of the KL."""
+    std: Literal["population", "sample", "batch", "none"] = "population"
+    """See `outcome_advantages`."""
+    eps: float = Field(0.0, ge=0)
+    """Added to the std."""
+    aggregate: Literal["sequence_mean", "token_mean", "constant"] = "sequence_mean"
+    """How token losses become one number."""
+    constant_length: int | None = Field(None, ge=1)
+    """For `constant`: tokens to divide each completion by; None = max_new_tokens."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_preset(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        data = {TRL_NAMES.get(key, key): value for key, value in data.items()}
+        if "clip_low" in data:
+            data.setdefault("clip_high", data["clip_low"])
+        name = data.get("preset", "deepseekmath")
+        if name not in PRESETS:
+            raise ValueError(f"unknown preset {name!r}{did_you_mean(str(name), PRESETS)} (known: {', '.join(PRESETS)})")
+        filled = preset_values(name)
+        filled.pop("max_new_tokens")
+        return {**filled, **data}
+
+
+class SamplingConfig(Section):
+    """How completions are sampled."""
+
+    temperature: float = Field(1.0, ge=0)
+    """Logits are divided by it; 0 = the likeliest token, for evaluation only."""
+    top_p: float = Field(1.0, gt=0, le=1)
+    """Sample from the smallest set of tokens with this probability."""
+    max_new_tokens: int = Field(1024, ge=1)
+    """Longer completions are cut."""
+
+
+class EngineConfig(Section):
+    """What samples."""
+
+    kind: Literal["hf"] = "hf"
+    """`hf`: transformers, on the policy's own weights."""
+    max_rows: int = Field(256, ge=1)
+    """Completions that are sampled at once."""
+
+
+class EvalConfig(Section):
+    """One held-out evaluation: before the first step, after the last, and in between."""
+
+    task: str
+    """A task's name or file."""
+    split: str = "test"
+    """Its split; never overlaps with what is trained on."""
+    n: int = Field(4, ge=1)
+    """Samples a problem, beside one greedy answer."""
+    every: int = Field(0, ge=0)
+    """Steps between evaluations; 0 = before and after only."""
+    limit: int | None = Field(200, ge=1)
+    """At most this many problems."""
+
+
+class SaveConfig(Section):
+    """Checkpoints."""
+
+    every: int = Field(10, ge=1)
+    """Steps between checkpoints; one more is written at the end."""
+    keep: int = Field(2, ge=1)
+    """How many to keep."""
+
+
+class RunConfig(Section):
+    """One training run: the content of a run file."""
+
+    tasks: dict[str, float]
+    """Tasks by name or file, with the share of groups that each gets. A list means equal shares."""
+    policy: PolicyConfig = PolicyConfig()
+    algorithm: AlgorithmConfig = AlgorithmConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    engine: EngineConfig = EngineConfig()
+    eval: tuple[EvalConfig, ...] = ()
+    save: SaveConfig = SaveConfig()
+    seed: int = 0
+    """Of everything: the tiny policy, the order of problems, sampling."""
+    device: str = "auto"
+    """`auto` (cuda, else mps, else cpu), or a torch device."""
+    threads: int = Field(1, ge=1)
+    """CPU threads. More are slower on a busy machine, and change results in the last bits."""
+    microbatch_tokens: int = Field(16384, ge=1)
+    """Tokens, padding included, of one forward and backward pass."""
+    out: str | None = None
+    """The run's folder; None = runs/NAME-TIME-sSEED."""
+    trackers: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ()
+    """Where metrics go besides metrics.jsonl."""
+    task_overrides: tuple[str, ...] = ()
+    """`key=value` settings for every task, as `--set task.key=value` gives them."""
+
+    @field_validator("tasks", mode="before")
+    @classmethod
+    def _shares(cls, tasks: Any) -> Any:
+        if isinstance(tasks, str):
+            tasks = [tasks]
+        if isinstance(tasks, list):
+            shares: dict[str, Any] = {}
+            for item in tasks:
+                shares.update(item if isinstance(item, dict) else {item: 1.0})
+            tasks = shares
+        if not tasks:
+            raise ValueError("name at least one task")
+        if isinstance(tasks, dict) and not all(isinstance(s, int | float) and s > 0 for s in tasks.values()):
+            raise ValueError("a task's share must be a positive number, such as {gsm8k: 2, addition: 1}")
+        return tasks
+
+    @model_validator(mode="before")
+    @classmethod
+    def _preset_length(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("algorithm", {}), dict):
+            name = (data.get("algorithm") or {}).get("preset", "deepseekmath")
+            sampling = dict(data.get("sampling") or {})
+            if name in PRESETS:
+                sampling.setdefault("max_new_tokens", preset_values(name)["max_new_tokens"])
+            return {**data, "sampling": sampling}
+        return data
+
+    @model_validator(mode="after")
+    def _can_learn(self) -> "RunConfig":
+        if self.sampling.temperature == 0:
+            raise ValueError("sampling.temperature 0 makes every group equal: nothing can be learned from it")
+        if self.algorithm.minibatches > self.algorithm.groups_per_step * self.algorithm.group_size:
+            raise ValueError("algorithm.minibatches is more than there are completions in a step")
+        return self
+
+    @property
+    def name(self) -> str:
+        """The tasks' names, joined."""
+        return "+".join(Path(task).stem for task in self.tasks)
+
+
+def load_run(run: str | Path | dict[str, Any] | RunConfig, *, overrides: Sequence[str] = ()) -> RunConfig:
+    """Load a run file, a mapping, or a task's name or file with the embedded default policy.
+
+    Args:
+        run: what to train.
+        overrides: `a.b=value` settings; those that start with `task.` go to every task.
+
+    Raises:
+        TaskError: every mistake at once, each with file, line and key path.
+    """
+    if isinstance(run, RunConfig):
+        if not overrides:
+            return run
+        run = run.model_dump(mode="json")
+    file = YamlFile(None, dict(run)) if isinstance(run, dict) else _run_file(run)
+    for_tasks = [o.removeprefix("task.") for o in overrides if o.startswith("task.")]
+    apply_overrides(file, [o for o in overrides if not o.startswith("task.")])
+    if for_tasks:
+        file.data["task_overrides"] = [*(file.data.get("task_overrides") or ()), *for_tasks]
+    return validate(RunConfig, file)
+
+
+def _run_file(name: str | Path) -> YamlFile:
+    """Read a run file; for a task, return the embedded default run on that task."""
+    path = Path(name)
+    if path.is_file() and "tasks" in (file := read_yaml(path)).data:
+        file.data["tasks"] = _beside(path.parent, file.data["tasks"])
+        return file
+    task = str(name) if not path.is_file() else str(path)
+    find_task(name)
+    default = read_yaml(Path(str(files(__package__).joinpath("quickstart.yaml"))))
+    default.data["tasks"] = [task]
+    default.data["eval"] = [{**evaluation, "task": task} for evaluation in default.data["eval"]]
+    return default
+
+
+def _beside(folder: Path, tasks: Any) -> Any:
+    """Let a run file name task files that lie beside it."""
+
+    def place(name: Any) -> Any:
+        near = folder / str(name)
+        return str(near) if str(name).endswith((".yaml", ".yml")) and near.is_file() else name
+
+    if isinstance(tasks, list):
+        return [{place(k): v for k, v in t.items()} if isinstance(t, dict) else place(t) for t in tasks]
+    if isinstance(tasks, dict):
+        return {place(name): share for name, share in tasks.items()}
+    return place(tasks)

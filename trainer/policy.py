@@ -1,0 +1,166 @@
+"""The model that learns, with its tokenizer: loading, prompts, end tokens, limits."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..sandbox.errors import PolicyError
+from ..tasks.problem import Problem
+from ..tasks.schema import Task
+from .config import PolicyConfig
+
+
+@dataclass(frozen=True)
+class EncodedPrompt:
+    """A prompt as the policy gets it."""
+
+    token_ids: list[int]
+    prefill: str = ""
+    """What the template already opened of the answer; see `Completion.prefill`."""
+
+
+@dataclass
+class Policy:
+    """A causal language model with what is needed to prompt it and to know when it ends."""
+
+    model: Any
+    tokenizer: Any
+    eos_ids: tuple[int, ...]
+    name: str
+    use_chat_template: bool = True
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.model.device
+
+    @property
+    def pad_id(self) -> int:
+        """An id for padding; its positions are masked, so any id serves."""
+        pad = self.tokenizer.pad_token_id
+        return self.eos_ids[0] if pad is None else pad
+
+    @property
+    def context(self) -> int | None:
+        """The most positions that the model takes, prompt and completion together."""
+        config = self.model.config.get_text_config()
+        return getattr(config, "max_position_embeddings", None)
+
+    def render(self, task: Task, problem: Problem) -> tuple[str, str]:
+        """Return the prompt's text as the policy reads it, and the `prefill` at its end.
+
+        Raises:
+            PolicyError: chat messages or a system text, and the tokenizer has no chat template.
+        """
+        has_template = bool(self.tokenizer.chat_template)
+        is_chat = not isinstance(problem.prompt, str)
+        if not has_template and (is_chat or task.system):
+            what = "prompts are chat messages" if is_chat else "has a system text"
+            raise PolicyError(
+                f"task {task.name!r} {what}, and the tokenizer of {self.name!r} has no chat template;"
+                " give a chat model, or make the prompt one text and drop `system:`"
+            )
+        if not has_template or not (is_chat or task.system or self.use_chat_template):
+            return str(problem.prompt), ""
+        messages = [{"role": "user", "content": problem.prompt}] if not is_chat else list(problem.prompt)
+        if task.system:
+            messages = [{"role": "system", "content": task.system}, *messages]
+        with_opening = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        without = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=False)
+        opening = with_opening.removeprefix(without)
+        opened = opening.rfind("<think>")
+        prefill = opening[opened:] if opened >= 0 and "</think>" not in opening[opened:] else ""
+        return with_opening, prefill
+
+    def encode(self, task: Task, problem: Problem, *, max_new_tokens: int) -> EncodedPrompt:
+        """Return a problem's prompt as ids.
+
+        Raises:
+            PolicyError: the prompt is empty, or with `max_new_tokens` exceeds the context.
+        """
+        text, prefill = self.render(task, problem)
+        from_template = bool(self.tokenizer.chat_template) and text != problem.prompt
+        # A chat template writes the special tokens itself; adding them again would double BOS.
+        ids = self.tokenizer(text, add_special_tokens=not from_template)["input_ids"]
+        if not ids:
+            raise PolicyError(f"problem {problem.id} of {task.name!r}: the prompt has no tokens ({text!r})")
+        if self.context is not None and len(ids) + max_new_tokens > self.context:
+            raise PolicyError(
+                f"problem {problem.id} of {task.name!r}: prompt of {len(ids)} tokens and {max_new_tokens} new ones"
+                f" exceed the context of {self.context}; lower sampling.max_new_tokens or drop long prompts"
+            )
+        self._check_round_trip(text, ids, problem, task)
+        return EncodedPrompt(list(ids), prefill)
+
+    def _check_round_trip(self, text: str, ids: Sequence[int], problem: Problem, task: Task) -> None:
+        """Refuse a tokenizer that has no tokens for a prompt: its ids would mean something else."""
+        unknown = self.tokenizer.unk_token_id
+        if unknown is not None and unknown in ids and self.tokenizer.unk_token not in text:
+            raise PolicyError(
+                f"problem {problem.id} of {task.name!r}: the tokenizer of {self.name!r} has no tokens for parts of"
+                f" the prompt {text[:80]!r}; give another policy.model"
+            )
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """Return generated ids as text, without special tokens."""
+        return self.tokenizer.decode(list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+
+def load_policy(config: PolicyConfig, path: str | Path, device: torch.device) -> Policy:
+    """Load a model and its tokenizer from a folder or the hub.
+
+    Raises:
+        PolicyError: it does not load, or has no end-of-sequence token.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    name = str(path)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name)
+        model = AutoModelForCausalLM.from_pretrained(name, dtype=getattr(torch, config.dtype))
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise PolicyError(
+            f"policy.model {config.model!r} does not load: {type(error).__name__}: {str(error).splitlines()[0]};"
+            " give `tiny`, a folder with a model and its tokenizer, or a hub id"
+        ) from error
+    # Dropout stays off in training too: sampler and update must be one distribution.
+    model = model.to(device).eval()
+    return Policy(model, tokenizer, end_tokens(model, tokenizer, config.model), config.model, config.chat_template)
+
+
+def end_tokens(model: Any, tokenizer: Any, name: str) -> tuple[int, ...]:
+    """Return every id that ends a completion: of the generation settings, model and tokenizer.
+
+    Raises:
+        PolicyError: there is none, so that no completion would ever end.
+    """
+    found: list[int] = []
+    for source in (tokenizer.eos_token_id, getattr(model.generation_config, "eos_token_id", None),
+                   model.config.get_text_config().eos_token_id):  # fmt: skip
+        found += source if isinstance(source, list) else [source] if source is not None else []
+    if not found:
+        raise PolicyError(
+            f"policy {name!r} has no end-of-sequence token: no completion would end; set eos_token in its tokenizer"
+        )
+    return tuple(dict.fromkeys(found))
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device that `auto` or a torch name means.
+
+    Raises:
+        PolicyError: torch does not know it, or the machine does not have it.
+    """
+    if name == "auto":
+        best = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        return torch.device(best)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise PolicyError(f"device {name!r} cannot be used: {str(error).splitlines()[0]}; try device: auto") from error
