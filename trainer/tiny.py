@@ -32,7 +32,7 @@ RECIPE: dict[str, Any] = {
     "max_position_embeddings": 128,
     "initializer_range": 0.05,
     "sft_steps": 600,
-    "batch": 64,
+    "batch": 32,
     "lr": 5e-3,
     "betas": (0.9, 0.98),
     "weight_decay": 0.01,

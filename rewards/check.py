@@ -1,0 +1,140 @@
+"""Looking at a task before it is used: data, references, reference solutions, labelled cases."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..sandbox.errors import DataError, MarkschemeError
+from ..tasks.data import ProblemMaker, load_problems, read_rows
+from ..tasks.problem import Completion, Problem
+from ..tasks.schema import Task
+from .scheme import MarkScheme
+from .score import Score
+
+
+@dataclass
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    good: bool | None
+    """None: could not be looked at, or there was nothing to look at."""
+    said: str
+    details: list[str] = field(default_factory=list)
+
+
+def check_task(task: Task, *, limit: int | None = 1000) -> list[Finding]:
+    """Look at everything that can be known of a task without a model.
+
+    Raises:
+        TaskError: the scheme itself cannot be built.
+    """
+    scheme = MarkScheme(task)
+    low, high = scheme.range
+    findings = [Finding("scheme", True, f"{len(task.rewards)} reward(s), total from {low:g} to {high:g}")]
+    if low == high:
+        findings[0] = Finding("scheme", False, f"every score is {low:g}: nothing can be learned; set a weight")
+    problems = _data(task, limit, findings)
+    if problems:
+        findings.append(_found("references", lambda: scheme.check_references(problems), "can all be judged by"))
+        findings.append(_solutions(scheme, problems))
+    findings.append(_cases(task, scheme))
+    return findings
+
+
+def _data(task: Task, limit: int | None, findings: list[Finding]) -> list[Problem]:
+    problems: list[Problem] = []
+
+    def load() -> None:
+        problems.extend(load_problems(task, limit=limit))
+
+    findings.append(_found("data", load, ""))
+    if problems:
+        findings[-1].said = f"{len(problems)} problem(s) looked at; the first: {str(problems[0].prompt)[:60]!r}"
+    return problems
+
+
+def _found(name: str, look: Callable[[], None], good: str) -> Finding:
+    try:
+        look()
+    except MarkschemeError as error:
+        first, *rest = str(error).splitlines()
+        return Finding(name, False, first, rest)
+    return Finding(name, True, good)
+
+
+def _solutions(scheme: MarkScheme, problems: list[Problem]) -> Finding:
+    """Mark the reference solutions: a right one that is marked wrong means a wrong scheme."""
+    solved = [problem for problem in problems if problem.solution is not None]
+    if not solved:
+        return Finding("solutions", None, "the task has none")
+    scores = scheme.score(solved, [Completion(str(problem.solution)) for problem in solved])
+    wrong = [
+        f"problem {problem.id}: {_why(score)}"
+        for problem, score in zip(solved, scores, strict=True)
+        if scheme.is_right(score) is not True
+    ]
+    return Finding("solutions", not wrong, f"{len(solved) - len(wrong)} of {len(solved)} are marked right", wrong[:20])
+
+
+def _why(score: Score) -> str:
+    return ", ".join(f"{name}: {part.reason or part.status}" for name, part in score.parts.items())
+
+
+def cases_file(task: Task) -> Path | None:
+    """Return the labelled cases that stand beside a task's file, if there are any."""
+    if task._file is None or task._file.path is None:
+        return None
+    path = task._file.path.with_suffix("").with_name(f"{task._file.path.stem}.cases.jsonl")
+    return path if path.is_file() else None
+
+
+def _cases(task: Task, scheme: MarkScheme) -> Finding:
+    path = cases_file(task)
+    if path is None:
+        return Finding("cases", None, f"none stand beside the task ({task.name}.cases.jsonl)")
+    try:
+        outcomes = list(run_cases(task, scheme, path))
+    except DataError as error:
+        return Finding("cases", False, str(error))
+    table: dict[tuple[bool, bool | None], int] = {}
+    for wanted, got, _ in outcomes:
+        table[wanted, got] = table.get((wanted, got), 0) + 1
+    missed = [place for wanted, got, place in outcomes if wanted is not got]
+    said = (
+        f"{len(outcomes) - len(missed)} of {len(outcomes)} as labelled; wrong marked right {table.get((False, True), 0)},"
+        f" right marked wrong {table.get((True, False), 0)}, undecided {sum(n for (_, g), n in table.items() if g is None)}"
+    )
+    return Finding("cases", not missed, said, missed[:20])
+
+
+def run_cases(task: Task, scheme: MarkScheme, path: Path) -> list[tuple[bool, bool | None, str]]:
+    """Mark labelled cases; return (label, mark, place and note) of each.
+
+    A case is a line with the row's columns, `completion`, `correct` (the label), and by choice
+    `prefill`, `tags` and `note`.
+
+    Raises:
+        DataError: a case without completion or label, or that does not make a problem.
+    """
+    maker = ProblemMaker(task)
+    problems, completions, labels = [], [], []
+    for place, case in read_rows(path):
+        if not isinstance(case.get("completion"), str) or not isinstance(case.get("correct"), bool):
+            raise DataError(f"{place}: a case needs `completion` (text) and `correct` (true or false)")
+        missing = maker.columns - set(case)
+        if missing:
+            raise DataError(f"{place}: the case lacks the column(s) {', '.join(sorted(missing))}")
+        problems.append(maker(case, place))
+        completions.append(Completion(case["completion"], prefill=case.get("prefill", "")))
+        labels.append((case["correct"], place, case))
+    scores = scheme.score(problems, completions)
+    return [
+        (wanted, scheme.is_right(score), f"{place}: {_note(case)}marked {scheme.is_right(score)}: {_why(score)}")
+        for (wanted, place, case), score in zip(labels, scores, strict=True)
+    ]
+
+
+def _note(case: Mapping[str, Any]) -> str:
+    return f"{case['note']}; " if case.get("note") else ""

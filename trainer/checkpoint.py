@@ -1,0 +1,70 @@
+"""Checkpoints: everything that a run needs to go on as if it had never stopped.
+
+One folder a checkpoint, a plain Hugging Face model with two files beside it. It is written under a
+hidden name and renamed, so a folder that is there is whole.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from ..sandbox.errors import RunError
+
+
+def save_checkpoint(
+    folder: Path, step: int, model: Any, tokenizer: Any, optimizer: torch.optim.Optimizer,
+    state: Mapping[str, Any], *, keep: int,
+) -> Path:  # fmt: skip
+    """Write checkpoint `step` and drop all but the newest `keep`.
+
+    Raises:
+        RunError: it cannot be written; earlier checkpoints stay as they are.
+    """
+    name = f"step-{step:06d}"
+    partial = folder / f".{name}.partial"
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        model.save_pretrained(partial)
+        tokenizer.save_pretrained(partial)
+        save_file(_optimizer_tensors(optimizer), partial / "optimizer.safetensors")
+        (partial / "state.json").write_text(json.dumps({"step": step, **state}), encoding="utf-8")
+        shutil.rmtree(folder / name, ignore_errors=True)
+        partial.rename(folder / name)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise RunError(
+            f"checkpoint {folder / name} cannot be written ({error.strerror or error}); free some space, then --resume"
+        ) from error
+    for old in checkpoints(folder)[:-keep]:
+        shutil.rmtree(old)
+    return folder / name
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """Return the whole checkpoints in a folder, oldest first."""
+    return sorted(path for path in folder.glob("step-*") if (path / "state.json").is_file())
+
+
+def load_state(checkpoint: Path) -> dict[str, Any]:
+    """Return what `save_checkpoint` was given as state, and the step."""
+    return json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
+
+
+def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    state = optimizer.state_dict()["state"]
+    return {f"{index}.{key}": value.contiguous() for index, slot in state.items() for key, value in slot.items()}
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, checkpoint: Path) -> None:
+    """Give an optimizer the moments that a checkpoint holds."""
+    slots: dict[int, dict[str, torch.Tensor]] = {}
+    for name, tensor in load_file(checkpoint / "optimizer.safetensors").items():
+        index, _, key = name.partition(".")
+        slots.setdefault(int(index), {})[key] = tensor
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": slots})

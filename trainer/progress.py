@@ -1,0 +1,117 @@
+"""What a person sees of a run: a bar on a terminal, plain lines when nobody watches."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any, Protocol, TextIO
+
+from tqdm import tqdm
+
+SHOWN = (
+    ("reward", "reward", "{:.3f}"), ("accuracy", "acc", "{:.3f}"), ("flat_groups", "flat", "{:.2f}"),
+    ("kl", "kl", "{:.4f}"), ("entropy", "ent", "{:.3f}"), ("time_tokens_per_second", "tok/s", "{:.0f}"),
+)  # fmt: skip
+"""Metric, its short name, its format."""
+
+
+class Progress(Protocol):
+    """What `train` tells of."""
+
+    def step(self, number: int, metrics: Mapping[str, Any]) -> None:
+        """Take in a finished step."""
+
+    def say(self, line: str) -> None:
+        """Take in a line for the reader."""
+
+    def warm_start(self, done: int, total: int) -> None:
+        """Take in how far the tiny policy's warm start is."""
+
+    def close(self) -> None:
+        """End."""
+
+
+def summary_line(metrics: Mapping[str, Any]) -> str:
+    """Return the shown metrics of a step in one line; what is not there is left out."""
+    return " ".join(
+        f"{short} {form.format(metrics[name])}" for name, short, form in SHOWN if metrics.get(name) is not None
+    )
+
+
+class Bar:
+    """A bar with the time left, for a terminal."""
+
+    def __init__(self, total: int, start: int, stream: TextIO):
+        self.stream, self.total, self.start = stream, total, start
+        self._bar: tqdm | None = None
+        self._unit = ""
+
+    def _get(self, unit: str, total: int, initial: int = 0) -> tqdm:
+        if self._bar is None or self._unit != unit:
+            self.close()
+            self._bar = tqdm(total=total, initial=initial, unit=unit, file=self.stream, dynamic_ncols=True)
+            self._unit = unit
+        return self._bar
+
+    def step(self, number: int, metrics: Mapping[str, Any]) -> None:
+        bar = self._get("step", self.total, number - 1)
+        bar.set_postfix_str(summary_line(metrics), refresh=False)
+        bar.update(number - bar.n)
+
+    def say(self, line: str) -> None:
+        tqdm.write(line, file=self.stream)
+
+    def warm_start(self, done: int, total: int) -> None:
+        bar = self._get("warm start", total)
+        bar.update(done - bar.n)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+class Lines:
+    """A line now and then: about forty in a run."""
+
+    def __init__(self, total: int, stream: TextIO):
+        self.total, self.stream = total, stream
+        self.every = max(1, total // 40)
+        self._seconds = 0.0
+        self._steps = 0
+
+    def step(self, number: int, metrics: Mapping[str, Any]) -> None:
+        self._seconds += metrics.get("time_step", 0.0)
+        self._steps += 1
+        if number % self.every == 0 or number == self.total:
+            left = (self.total - number) * self._seconds / self._steps
+            self.say(f"step {number}/{self.total} {summary_line(metrics)} left {left:.0f}s")
+
+    def say(self, line: str) -> None:
+        print(line, file=self.stream, flush=True)
+
+    def warm_start(self, done: int, total: int) -> None:
+        if done == 1 or done % 200 == 0:
+            self.say(f"warm start {done}/{total}")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Silent:
+    """Tells nothing: for runs from Python."""
+
+    def step(self, number: int, metrics: Mapping[str, Any]) -> None:
+        """Nothing."""
+
+    def say(self, line: str) -> None:
+        """Nothing."""
+
+    def warm_start(self, done: int, total: int) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+def terminal_progress(total: int, start: int = 0, stream: TextIO = sys.stderr) -> Progress:
+    """Return a bar if a person is watching the stream, else plain lines."""
+    return Bar(total, start, stream) if stream.isatty() else Lines(total, stream)
