@@ -6,25 +6,31 @@ from ..sandbox.errors import RewardError
 from ..tasks.problem import Completion, Problem
 from ..verifiers.format import language_share, length_of, repetition_share
 from .component import reward
+from .score import Score, Status
 
 Unit = Literal["tokens", "words", "characters"]
+
+_NO_TOKENS = Score(None, Status.NOT_APPLICABLE, reason="the completion came without token ids")
 
 
 @reward("length")
 def length(
     problem: Problem, completion: Completion, *, target: int, tolerance: int = 0, unit: Unit = "words"
-) -> float:
+) -> float | Score:
     """Return 1 within `tolerance` of `target`, falling to 0 at a distance of `target` beyond it."""
     if target <= 0 or tolerance < 0:
         raise RewardError(f"length: target must be positive, tolerance not negative (given: {target}, {tolerance})")
-    distance = max(0, abs(length_of(completion, unit) - target) - tolerance)
+    found = length_of(completion, unit)
+    if found is None:
+        return _NO_TOKENS
+    distance = max(0, abs(found - target) - tolerance)
     return max(0.0, 1.0 - distance / target)
 
 
 @reward("overlong", range=(-1.0, 0.0))
 def overlong(
     problem: Problem, completion: Completion, *, max_tokens: int, cache_tokens: int, unit: Unit = "tokens"
-) -> float:
+) -> float | Score:
     """Return the soft overlong punishment, -1 to 0.
 
     0 up to max_tokens - cache_tokens, then linearly down to -1 at max_tokens, and -1 beyond.
@@ -34,7 +40,10 @@ def overlong(
         raise RewardError(
             f"overlong: expected 0 < cache_tokens <= max_tokens (given: {cache_tokens}, {max_tokens})"
         )
-    over = length_of(completion, unit) - (max_tokens - cache_tokens)
+    found = length_of(completion, unit)
+    if found is None:
+        return _NO_TOKENS
+    over = found - (max_tokens - cache_tokens)
     return -min(max(over / cache_tokens, 0.0), 1.0)
 
 

@@ -31,7 +31,7 @@ RECIPE: dict[str, Any] = {
     "num_attention_heads": 2,  # head size 32: the smallest that vLLM's CPU attention takes
     "max_position_embeddings": 128,
     "initializer_range": 0.05,
-    "sft_steps": 600,
+    "sft_steps": 900,
     "batch": 32,
     "lr": 5e-3,
     "betas": (0.9, 0.98),
@@ -146,7 +146,7 @@ def _warm_start(
     rows = _endless(generator, seed)
     for step in range(steps):
         share = step / steps
-        rate = min((step + 1) / warmup, 0.1 + 0.45 * (1 + float(torch.cos(cosine * share))))
+        rate = min((step + 1) / warmup, 0.01 + 0.495 * (1 + float(torch.cos(cosine * share))))
         for group in optimizer.param_groups:
             group["lr"] = RECIPE["lr"] * rate
         batch = [_example(tokenizer, row, generator.teacher(row, rng)) for row, _ in zip(rows, range(RECIPE["batch"]), strict=False)]

@@ -181,9 +181,8 @@ def extract_by(rules: Sequence[tuple[str, Rule]], text: str) -> Extracted:
         span = find(body)
         if span is None:
             continue
-        span = _inner_box(body, span) if name == "answer_tag" else span
-        found = body[span[0] : span[1]].strip()
-        found = _unbox_list(found) if name in ("boxed", "answer_tag") else found
+        span = span if name == "boxed" else _inner_box(body, span)
+        found = _unbox_list(body[span[0] : span[1]].strip())
         reason = None if found else Reason.EMPTY
         return Extracted(found, name, (span[0] + offset, span[1] + offset), reason)
     return Extracted(None, reason=Reason.NO_ANSWER)
@@ -197,7 +196,7 @@ def thinking_end(text: str) -> int:
 
 
 def _inner_box(text: str, span: Span) -> Span:
-    """Return the box inside an answer tag, if there is one: the tag may hold a whole sentence."""
+    """Return the box inside what a rule found, if there is one: a tag may hold a whole sentence."""
     inner = _boxed(text[span[0] : span[1]])
     return span if inner is None else (span[0] + inner[0], span[0] + inner[1])
 

@@ -105,19 +105,16 @@ def _validator(schema: str) -> Draft202012Validator:
     return Draft202012Validator(json.loads(schema))
 
 
-def length_of(completion: Completion, unit: str) -> int:
+def length_of(completion: Completion, unit: str) -> int | None:
     """Return the completion's length in `tokens`, `words` or `characters`.
 
-    Raises:
-        RewardError: tokens are asked for and the completion came without its ids.
+    None if tokens are asked for and the completion came without its ids.
     """
     if unit == "characters":
         return len(completion.text)
     if unit == "words":
         return len(completion.text.split())
-    if not completion.token_ids and completion.text:
-        raise RewardError("length in tokens needs completion.token_ids; use unit: words or characters")
-    return len(completion.token_ids)
+    return len(completion.token_ids) if completion.token_ids or not completion.text else None
 
 
 def repetition_share(text: str, n: int = 3) -> float:

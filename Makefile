@@ -1,0 +1,51 @@
+# Each target makes its own environment first; nothing but Python 3.11+, make and a compiler is needed.
+PYTHON ?= python3
+TASK ?= addition
+SEEDS ?= 0
+VENV := .venv
+BIN := $(VENV)/bin
+SLOW := .venv-slow
+SOURCES := $(wildcard sandbox/* tasks/* verifiers/* rewards/* trainer/*)
+PIP := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: train test test-slow lint types bench clean
+
+train: $(VENV)/.train
+	$(BIN)/markscheme train $(TASK) --seeds "$(SEEDS)"
+
+test: lint types
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadscope -m "not slow"
+
+test-slow: $(VENV)/.dev $(SLOW)/.ready
+	OMP_NUM_THREADS=1 MARKSCHEME_SLOW_PYTHON=$(CURDIR)/$(SLOW)/bin/python $(BIN)/pytest -q -m slow
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/pyright
+
+bench: $(VENV)/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/score_overhead.py
+
+# What training needs. An editable install by links, so that type checkers can follow it too.
+$(VENV)/.train: $(SOURCES) pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python $(PIP) --config-settings editable_mode=strict --editable ".[train]"
+	touch $@
+
+# What the tests need.
+$(VENV)/.dev: $(VENV)/.train
+	$(BIN)/python $(PIP) --config-settings editable_mode=strict --editable ".[dev]"
+	touch $@
+
+# The peers, in an environment of their own, for the slow tests that run beside them.
+$(SLOW)/.ready: pyproject.toml constraints.txt
+	test -x $(SLOW)/bin/python || $(PYTHON) -m venv $(SLOW)
+	$(SLOW)/bin/python $(PIP) --editable ".[train]" trl==1.16.0
+	$(SLOW)/bin/python $(PIP) --no-deps verl==0.9.1
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(SLOW) build *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,115 @@
+"""The command line: arguments in, exit code out. The work is in `commands.py`, loaded when needed.
+
+Exit codes: 0 good, 1 a check failed, 2 wrong use, 3 the run failed, 130 interrupted.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from ..sandbox.errors import MarkschemeError, RunError
+
+GOOD, CHECK_FAILED, WRONG_USE, RUN_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    top = argparse.ArgumentParser(
+        prog="markscheme",
+        description="Declare how answers earn marks, check the scheme offline, and train on it with GRPO.",
+        epilog="exit codes: 0 good, 1 a check failed, 2 wrong use, 3 the run failed, 130 interrupted",
+    )
+    top.add_argument("--version", action="store_true", help="print the version and stop")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND")
+
+    def command(name: str, help: str) -> argparse.ArgumentParser:  # noqa: A002
+        sub = commands.add_parser(name, help=help, description=help)
+        sub.add_argument("--json", action="store_true", help="print the result as JSON")
+        sub.add_argument(
+            "--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE",
+            help="set a key of the task (or run) file; may be given often",
+        )  # fmt: skip
+        sub.add_argument(
+            "--no-code", dest="allow_code", action="store_false",
+            help="refuse `module:attr` and `file.py:attr` in task files, which execute code",
+        )  # fmt: skip
+        return sub
+
+    check = command("check", "look at a task before it is used: data, references, labelled cases")
+    check.add_argument("task", help="a shipped task's name or a .yaml file")
+    check.add_argument("--model", help="also look at a model: chat template, end tokens, prompt lengths")
+    check.add_argument("--limit", type=_count, default=1000, help="problems to look at (default 1000)")
+
+    sample = command("sample", "sample completions of a task and print the baseline pass@k")
+    sample.add_argument("task", help="a shipped task's name or a .yaml file")
+    sample.add_argument("--model", default="tiny", help="tiny (default), a folder or a hub id")
+    sample.add_argument("-n", type=_count, default=8, help="completions a problem (default 8)")
+    sample.add_argument("-o", "--output", help="where to write the completions (.jsonl)")
+    sample.add_argument("--split", default="test", help="split of the task's data (default test)")
+    sample.add_argument("--limit", type=_count, default=100, help="problems (default 100)")
+    sample.add_argument("--seed", type=int, default=0, help="of the random numbers (default 0)")
+    sample.add_argument("--temperature", type=float, default=1.0, help="default 1.0")
+    sample.add_argument("--top-p", type=float, default=1.0, help="default 1.0")
+    sample.add_argument("--max-new-tokens", type=_count, default=48, help="default 48")
+    sample.add_argument("--device", default="auto", help="auto (default), cpu, cuda, ...")
+
+    score = command("score", "mark a file of completions")
+    score.add_argument("task", help="a shipped task's name or a .yaml file")
+    score.add_argument("completions", help="JSONL with a `completion` in each row")
+    score.add_argument("-o", "--output", help="where to write the scores (.jsonl)")
+    score.add_argument("--split", help="split to look problem ids up in (default: the task's own)")
+    score.add_argument("--limit", type=_count, help="at most this many rows")
+    score.add_argument("--label", metavar="COLUMN", help="a column of true/false labels to compare with")
+
+    train = command("train", "train a policy by GRPO")
+    train.add_argument("run", help="a run file, a task, or with --resume the folder of a run")
+    train.add_argument("--out", help="the run's folder (default runs/NAME-TIME-sSEED)")
+    train.add_argument("--seeds", help="several runs, one a seed, such as 0,1,2")
+    train.add_argument("--resume", action="store_true", help="go on after the newest checkpoint")
+
+    init = command("init", "write a commented task with example rows and labelled cases")
+    init.add_argument("name", help="the task's name; files are written to the current folder")
+
+    schema = command("schema", "print the JSON Schema of task files, for editors")
+    schema.add_argument("what", nargs="?", choices=("task", "run"), default="task")
+
+    listing = command("list", "list what a name may be")
+    listing.add_argument("what", choices=("generators", "verifiers", "rewards", "tasks", "presets"))
+
+    command("doctor", "show versions, devices, threads and optional packages")
+    return top
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 (given: {text!r})")
+    return int(text)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    top = parser()
+    args = top.parse_args(argv)
+    if args.version:
+        from importlib.metadata import version
+
+        print(version("markscheme"))
+        return GOOD
+    if args.command is None:
+        top.print_help()
+        return WRONG_USE
+    from . import commands
+
+    try:
+        return getattr(commands, args.command)(args)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        return GOOD
+    except MarkschemeError as error:
+        if args.json:
+            print(json.dumps({"error": type(error).__name__, "message": str(error)}))
+        print(f"error: {error}", file=sys.stderr)
+        return RUN_FAILED if isinstance(error, RunError) else WRONG_USE

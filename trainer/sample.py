@@ -1,0 +1,56 @@
+"""Sampling a task with a model, outside training: the baseline that everyone runs first."""
+
+from pathlib import Path
+from typing import Any
+
+from ..rewards.scheme import MarkScheme
+from ..sandbox.errors import DataError
+from ..tasks.data import load_problems
+from ..tasks.schema import Task
+from .config import PolicyConfig, SamplingConfig
+from .evaluation import evaluate
+from .hf_engine import HfEngine
+from .monitor import group_is_flat
+from .policy import Policy, choose_device, load_policy
+from .rollout import LoadedTask
+from .tiny import tiny_policy
+
+
+def policy_for(task: Task, model: str, *, seed: int = 0, device: str = "auto") -> Policy:
+    """Load a model by name; `tiny` is built for the task."""
+    source: str | Path = tiny_policy(task, seed) if model == "tiny" else model
+    return load_policy(PolicyConfig(model=model), source, choose_device(device))
+
+
+def sample_task(
+    task: Task, model: str, *, n: int, split: str, limit: int, seed: int, temperature: float, top_p: float,
+    max_new_tokens: int, device: str,
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:  # fmt: skip
+    """Sample `n` completions of each problem.
+
+    Returns:
+        The figures (pass@k with intervals, share of mixed groups), and one completion row each.
+
+    Raises:
+        DataError: a temperature of 0 with several completions, which would all be one.
+    """
+    if temperature == 0 and n > 1:
+        raise DataError(f"temperature 0 gives the same completion {n} times; use -n 1 or a positive temperature")
+    scheme = MarkScheme(task)
+    problems = load_problems(task, split=split, limit=limit)
+    scheme.check_references(problems)
+    policy = policy_for(task, model, seed=seed, device=device)
+    prompts = [policy.encode(task, problem, max_new_tokens=max_new_tokens) for problem in problems]
+    sampling = SamplingConfig(temperature=temperature, top_p=top_p, max_new_tokens=max_new_tokens)
+    loaded = LoadedTask(task, scheme, problems, prompts)
+    figures, groups = evaluate(HfEngine(policy), loaded, n, sampling, seed=seed, greedy=False)
+    figures["mixed_groups"] = sum(not group_is_flat(group) for group in groups) / len(groups)
+    rows = [
+        {
+            "schema": 1, "task": task.name, "problem": group.problem.id, "split": split, "model": model,
+            "completion": completion.text, "prefill": completion.prefill, "token_ids": completion.token_ids,
+            "finish_reason": completion.finish_reason,
+        }
+        for group in groups for completion in group.completions
+    ]  # fmt: skip
+    return figures, rows
