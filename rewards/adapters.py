@@ -38,13 +38,15 @@ def as_trl(scheme: MarkScheme, *, prefill: str = "") -> list[Callable[..., list[
         log_metric: Callable[[str, float], None] | None = None, trainer_state: Any = None, **columns: Any,
     ) -> list[float | None]:  # fmt: skip
         rows = [
-            {"prompt": prompt} | {name: column[i] for name, column in columns.items() if _is_column(column, prompts)}
+            {"prompt": prompt}
+            | {name: column[i] for name, column in columns.items() if _is_column(column, prompts)}
             for i, prompt in enumerate(prompts)
         ]
         problems = [maker(row, f"row {i} of the batch") for i, row in enumerate(rows)]
         ids = completion_ids or [[]] * len(completions)
         answers = [
-            Completion(_text(c), token_ids=list(i), prefill=prefill) for c, i in zip(completions, ids, strict=True)
+            Completion(_text(c), token_ids=list(i), prefill=prefill)
+            for c, i in zip(completions, ids, strict=True)
         ]
         scores = scheme.score(problems, answers, step=getattr(trainer_state, "global_step", None))
         if log_metric is not None:
@@ -86,19 +88,29 @@ def as_verl(scheme: MarkScheme) -> Callable[..., dict[str, float]]:
     """
 
     def compute_score(
-        data_source: Any, solution_str: str, ground_truth: Any, extra_info: Any = None, prefill: str = "", **_: Any
+        data_source: Any,
+        solution_str: str,
+        ground_truth: Any,
+        extra_info: Any = None,
+        prefill: str = "",
+        **_: Any,
     ) -> dict[str, float]:
         info = {**(extra_info or {}), "data_source": data_source}
         prompt = info.get("prompt") or info.get("question") or ""
         tests = ground_truth if not isinstance(ground_truth, str | int | float | list | tuple) else None
         reference = None if tests is not None else ground_truth
-        problem = Problem(prompt=prompt, reference=reference, tests=tests, info=info)
+        problem = Problem.model_validate(
+            {"prompt": prompt, "reference": reference, "tests": tests, "info": info}
+        )
         score = scheme.score([problem], [Completion(solution_str, prefill=prefill)])[0]
         parts = {name: float(part.value or 0.0) for name, part in score.parts.items()}
         right = scheme.is_right(score)
         return {
-            "score": float(score.value or 0.0), "acc": float(bool(right)), "left_out": float(score.value is None), **parts
-        }  # fmt: skip
+            "score": float(score.value or 0.0),
+            "acc": float(bool(right)),
+            "left_out": float(score.value is None),
+            **parts,
+        }
 
     return compute_score
 
@@ -133,8 +145,11 @@ def from_trl(
         names = {key for problem in problems for key in problem.info} - {"prompt", "completion"}
         columns = {key: [problem.info.get(key) for problem in problems] for key in sorted(names)}
         return {
-            **columns, "prompts": prompts, "completions": texts, "completion_ids": [c.token_ids for c in completions]
-        }  # fmt: skip
+            **columns,
+            "prompts": prompts,
+            "completions": texts,
+            "completion_ids": [c.token_ids for c in completions],
+        }
 
     def values(result: Any) -> list[Any]:
         return [Score(None, "not_applicable") if value is None else value for value in result]

@@ -89,10 +89,14 @@ def _node(task: Task, name: str, entry: RewardEntry, keys: tuple[str | int, ...]
     if "extract" in given:
         rules_of(given["extract"], task.where(*keys, "extract"))
     elif "extract" in (getattr(component.function, "__kwdefaults__", None) or {}):
-        given = {**given, "extract": task.extract}  # the task's own policy, unless the entry has one
+        given = {
+            **given,
+            "extract": task.extract,
+        }  # the task's own policy, unless the entry has one
     if entry.timeout_s is not None and (not component.is_async or getattr(component, "batch", False)):
         raise TaskError(
-            f"{task.where(*keys, 'timeout_s')}: {entry.use!r} is not an asynchronous per-sample function; only"
+            f"{task.where(*keys, 'timeout_s')}: {entry.use!r} is not an asynchronous"
+            " per-sample function; only"
             " those can be stopped in time so far"
         )
     parameters = typed_parameters(component, given, where)
@@ -101,7 +105,16 @@ def _node(task: Task, name: str, entry: RewardEntry, keys: tuple[str | int, ...]
         if not isinstance(worth, str) and not bounds[0] <= worth <= bounds[1]:
             place = task.where(*keys, "on_failure", status)
             raise TaskError(f"{place}: {worth} is outside the range of {name!r}, {list(bounds)}")
-    return Term(name, component, parameters, bounds, entry.clip, entry.timeout_s, dict(entry.on_failure), where)
+    return Term(
+        name,
+        component,
+        parameters,
+        bounds,
+        entry.clip,
+        entry.timeout_s,
+        dict(entry.on_failure),
+        where,
+    )
 
 
 def _clipped(
@@ -145,12 +158,14 @@ def _plain(member: RewardEntry, where: str) -> RewardEntry:
     return member
 
 
-def _bounds(task: Task, member: Node | str, entries: Mapping[str, RewardEntry], keys: Any) -> tuple[float, float]:
+def _bounds(
+    task: Task, member: Node | str, entries: Mapping[str, RewardEntry], keys: Any
+) -> tuple[float, float]:
     if not isinstance(member, str):
         return member.bounds
     entry = entries[member]
     if entry.use in COMPOSITES:
-        return _composite(task, member, entry, keys[:1] + (member,)).bounds
+        return _composite(task, member, entry, (*keys[:1], member)).bounds
     component = find_component(task, entry.use, task.where(*keys))
     low, high = _clipped(range_of(component), entry.clip, task.where(*keys))
     # A closed gate makes the entry worth 0.
@@ -179,7 +194,9 @@ def _ordered(task: Task, lines: dict[str, Line]) -> dict[str, Line]:
 
     def visit(name: str, path: tuple[str, ...]) -> None:
         if name in path:
-            raise TaskError(f"{task.where('rewards')}: entries refer to each other: {' -> '.join((*path, name))}")
+            raise TaskError(
+                f"{task.where('rewards')}: entries refer to each other: {' -> '.join((*path, name))}"
+            )
         if name in done:
             return
         for other in sorted(_refers_to(lines[name])):
@@ -187,7 +204,9 @@ def _ordered(task: Task, lines: dict[str, Line]) -> dict[str, Line]:
                 section = "watch" if lines[name].watched else "rewards"
                 raise UnknownNameError.of("entry", other, lines, where=task.where(section, name, "when"))
             if lines[other].watched and not lines[name].watched:
-                raise TaskError(f"{task.where('rewards', name)}: {other!r} is only watched; a reward cannot use it")
+                raise TaskError(
+                    f"{task.where('rewards', name)}: {other!r} is only watched; a reward cannot use it"
+                )
             visit(other, (*path, name))
         done[name] = lines[name]
 
@@ -204,6 +223,8 @@ def reference_readers(lines: Mapping[str, Line]) -> list[Verifier]:
         node = nodes.pop()
         if isinstance(node, Composite):
             nodes.extend(node.members)
-        elif isinstance(node, Term) and isinstance(node.component, Verifier) and node.component.reference_fault:
+        elif (
+            isinstance(node, Term) and isinstance(node.component, Verifier) and node.component.reference_fault
+        ):
             found.append(node.component)
     return found

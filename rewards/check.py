@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ..sandbox.errors import DataError, MarkschemeError
-from ..tasks.data import ProblemMaker, load_problems, read_rows
+from ..tasks.data import ProblemMaker, load_problems
+from ..tasks.files import read_rows
 from ..tasks.problem import Completion, Problem
 from ..tasks.schema import Task
 from .scheme import MarkScheme
@@ -34,10 +35,14 @@ def check_task(task: Task, *, limit: int | None = 1000) -> list[Finding]:
     low, high = scheme.range
     findings = [Finding("scheme", True, f"{len(task.rewards)} reward(s), total from {low:g} to {high:g}")]
     if low == high:
-        findings[0] = Finding("scheme", False, f"every score is {low:g}: nothing can be learned; set a weight")
+        findings[0] = Finding(
+            "scheme", False, f"every score is {low:g}: nothing can be learned; set a weight"
+        )
     problems = _data(task, limit, findings)
     if problems:
-        findings.append(_found("references", lambda: scheme.check_references(problems), "can all be judged by"))
+        findings.append(
+            _found("references", lambda: scheme.check_references(problems), "can all be judged by")
+        )
         findings.append(_solutions(scheme, problems))
     findings.append(_cases(task, scheme))
     return findings
@@ -51,7 +56,9 @@ def _data(task: Task, limit: int | None, findings: list[Finding]) -> list[Proble
 
     findings.append(_found("data", load, ""))
     if problems:
-        findings[-1].said = f"{len(problems)} problem(s) looked at; the first: {str(problems[0].prompt)[:60]!r}"
+        findings[
+            -1
+        ].said = f"{len(problems)} problem(s) looked at; the first: {str(problems[0].prompt)[:60]!r}"
     return problems
 
 
@@ -75,7 +82,12 @@ def _solutions(scheme: MarkScheme, problems: list[Problem]) -> Finding:
         for problem, score in zip(solved, scores, strict=True)
         if scheme.is_right(score) is not True
     ]
-    return Finding("solutions", not wrong, f"{len(solved) - len(wrong)} of {len(solved)} are marked right", wrong[:20])
+    return Finding(
+        "solutions",
+        not wrong,
+        f"{len(solved) - len(wrong)} of {len(solved)} are marked right",
+        wrong[:20],
+    )
 
 
 def _why(score: Score) -> str:
@@ -103,8 +115,10 @@ def _cases(task: Task, scheme: MarkScheme) -> Finding:
         table[wanted, got] = table.get((wanted, got), 0) + 1
     missed = [place for wanted, got, place in outcomes if wanted is not got]
     said = (
-        f"{len(outcomes) - len(missed)} of {len(outcomes)} as labelled; wrong marked right {table.get((False, True), 0)},"
-        f" right marked wrong {table.get((True, False), 0)}, undecided {sum(n for (_, g), n in table.items() if g is None)}"
+        f"{len(outcomes) - len(missed)} of {len(outcomes)} as labelled; wrong marked right"
+        f" {table.get((False, True), 0)},"
+        f" right marked wrong {table.get((True, False), 0)}, undecided"
+        f" {sum(n for (_, g), n in table.items() if g is None)}"
     )
     return Finding("cases", not missed, said, missed[:20])
 
@@ -131,7 +145,11 @@ def run_cases(task: Task, scheme: MarkScheme, path: Path) -> list[tuple[bool, bo
         labels.append((case["correct"], place, case))
     scores = scheme.score(problems, completions)
     return [
-        (wanted, scheme.is_right(score), f"{place}: {_note(case)}marked {scheme.is_right(score)}: {_why(score)}")
+        (
+            wanted,
+            scheme.is_right(score),
+            f"{place}: {_note(case)}marked {scheme.is_right(score)}: {_why(score)}",
+        )
         for (wanted, place, case), score in zip(labels, scores, strict=True)
     ]
 

@@ -86,7 +86,7 @@ def _call(term: Term, problems: Sequence[Problem], completions: Sequence[Complet
 
 def _run_each(
     function: Callable[..., Any], parameters: dict[str, Any],
-    problems: Sequence[Problem], completions: Sequence[Completion], rows: Sequence[int],
+    problems: Sequence[Any], completions: Sequence[Any], rows: Sequence[int],
 ) -> list[Any]:  # fmt: skip
     """Call one after the other; an exception costs its neighbours nothing."""
     results: list[Any] = []
@@ -103,7 +103,9 @@ def _retried(count: int, run: Callable[[Sequence[int]], list[Any]]) -> list[Any]
     """Run rows 0..count-1, and those that failed by our fault once more."""
     results = run(range(count))
     for _ in range(ATTEMPTS - 1):
-        failed = [i for i, result in enumerate(results) if isinstance(result, Exception) and _is_infra(result)]
+        failed = [
+            i for i, result in enumerate(results) if isinstance(result, Exception) and _is_infra(result)
+        ]
         if failed:
             for i, result in zip(failed, run(failed), strict=True):
                 results[i] = result
@@ -117,11 +119,13 @@ def _call_batch(term: Term, problems: Sequence[Problem], completions: Sequence[C
     if term.component.is_async:
         result = _retried(1, lambda _: run_all([lambda: function(*lists, **parameters)], None))[0]
     else:
-        result = _retried(1, lambda _: _run_each(function, parameters, [lists[0]], [lists[1]], [0]))[0]
+        result = _retried(1, lambda _: _run_each(function, parameters, lists[:1], lists[1:], [0]))[0]
     if isinstance(result, BaseException):
         return [result] * len(completions)
     if not hasattr(result, "__len__") or isinstance(result, str | dict):
-        result = RewardError(f"a batch function returns a list of values (it returned {type(result).__name__})")
+        result = RewardError(
+            f"a batch function returns a list of values (it returned {type(result).__name__})"
+        )
     elif len(result) != len(completions):
         result = RewardError(f"returned {len(result)} values for {len(completions)} completions")
     return [result] * len(completions) if isinstance(result, RewardError) else list(result)
@@ -135,7 +139,12 @@ def _is_infra(result: Any) -> bool:
 def _from_exception(error: BaseException) -> Part:
     status = Status.INFRA_ERROR if _is_infra(error) else _BUG
     lines = traceback.format_exception(type(error), error, error.__traceback__)
-    return Part(None, status=status, reason=f"{type(error).__name__}: {error}", detail={"traceback": "".join(lines)})
+    return Part(
+        None,
+        status=status,
+        reason=f"{type(error).__name__}: {error}",
+        detail={"traceback": "".join(lines)},
+    )
 
 
 def _from_verdict(term: Term, result: Any) -> Part:
@@ -143,7 +152,11 @@ def _from_verdict(term: Term, result: Any) -> Part:
         return _from_exception(result)
     if not isinstance(result, Verdict):
         if result is not None and not isinstance(result, bool):
-            return Part(None, status=_BUG, reason=f"returned {result!r}; a verifier returns bool, None or Verdict")
+            return Part(
+                None,
+                status=_BUG,
+                reason=f"returned {result!r}; a verifier returns bool, None or Verdict",
+            )
         result = Verdict(result)
         reason = "" if result.correct is not None else "undecided"
     else:
@@ -177,7 +190,11 @@ def _from_value(term: Term, result: Any) -> Part:
     if math.isnan(value) or math.isinf(value):
         return Part(None, status=_BUG, reason=f"returned {value}")
     if not low <= value <= high:
-        return Part(None, status=_BUG, reason=f"returned {value}, outside its declared range [{low}, {high}]")
+        return Part(
+            None,
+            status=_BUG,
+            reason=f"returned {value}, outside its declared range [{low}, {high}]",
+        )
     part.value = value
     return part
 

@@ -88,10 +88,10 @@ def find_component(task: Task, use: str, where: str) -> Component:
     """
     if use in REWARDS.decorated and use in VERIFIERS.decorated:
         raise TaskError(f"{where}: {use!r} is both a reward and a verifier; rename one")
-    found = resolve(
-        use, [REWARDS, VERIFIERS], folder=task.folder, where=where, allow_code=task.allow_code
+    found = resolve(use, [REWARDS, VERIFIERS], folder=task.folder, where=where, allow_code=task.allow_code)
+    component = (
+        found if isinstance(found, Reward | Verifier) else getattr(found, "markscheme_component", None)
     )
-    component = found if isinstance(found, Reward | Verifier) else getattr(found, "markscheme_component", None)
     if component is None:
         raise TaskError(
             f"{where}: {use!r} is not a reward; decorate it with @reward or @verifier, or wrap a"
@@ -117,14 +117,14 @@ def typed_parameters(component: Component, given: dict[str, Any], where: str) ->
         if key not in known:
             near = did_you_mean(key, [*known, *RESERVED])
             takes = ", ".join(known) or "no parameters"
-            raise TaskError(f"{where}.{key}: {component.name!r} has no parameter {key!r}{near} (it takes: {takes})")
+            raise TaskError(
+                f"{where}.{key}: {component.name!r} has no parameter {key!r}{near} (it takes: {takes})"
+            )
     # Aliased fields, so that a parameter may have any name, `schema` included.
     names = {f"parameter_{i}": name for i, name in enumerate(known)}
-    model = create_model(
-        "Parameters",
-        __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=True),
-        **{field: known[name] for field, name in names.items()},
-    )
+    fields: dict[str, Any] = {field: known[name] for field, name in names.items()}
+    config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+    model = create_model("Parameters", __config__=config, **fields)
     try:
         filled = model(**{field: given[name] for field, name in names.items() if name in given})
     except ValidationError as error:

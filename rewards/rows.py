@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..sandbox.errors import DataError, did_you_mean
-from ..tasks.data import ProblemMaker, load_problems, read_rows
+from ..tasks.data import ProblemMaker, load_problems
+from ..tasks.files import read_rows
 from ..tasks.problem import Completion, Problem
 from ..tasks.schema import Task
 from .score import Part, Score
@@ -22,7 +23,7 @@ class CompletionRow(BaseModel):
 
     model_config = ConfigDict(extra="allow", populate_by_name=True)
 
-    schema_: int = Field(SCHEMA, alias="schema")
+    schema_: int = Field(default=SCHEMA, alias="schema")
     completion: str
     """The text to mark."""
     problem: Any = None
@@ -38,7 +39,7 @@ class ScoreRow(BaseModel):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    schema_: int = Field(SCHEMA, alias="schema")
+    schema_: int = Field(default=SCHEMA, alias="schema")
     task: str
     task_hash: str
     """Of the task with its overrides: two files of one hash were marked alike."""
@@ -69,7 +70,9 @@ class Answered:
     rows: list[Mapping[str, Any]]
 
 
-def read_completions(task: Task, path: Path, *, split: str | None = None, limit: int | None = None) -> Answered:
+def read_completions(
+    task: Task, path: Path, *, split: str | None = None, limit: int | None = None
+) -> Answered:
     """Read a completions file.
 
     If a row's own columns fill the task's templates they are used; else its `problem` is looked up
@@ -104,7 +107,12 @@ def read_completions(task: Task, path: Path, *, split: str | None = None, limit:
             continue
         answered.problems.append(problem)
         answered.completions.append(
-            Completion(parsed.completion, token_ids=parsed.token_ids, prefill=parsed.prefill, finish_reason=parsed.finish_reason)
+            Completion(
+                parsed.completion,
+                token_ids=parsed.token_ids,
+                prefill=parsed.prefill,
+                finish_reason=parsed.finish_reason,
+            )
         )
         answered.rows.append(row)
     if errors:
@@ -130,7 +138,9 @@ def _looked_up(
     return known[str(parsed.problem)]
 
 
-def score_row(task: Task, task_hash: str, problem: Problem, completion: Completion, score: Score, **more: Any) -> dict[str, Any]:
+def score_row(
+    task: Task, task_hash: str, problem: Problem, completion: Completion, score: Score, **more: Any
+) -> dict[str, Any]:
     """Return a scored completion as a plain mapping, ready for JSON."""
     row = ScoreRow(
         task=task.name, task_hash=task_hash, problem=problem.id, completion=completion.text,
@@ -177,5 +187,3 @@ def status_counts(scores: Sequence[Score]) -> dict[str, int]:
     for score in scores:
         counts[str(score.status)] = counts.get(str(score.status), 0) + 1
     return counts
-
-

@@ -8,11 +8,10 @@ from ..tasks.problem import Completion, Problem
 from ..tasks.schema import Task
 from ..verifiers.verdict import Verifier
 from .build import Composite, Line, Node, build_lines, reference_readers
-from .column import Term, run_column
-from .compose import ensemble, fold, renormalised, total_range
+from .compose import fold, renormalised, total_range
+from .nodes import Column, run_node
 from .score import Part, Score, Status
 
-Column = list[Part]
 _OK = Status.OK
 
 
@@ -26,7 +25,7 @@ class MarkScheme:
     def __init__(self, task: Task):
         self.task = task
         self._lines = build_lines(task)
-        self._order = [name for name in (*task.rewards, *task.watch)]
+        self._order = [*task.rewards, *task.watch]
         self._accuracy_line = self._find_accuracy_line()
 
     @property
@@ -63,7 +62,11 @@ class MarkScheme:
         for problem in problems if reference_readers(self._lines) else ():
             for reader in reference_readers(self._lines):
                 assert reader.reference_fault is not None
-                found = [f"{reader.reference_fault(r)} ({r!r})" for r in problem.references if reader.reference_fault(r)]
+                found = [
+                    f"{reader.reference_fault(r)} ({r!r})"
+                    for r in problem.references
+                    if reader.reference_fault(r)
+                ]
                 if not problem.references or found:
                     faults.append(f"problem {problem.id}: reference {', '.join(found) or 'is missing'}")
         faults = list(dict.fromkeys(faults))
@@ -73,7 +76,11 @@ class MarkScheme:
             raise DataError(f"{where}: {len(faults)} reference(s) cannot be judged by:\n{shown}")
 
     def score(
-        self, problems: Sequence[Problem], completions: Sequence[Completion], *, step: int | None = None
+        self,
+        problems: Sequence[Problem],
+        completions: Sequence[Completion],
+        *,
+        step: int | None = None,
     ) -> list[Score]:
         """Score completions; `completions[i]` answers `problems[i]`.
 
@@ -90,7 +97,8 @@ class MarkScheme:
         """
         if len(problems) != len(completions):
             raise RewardError(
-                f"score() takes one problem for each completion (given: {len(problems)} and {len(completions)})"
+                f"score() takes one problem for each completion (given: {len(problems)} and"
+                f" {len(completions)})"
             )
         columns: dict[str, Column] = {}
         for line in self._lines.values():
@@ -104,12 +112,12 @@ class MarkScheme:
         columns: Mapping[str, Column], weight: float,
     ) -> Column:  # fmt: skip
         if line.entry.when is None:
-            return _run_node(line.node, problems, completions, columns, weight)
+            return run_node(line.node, problems, completions, columns, weight)
         closed = self._closed(line, problems, columns, weight)
         open_rows = [i for i, part in enumerate(closed) if part is None]
         narrowed = {name: [column[i] for i in open_rows] for name, column in columns.items()}
         some = [problems[i] for i in open_rows], [completions[i] for i in open_rows]
-        ran = _run_node(line.node, *some, narrowed, weight)
+        ran = run_node(line.node, *some, narrowed, weight)
         for i, part in zip(open_rows, ran, strict=True):
             if line.gate and columns[line.gate][i].value is None and part.value != 0:
                 # The gate could not be judged, so neither can what it guards; 0 stays 0 either way.
@@ -127,7 +135,9 @@ class MarkScheme:
             return [Part(0.0, weight, Status.OK, "gate_closed") if s else None for s in shut]
         assert line.route is not None
         return [
-            None if self._routed(line, problem) else Part(None, weight, Status.NOT_APPLICABLE, "routed elsewhere")
+            None
+            if self._routed(line, problem)
+            else Part(None, weight, Status.NOT_APPLICABLE, "routed elsewhere")
             for problem in problems
         ]
 
@@ -208,81 +218,3 @@ def _is_verifier(node: Node) -> bool:
     if isinstance(node, Composite):
         return all(not isinstance(member, str) and _is_verifier(member) for member in node.members)
     return isinstance(node.component, Verifier)
-
-
-def _run_node(
-    node: Node, problems: Sequence[Problem], completions: Sequence[Completion],
-    columns: Mapping[str, Column], weight: float,
-) -> Column:  # fmt: skip
-    if isinstance(node, Term):
-        return run_column(node, problems, completions, weight)
-    if node.how == "cascade":
-        parts = _cascade(node, problems, completions, columns, weight)
-    else:
-        ran = [_member(m, problems, completions, columns, weight) for m in node.members]
-        join = _any_of if node.how == "any_of" else _ensemble
-        parts = [join(node, list(row), weight) for row in zip(*ran, strict=True)]
-    for part in parts if node.clip is not None else ():
-        if part.value is not None and node.clip is not None:
-            part.value = min(max(part.value, node.clip[0]), node.clip[1])
-    return parts
-
-
-def _member(member: Node | str, problems: Any, completions: Any, columns: Mapping[str, Column], weight: float) -> Column:
-    if isinstance(member, str):
-        return columns[member]
-    return _run_node(member, problems, completions, columns, weight)
-
-
-def _name(member: Node | str) -> str:
-    return member if isinstance(member, str) else member.name
-
-
-def _copy(part: Part, weight: float, **detail: Any) -> Part:
-    return Part(
-        part.value, weight, part.status, part.reason, part.seconds, {**(part.detail or {}), **detail}, part.verdict
-    )
-
-
-def _cascade(
-    node: Composite, problems: Sequence[Problem], completions: Sequence[Completion],
-    columns: Mapping[str, Column], weight: float,
-) -> Column:  # fmt: skip
-    """Ask members in order, cheap ones first; the first that can tell decides.
-
-    Only "could not be judged" falls through; a bug stays one.
-    """
-    decided: list[Part | None] = [None] * len(completions)
-    left = list(range(len(completions)))
-    for member in node.members:
-        if not left:
-            break
-        narrowed = {name: [column[i] for i in left] for name, column in columns.items()}
-        some = [problems[i] for i in left], [completions[i] for i in left]
-        still = []
-        for i, part in zip(left, _member(member, *some, narrowed, weight), strict=True):
-            decided[i] = _copy(part, weight, decided_by=_name(member))
-            if part.status in (Status.ABSTAIN, Status.INFRA_ERROR, Status.NOT_APPLICABLE) and part.value is None:
-                still.append(i)
-        left = still
-    return [part for part in decided if part is not None]
-
-
-def _any_of(node: Composite, parts: list[Part], weight: float) -> Part:
-    """Return the best member; an unknown one hides it unless the best is the highest possible."""
-    known = [(part.value, -i) for i, part in enumerate(parts) if part.value is not None]
-    best = -max(known)[1] if known else None
-    unknown = next((part for part in parts if part.value is None and part.status is not Status.NOT_APPLICABLE), None)
-    if best is not None and (unknown is None or parts[best].value >= node.bounds[1]):  # pyright: ignore[reportOptionalOperand]
-        return _copy(parts[best], weight, decided_by=_name(node.members[best]))
-    return _copy(unknown or parts[0], weight)
-
-
-def _ensemble(node: Composite, parts: list[Part], weight: float) -> Part:
-    values = {_name(m): part.value for m, part in zip(node.members, parts, strict=True)}
-    value = ensemble([p.value for p in parts if p.status is not Status.NOT_APPLICABLE], node.reduce)
-    seconds = sum(part.seconds for part in parts)
-    if value is None:
-        unknown = next((p for p in parts if p.value is None and p.status is not Status.NOT_APPLICABLE), parts[0])
-        return _copy(unknown, weight, members=values)
-    return Part(value, weight, Status.OK, "", seconds, {"members": values})

@@ -15,11 +15,18 @@ _NO_TOKENS = Score(None, Status.NOT_APPLICABLE, reason="the completion came with
 
 @reward("length")
 def length(
-    problem: Problem, completion: Completion, *, target: int, tolerance: int = 0, unit: Unit = "words"
+    problem: Problem,
+    completion: Completion,
+    *,
+    target: int,
+    tolerance: int = 0,
+    unit: Unit = "words",
 ) -> float | Score:
     """Return 1 within `tolerance` of `target`, falling to 0 at a distance of `target` beyond it."""
     if target <= 0 or tolerance < 0:
-        raise RewardError(f"length: target must be positive, tolerance not negative (given: {target}, {tolerance})")
+        raise RewardError(
+            f"length: target must be positive, tolerance not negative (given: {target}, {tolerance})"
+        )
     found = length_of(completion, unit)
     if found is None:
         return _NO_TOKENS
@@ -29,7 +36,12 @@ def length(
 
 @reward("overlong", range=(-1.0, 0.0))
 def overlong(
-    problem: Problem, completion: Completion, *, max_tokens: int, cache_tokens: int, unit: Unit = "tokens"
+    problem: Problem,
+    completion: Completion,
+    *,
+    max_tokens: int,
+    cache_tokens: int,
+    unit: Unit = "tokens",
 ) -> float | Score:
     """Return the soft overlong punishment, -1 to 0.
 

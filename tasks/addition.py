@@ -1,9 +1,9 @@
-"""Addition with carry lines: endless problems, reference steps and a sloppy teacher.
+r"""Addition with carry lines: endless problems, reference steps and a sloppy teacher.
 
     347+586=      <think>7+6+0=13
                   4+8+1=13
                   3+5+1=9
-                  </think>\\boxed{933}
+                  </think>\boxed{933}
 
 One line a digit, from the units: both digits, the carry, their sum. The *sloppy* teacher forgets
 a carry with probability `mistakes` and goes on consistently from there. A policy warm-started on
@@ -55,7 +55,13 @@ class Addition:
                 continue
             seen.add((a, b))
             misses = 0
-            yield {"prompt": f"{a}+{b}=", "reference": str(a + b), "solution": trace(a, b), "a": a, "b": b}
+            yield {
+                "prompt": f"{a}+{b}=",
+                "reference": str(a + b),
+                "solution": trace(a, b),
+                "a": a,
+                "b": b,
+            }
 
     def teacher(self, row: Mapping[str, Any], rng: Random) -> str:
         """Return a trace of the sloppy teacher: a carry is forgotten with p = `mistakes`."""

@@ -1,23 +1,16 @@
 """From a task to its problems: hub data sets, local files and generators, all as rows."""
 
-import csv
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from ..sandbox.errors import DataError, TaskError
+from .files import SUFFIXES, Located, Row, read_rows
 from .problem import Problem, content_id
 from .resolve import GENERATORS, resolve
 from .schema import Task
 from .templates import compile_template, missing_columns, render
-
-SUFFIXES = (".jsonl", ".json", ".csv", ".parquet")
-Row = Mapping[str, Any]
-Located = tuple[str, Row]
-"""A row with the place it came from, for error messages: `train.jsonl:12`."""
 
 
 def load_problems(task: Task, *, split: str | None = None, limit: int | None = None) -> Sequence[Problem]:
@@ -119,7 +112,8 @@ def _first_line(error: ValueError) -> str:
     details = getattr(error, "errors", list)()
     if not details:
         return str(error)
-    return f"problem.{'.'.join(map(str, details[0]['loc'][:1]))}: {details[0]['msg']} (given: {details[0]['input']!r})"
+    first = details[0]
+    return f"problem.{first['loc'][0]}: {first['msg']} (given: {first['input']!r})"
 
 
 def _keep(task: Task, split: str) -> Any:
@@ -143,7 +137,11 @@ def _rows(task: Task, split: str) -> Iterator[Located]:
     if data.generator is not None:
         where = task.where("data", "generator")
         make = resolve(
-            data.generator, [GENERATORS], folder=task.folder, where=where, allow_code=task.allow_code
+            data.generator,
+            [GENERATORS],
+            folder=task.folder,
+            where=where,
+            allow_code=task.allow_code,
         )
         generator = make_generator(make, data.parameters, where)
         for index, row in enumerate(generator.problems(data.seed, split)):
@@ -182,7 +180,9 @@ def _local(task: Task, name: str) -> Path | None:
         if candidate.exists():
             return candidate
     if path.suffix in SUFFIXES or path.is_absolute() or name.startswith(".") or name.count("/") > 1:
-        raise DataError(f"{task.where('data', 'path')}: no file or folder {name!r} (looked in {task.folder} too)")
+        raise DataError(
+            f"{task.where('data', 'path')}: no file or folder {name!r} (looked in {task.folder} too)"
+        )
     return None
 
 
@@ -204,7 +204,8 @@ def _files_of_split(task: Task, path: Path, split: str) -> list[Path]:
         files = by_split.get(split, [])
     if split not in names:
         raise TaskError(
-            f"{task.where('data')}: there is no split {split!r} (there are: {', '.join(sorted(names)) or 'none'});"
+            f"{task.where('data')}: there is no split {split!r} (there are:"
+            f" {', '.join(sorted(names)) or 'none'});"
             " set data.held_out: 0.1 to hold out a tenth of the rows as `test`"
         )
     return files
@@ -227,72 +228,3 @@ def _hub_rows(task: Task, split: str) -> Iterator[Located]:
         loaded = loaded.shuffle(seed=data.seed, buffer_size=10_000)
     for index, row in enumerate(loaded):
         yield f"{data.path}/{stored}[{index}]", row  # pyright: ignore[reportReturnType]
-
-
-def read_rows(path: Path, *, limit: int | None = None) -> Iterator[Located]:
-    """Yield the rows of a .jsonl, .json, .csv or .parquet file with their places.
-
-    Raises:
-        DataError: the file cannot be read, or a line is not a JSON object (its number is told).
-    """
-    readers = {".jsonl": _jsonl, ".json": _json, ".csv": _csv, ".parquet": _parquet}
-    if path.suffix not in readers:
-        raise DataError(f"{path}: unknown kind of file (known: {', '.join(SUFFIXES)})")
-    try:
-        yield from islice(readers[path.suffix](path), limit)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start})") from error
-
-
-def _object(text: str, place: str) -> Row:
-    try:
-        row = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{place}: not valid JSON: {error.msg} at column {error.colno} ({text[:60]!r})") from error
-    if not isinstance(row, dict):
-        raise DataError(f"{place}: expected a JSON object, got {type(row).__name__} ({text[:60]!r})")
-    return row
-
-
-def _jsonl(path: Path) -> Iterator[Located]:
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                yield f"{path}:{number}", _object(line, f"{path}:{number}")
-
-
-def _json(path: Path) -> Iterator[Located]:
-    text = path.read_text(encoding="utf-8")
-    try:
-        rows = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path}:{error.lineno}: not valid JSON: {error.msg}") from error
-    for index, row in enumerate(rows if isinstance(rows, list) else [rows]):
-        if not isinstance(row, dict):
-            raise DataError(f"{path}[{index}]: expected a JSON object, got {type(row).__name__}")
-        yield f"{path}[{index}]", row
-
-
-def _csv(path: Path) -> Iterator[Located]:
-    with path.open(encoding="utf-8", newline="") as lines:
-        reader = csv.DictReader(lines, strict=True)
-        for row in reader:
-            if None in row or None in row.values():
-                raise DataError(f"{path}:{reader.line_num}: expected {len(reader.fieldnames or ())} fields")
-            yield f"{path}:{reader.line_num}", row
-
-
-def _parquet(path: Path) -> Iterator[Located]:
-    from pyarrow import ArrowException
-    from pyarrow.parquet import ParquetFile
-
-    try:
-        index = 0
-        for batch in ParquetFile(path).iter_batches():
-            for row in batch.to_pylist():
-                yield f"{path}[{index}]", row
-                index += 1
-    except ArrowException as error:
-        raise DataError(f"{path}: not a parquet file: {error}") from error

@@ -11,7 +11,7 @@ from .yaml_file import YamlFile, apply_overrides, read_yaml, validate
 
 def shipped_tasks() -> dict[str, Path]:
     """Return the tasks that come with the package: name to file."""
-    folder = Path(str(files(__package__)))
+    folder = Path(str(files("markscheme.tasks")))
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
@@ -29,7 +29,9 @@ def find_task(name_or_path: str | Path) -> Path:
         return shipped[str(name_or_path)]
     if path.suffix in (".yaml", ".yml") or path.is_dir() or len(path.parts) > 1:
         kind = "is a folder, not a task file" if path.is_dir() else "does not exist"
-        raise TaskError(f"task {str(name_or_path)!r} {kind}; give a .yaml file or one of: {', '.join(shipped)}")
+        raise TaskError(
+            f"task {str(name_or_path)!r} {kind}; give a .yaml file or one of: {', '.join(shipped)}"
+        )
     raise UnknownNameError.of("task", str(name_or_path), shipped)
 
 

@@ -60,7 +60,12 @@ def _origin(function: Any) -> str:
 
 
 def resolve(
-    name: str, tables: Sequence[Table], *, folder: Path = Path(), where: str = "", allow_code: bool = True
+    name: str,
+    tables: Sequence[Table],
+    *,
+    folder: Path = Path(),
+    where: str = "",
+    allow_code: bool = True,
 ) -> Any:
     """Return what `name` means, looking through `tables` in order.
 
@@ -94,7 +99,11 @@ _files: dict[tuple[Path, int], ModuleType] = {}
 def _load(target: str, folder: Path, where: str) -> Any:
     source, _, attribute = target.rpartition(":")
     try:
-        module = _load_file((folder / source).resolve()) if source.endswith(".py") else importlib.import_module(source)
+        module = (
+            _load_file((folder / source).resolve())
+            if source.endswith(".py")
+            else importlib.import_module(source)
+        )
     except Exception as error:
         raise TaskError(f"{where}: cannot import {source!r}: {type(error).__name__}: {error}") from error
     if not hasattr(module, attribute):
@@ -118,6 +127,4 @@ def _load_file(path: Path) -> ModuleType:
     return _files[key]
 
 
-GENERATORS = Table(
-    "generator", "markscheme.generators", {"addition": "markscheme.tasks.addition:Addition"}
-)
+GENERATORS = Table("generator", "markscheme.generators", {"addition": "markscheme.tasks.addition:Addition"})

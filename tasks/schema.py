@@ -15,7 +15,16 @@ from ..sandbox.errors import did_you_mean
 from .yaml_file import YamlFile
 
 RESERVED = ("use", "weight", "when", "clip", "ramp", "of", "timeout_s", "on_failure")
-FAULTS = ("no_answer", "too_large", "timeout", "memory", "unparsable", "infra_error", "abstain", "bug")
+FAULTS = (
+    "no_answer",
+    "too_large",
+    "timeout",
+    "memory",
+    "unparsable",
+    "infra_error",
+    "abstain",
+    "bug",
+)
 ExtractSpec = str | tuple[str | dict[str, Any], ...]
 
 
@@ -37,13 +46,13 @@ class DataSource(BaseModel):
     """The hub data set's commit or tag."""
     split: str = "train"
     """The split that is trained on."""
-    held_out: float = Field(0.0, ge=0.0, lt=1.0)
+    held_out: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Share of rows, chosen by a hash of their content, that is the `test` split of unsplit data."""
     shuffle: bool = False
     """Shuffle by `seed` (within a buffer of 10,000 rows when streaming)."""
     seed: int = 0
     """Seed of the shuffle and of a generator."""
-    limit: int | None = Field(None, ge=1)
+    limit: int | None = Field(default=None, ge=1)
     """At most this many problems."""
     streaming: bool = False
     """Read a hub data set row by row and stop at `limit`, instead of downloading it whole."""
@@ -113,7 +122,7 @@ class RewardEntry(BaseModel):
     """Lowest and highest value."""
     of: tuple["str | RewardEntry", ...] = ()
     """Members of cascade | any_of | ensemble: entries' names, components or inline entries."""
-    timeout_s: float | None = Field(None, gt=0)
+    timeout_s: float | None = Field(default=None, gt=0)
     """Deadline for one completion, in seconds; asynchronous functions only."""
     on_failure: dict[str, float | Literal["leave_out", "stop"]] = Field(default_factory=dict)
     """What a failure is worth, by status: a number, `leave_out` or `stop`."""

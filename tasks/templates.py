@@ -48,7 +48,9 @@ def compile_template(template: Any, where: str) -> tuple[Render, frozenset[str]]
             return _ENVIRONMENT.compile_expression(inner, undefined_to_none=False), columns
         return _ENVIRONMENT.from_string(template).render, columns
     except TemplateError as error:
-        raise TaskError(f"{where}: not a valid jinja2 template: {error.message} (given: {template!r})") from error
+        raise TaskError(
+            f"{where}: not a valid jinja2 template: {error.message} (given: {template!r})"
+        ) from error
 
 
 def _is_bare_expression(tree: nodes.Template) -> bool:
@@ -70,7 +72,9 @@ def render(template: Render, row: Mapping[str, Any], where: str) -> Any:
             str(value)  # a StrictUndefined raises here, with what was undefined
         return value
     except (UndefinedError, SecurityError) as error:
-        raise DataError(f"{where}: {error.message} (columns of the row: {', '.join(map(str, row))})") from error
+        raise DataError(
+            f"{where}: {error.message} (columns of the row: {', '.join(map(str, row))})"
+        ) from error
     except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
         raise DataError(f"{where}: {type(error).__name__}: {error}") from error
 

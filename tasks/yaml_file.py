@@ -139,7 +139,7 @@ def _override_value(text: str) -> Any:
     if text.lstrip().startswith("{{") or "{%" in text:
         return text
     try:
-        return yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader)
+        return yaml.load(text, _Loader)
     except yaml.YAMLError:
         return text
 
@@ -166,7 +166,9 @@ def _one_per_place(error: ValidationError) -> list[Any]:
 
 def _is_branch(key: Any) -> bool:
     """Pydantic puts the name of a union's branch into the path; no key looks like those."""
-    return isinstance(key, str) and bool(re.search(r"[\[\](){}]|^(str|int|float|bool|list|dict|tuple|none)$", key))
+    return isinstance(key, str) and bool(
+        re.search(r"[\[\](){}]|^(str|int|float|bool|list|dict|tuple|none)$", key)
+    )
 
 
 def _explain(model: type[BaseModel], file: YamlFile, detail: Any) -> str:
@@ -189,7 +191,9 @@ def _allowed_keys(model: type[BaseModel], keys: KeyPath) -> list[str]:
     node: Any = schema
     for key in keys:
         node = _resolve(node, schema)
-        node = node.get("properties", {}).get(key) or node.get("items") or node.get("additionalProperties") or {}
+        node = (
+            node.get("properties", {}).get(key) or node.get("items") or node.get("additionalProperties") or {}
+        )
     return sorted(_resolve(node, schema).get("properties", {}))
 
 

@@ -16,7 +16,9 @@ def check_model(task: Task, model: str, *, limit: int | None = 1000) -> list[Fin
         return [Finding("model", False, str(error))]
     tokens = ", ".join(f"{i} {policy.tokenizer.convert_ids_to_tokens(i)!r}" for i in policy.eos_ids)
     template = "has a chat template" if policy.tokenizer.chat_template else "no chat template"
-    findings = [Finding("model", True, f"{policy.name}: ends at {tokens}; {template}; context {policy.context}")]
+    findings = [
+        Finding("model", True, f"{policy.name}: ends at {tokens}; {template}; context {policy.context}")
+    ]
     try:
         problems = load_problems(task, limit=limit)
     except MarkschemeError:
@@ -27,8 +29,17 @@ def check_model(task: Task, model: str, *, limit: int | None = 1000) -> list[Fin
         return [*findings, Finding("prompts", False, str(error))]
     longest = max(len(prompt.token_ids) for prompt in encoded)
     opened = encoded[0].prefill
-    findings.append(Finding("prompts", True, f"{len(encoded)} prompts, the longest has {longest} tokens", _shown(policy, task, problems)))
-    said = f"the template opens {opened!r}; checks count it" if opened else "the template opens no thinking part"
+    findings.append(
+        Finding(
+            "prompts",
+            True,
+            f"{len(encoded)} prompts, the longest has {longest} tokens",
+            _shown(policy, task, problems),
+        )
+    )
+    said = (
+        f"the template opens {opened!r}; checks count it" if opened else "the template opens no thinking part"
+    )
     return [*findings, Finding("thinking prefix", True, said)]
 
 

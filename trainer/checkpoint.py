@@ -39,7 +39,8 @@ def save_checkpoint(
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
         raise RunError(
-            f"checkpoint {folder / name} cannot be written ({error.strerror or error}); free some space, then --resume"
+            f"checkpoint {folder / name} cannot be written ({error.strerror or error}); free"
+            " some space, then --resume"
         ) from error
     for old in checkpoints(folder)[:-keep]:
         shutil.rmtree(old)
@@ -58,7 +59,9 @@ def load_state(checkpoint: Path) -> dict[str, Any]:
 
 def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
     state = optimizer.state_dict()["state"]
-    return {f"{index}.{key}": value.contiguous() for index, slot in state.items() for key, value in slot.items()}
+    return {
+        f"{index}.{key}": value.contiguous() for index, slot in state.items() for key, value in slot.items()
+    }
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, checkpoint: Path) -> None:

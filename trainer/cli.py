@@ -6,7 +6,7 @@ Exit codes: 0 good, 1 a check failed, 2 wrong use, 3 the run failed, 130 interru
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..sandbox.errors import MarkschemeError, RunError
 
@@ -87,6 +87,17 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _command(name: str) -> Callable[[argparse.Namespace], int]:
+    """Load a command's function; only `sample` and `train` load torch."""
+    if name in ("sample", "train"):
+        from . import train_commands
+
+        return getattr(train_commands, name)
+    from . import commands
+
+    return commands.list_names if name == "list" else getattr(commands, name)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     top = parser()
@@ -99,10 +110,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.command is None:
         top.print_help()
         return WRONG_USE
-    from . import commands
-
     try:
-        return getattr(commands, args.command)(args)
+        return _command(args.command)(args)
+    except ImportError as error:
+        if error.name not in ("torch", "transformers", "safetensors", "tokenizers"):
+            raise
+        print(f"error: this needs {error.name}: pip install 'markscheme[train]'", file=sys.stderr)
+        return WRONG_USE
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED

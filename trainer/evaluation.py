@@ -54,7 +54,13 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def evaluate(
-    engine: HfEngine, loaded: LoadedTask, n: int, sampling: SamplingConfig, *, seed: int, greedy: bool = True
+    engine: HfEngine,
+    loaded: LoadedTask,
+    n: int,
+    sampling: SamplingConfig,
+    *,
+    seed: int,
+    greedy: bool = True,
 ) -> tuple[dict[str, Any], list[Group]]:
     """Answer every problem greedily once and by sampling `n` times.
 
@@ -71,7 +77,10 @@ def evaluate(
         groups = sample_groups(engine, tasks, taken, 1, likeliest, seed=seed)
         score_groups(tasks, groups, step=None)
         right = sum(_right(loaded, group)[0] for group in groups)
-        figures |= {"pass_at_1": right / len(taken), "pass_at_1_interval": wilson_interval(right, len(taken))}
+        figures |= {
+            "pass_at_1": right / len(taken),
+            "pass_at_1_interval": wilson_interval(right, len(taken)),
+        }
     groups = sample_groups(engine, tasks, taken, n, sampling, seed=seed)
     score_groups(tasks, groups, step=None)
     counts = [_right(loaded, group) for group in groups]
@@ -85,7 +94,8 @@ def evaluate(
         "tokens": _mean([float(len(c.token_ids)) for group in groups for c in group.completions]),
     }
     figures["watch"] = {
-        entry: _mean([s.parts[entry].value for group in groups for s in group.scores]) for entry in loaded.task.watch
+        entry: _mean([s.parts[entry].value for group in groups for s in group.scores])
+        for entry in loaded.task.watch
     }
     return figures, groups
 

@@ -52,11 +52,19 @@ class Learner:
         self.policy, self.reference, self.config = policy, reference, config
         algorithm = config.algorithm
         self.optimizer = torch.optim.AdamW(
-            policy.model.parameters(), lr=algorithm.lr, betas=algorithm.betas, weight_decay=algorithm.weight_decay
+            policy.model.parameters(),
+            lr=algorithm.lr,
+            betas=algorithm.betas,
+            weight_decay=algorithm.weight_decay,
         )
 
     def learn(
-        self, completions: Sequence[Completion], advantages: Sequence[float], step: int, *, exact: bool
+        self,
+        completions: Sequence[Completion],
+        advantages: Sequence[float],
+        step: int,
+        *,
+        exact: bool,
     ) -> dict[str, float]:
         """Update the policy on one step's completions (lines 10 and 11); return the means.
 
@@ -67,12 +75,18 @@ class Learner:
             exact: the sampler's log-probabilities can serve as the old ones.
         """
         rows = [i for i, advantage in enumerate(advantages) if not math.isnan(advantage)]
-        old = [c.logprobs for c in completions] if exact else self._logprobs(self.policy.model, completions, rows)
+        old = (
+            [c.logprobs for c in completions]
+            if exact
+            else self._logprobs(self.policy.model, completions, rows)
+        )
         ref = self._logprobs(self.reference, completions, rows) if self.reference is not None else None
         totals: dict[str, float] = {}
         updates = 0
         for inner in range(self.config.algorithm.inner_updates):
-            for chunk in _minibatches(rows, self.config.algorithm.minibatches, f"{self.config.seed}/{step}/{inner}"):
+            for chunk in _minibatches(
+                rows, self.config.algorithm.minibatches, f"{self.config.seed}/{step}/{inner}"
+            ):
                 for key, value in self.update(completions, advantages, old, ref, chunk, step).items():
                     totals[key] = totals.get(key, 0.0) + value
                 updates += 1
@@ -90,13 +104,17 @@ class Learner:
             batch = make_batch(completions, old, advantages, chunk, self.policy.pad_id, self.policy.device)
             loss, stats = self._loss(batch, [ref[i] for i in chunk] if ref else None, len(rows), tokens)
             if not torch.isfinite(loss):
-                raise RunError(f"the loss is {loss.item()} at step {step}; lower algorithm.lr or look at the rewards")
+                raise RunError(
+                    f"the loss is {loss.item()} at step {step}; lower algorithm.lr or look at the rewards"
+                )
             loss.backward()
             totals["loss"] += loss.item()
             weight = float(batch.mask_BT.sum()) / max(tokens, 1)
             for key, value in stats.items():
                 totals[key] = totals.get(key, 0.0) + float(value) * weight
-        norm = torch.nn.utils.clip_grad_norm_(self.policy.model.parameters(), self.config.algorithm.max_grad_norm)
+        norm = torch.nn.utils.clip_grad_norm_(
+            self.policy.model.parameters(), self.config.algorithm.max_grad_norm
+        )
         if not torch.isfinite(norm):
             raise RunError(f"the gradient is not finite at step {step}; lower algorithm.lr")
         rate = learning_rate(self.config, step)
@@ -113,7 +131,9 @@ class Learner:
         ref_BT = None
         if ref is not None:
             width = batch.completion_ids_BT.shape[1]
-            ref_BT = torch.tensor([list(r) + [0.0] * (width - len(r)) for r in ref], device=self.policy.device)
+            ref_BT = torch.tensor(
+                [list(r) + [0.0] * (width - len(r)) for r in ref], device=self.policy.device
+            )
         denominators = {
             "sequence_mean": rows,
             "token_mean": tokens,
@@ -126,7 +146,10 @@ class Learner:
             aggregate=algorithm.aggregate, denominator=max(denominators[algorithm.aggregate], 1),
         )  # fmt: skip
         own = batch.mask_BT > 0
-        return loss, {**stats, "entropy": entropy_BT[own].mean() if own.any() else entropy_BT.new_zeros(())}
+        return loss, {
+            **stats,
+            "entropy": entropy_BT[own].mean() if own.any() else entropy_BT.new_zeros(()),
+        }
 
     @torch.no_grad()
     def _logprobs(
@@ -136,7 +159,14 @@ class Learner:
         found: list[list[float]] = [[] for _ in completions]
         zeros = [[0.0] * len(c.token_ids) for c in completions]
         for chunk in microbatches(completions, rows, self.config.microbatch_tokens):
-            batch = make_batch(completions, zeros, [0.0] * len(completions), chunk, self.policy.pad_id, self.policy.device)
+            batch = make_batch(
+                completions,
+                zeros,
+                [0.0] * len(completions),
+                chunk,
+                self.policy.pad_id,
+                self.policy.device,
+            )
             logprobs_BT, _ = token_logprobs(model, batch, self.config.sampling.temperature)
             for i, row in zip(chunk, logprobs_BT.tolist(), strict=True):
                 found[i] = row[: len(completions[i].token_ids)]
@@ -165,7 +195,11 @@ def learning_rate(config: RunConfig, step: int) -> float:
     done = (step - 1 - algorithm.warmup_steps) / left
     if algorithm.schedule == "linear":
         return algorithm.lr * max(1 - done, 0.0)
-    return algorithm.lr * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))) if algorithm.schedule == "cosine" else algorithm.lr
+    return (
+        algorithm.lr * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+        if algorithm.schedule == "cosine"
+        else algorithm.lr
+    )
 
 
 def grpo_step(

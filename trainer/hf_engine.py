@@ -80,7 +80,9 @@ class HfEngine:
         extra: dict[str, Any] = {"position_ids": positions} if "position_ids" in self._takes else {}
         if "logits_to_keep" in self._takes:
             extra["logits_to_keep"] = 1
-        out = self.policy.model(input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True, **extra)
+        out = self.policy.model(
+            input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True, **extra
+        )
         return out.logits[:, -1], out.past_key_values
 
 
@@ -113,7 +115,12 @@ class _Decoding:
                 break
             if len(going) <= 0.9 * len(rows_R):  # a copy of the cache: not for every single row
                 keep = torch.tensor(going, device=self.device)
-                rows_R, ids_R, mask_RT, next_R = rows_R[keep], ids_R[keep], mask_RT[keep], next_R[keep]
+                rows_R, ids_R, mask_RT, next_R = (
+                    rows_R[keep],
+                    ids_R[keep],
+                    mask_RT[keep],
+                    next_R[keep],
+                )
                 cache.reorder_cache(keep)
             mask_RT = torch.cat([mask_RT, mask_RT.new_ones(len(rows_R), 1)], dim=1)
             logits, cache = self.engine.forward(ids_R[:, None], mask_RT, next_R[:, None], cache)
@@ -125,7 +132,9 @@ class _Decoding:
 
     def _prefill(self) -> tuple[Tensor, Any, Tensor, Tensor]:
         """Forward each prompt once, left-padded, and give every row of its group a copy."""
-        ids_PT, mask_PT = left_padded([p.token_ids for p in self.prompts], self.engine.policy.pad_id, self.device)
+        ids_PT, mask_PT = left_padded(
+            [p.token_ids for p in self.prompts], self.engine.policy.pad_id, self.device
+        )
         positions = (mask_PT.cumsum(-1) - 1).clamp(min=0)
         logits, cache = self.engine.forward(ids_PT, mask_PT, positions, None)
         group = torch.arange(len(self.prompts), device=self.device).repeat_interleave(self.n)

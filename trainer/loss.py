@@ -52,7 +52,17 @@ def policy_loss(
     Raises:
         ValueError: shapes that do not fit, an unknown name, or KL without a reference.
     """
-    _check(logprobs_BT, old_logprobs_BT, advantages_BT, mask_BT, ref_logprobs_BT, kl_coef, ratio, kl, aggregate)
+    _check(
+        logprobs_BT,
+        old_logprobs_BT,
+        advantages_BT,
+        mask_BT,
+        ref_logprobs_BT,
+        kl_coef,
+        ratio,
+        kl,
+        aggregate,
+    )
     mask = mask_BT.to(torch.float64)
     logprobs = logprobs_BT.to(torch.float64)
     advantages = advantages_BT.to(torch.float64)
@@ -131,9 +141,13 @@ def _check(
     shape = tuple(logprobs.shape)
     for name, tensor in (("old_logprobs", old), ("mask", mask), ("ref_logprobs", reference)):
         if tensor is not None and tuple(tensor.shape) != shape:
-            raise ValueError(f"{name} must have the shape of logprobs, {shape} (given: {tuple(tensor.shape)})")
+            raise ValueError(
+                f"{name} must have the shape of logprobs, {shape} (given: {tuple(tensor.shape)})"
+            )
     if logprobs.dim() != 2 or tuple(advantages.shape) not in (shape, (shape[0], 1)):
-        raise ValueError(f"expected [B, T] and advantages [B, T] or [B, 1] (given: {shape}, {tuple(advantages.shape)})")
+        raise ValueError(
+            f"expected [B, T] and advantages [B, T] or [B, 1] (given: {shape}, {tuple(advantages.shape)})"
+        )
     for name, value, known in (
         ("ratio", ratio, ("token", "sequence", "none")),
         ("kl", kl, ("k1", "k2", "k3", "k3_ratio")),

@@ -69,7 +69,9 @@ class Policy:
         messages = [{"role": "user", "content": problem.prompt}] if not is_chat else list(problem.prompt)
         if task.system:
             messages = [{"role": "system", "content": task.system}, *messages]
-        with_opening = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        with_opening = self.tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True
+        )
         without = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=False)
         opening = with_opening.removeprefix(without)
         opened = opening.rfind("<think>")
@@ -90,7 +92,8 @@ class Policy:
             raise PolicyError(f"problem {problem.id} of {task.name!r}: the prompt has no tokens ({text!r})")
         if self.context is not None and len(ids) + max_new_tokens > self.context:
             raise PolicyError(
-                f"problem {problem.id} of {task.name!r}: prompt of {len(ids)} tokens and {max_new_tokens} new ones"
+                f"problem {problem.id} of {task.name!r}: prompt of {len(ids)} tokens and"
+                f" {max_new_tokens} new ones"
                 f" exceed the context of {self.context}; lower sampling.max_new_tokens or drop long prompts"
             )
         self._check_round_trip(text, ids, problem, task)
@@ -101,13 +104,16 @@ class Policy:
         unknown = self.tokenizer.unk_token_id
         if unknown is not None and unknown in ids and self.tokenizer.unk_token not in text:
             raise PolicyError(
-                f"problem {problem.id} of {task.name!r}: the tokenizer of {self.name!r} has no tokens for parts of"
+                f"problem {problem.id} of {task.name!r}: the tokenizer of {self.name!r} has"
+                " no tokens for parts of"
                 f" the prompt {text[:80]!r}; give another policy.model"
             )
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Return generated ids as text, without special tokens."""
-        return self.tokenizer.decode(list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return self.tokenizer.decode(
+            list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
 
 
 def load_policy(config: PolicyConfig, path: str | Path, device: torch.device) -> Policy:
@@ -124,12 +130,19 @@ def load_policy(config: PolicyConfig, path: str | Path, device: torch.device) ->
         model = AutoModelForCausalLM.from_pretrained(name, dtype=getattr(torch, config.dtype))
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise PolicyError(
-            f"policy.model {config.model!r} does not load: {type(error).__name__}: {str(error).splitlines()[0]};"
+            f"policy.model {config.model!r} does not load: {type(error).__name__}:"
+            f" {str(error).splitlines()[0]};"
             " give `tiny`, a folder with a model and its tokenizer, or a hub id"
         ) from error
     # Dropout stays off in training too: sampler and update must be one distribution.
-    model = model.to(device).eval()
-    return Policy(model, tokenizer, end_tokens(model, tokenizer, config.model), config.model, config.chat_template)
+    model = model.to(device).eval()  # pyright: ignore[reportArgumentType]
+    return Policy(
+        model,
+        tokenizer,
+        end_tokens(model, tokenizer, config.model),
+        config.model,
+        config.chat_template,
+    )
 
 
 def end_tokens(model: Any, tokenizer: Any, name: str) -> tuple[int, ...]:
@@ -144,7 +157,8 @@ def end_tokens(model: Any, tokenizer: Any, name: str) -> tuple[int, ...]:
         found += source if isinstance(source, list) else [source] if source is not None else []
     if not found:
         raise PolicyError(
-            f"policy {name!r} has no end-of-sequence token: no completion would end; set eos_token in its tokenizer"
+            f"policy {name!r} has no end-of-sequence token: no completion would end; set"
+            " eos_token in its tokenizer"
         )
     return tuple(dict.fromkeys(found))
 
@@ -163,4 +177,6 @@ def choose_device(name: str) -> torch.device:
             warnings.simplefilter("ignore")
             return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
-        raise PolicyError(f"device {name!r} cannot be used: {str(error).splitlines()[0]}; try device: auto") from error
+        raise PolicyError(
+            f"device {name!r} cannot be used: {str(error).splitlines()[0]}; try device: auto"
+        ) from error

@@ -32,7 +32,9 @@ class Progress(Protocol):
 def summary_line(metrics: Mapping[str, Any]) -> str:
     """Return the shown metrics of a step in one line; what is not there is left out."""
     return " ".join(
-        f"{short} {form.format(metrics[name])}" for name, short, form in SHOWN if metrics.get(name) is not None
+        f"{short} {form.format(metrics[name])}"
+        for name, short, form in SHOWN
+        if metrics.get(name) is not None
     )
 
 
@@ -52,18 +54,22 @@ class Bar:
         return self._bar
 
     def step(self, number: int, metrics: Mapping[str, Any]) -> None:
+        """Move the bar."""
         bar = self._get("step", self.total, number - 1)
         bar.set_postfix_str(summary_line(metrics), refresh=False)
         bar.update(number - bar.n)
 
     def say(self, line: str) -> None:
+        """Write a line above the bar."""
         tqdm.write(line, file=self.stream)
 
     def warm_start(self, done: int, total: int) -> None:
+        """Move the warm start's bar."""
         bar = self._get("warm start", total)
         bar.update(done - bar.n)
 
     def close(self) -> None:
+        """Close the bar that is open."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
@@ -79,6 +85,7 @@ class Lines:
         self._steps = 0
 
     def step(self, number: int, metrics: Mapping[str, Any]) -> None:
+        """Count, and write a line when it is time."""
         self._seconds += metrics.get("time_step", 0.0)
         self._steps += 1
         if number % self.every == 0 or number == self.total:
@@ -86,9 +93,11 @@ class Lines:
             self.say(f"step {number}/{self.total} {summary_line(metrics)} left {left:.0f}s")
 
     def say(self, line: str) -> None:
+        """Write a line."""
         print(line, file=self.stream, flush=True)
 
     def warm_start(self, done: int, total: int) -> None:
+        """Write a line every 200 steps."""
         if done == 1 or done % 200 == 0:
             self.say(f"warm start {done}/{total}")
 

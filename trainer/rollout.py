@@ -39,6 +39,12 @@ class Group:
         return [float("nan") if score.value is None else score.value for score in self.scores]
 
 
+def group_is_flat(group: Group) -> bool:
+    """Whether a group teaches nothing: fewer than two known rewards, or all equal."""
+    known = {score.value for score in group.scores if score.value is not None}
+    return len(known) < 2
+
+
 class ProblemOrder:
     """Which problems come when: a function of the seed and of how many each task gave so far."""
 

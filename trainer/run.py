@@ -1,14 +1,13 @@
 """`train`: from a run file to a trained policy, its folder, and what it learned."""
 
-import copy
 import random
 import signal
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,24 +15,16 @@ from typing import Any
 import torch
 
 from ..rewards.rows import score_row
-from ..rewards.scheme import MarkScheme
 from ..sandbox.errors import RunError
-from ..tasks.data import load_problems, without_overlap
-from ..tasks.load import load_task
-from ..tasks.problem import Problem
-from ..tasks.schema import Task
-from .checkpoint import checkpoints, load_state, restore_optimizer, save_checkpoint
+from .checkpoint import checkpoints, save_checkpoint
 from .config import EvalConfig, RunConfig, load_run
 from .evaluation import evaluate
-from .grpo import Learner, Step, grpo_step
-from .hf_engine import HfEngine
-from .monitor import Monitor, step_metrics
-from .policy import Policy, choose_device, load_policy
+from .grpo import Step, grpo_step
+from .monitor import step_metrics
 from .progress import Progress, Silent
-from .rollout import LoadedTask, ProblemOrder
 from .run_folder import RunFolder
-from .tiny import tiny_policy
-from .trackers import Tracker, numbers_of, open_trackers
+from .setup import Run, set_up
+from .trackers import numbers_of
 
 
 @dataclass
@@ -44,27 +35,6 @@ class RunResult:
     summary: dict[str, Any]
     """As in summary.json."""
     interrupted: bool = False
-
-
-@dataclass
-class _Run:
-    """A run under way."""
-
-    config: RunConfig
-    folder: RunFolder
-    policy: Policy
-    engine: HfEngine
-    learner: Learner
-    tasks: dict[str, LoadedTask]
-    evals: list[tuple[EvalConfig, LoadedTask]]
-    order: ProblemOrder
-    monitor: Monitor
-    progress: Progress
-    trackers: list[Tracker] = field(default_factory=list)
-    done: int = 0
-    """The last finished step."""
-    seconds: float = 0.0
-    """Training time so far, evaluations left out."""
 
 
 def train(
@@ -92,7 +62,7 @@ def train(
     reporter = progress(config.algorithm.steps) if progress else Silent()
     try:
         with _settings(config):
-            state = _set_up(config, folder, resume, reporter, allow_code)
+            state = set_up(config, folder, resume, reporter, allow_code)
             return _train(state)
     finally:
         reporter.close()
@@ -100,7 +70,9 @@ def train(
 
 def _new_folder(config: RunConfig) -> Path:
     base = Path("runs") / f"{config.name}-{datetime.now():%Y%m%d-%H%M%S}-s{config.seed}"
-    return next(p for i in range(1000) if not (p := base.with_name(f"{base.name}{f'-{i}' if i else ''}")).exists())
+    return next(
+        p for i in range(1000) if not (p := base.with_name(f"{base.name}{f'-{i}' if i else ''}")).exists()
+    )
 
 
 def _resumed(path: Path, overrides: Sequence[str]) -> tuple[RunConfig, RunFolder]:
@@ -128,115 +100,7 @@ def _settings(config: RunConfig) -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progress, allow_code: bool) -> _Run:
-    device = choose_device(config.device)
-    tasks = {name: load_task(name, overrides=config.task_overrides, allow_code=allow_code) for name in config.tasks}
-    schemes = {name: MarkScheme(task) for name, task in tasks.items()}
-    held_out = _held_out(config, tasks, schemes, allow_code)
-    evaluated = [problem for _, _, problems in held_out for problem in problems]
-    trained = {name: _training_problems(task, schemes[name], evaluated) for name, task in tasks.items()}
-
-    saved = checkpoints(folder.checkpoints)[-1] if resume else None
-    policy = _policy(config, tasks, saved, device, progress)
-    longest = config.sampling.max_new_tokens
-
-    def loaded(task: Task, scheme: MarkScheme, problems: Sequence[Problem], share: float = 1.0) -> LoadedTask:
-        prompts = [policy.encode(task, problem, max_new_tokens=longest) for problem in problems]
-        return LoadedTask(task, scheme, problems, prompts, share)
-
-    ready = {
-        tasks[name].name: loaded(tasks[name], schemes[name], trained[name], share)
-        for name, share in config.tasks.items()
-    }
-    evals = [(wanted, loaded(scheme.task, scheme, problems)) for wanted, scheme, problems in held_out]
-    state = load_state(saved) if saved else {}
-    described = {name: {"hash": t.task.hash, "task": t.task.model_dump(mode="json")} for name, t in ready.items()}
-    if saved:
-        _refuse_changed_tasks(folder, described)
-        folder.rewind(state["step"])
-    else:
-        folder.create(config, described, needed_bytes=_needed_bytes(policy, config))
-    learner = Learner(policy, _reference(config, folder, policy, saved is not None), config)
-    engine = HfEngine(policy, max_rows=config.engine.max_rows)
-    if saved:
-        restore_optimizer(learner.optimizer, saved)
-        engine.weight_version = state["weight_version"]
-    order = ProblemOrder(ready, config.seed, state.get("cursors"))
-    monitor = Monitor(ready, state.get("monitor"))
-    trackers = open_trackers(config.trackers, folder.path, config)
-    parameters = sum(p.numel() for p in policy.model.parameters())
-    progress.say(
-        f"{folder.path}: {config.policy.model} ({parameters:,} parameters, {config.policy.dtype}) on {device},"
-        f" {config.threads} thread(s); {', '.join(f'{n}: {len(t.problems)} problems' for n, t in ready.items())}"
-    )
-    return _Run(
-        config, folder, policy, engine, learner, ready, evals, order, monitor, progress, trackers,
-        state.get("step", 0), state.get("seconds", 0.0),
-    )  # fmt: skip
-
-
-def _held_out(
-    config: RunConfig, tasks: Mapping[str, Task], schemes: Mapping[str, MarkScheme], allow_code: bool
-) -> list[tuple[EvalConfig, MarkScheme, Sequence[Problem]]]:
-    found = []
-    for wanted in config.eval:
-        scheme = schemes.get(wanted.task) or MarkScheme(
-            load_task(wanted.task, overrides=config.task_overrides, allow_code=allow_code)
-        )
-        problems = load_problems(scheme.task, split=wanted.split, limit=wanted.limit)
-        scheme.check_references(problems)
-        found.append((wanted, scheme, problems))
-    return found
-
-
-def _training_problems(task: Task, scheme: MarkScheme, held_out: Sequence[Problem]) -> Sequence[Problem]:
-    problems = without_overlap(load_problems(task), held_out)
-    if not problems:
-        raise RunError(f"task {task.name!r}: every training problem is held out too; evaluate another split")
-    scheme.check_references(problems)
-    return problems
-
-
-def _policy(
-    config: RunConfig, tasks: Mapping[str, Task], saved: Path | None, device: torch.device, progress: Progress
-) -> Policy:
-    source: str | Path = config.policy.model
-    if saved is not None:
-        source = saved
-    elif source == "tiny":
-        source = tiny_policy(next(iter(tasks.values())), config.seed, progress=progress.warm_start)
-    return load_policy(config.policy, source, device)
-
-
-def _reference(config: RunConfig, folder: RunFolder, policy: Policy, resumed: bool) -> Any | None:
-    """Return the frozen reference: a snapshot of the policy as the run was given it."""
-    if not config.algorithm.kl_coef:
-        return None
-    path = folder.path / "reference"
-    if resumed:
-        return load_policy(config.policy, path, policy.device).model.requires_grad_(False)
-    policy.model.save_pretrained(path)
-    policy.tokenizer.save_pretrained(path)
-    return copy.deepcopy(policy.model).requires_grad_(False)
-
-
-def _refuse_changed_tasks(folder: RunFolder, described: Mapping[str, Any]) -> None:
-    import json
-
-    before = json.loads((folder.path / "tasks.json").read_text(encoding="utf-8"))
-    changed = [name for name, task in described.items() if before.get(name, {}).get("hash") != task["hash"]]
-    if changed:
-        raise RunError(f"{folder.path}: task {changed[0]!r} has changed since the run began; start a new run")
-
-
-def _needed_bytes(policy: Policy, config: RunConfig) -> int:
-    weights = sum(p.numel() * p.element_size() for p in policy.model.parameters())
-    moments = 2 * sum(p.numel() * 4 for p in policy.model.parameters())
-    copies = (weights + moments) * (config.save.keep + 1) + weights * (2 if config.algorithm.kl_coef else 1)
-    return copies + 16 * 2**20
-
-
-def _train(run: _Run) -> RunResult:
+def _train(run: Run) -> RunResult:
     steps = run.config.algorithm.steps
     with _interruptible() as interrupted:
         if run.done == 0:
@@ -246,7 +110,12 @@ def _train(run: _Run) -> RunResult:
         while run.done < steps and not interrupted.is_set():
             began = time.perf_counter()
             last = grpo_step(
-                run.done + 1, run.learner, run.engine, run.tasks, run.order, after_scoring=run.monitor.stop_on_bugs
+                run.done + 1,
+                run.learner,
+                run.engine,
+                run.tasks,
+                run.order,
+                after_scoring=run.monitor.stop_on_bugs,
             )
             run.done = last.number
             run.seconds += time.perf_counter() - began
@@ -259,12 +128,17 @@ def _train(run: _Run) -> RunResult:
         tracker.close()
     stopped = interrupted.is_set() and run.done < steps
     if stopped:
-        run.progress.say(f"interrupted after step {run.done}; go on with: markscheme train {run.folder.path} --resume")
+        run.progress.say(
+            f"interrupted after step {run.done}; go on with: markscheme train {run.folder.path} --resume"
+        )
         return RunResult(run.folder.path, _summary(run), interrupted=True)
     reason = run.monitor.never_learned(last.groups) if last else None
     if reason:
         run.progress.say(f"warning: {reason}")
-        run.folder.append("alarms.jsonl", {"step": run.done, "kind": "never_learned", "message": reason, "rows": []})
+        run.folder.append(
+            "alarms.jsonl",
+            {"step": run.done, "kind": "never_learned", "message": reason, "rows": []},
+        )
     run.policy.model.save_pretrained(run.folder.path / "final")
     run.policy.tokenizer.save_pretrained(run.folder.path / "final")
     summary = _summary(run)
@@ -292,7 +166,7 @@ def _interruptible() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, before)
 
 
-def _record(run: _Run, step: Step) -> None:
+def _record(run: Run, step: Step) -> None:
     metrics = step_metrics(step, run.tasks)
     run.folder.append("metrics.jsonl", {"step": step.number, **metrics})
     hashes = {name: loaded.task.hash for name, loaded in run.tasks.items()}
@@ -310,13 +184,16 @@ def _record(run: _Run, step: Step) -> None:
         run.folder.append("alarms.jsonl", asdict(alarm))
         run.progress.say(f"ALARM {alarm.kind} at step {alarm.step} ({alarm.task}): {alarm.message}")
         for row in alarm.rows[:2]:
-            run.progress.say(f"  {row['prompt']!r} -> {row['completion']!r} (value {row['value']}, reference {row['reference']!r})")
+            run.progress.say(
+                f"  {row['prompt']!r} -> {row['completion']!r} (value {row['value']},"
+                f" reference {row['reference']!r})"
+            )
     for tracker in run.trackers:
         tracker.log(numbers_of(metrics), step.number)
     run.progress.step(step.number, metrics)
 
 
-def _evaluate(run: _Run, step: int, due: Sequence[EvalConfig]) -> None:
+def _evaluate(run: Run, step: int, due: Sequence[EvalConfig]) -> None:
     for wanted, loaded in run.evals:
         if wanted not in due:
             continue
@@ -333,7 +210,7 @@ def _evaluate(run: _Run, step: int, due: Sequence[EvalConfig]) -> None:
             tracker.log(numbers_of({f"eval/{loaded.task.name}/{k}": v for k, v in figures.items()}), step)
 
 
-def _save(run: _Run) -> None:
+def _save(run: Run) -> None:
     state = {
         "cursors": run.order.cursors,
         "monitor": run.monitor.state(),
@@ -343,20 +220,22 @@ def _save(run: _Run) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # transformers on generation settings that we never touched
         save_checkpoint(
-            run.folder.checkpoints, run.done, run.policy.model, run.policy.tokenizer, run.learner.optimizer, state,
-            keep=run.config.save.keep,
+            run.folder.checkpoints, run.done, run.policy.model, run.policy.tokenizer, run.learner.optimizer,
+            state, keep=run.config.save.keep,
         )  # fmt: skip
     run.folder.begin_shard(run.done + 1)
 
 
-def _summary(run: _Run) -> dict[str, Any]:
+def _summary(run: Run) -> dict[str, Any]:
     """Return the run in one row: of the first evaluation, before and after."""
     summary: dict[str, Any] = {
         "schema": 1, "task": run.config.name, "seed": run.config.seed, "steps": run.done,
         "train_seconds": round(run.seconds, 3), "alarms": len(run.folder.read("alarms.jsonl")),
     }  # fmt: skip
     rows = run.folder.read("eval.jsonl")
-    first = [row for row in rows if rows and row["task"] == rows[0]["task"] and row["split"] == rows[0]["split"]]
+    first = [
+        row for row in rows if rows and row["task"] == rows[0]["task"] and row["split"] == rows[0]["split"]
+    ]
     for when, row in (("before", first[0]), ("after", first[-1])) if first else ():
         summary[f"pass_at_1_{when}"] = row["pass_at_1"]
         summary[f"pass_at_1_{when}_interval"] = row["pass_at_1_interval"]

@@ -1,10 +1,10 @@
 """A run's folder: everything that is needed to look back, or to go on.
 
-    run.yaml          the resolved run file          metrics.jsonl   one row a step
-    tasks.json        each task, resolved, its hash  eval.jsonl      one row an evaluation
-    checkpoints/      step-000010/, ...              alarms.jsonl    one row an alarm
-    reference/        where KL asks for one          scores/         every completion, compressed
-    final/            the model, plain Hugging Face  summary.json    the run in one row
+run.yaml          the resolved run file          metrics.jsonl   one row a step
+tasks.json        each task, resolved, its hash  eval.jsonl      one row an evaluation
+checkpoints/      step-000010/, ...              alarms.jsonl    one row an alarm
+reference/        where KL asks for one          scores/         every completion, compressed
+final/            the model, plain Hugging Face  summary.json    the run in one row
 """
 
 import gzip
@@ -38,7 +38,9 @@ class RunFolder:
             RunError: the folder is in use, cannot be written to, or the disk is too full.
         """
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            raise RunError(f"{self.path} is not empty; give another --out, or --resume to go on with the run in it")
+            raise RunError(
+                f"{self.path} is not empty; give another --out, or --resume to go on with the run in it"
+            )
         try:
             self.checkpoints.mkdir(parents=True)
             (self.path / "scores").mkdir()
@@ -46,12 +48,15 @@ class RunFolder:
             probe.write_bytes(b"1")
             probe.unlink()
         except OSError as error:
-            raise RunError(f"{self.path} cannot be written to ({error.strerror}); give another --out") from error
+            raise RunError(
+                f"{self.path} cannot be written to ({error.strerror}); give another --out"
+            ) from error
         free = shutil.disk_usage(self.path).free
         if free < needed_bytes:
             shutil.rmtree(self.path)
             raise RunError(
-                f"{self.path} has {free / 2**20:.0f} MiB free, and the run needs about {needed_bytes / 2**20:.0f} MiB;"
+                f"{self.path} has {free / 2**20:.0f} MiB free, and the run needs about"
+                f" {needed_bytes / 2**20:.0f} MiB;"
                 " free some, lower save.keep or give another --out"
             )
         (self.path / "run.yaml").write_text(
@@ -75,7 +80,9 @@ class RunFolder:
             with (self.path / log).open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"schema": 1, **row}, default=str) + "\n")
         except OSError as error:
-            raise RunError(f"{self.path / log} cannot be written ({error.strerror}); free space, then --resume") from error
+            raise RunError(
+                f"{self.path / log} cannot be written ({error.strerror}); free space, then --resume"
+            ) from error
 
     def append_scores(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Add a step's scored completions to the shard that began after the last checkpoint."""
@@ -85,7 +92,9 @@ class RunFolder:
             with path.open("ab") as file:
                 file.write(gzip.compress(text.encode(), mtime=0))  # a member a step: always whole
         except OSError as error:
-            raise RunError(f"{path} cannot be written ({error.strerror}); free space, then --resume") from error
+            raise RunError(
+                f"{path} cannot be written ({error.strerror}); free space, then --resume"
+            ) from error
 
     def begin_shard(self, step: int) -> None:
         """Let later scores go to a new shard, so that a resumed run can drop whole shards."""
@@ -94,7 +103,11 @@ class RunFolder:
     def read(self, log: str) -> list[dict[str, Any]]:
         """Return the rows of a log."""
         path = self.path / log
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+        return (
+            [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+            if path.exists()
+            else []
+        )
 
     def rewind(self, step: int) -> None:
         """Drop everything that was written after a checkpoint: nothing lost, nothing doubled."""

@@ -10,9 +10,8 @@ from ..tasks.schema import Task
 from .config import PolicyConfig, SamplingConfig
 from .evaluation import evaluate
 from .hf_engine import HfEngine
-from .monitor import group_is_flat
 from .policy import Policy, choose_device, load_policy
-from .rollout import LoadedTask
+from .rollout import LoadedTask, group_is_flat
 from .tiny import tiny_policy
 
 
@@ -35,7 +34,9 @@ def sample_task(
         DataError: a temperature of 0 with several completions, which would all be one.
     """
     if temperature == 0 and n > 1:
-        raise DataError(f"temperature 0 gives the same completion {n} times; use -n 1 or a positive temperature")
+        raise DataError(
+            f"temperature 0 gives the same completion {n} times; use -n 1 or a positive temperature"
+        )
     scheme = MarkScheme(task)
     problems = load_problems(task, split=split, limit=limit)
     scheme.check_references(problems)

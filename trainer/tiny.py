@@ -8,6 +8,7 @@ of everything that goes into it.
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -37,6 +38,7 @@ RECIPE: dict[str, Any] = {
     "betas": (0.9, 0.98),
     "weight_decay": 0.01,
     "warmup_steps": 20,
+    "lr_floor": 0.01,  # of the cosine: noise at the end could flip which rule is the likelier one
 }
 PAD, EOS = "<pad>", "<eos>"
 
@@ -84,7 +86,8 @@ def _generator(task: Task) -> Any:
         if hasattr(generator, "teacher") and hasattr(generator, "pieces"):
             return generator
     raise PolicyError(
-        f"policy.model `tiny` needs a task whose generator has a teacher (such as `addition`); for {task.name!r}"
+        "policy.model `tiny` needs a task whose generator has a teacher (such as"
+        f" `addition`); for {task.name!r}"
         " give a model: --set policy.model=FOLDER_OR_HUB_ID"
     )
 
@@ -107,7 +110,9 @@ def build_tokenizer(pieces: tuple[str, ...]) -> Any:
     vocabulary = {token: i for i, token in enumerate((PAD, EOS, "<unk>", *pieces))}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     longest_first = sorted(pieces, key=len, reverse=True)
-    pattern = "|".join("".join(f"\\{c}" if not c.isalnum() and c != "\n" else c for c in p) for p in longest_first)
+    pattern = "|".join(
+        "".join(f"\\{c}" if not c.isalnum() and c != "\n" else c for c in p) for p in longest_first
+    )
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(pattern), "isolated")  # pyright: ignore[reportAttributeAccessIssue]
     tokenizer.decoder = decoders.Fuse()  # pyright: ignore[reportAttributeAccessIssue]
     return PreTrainedTokenizerFast(
@@ -116,14 +121,16 @@ def build_tokenizer(pieces: tuple[str, ...]) -> Any:
     )  # fmt: skip
 
 
-def _build(generator: Any, task: Task, seed: int, folder: Path, progress: Callable[[int, int], None] | None) -> None:
+def _build(
+    generator: Any, task: Task, seed: int, folder: Path, progress: Callable[[int, int], None] | None
+) -> None:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     tokenizer = build_tokenizer(tuple(generator.pieces))
     shape = {key: RECIPE[key] for key in list(RECIPE)[1:7]}
     config = LlamaConfig(
-        vocab_size=len(tokenizer), num_key_value_heads=RECIPE["num_attention_heads"], tie_word_embeddings=True,
-        pad_token_id=0, eos_token_id=1, bos_token_id=None, **shape,
+        vocab_size=len(tokenizer), num_key_value_heads=RECIPE["num_attention_heads"],
+        tie_word_embeddings=True, pad_token_id=0, eos_token_id=1, bos_token_id=None, **shape,
     )  # fmt: skip
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -134,25 +141,38 @@ def _build(generator: Any, task: Task, seed: int, folder: Path, progress: Callab
 
 
 def _warm_start(
-    model: Any, tokenizer: Any, generator: Any, seed: int, progress: Callable[[int, int], None] | None
+    model: Any,
+    tokenizer: Any,
+    generator: Any,
+    seed: int,
+    progress: Callable[[int, int], None] | None,
 ) -> None:
     """Imitate the sloppy teacher on training problems, loss on the trace and the end token only."""
     steps, rng = RECIPE["sft_steps"], Random(f"teacher/{seed}")
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=RECIPE["lr"], betas=RECIPE["betas"], weight_decay=RECIPE["weight_decay"]
+        model.parameters(),
+        lr=RECIPE["lr"],
+        betas=RECIPE["betas"],
+        weight_decay=RECIPE["weight_decay"],
     )
-    warmup, cosine = RECIPE["warmup_steps"], torch.tensor(torch.pi)
+    warmup = RECIPE["warmup_steps"]
     model.train()
     rows = _endless(generator, seed)
     for step in range(steps):
         share = step / steps
-        rate = min((step + 1) / warmup, 0.01 + 0.495 * (1 + float(torch.cos(cosine * share))))
+        floor = RECIPE["lr_floor"]
+        rate = min((step + 1) / warmup, floor + (1 - floor) / 2 * (1 + math.cos(math.pi * share)))
         for group in optimizer.param_groups:
             group["lr"] = RECIPE["lr"] * rate
-        batch = [_example(tokenizer, row, generator.teacher(row, rng)) for row, _ in zip(rows, range(RECIPE["batch"]), strict=False)]
+        batch = [
+            _example(tokenizer, row, generator.teacher(row, rng))
+            for row, _ in zip(rows, range(RECIPE["batch"]), strict=False)
+        ]
         width = max(len(ids) for ids, _ in batch)
         ids = torch.tensor([ids + [0] * (width - len(ids)) for ids, _ in batch])
-        labels = torch.tensor([[-100] * start + ids[start:] + [-100] * (width - len(ids)) for ids, start in batch])
+        labels = torch.tensor(
+            [[-100] * start + ids[start:] + [-100] * (width - len(ids)) for ids, start in batch]
+        )
         loss = model(input_ids=ids, attention_mask=(labels != -100) | (ids != 0), labels=labels).loss
         optimizer.zero_grad()
         loss.backward()

@@ -41,7 +41,9 @@ class _WandbLike:
 
         self._package = importlib.import_module(package)
         extra = {"dir": str(folder)} if package == "wandb" else {}
-        self._package.init(project="markscheme", name=folder.name, config=config.model_dump(mode="json"), **extra)
+        self._package.init(
+            project="markscheme", name=folder.name, config=config.model_dump(mode="json"), **extra
+        )
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         self._package.log(dict(metrics), step=step)
@@ -59,9 +61,13 @@ def open_trackers(names: Sequence[str], folder: Path, config: RunConfig) -> list
     opened: list[Tracker] = []
     for name in names:
         try:
-            opened.append(_TensorBoard(folder, config) if name == "tensorboard" else _WandbLike(name, folder, config))
+            opened.append(
+                _TensorBoard(folder, config) if name == "tensorboard" else _WandbLike(name, folder, config)
+            )
         except ImportError as error:
-            raise RunError(f"tracker {name!r} is not installed: pip install {name} (or drop it from trackers)") from error
+            raise RunError(
+                f"tracker {name!r} is not installed: pip install {name} (or drop it from trackers)"
+            ) from error
     return opened
 
 

@@ -124,7 +124,9 @@ def _words(reference: str, answer: str) -> Verdict | None:
     may be a choice or a variable.
     """
     target_is_number = read_number(reference) is not None
-    plain = [bool(_WORDS.fullmatch(t)) and len(t) > 1 and not _NUMBER_WORDS.search(t) for t in (reference, answer)]
+    plain = [
+        bool(_WORDS.fullmatch(t)) and len(t) > 1 and not _NUMBER_WORDS.search(t) for t in (reference, answer)
+    ]
     if plain[1] and (plain[0] or target_is_number):
         return Verdict(False, Reason.DIFFERENT)
     letters = [re.fullmatch(r"\(?([A-Z])[).]?", t) for t in (reference, answer)]
@@ -156,7 +158,9 @@ def compare_answers(reference: str, answer: str) -> Verdict:
     return Verdict(None, Reason.UNDECIDED, extracted=answer)
 
 
-def verify_answer(reference: str | Sequence[str], completion: str, *, extract: ExtractSpec = "strict") -> Verdict:
+def verify_answer(
+    reference: str | Sequence[str], completion: str, *, extract: ExtractSpec = "strict"
+) -> Verdict:
     """Find the final answer in a completion and judge it.
 
     Args:
@@ -233,7 +237,11 @@ def answer(problem: Problem, completion: Completion, *, extract: ExtractSpec = "
 
 @verifier("exact_match", reference_fault=lambda text: None if normalise(text) else "is empty")
 def exact_match(
-    problem: Problem, completion: Completion, *, extract: ExtractSpec = "strict", whole: bool = False
+    problem: Problem,
+    completion: Completion,
+    *,
+    extract: ExtractSpec = "strict",
+    whole: bool = False,
 ) -> Verdict:
     """Compare texts after normalisation, nothing more: never undecided.
 
@@ -270,5 +278,7 @@ def choice(problem: Problem, completion: Completion, *, extract: ExtractSpec = "
 
 
 def _choice_letter(text: str) -> str | None:
-    match = re.fullmatch(r"(?:option|choice)?\s*\(?([A-Za-z])(?:[).:]+(?:\s.*)?)?", normalise(text), re.DOTALL | re.I)
+    match = re.fullmatch(
+        r"(?:option|choice)?\s*\(?([A-Za-z])(?:[).:]+(?:\s.*)?)?", normalise(text), re.DOTALL | re.I
+    )
     return match[1].upper() if match else None

@@ -20,7 +20,30 @@ SIGNIFICANT = 6
 """Digits that a decimal must show to stand for an exact value that it does not equal."""
 
 VULGAR = dict(
-    zip("½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒", "1/2 1/3 2/3 1/4 3/4 1/5 2/5 3/5 4/5 1/6 5/6 1/7 1/8 3/8 5/8 7/8 1/9 1/10".split(), strict=True)
+    zip(
+        "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒",
+        [
+            "1/2",
+            "1/3",
+            "2/3",
+            "1/4",
+            "3/4",
+            "1/5",
+            "2/5",
+            "3/5",
+            "4/5",
+            "1/6",
+            "5/6",
+            "1/7",
+            "1/8",
+            "3/8",
+            "5/8",
+            "7/8",
+            "1/9",
+            "1/10",
+        ],
+        strict=True,
+    )
 )
 
 
@@ -143,7 +166,9 @@ def _meets(reference: Number, answer: Number, r: Fraction, a: Fraction) -> bool:
     if r == a:
         return True
     if reference.decimals is not None:
-        scale = 10**reference.decimals * (100 if reference.percent and not answer.percent and r != reference.value else 1)
+        scale = 10**reference.decimals * (
+            100 if reference.percent and not answer.percent and r != reference.value else 1
+        )
         return abs(r - a) * 2 * scale <= 1
     if answer.decimals is None or _significant(answer, a) < SIGNIFICANT:
         return False

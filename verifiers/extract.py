@@ -14,6 +14,7 @@ part never counts. `strict` (for training) takes tag or box only; `lenient` (for
 """
 
 import re
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -107,10 +108,8 @@ def _last_match(pattern: str, flags: int = 0) -> Rule:
     compiled = re.compile(pattern, flags)
 
     def find(text: str) -> Span | None:
-        last = None
-        for last in compiled.finditer(text):
-            pass
-        return None if last is None else last.span(1 if compiled.groups else 0)
+        last = deque(compiled.finditer(text), maxlen=1)
+        return None if not last else last[0].span(1 if compiled.groups else 0)
 
     return find
 
@@ -144,10 +143,14 @@ def rules_of(extract: ExtractSpec, where: str = "extract") -> list[tuple[str, Ru
 def _rule(rule: str | Mapping[str, Any], where: str) -> tuple[str, Rule]:
     if isinstance(rule, str):
         if rule not in RULES:
-            raise UnknownNameError.of("extraction rule", rule, [*RULES, "{after: TEXT}", "{regex: R}"], where=where)
+            raise UnknownNameError.of(
+                "extraction rule", rule, [*RULES, "{after: TEXT}", "{regex: R}"], where=where
+            )
         return rule, RULES[rule]
     if len(rule) != 1 or next(iter(rule)) not in ("after", "regex"):
-        raise TaskError(f"{where}: expected a rule's name, {{after: TEXT}} or {{regex: R}} (given: {dict(rule)!r})")
+        raise TaskError(
+            f"{where}: expected a rule's name, {{after: TEXT}} or {{regex: R}} (given: {dict(rule)!r})"
+        )
     kind, value = next(iter(rule.items()))
     if not isinstance(value, str) or not value:
         raise TaskError(f"{where}: {kind} needs a text (given: {value!r})")
@@ -203,4 +206,8 @@ def _inner_box(text: str, span: Span) -> Span:
 
 def _unbox_list(found: str) -> str:
     r"""Drop the box commands between joined boxes: `1}, \boxed{2` is `1, 2`."""
-    return re.sub(r"\}([\s$]*(?:,|,?\s*(?:and|or)\b|\\text\{\s*(?:and|or)\s*\})[\s$]*)\\f?boxed\s*\{", r"\1", found)
+    return re.sub(
+        r"\}([\s$]*(?:,|,?\s*(?:and|or)\b|\\text\{\s*(?:and|or)\s*\})[\s$]*)\\f?boxed\s*\{",
+        r"\1",
+        found,
+    )

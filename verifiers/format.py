@@ -149,5 +149,3 @@ def language_share(text: str, language: str) -> float:
     words = _WORD.findall(plain)
     inside = re.compile(f"[{_SCRIPTS[language]}]+")
     return sum(bool(inside.fullmatch(word)) for word in words) / len(words) if words else 1.0
-
-

@@ -85,9 +85,7 @@ VERIFIERS = Table(
 )
 
 
-def verifier(
-    name: str, *, reference_fault: Callable[[str], str | None] | None = None
-) -> Callable[[F], F]:
+def verifier(name: str, *, reference_fault: Callable[[str], str | None] | None = None) -> Callable[[F], F]:
     """Register a verifier: `(problem, completion, **parameters) -> bool | None | Verdict`.
 
     None means "cannot be judged". Further keyword-only parameters are filled from the task file.

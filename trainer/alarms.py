@@ -1,0 +1,188 @@
+"""What alarms look at: summaries of a task's steps, and the signs of a gamed reward in them.
+
+Pure functions of the last step's groups and of the summaries so far; `monitor.py` keeps those.
+"""
+
+import statistics
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ..rewards.score import Score, Status
+from ..tasks.problem import Completion, Problem
+from .rollout import Group, LoadedTask, group_is_flat
+
+WINDOW = 5
+"""Steps that a mean is taken over before anything is concluded."""
+FAILURES = (
+    Status.TIMEOUT,
+    Status.MEMORY,
+    Status.TOO_LARGE,
+    Status.INFRA_ERROR,
+    Status.ABSTAIN,
+    Status.BUG,
+)
+
+Row = tuple[Problem, Completion, Score]
+
+
+def rows_of(groups: Sequence[Group]) -> Iterator[Row]:
+    """Yield every completion with its problem and score."""
+    for group in groups:
+        for completion, score in zip(group.completions, group.scores, strict=True):
+            yield group.problem, completion, score
+
+
+Raised = tuple[str, str, list[Row]]
+
+
+def summary_of(groups: Sequence[Group], loaded: LoadedTask) -> dict[str, float]:
+    """Return what alarms need of one step of a task; rewards are scaled to their range, 0 to 1."""
+    rows = list(rows_of(groups))
+    low, high = loaded.scheme.range
+    scale = (high - low) or 1.0
+    values = [(s.value - low) / scale for _, _, s in rows if s.value is not None]
+    summary = {
+        "reward": statistics.fmean(values) if values else 0.0,
+        "spread": statistics.pstdev(values) if values else 0.0,
+        "rows": float(len(rows)),
+        "length": statistics.fmean(len(c.token_ids) or len(c.text) for _, c, _ in rows),
+        "unread": sum(s.status in (Status.NO_ANSWER, Status.UNPARSABLE) for _, _, s in rows) / len(rows),
+        "failed": sum(any(p.status in FAILURES for p in s.parts.values()) for _, _, s in rows) / len(rows),
+        "flat": sum(map(group_is_flat, groups)) / len(groups),
+    }
+    for name in loaded.task.watch:
+        known = [p.value for _, _, s in rows if (p := s.parts[name]).value is not None]
+        summary[f"watch/{name}"] = statistics.fmean(known) if known else 0.0
+        paid = [s for _, _, s in rows if s.value is not None and (s.value - low) / scale >= 0.9]
+        summary[f"paid/{name}"] = float(len(paid))
+        summary[f"unearned/{name}"] = float(sum(_fails(s, name) for s in paid))
+    return summary
+
+
+def _fails(score: Score, watch: str) -> bool:
+    part = score.parts[watch]
+    return (
+        part.verdict.correct is False
+        if part.verdict is not None
+        else part.value is not None and part.value <= 0
+    )
+
+
+def _mean_of(history: Sequence[Mapping[str, float]], key: str) -> float:
+    return statistics.fmean(summary.get(key, 0.0) for summary in history)
+
+
+def signs_of(
+    loaded: LoadedTask, groups: Sequence[Group], history: Sequence[Mapping[str, float]]
+) -> list[Raised]:
+    """Return (kind, message, rows that show it) for each sign in the newest steps."""
+    return [
+        *_hacked(loaded, groups, history),
+        *_drifts(groups, history),
+        *_flat(groups, history),
+        *_failures(groups, history),
+    ]
+
+
+def _hacked(
+    loaded: LoadedTask, groups: Sequence[Group], history: Sequence[Mapping[str, float]]
+) -> Iterator[Raised]:
+    """Reward that a watched verifier does not confirm: paid for wrong answers, or rising alone."""
+    if len(history) < WINDOW:
+        return
+    low, high = loaded.scheme.range
+    recent = history[-WINDOW:]
+    for name in loaded.task.watch:
+        shown = [
+            row for row in rows_of(groups)
+            if row[2].value is not None and row[2].value >= low + 0.9 * (high - low) and _fails(row[2], name)
+        ]  # fmt: skip
+        paid, unearned = (sum(s[f"{key}/{name}"] for s in recent) for key in ("paid", "unearned"))
+        if paid >= 16 and unearned / paid >= 0.25:
+            yield (
+                f"paid_but_wrong:{name}",
+                f"{unearned / paid:.0%} of the completions that got full reward in the last"
+                f" {WINDOW} steps are wrong by"
+                f" {name!r}: the reward pays for something else",
+                shown,
+            )
+        before, after = history[:WINDOW], recent
+        if len(history) >= 2 * WINDOW:
+            gained = _mean_of(after, "reward") - _mean_of(before, "reward")
+            confirmed = _mean_of(after, f"watch/{name}") - _mean_of(before, f"watch/{name}")
+            noise = 2 * _mean_of(recent, "spread") / max(sum(s["rows"] for s in recent), 1) ** 0.5
+            if gained > max(0.05, 2 * noise) and confirmed < 0.2 * gained:
+                yield (
+                    f"reward_parts_from_watch:{name}",
+                    f"reward rose by {gained:.2f} of its range since the start, {name!r} by"
+                    f" {confirmed:+.2f}: the"
+                    " policy may be gaming the reward",
+                    shown or list(rows_of(groups)),
+                )
+
+
+def _drifts(groups: Sequence[Group], history: Sequence[Mapping[str, float]]) -> Iterator[Raised]:
+    if len(history) < 2 * WINDOW:
+        return
+    before, after = history[:WINDOW], history[-WINDOW:]
+    was, now = _mean_of(before, "length"), _mean_of(after, "length")
+    if was > 0 and not 0.5 <= now / was <= 2:
+        longest = sorted(rows_of(groups), key=lambda row: len(row[1].text), reverse=now > was)
+        yield (
+            "length_drift",
+            f"completions went from {was:.0f} to {now:.0f} tokens on average",
+            longest,
+        )
+    unread = _mean_of(after, "unread") - _mean_of(before, "unread")
+    if unread > 0.2:
+        shown = [row for row in rows_of(groups) if row[2].status in (Status.NO_ANSWER, Status.UNPARSABLE)]
+        yield (
+            "format_drift",
+            f"completions without a readable answer went up by {unread:.0%} of all",
+            shown,
+        )
+
+
+def _flat(groups: Sequence[Group], history: Sequence[Mapping[str, float]]) -> Iterator[Raised]:
+    if len(history) >= 3 and all(summary["flat"] == 1 for summary in history[-3:]):
+        yield (
+            "all_groups_flat",
+            f"no group has had different rewards for 3 steps: {flat_cause(groups)}",
+            list(rows_of(groups)),
+        )
+
+
+def flat_cause(groups: Sequence[Group]) -> str:
+    """Say why groups have no different rewards."""
+    scores = [score for _, _, score in rows_of(groups)]
+    status, count = Counter(score.status for score in scores).most_common(1)[0]
+    if status is not Status.OK and count > len(scores) / 2:
+        hint = "; is `extract` right for these answers?" if status is Status.NO_ANSWER else ""
+        return f"{count} of {len(scores)} rows have status {status}{hint}"
+    values = {score.value for score in scores}
+    if len(values) == 1:
+        cause = "too easy, too hard, or a reward that does not look at the answer"
+        return f"every reward is {values.pop()} ({cause})"
+    return "each problem is either always solved or never (look at pass@k with `markscheme sample`)"
+
+
+def _failures(groups: Sequence[Group], history: Sequence[Mapping[str, float]]) -> Iterator[Raised]:
+    share = _mean_of(history[-WINDOW:], "failed")
+    if share > 0.1:
+        shown = [row for row in rows_of(groups) if any(p.status in FAILURES for p in row[2].parts.values())]
+        yield (
+            "failures",
+            f"{share:.0%} of the rows of the last steps met a failure while they were scored",
+            shown,
+        )
+
+
+def shown_row(row: Row) -> dict[str, Any]:
+    """Return a row as an alarm shows it."""
+    problem, completion, score = row
+    return {
+        "problem": problem.id, "prompt": str(problem.prompt)[-200:], "reference": problem.reference,
+        "completion": completion.text, "value": score.value, "status": str(score.status),
+        "parts": {name: {"value": part.value, "reason": part.reason} for name, part in score.parts.items()},
+    }  # fmt: skip

@@ -1,0 +1,173 @@
+"""Everything that a run needs before its first step; nothing is written until all of it is there."""
+
+import copy
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import device as Device
+
+from ..rewards.scheme import MarkScheme
+from ..sandbox.errors import RunError
+from ..tasks.data import load_problems, without_overlap
+from ..tasks.load import load_task
+from ..tasks.problem import Problem
+from ..tasks.schema import Task
+from .checkpoint import checkpoints, load_state, restore_optimizer
+from .config import EvalConfig, RunConfig
+from .grpo import Learner
+from .hf_engine import HfEngine
+from .monitor import Monitor
+from .policy import Policy, choose_device, load_policy
+from .progress import Progress
+from .rollout import LoadedTask, ProblemOrder
+from .run_folder import RunFolder
+from .tiny import tiny_policy
+from .trackers import Tracker, open_trackers
+
+
+@dataclass
+class Run:
+    """A run under way."""
+
+    config: RunConfig
+    folder: RunFolder
+    policy: Policy
+    engine: HfEngine
+    learner: Learner
+    tasks: dict[str, LoadedTask]
+    evals: list[tuple[EvalConfig, LoadedTask]]
+    order: ProblemOrder
+    monitor: Monitor
+    progress: Progress
+    trackers: list[Tracker] = field(default_factory=list)
+    done: int = 0
+    """The last finished step."""
+    seconds: float = 0.0
+    """Training time so far, evaluations left out."""
+
+
+def set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progress, allow_code: bool) -> Run:
+    """Load tasks, policy, reference and what a checkpoint holds; create or rewind the folder last.
+
+    Raises:
+        MarkschemeError: anything that would make the run fail later.
+    """
+    device = choose_device(config.device)
+    tasks = {
+        name: load_task(name, overrides=config.task_overrides, allow_code=allow_code) for name in config.tasks
+    }
+    schemes = {name: MarkScheme(task) for name, task in tasks.items()}
+    held_out = _held_out(config, tasks, schemes, allow_code)
+    evaluated = [problem for _, _, problems in held_out for problem in problems]
+    trained = {name: _training_problems(task, schemes[name], evaluated) for name, task in tasks.items()}
+
+    saved = checkpoints(folder.checkpoints)[-1] if resume else None
+    policy = _policy(config, tasks, saved, device, progress)
+    longest = config.sampling.max_new_tokens
+
+    def loaded(task: Task, scheme: MarkScheme, problems: Sequence[Problem], share: float = 1.0) -> LoadedTask:
+        prompts = [policy.encode(task, problem, max_new_tokens=longest) for problem in problems]
+        return LoadedTask(task, scheme, problems, prompts, share)
+
+    ready = {
+        tasks[name].name: loaded(tasks[name], schemes[name], trained[name], share)
+        for name, share in config.tasks.items()
+    }
+    evals = [(wanted, loaded(scheme.task, scheme, problems)) for wanted, scheme, problems in held_out]
+    state = load_state(saved) if saved else {}
+    described = {
+        name: {"hash": t.task.hash, "task": t.task.model_dump(mode="json")} for name, t in ready.items()
+    }
+    if saved:
+        _refuse_changed_tasks(folder, described)
+        folder.rewind(state["step"])
+    else:
+        folder.create(config, described, needed_bytes=_needed_bytes(policy, config))
+    learner = Learner(policy, _reference(config, folder, policy, saved is not None), config)
+    engine = HfEngine(policy, max_rows=config.engine.max_rows)
+    if saved:
+        restore_optimizer(learner.optimizer, saved)
+        engine.weight_version = state["weight_version"]
+    order = ProblemOrder(ready, config.seed, state.get("cursors"))
+    monitor = Monitor(ready, state.get("monitor"))
+    trackers = open_trackers(config.trackers, folder.path, config)
+    parameters = sum(p.numel() for p in policy.model.parameters())
+    progress.say(
+        f"{folder.path}: {config.policy.model} ({parameters:,} parameters,"
+        f" {config.policy.dtype}) on {device},"
+        f" {config.threads} thread(s);"
+        f" {', '.join(f'{n}: {len(t.problems)} problems' for n, t in ready.items())}"
+    )
+    return Run(
+        config, folder, policy, engine, learner, ready, evals, order, monitor, progress, trackers,
+        state.get("step", 0), state.get("seconds", 0.0),
+    )  # fmt: skip
+
+
+def _held_out(
+    config: RunConfig,
+    tasks: Mapping[str, Task],
+    schemes: Mapping[str, MarkScheme],
+    allow_code: bool,
+) -> list[tuple[EvalConfig, MarkScheme, Sequence[Problem]]]:
+    found = []
+    for wanted in config.eval:
+        scheme = schemes.get(wanted.task) or MarkScheme(
+            load_task(wanted.task, overrides=config.task_overrides, allow_code=allow_code)
+        )
+        problems = load_problems(scheme.task, split=wanted.split, limit=wanted.limit)
+        scheme.check_references(problems)
+        found.append((wanted, scheme, problems))
+    return found
+
+
+def _training_problems(task: Task, scheme: MarkScheme, held_out: Sequence[Problem]) -> Sequence[Problem]:
+    problems = without_overlap(load_problems(task), held_out)
+    if not problems:
+        raise RunError(f"task {task.name!r}: every training problem is held out too; evaluate another split")
+    scheme.check_references(problems)
+    return problems
+
+
+def _policy(
+    config: RunConfig,
+    tasks: Mapping[str, Task],
+    saved: Path | None,
+    device: Device,
+    progress: Progress,
+) -> Policy:
+    source: str | Path = config.policy.model
+    if saved is not None:
+        source = saved
+    elif source == "tiny":
+        source = tiny_policy(next(iter(tasks.values())), config.seed, progress=progress.warm_start)
+    return load_policy(config.policy, source, device)
+
+
+def _reference(config: RunConfig, folder: RunFolder, policy: Policy, resumed: bool) -> Any | None:
+    """Return the frozen reference: a snapshot of the policy as the run was given it."""
+    if not config.algorithm.kl_coef:
+        return None
+    path = folder.path / "reference"
+    if resumed:
+        return load_policy(config.policy, path, policy.device).model.requires_grad_(False)
+    policy.model.save_pretrained(path)
+    policy.tokenizer.save_pretrained(path)
+    return copy.deepcopy(policy.model).requires_grad_(False)
+
+
+def _refuse_changed_tasks(folder: RunFolder, described: Mapping[str, Any]) -> None:
+    before = json.loads((folder.path / "tasks.json").read_text(encoding="utf-8"))
+    changed = [name for name, task in described.items() if before.get(name, {}).get("hash") != task["hash"]]
+    if changed:
+        raise RunError(f"{folder.path}: task {changed[0]!r} has changed since the run began; start a new run")
+
+
+def _needed_bytes(policy: Policy, config: RunConfig) -> int:
+    weights = sum(p.numel() * p.element_size() for p in policy.model.parameters())
+    moments = 2 * sum(p.numel() * 4 for p in policy.model.parameters())
+    copies = (weights + moments) * (config.save.keep + 1) + weights * (2 if config.algorithm.kl_coef else 1)
+    return copies + 16 * 2**20
