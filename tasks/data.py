@@ -150,7 +150,7 @@ def _rows(task: Task, split: str) -> Iterator[Located]:
     assert data.path is not None
     path = _local(task, data.path)
     if path is None:
-        yield from _hub_rows(task, split)
+        yield from hub_rows(task, split)
     else:
         stored = data.split if data.held_out else split
         for file in _files_of_split(task, path, stored):
@@ -211,7 +211,12 @@ def _files_of_split(task: Task, path: Path, split: str) -> list[Path]:
     return files
 
 
-def _hub_rows(task: Task, split: str) -> Iterator[Located]:
+def hub_rows(task: Task, split: str) -> Iterator[Located]:
+    """Yield the rows of a hub data set, through the datasets library.
+
+    Raises:
+        DataError: it does not load; says how to use local rows instead.
+    """
     from datasets import load_dataset  # heavy: only where a hub data set is asked for
 
     data = task.data

@@ -20,7 +20,8 @@ def sample(args: argparse.Namespace) -> int:
     task = load_task(args.task, overrides=args.overrides, allow_code=args.allow_code)
     figures, rows = sample_task(
         task, args.model, n=args.n, split=args.split, limit=args.limit, seed=args.seed,
-        temperature=args.temperature, top_p=args.top_p, max_new_tokens=args.max_new_tokens, device=args.device,
+        temperature=args.temperature, top_p=args.top_p, max_new_tokens=args.max_new_tokens,
+        device=args.device,
     )  # fmt: skip
     if args.output:
         write_jsonl(Path(args.output), rows)

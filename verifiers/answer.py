@@ -256,7 +256,7 @@ def exact_match(
     if found.text is None or found.reason is not None:
         return Verdict(False, found.reason or Reason.NO_ANSWER, extracted=found.text, tier="extract")
     given = normalise(found.text)
-    same = any(_text(normalise(reference), given) for reference in problem.references)
+    same = any(_text(normalise(reference), given) is not None for reference in problem.references)
     return Verdict(same, Reason.EQUAL if same else Reason.DIFFERENT, extracted=found.text, tier="text")
 
 

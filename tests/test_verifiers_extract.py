@@ -1,0 +1,111 @@
+"""Finding the answer: rules, order, presets, the thinking part."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from markscheme.sandbox import TaskError, UnknownNameError
+from markscheme.verifiers import extract_answer
+from markscheme.verifiers.extract import MAX_CHARS
+
+B = r"\boxed{%s}"
+
+FOUND = [
+    # text, extract, answer, rule
+    (B % "42", "strict", "42", "boxed"),
+    ("<answer>42</answer>", "strict", "42", "answer_tag"),
+    ("<answer>The answer is " + B % "42" + "</answer>", "strict", "42", "answer_tag"),
+    ("<answer>1</answer> <answer>2</answer>", "strict", "2", "answer_tag"),
+    (B % "1" + " so " + B % "2", "strict", "2", "boxed"),
+    (B % "1" + ", " + B % "2", "strict", "1, 2", "boxed"),
+    (B % "1" + " and " + B % "2", "strict", "1 and 2", "boxed"),
+    (B % "1" + r" \text{ and } " + B % "2", "strict", r"1 \text{ and } 2", "boxed"),
+    (B % "1" + "$, $" + B % "2", "strict", "1$, $2", "boxed"),
+    (B % r"\frac{1}{2}", "strict", r"\frac{1}{2}", "boxed"),
+    (B % r"\{1\}", "strict", r"\{1\}", "boxed"),
+    (r"\boxed {42}", "strict", "42", "boxed"),
+    (r"\fboxed{42}", "strict", "42", "boxed"),
+    ("<think>" + B % "1" + "</think>" + B % "2", "strict", "2", "boxed"),
+    (B % "1" + "</think> x <think>y</think>" + B % "2", "strict", "2", "boxed"),
+    ("so #### 42\n", "lenient", "42", "hashes"),
+    ("The answer is 42.", "lenient", "42", "answer_is"),
+    ("The final answer is: $42$\nDone", "lenient", "$42$", "answer_is"),
+    ("the answer is 3.5. Good", "lenient", "3.5", "answer_is"),
+    ("It is **42**", "lenient", "42", "bold"),
+    ("3 eggs and 1,234.5 more", "lenient", "1,234.5", "last_number"),
+    ("x\nA: 42\nbye", [{"after": "A: "}], "42", "after 'A: '"),
+    ("A: 1\nA: 2", [{"after": "A: "}], "2", "after 'A: '"),
+    ("Answer: " + B % "42", [{"after": "Answer:"}], "42", "after 'Answer:'"),
+    ("ab=12 ab=13", [{"regex": r"ab=(\d+)"}], "13", "regex 'ab=(\\\\d+)'"),
+    ("ab=12", [{"regex": r"\d+"}], "12", "regex '\\\\d+'"),
+    ("#### 1\n" + B % "2", ["hashes", "boxed"], "1", "hashes"),
+    ("#### 1\n" + B % "2", ["boxed", "hashes"], "2", "boxed"),
+]
+NOT_FOUND = [
+    ("42", "strict"),
+    ("#### 42", "strict"),
+    ("The answer is 42", "strict"),
+    ("<think>" + B % "42" + "</think>", "strict"),
+    ("<think>" + B % "42", "strict"),
+    (r"\boxed{42", "strict"),
+    (B % "1" + r" no: \boxed{42", "strict"),
+    ("<answer>42", "strict"),
+    ("</answer>42<answer>", "strict"),
+    ("no digits", "lenient"),
+    ("42", ["boxed"]),
+    ("", "lenient"),
+]
+
+
+@pytest.mark.parametrize(("text", "extract", "answer", "rule"), FOUND)
+def test_answers_are_found(text: str, extract: object, answer: str, rule: str) -> None:
+    found = extract_answer(text, extract=extract)  # type: ignore[arg-type]
+    assert (found.text, found.rule, found.reason) == (answer, rule, None)
+
+
+@pytest.mark.parametrize(("text", "extract"), NOT_FOUND)
+def test_no_answer_is_none(text: str, extract: object) -> None:
+    found = extract_answer(text, extract=extract)  # type: ignore[arg-type]
+    assert (found.text, found.reason) == (None, "no_answer")
+
+
+def test_an_empty_answer_is_told_from_none() -> None:
+    assert extract_answer(r"\boxed{ }").reason == "empty"
+    assert extract_answer("<answer></answer>").reason == "empty"
+
+
+def test_the_span_is_that_of_the_completion() -> None:
+    text = r"<think>x</think> so \boxed{ 42 }"
+    span = extract_answer(text).span
+    assert span is not None
+    assert text[slice(*span)] == " 42 "
+
+
+def test_only_the_end_of_a_long_text_is_searched() -> None:
+    assert extract_answer(r"\boxed{1}" + "x" * MAX_CHARS).text is None
+    assert extract_answer("x" * 3 * MAX_CHARS + r"\boxed{1}").text == "1"
+
+
+@pytest.mark.parametrize(
+    ("extract", "error", "said"),
+    [
+        ("strickt", UnknownNameError, "did you mean 'strict'"),
+        (["boxd"], UnknownNameError, "did you mean 'boxed'"),
+        ([{"after": ""}], TaskError, "needs a text"),
+        ([{"before": "x"}], TaskError, "{after: TEXT}"),
+        ([{"regex": "("}], TaskError, "not a regular expression"),
+    ],
+)
+def test_wrong_rules_are_told(extract: object, error: type[Exception], said: str) -> None:
+    with pytest.raises(error) as caught:
+        extract_answer("x", extract=extract)  # type: ignore[arg-type]
+    assert said in str(caught.value)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=200), st.integers(-999, 999))
+def test_a_box_at_the_end_is_always_found(before: str, value: int) -> None:
+    text = before.replace("<think>", "") + f" x \\boxed{{{value}}}"
+    found = extract_answer(text, extract=["boxed"])
+    assert found.text is not None
+    assert found.text.endswith(str(value))
