@@ -66,9 +66,10 @@ def build_lines(task: Task) -> dict[str, Line]:
             node = _try(mistakes, lambda n=name, e=entry, s=section: _node(task, n, e, (s, n)))
             if node is not None:
                 lines[name] = Line(name, node, entry, watched=section == "watch")
+    ordered = lines if mistakes else _try(mistakes, lambda: _ordered(task, lines))
     if mistakes:
         raise TaskError("\n".join(mistakes))
-    return _ordered(task, lines)
+    return ordered
 
 
 def _try(mistakes: list[str], make: Any) -> Any:

@@ -12,3 +12,39 @@ MakeTask = Callable[..., Task]
 def boxed(answer: str, thought: str = "so") -> Completion:
     """A completion in the usual form."""
     return Completion(f"<think>{thought}</think>\\boxed{{{answer}}}")
+
+
+def small_policy(folder: Path, architecture: str = "llama", *, chat: bool = False, **changes: object) -> Path:
+    """Save a random-weight model of a real architecture, with a character tokenizer, to a folder."""
+    import torch
+    import transformers
+
+    from markscheme.trainer.tiny import build_tokenizer
+
+    characters = "abcdefghijklmnopqrstuvwxyz0123456789+-=?.,:<>/\\{}|_ \n" + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    tokenizer = build_tokenizer(tuple(characters))
+    if chat:
+        tokenizer.chat_template = CHAT_TEMPLATE
+    shape = {
+        "vocab_size": len(tokenizer), "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
+        "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16, "max_position_embeddings": 256,
+        "pad_token_id": 0, "eos_token_id": 1, "bos_token_id": None, "initializer_range": 0.2, **changes,
+    }  # fmt: skip
+    config = {
+        "llama": "LlamaConfig",
+        "qwen3": "Qwen3Config",
+        "gemma2": "Gemma2Config",
+        "mixtral": "MixtralConfig",
+    }[architecture]
+    torch.manual_seed(1)
+    model = transformers.AutoModelForCausalLM.from_config(getattr(transformers, config)(**shape))
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+CHAT_TEMPLATE = (
+    "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}\n{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|><think>\n{% endif %}"
+)
+"""R1-style: the generation prompt opens the thinking part."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from markscheme.rewards import MarkScheme, Score, reward
 from markscheme.rewards.component import REWARDS
-from markscheme.sandbox import DataError, InfraError, RewardError, TaskError, UnknownNameError
+from markscheme.sandbox import DataError, InfraError, RewardError, TaskError
 from markscheme.tasks import Completion, Problem
 from markscheme.verifiers import Verdict, verifier
 from markscheme.verifiers.verdict import VERIFIERS
@@ -298,33 +298,32 @@ def test_members_may_name_other_entries(make_task: MakeTask) -> None:
 
 
 @pytest.mark.parametrize(
-    ("entries", "error", "said"),
+    ("entries", "said"),
     [
-        ("a: {use: anser}", UnknownNameError, "did you mean 'answer'"),
-        ("a: {use: answer, extrct: strict}", TaskError, "did you mean 'extract'"),
-        ("a: {use: answer, wieght: 2}", TaskError, "did you mean 'weight'"),
-        ("a: {use: answer, extract: strikt}", UnknownNameError, "did you mean 'strict'"),
-        ("a: {use: regex}", TaskError, "needs 'pattern'"),
-        ("a: {use: length, target: many}", TaskError, "rewards.a.target"),
-        ("a: {use: answer, when: b}", UnknownNameError, "unknown entry 'b'"),
+        ("a: {use: anser}", "did you mean 'answer'"),
+        ("a: {use: answer, extrct: strict}", "did you mean 'extract'"),
+        ("a: {use: answer, wieght: 2}", "did you mean 'weight'"),
+        ("a: {use: answer, extract: strikt}", "did you mean 'strict'"),
+        ("a: {use: regex}", "needs 'pattern'"),
+        ("a: {use: length, target: many}", "rewards.a.target"),
+        ("a: {use: answer, when: b}", "unknown entry 'b'"),
         (
             "a: {use: answer, when: b}, b: {use: boxed, when: a}",
-            TaskError,
             "refer to each other: a -> b -> a",
         ),
-        ("a: {use: cascade}", TaskError, "needs its members"),
-        ("a: {use: answer, of: [boxed]}", TaskError, "have members"),
-        ("a: {use: ensemble, of: [answer], reduce: max}", TaskError, "one of mean, median, min"),
-        ("a: {use: cascade, of: [answer], reduce: min}", TaskError, "no parameter 'reduce'"),
-        ("a: {use: cascade, of: [{use: answer, weight: 2}]}", TaskError, "a member has no weight"),
-        ("a: {use: 'json:loads'}", TaskError, "decorate it"),
-        ("a: {use: 'no_such_module:x'}", TaskError, "cannot import"),
-        ("a: {use: 'json:laods'}", UnknownNameError, "did you mean 'loads'"),
-        ("a: {use: 'gone.py:f'}", TaskError, "cannot import"),
+        ("a: {use: cascade}", "needs its members"),
+        ("a: {use: answer, of: [boxed]}", "have members"),
+        ("a: {use: ensemble, of: [answer], reduce: max}", "one of mean, median, min"),
+        ("a: {use: cascade, of: [answer], reduce: min}", "no parameter 'reduce'"),
+        ("a: {use: cascade, of: [{use: answer, weight: 2}]}", "a member has no weight"),
+        ("a: {use: 'json:loads'}", "decorate it"),
+        ("a: {use: 'no_such_module:x'}", "cannot import"),
+        ("a: {use: 'json:laods'}", "did you mean 'loads'"),
+        ("a: {use: 'gone.py:f'}", "cannot import"),
     ],
 )
 def test_mistakes_in_entries_are_told_when_the_scheme_is_built(
-    make_task: MakeTask, entries: str, error: type[Exception], said: str
+    make_task: MakeTask, entries: str, said: str
 ) -> None:
     with pytest.raises(TaskError) as caught:
         MarkScheme(make_task(f"rewards: {{{entries}}}"))

@@ -64,9 +64,12 @@ def policy_loss(
         aggregate,
     )
     mask = mask_BT.to(torch.float64)
-    logprobs = logprobs_BT.to(torch.float64)
-    advantages = advantages_BT.to(torch.float64)
-    log_ratio = _log_ratio(logprobs, old_logprobs_BT.to(torch.float64), mask, ratio)
+    # Padding may hold anything, infinities too: it is taken out before it meets the mathematics.
+    logprobs, old, advantages = (
+        torch.where(mask > 0, tensor.to(torch.float64), 0.0)
+        for tensor in (logprobs_BT, old_logprobs_BT, advantages_BT.expand_as(mask))
+    )
+    log_ratio = _log_ratio(logprobs, old, mask, ratio)
     if ratio == "none":
         surrogate = logprobs * advantages
         ratio_BT = torch.ones_like(mask)
@@ -79,7 +82,7 @@ def policy_loss(
     objective = surrogate
     stats = _ratio_stats(ratio_BT.detach(), advantages, mask, clip_low, clip_high)
     if ref_logprobs_BT is not None:
-        reference = ref_logprobs_BT.to(torch.float64)
+        reference = torch.where(mask > 0, ref_logprobs_BT.to(torch.float64), 0.0)
         stats["kl"] = _mean(kl_estimate(logprobs.detach(), reference, "k3"), mask)
         if kl_coef:
             estimate = kl_estimate(logprobs, reference, "k3" if kl == "k3_ratio" else kl)
@@ -89,7 +92,7 @@ def policy_loss(
 
 
 def _log_ratio(logprobs: Tensor, old: Tensor, mask: Tensor, ratio: Ratio) -> Tensor:
-    difference = torch.where(mask > 0, logprobs - old, 0.0)
+    difference = logprobs - old
     if ratio == "sequence":
         return (difference.sum(-1, keepdim=True) / mask.sum(-1, keepdim=True).clamp(min=1)).expand_as(mask)
     return difference

@@ -1,0 +1,212 @@
+"""Sampling and prompts, on real architectures with random weights."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from markscheme.sandbox import PolicyError
+from markscheme.tasks import Completion, Problem, load_task
+from markscheme.trainer.batch import make_batch, microbatches, token_logprobs
+from markscheme.trainer.config import PolicyConfig, SamplingConfig
+from markscheme.trainer.hf_engine import HfEngine, sampling_logprobs
+from markscheme.trainer.policy import EncodedPrompt, Policy, load_policy
+from support import MakeTask, small_policy
+
+CPU = torch.device("cpu")
+ARCHITECTURES = {
+    "llama": {},
+    "llama_tied": {"tie_word_embeddings": True},
+    "qwen3": {},
+    "gemma2": {"sliding_window": 8, "query_pre_attn_scalar": 16, "final_logit_softcapping": 5.0},
+    "mixtral": {"num_local_experts": 4, "num_experts_per_tok": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def policies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Policy]:
+    made = {}
+    for name, changes in ARCHITECTURES.items():
+        folder = small_policy(tmp_path_factory.mktemp(name), name.split("_")[0], **changes)
+        made[name] = load_policy(PolicyConfig(model=str(folder)), folder, CPU)
+    return made
+
+
+def prompts_of(policy: Policy, *texts: str) -> list[EncodedPrompt]:
+    return [EncodedPrompt(policy.tokenizer(text)["input_ids"]) for text in texts]
+
+
+PROMPTS = ("1+1=", "what is the sum of seventeen and four?", "a")
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_sampler_and_plain_forward_agree(policies: dict[str, Policy], name: str, temperature: float) -> None:
+    """To 1e-5, through left padding, a shared prompt, compaction and sliding windows."""
+    policy = policies[name]
+    sampling = SamplingConfig(temperature=temperature, max_new_tokens=24)
+    groups = HfEngine(policy).generate(prompts_of(policy, *PROMPTS), 6, sampling, seed=3)
+    completions = [completion for group in groups for completion in group]
+    assert len({c.finish_reason for c in completions}) == 2, "rows must end at different times"
+    for completion in completions:
+        ids = torch.tensor([completion.prompt_token_ids + completion.token_ids])
+        with torch.no_grad():
+            logits = policy.model(input_ids=ids).logits[0, len(completion.prompt_token_ids) - 1 : -1]
+        plain = torch.log_softmax(logits.float() / temperature, -1)
+        expected = plain.gather(-1, torch.tensor(completion.token_ids)[:, None])[:, 0]
+        assert torch.allclose(torch.tensor(completion.logprobs), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_update_s_forward_agrees_too(policies: dict[str, Policy], name: str) -> None:
+    policy = policies[name]
+    sampling = SamplingConfig(max_new_tokens=24)
+    groups = HfEngine(policy).generate(prompts_of(policy, *PROMPTS), 4, sampling, seed=4)
+    completions = [completion for group in groups for completion in group]
+    old = [completion.logprobs for completion in completions]
+    for rows in microbatches(completions, range(12), budget=200):
+        batch = make_batch(completions, old, [1.0] * 12, rows, policy.pad_id, CPU)
+        with torch.no_grad():
+            logprobs, entropy = token_logprobs(policy.model, batch, 1.0)
+        assert ((logprobs - batch.old_logprobs_BT).abs() * batch.mask_BT).max() < 1e-5
+        assert (entropy[batch.mask_BT > 0] > 0).all()
+
+
+def test_the_same_seed_gives_the_same_completions(policies: dict[str, Policy]) -> None:
+    policy = policies["llama"]
+    engine, sampling = HfEngine(policy), SamplingConfig(max_new_tokens=12)
+
+    def texts(seed: int) -> list[str]:
+        return [
+            c.text
+            for group in engine.generate(prompts_of(policy, "a", "bb"), 3, sampling, seed=seed)
+            for c in group
+        ]
+
+    assert texts(1) == texts(1) != texts(2)
+    assert len(set(texts(1))) > 1
+
+
+def test_greedy_takes_the_likeliest_token(policies: dict[str, Policy]) -> None:
+    policy = policies["llama"]
+    greedy = SamplingConfig(temperature=0, max_new_tokens=8)
+    ((completion,),) = HfEngine(policy).generate(prompts_of(policy, "1+1="), 1, greedy, seed=0)
+    ids = list(completion.prompt_token_ids)
+    for token in completion.token_ids:
+        with torch.no_grad():
+            assert policy.model(input_ids=torch.tensor([ids])).logits[0, -1].argmax() == token
+        ids.append(token)
+    assert completion.logprobs == [0.0] * len(completion.token_ids)
+
+
+def test_top_p_keeps_the_smallest_set_and_renormalises() -> None:
+    logits = torch.tensor([0.5, 0.3, 0.15, 0.05]).log()
+    assert sampling_logprobs(logits, 1.0, 0.7).exp().tolist() == pytest.approx([0.625, 0.375, 0, 0])
+    assert sampling_logprobs(logits, 1.0, 0.1).exp().tolist() == pytest.approx([1, 0, 0, 0])
+    assert sampling_logprobs(logits, 0.5).exp().tolist() == pytest.approx(
+        (torch.tensor([0.25, 0.09, 0.0225, 0.0025]) / 0.365).tolist()
+    )
+
+
+def test_what_is_drawn_follows_the_distribution(policies: dict[str, Policy]) -> None:
+    """One token, many draws: frequencies against the model's own probabilities, top-p included."""
+    policy = policies["llama"]
+    sampling = SamplingConfig(max_new_tokens=1, top_p=0.6, temperature=1.3)
+    engine = HfEngine(policy, max_rows=4000)
+    (group,) = engine.generate(prompts_of(policy, "ab"), 4000, sampling, seed=5)
+    with torch.no_grad():
+        logits = policy.model(input_ids=torch.tensor([group[0].prompt_token_ids])).logits[0, -1]
+    expected = sampling_logprobs(logits, 1.3, 0.6).exp()
+    drawn = torch.bincount(torch.tensor([c.token_ids[0] for c in group]), minlength=len(expected)) / 4000
+    assert (drawn - expected).abs().max() < 0.03
+    assert not drawn[expected == 0].any()
+    assert all(
+        c.logprobs[0] == pytest.approx(expected[c.token_ids[0]].log().item(), abs=1e-4) for c in group[:50]
+    )
+    assert not engine.is_exact(sampling)
+
+
+def test_several_end_tokens_end_and_stay_out_of_the_text(tmp_path: Path) -> None:
+    folder = small_policy(tmp_path)
+    policy = load_policy(PolicyConfig(), folder, CPU)
+    letters = [policy.tokenizer.convert_tokens_to_ids(letter) for letter in "aeiou"]
+    policy.model.generation_config.eos_token_id = [1, *letters]
+    policy.model.save_pretrained(folder)
+    policy = load_policy(PolicyConfig(), folder, CPU)
+    assert set(policy.eos_ids) == {1, *letters}
+    groups = HfEngine(policy).generate(prompts_of(policy, "x"), 32, SamplingConfig(max_new_tokens=40), seed=0)
+    for completion in groups[0]:
+        inner = completion.token_ids[:-1]
+        assert not set(inner) & set(policy.eos_ids)
+        assert (completion.token_ids[-1] in policy.eos_ids) == (completion.finish_reason == "stop")
+        assert not set(completion.text) & set("aeiou")
+
+
+def test_small_batches_change_nothing_but_the_random_numbers(policies: dict[str, Policy]) -> None:
+    policy = policies["llama"]
+    greedy = SamplingConfig(temperature=0, max_new_tokens=8)
+    prompts = prompts_of(policy, "a", "bcd", "ef", "g+1=")
+    together = HfEngine(policy).generate(prompts, 1, greedy, seed=0)
+    apart = HfEngine(policy, max_rows=1).generate(prompts, 1, greedy, seed=0)
+    assert [g[0].token_ids for g in together] == [g[0].token_ids for g in apart]
+
+
+def test_microbatches_hold_every_row_once_within_the_budget() -> None:
+    completions = [
+        Completion("", token_ids=[1] * n, prompt_token_ids=[1] * 5) for n in (9, 1, 30, 4, 4, 17, 2)
+    ]
+    chunks = list(microbatches(completions, range(7), budget=50))
+    assert sorted(i for chunk in chunks for i in chunk) == list(range(7))
+    for chunk in chunks:
+        longest = max(len(completions[i].token_ids) for i in chunk)
+        assert len(chunk) == 1 or len(chunk) * (5 + longest) <= 50
+
+
+def test_prompts_go_through_the_chat_template(tmp_path: Path, make_task: MakeTask) -> None:
+    folder = small_policy(tmp_path, chat=True)
+    policy = load_policy(PolicyConfig(), folder, CPU)
+    task = load_task("gsm8k", overrides=["system=be kind"])
+    text, prefill = policy.render(task, Problem(prompt="one?"))
+    assert text == "<|system|>be kind\n<|user|>one?\n<|assistant|><think>\n"
+    assert prefill == "<think>\n"
+    prompt = policy.encode(task, Problem(prompt="one?"), max_new_tokens=8)
+    (group,) = HfEngine(policy).generate([prompt], 2, SamplingConfig(max_new_tokens=8), seed=0)
+    assert [completion.prefill for completion in group] == ["<think>\n"] * 2
+    plain = make_task("rewards: {a: {use: answer}}")
+    assert policy.render(plain, Problem(prompt="one?"))[0] == "<|user|>one?\n<|assistant|><think>\n"
+    raw = load_policy(PolicyConfig(chat_template=False), folder, CPU)
+    assert raw.render(plain, Problem(prompt="one?")) == ("one?", "")
+
+
+def test_chat_prompts_need_a_chat_template(policies: dict[str, Policy], make_task: MakeTask) -> None:
+    plain = make_task("rewards: {a: {use: answer}}")
+    with pytest.raises(PolicyError, match="chat messages, and the tokenizer .* has no chat template"):
+        policies["llama"].render(plain, Problem(prompt=({"role": "user", "content": "q"},)))
+    with pytest.raises(PolicyError, match="has a system text"):
+        policies["llama"].render(load_task("gsm8k"), Problem(prompt="q"))
+
+
+def test_prompts_that_cannot_be_are_refused(policies: dict[str, Policy], make_task: MakeTask) -> None:
+    task, policy = make_task("rewards: {a: {use: answer}}"), policies["llama"]
+    with pytest.raises(PolicyError, match="prompt of 300 tokens and 8 new ones exceed the context of 256"):
+        policy.encode(task, Problem(prompt="x" * 300), max_new_tokens=8)
+    with pytest.raises(PolicyError, match="no tokens for parts"):
+        policy.encode(task, Problem(prompt="was heißt 你好?"), max_new_tokens=8)
+    with pytest.raises(PolicyError, match="has no tokens"):
+        policy.encode(task, Problem(prompt=""), max_new_tokens=8)
+
+
+def test_a_tokenizer_without_an_end_is_refused(tmp_path: Path) -> None:
+    import json
+
+    folder = small_policy(tmp_path, eos_token_id=None)
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    settings.pop("eos_token")
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    with pytest.raises(PolicyError, match="no end-of-sequence token"):
+        load_policy(PolicyConfig(model="mine"), folder, CPU)
+
+
+def test_a_model_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match="does not load"):
+        load_policy(PolicyConfig(model="gone"), tmp_path / "gone", CPU)
