@@ -72,9 +72,7 @@ def reward(
         made = Reward(name, function, (low, high), batch, inspect.iscoroutinefunction(function))
         function.markscheme_component = made  # pyright: ignore[reportFunctionMemberAccess]
         if REWARDS.builtin.get(name) != f"{function.__module__}:{function.__name__}":
-            if name in VERIFIERS.builtin or name in VERIFIERS.decorated:
-                raise RewardError(f"reward {name!r}: a verifier has this name; choose another")
-            REWARDS.register(name, function, function)
+            REWARDS.register(name, function, rival=VERIFIERS)
         return function
 
     return register
@@ -86,8 +84,6 @@ def find_component(task: Task, use: str, where: str) -> Component:
     Raises:
         UnknownNameError: no such name. TaskError: the thing named is not decorated.
     """
-    if use in REWARDS.decorated and use in VERIFIERS.decorated:
-        raise TaskError(f"{where}: {use!r} is both a reward and a verifier; rename one")
     found = resolve(use, [REWARDS, VERIFIERS], folder=task.folder, where=where, allow_code=task.allow_code)
     component = (
         found if isinstance(found, Reward | Verifier) else getattr(found, "markscheme_component", None)

@@ -11,6 +11,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -30,21 +31,26 @@ class Table:
     builtin: dict[str, str]
     decorated: dict[str, Any] = field(default_factory=dict)
 
-    def register(self, name: str, thing: Any, function: Any) -> None:
+    def register(self, name: str, function: Any, *, rival: "Table | None" = None) -> None:
         """Enter a decorated function.
 
-        A redefinition from the same file (or notebook) replaces the old one quietly.
+        A redefinition from the same file (or notebook) replaces the old one quietly. Functions of a
+        file that a task names are reached through the file and take no name.
 
         Raises:
-            RewardError: the name is built in, or another file has it.
+            RewardError: the name is built in, or is another file's or the rival table's.
         """
-        if name in self.builtin:
+        if _in_task_file.get():
+            return
+        if name in self.builtin or (rival is not None and name in rival.builtin):
             raise RewardError(f"{self.kind} {name!r} is built in; choose another name")
+        if rival is not None and name in rival.decorated:
+            raise RewardError(f"{self.kind} {name!r}: a {rival.kind} has this name; choose another")
         origin = _origin(function)
         old = self.decorated.get(name)
         if old is not None and old[1] != origin:
             raise RewardError(f"{self.kind} {name!r} is defined in {old[1]} and in {origin}; rename one")
-        self.decorated[name] = (thing, origin)
+        self.decorated[name] = (function, origin)
 
     def names(self) -> list[str]:
         """Return every name of this kind, plugins' included (they are not loaded)."""
@@ -94,6 +100,7 @@ def resolve(
 
 
 _files: dict[tuple[Path, int], ModuleType] = {}
+_in_task_file: ContextVar[bool] = ContextVar("_in_task_file", default=False)
 
 
 def _load(target: str, folder: Path, where: str) -> Any:
@@ -122,7 +129,11 @@ def _load_file(path: Path) -> ModuleType:
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
-        spec.loader.exec_module(module)
+        token = _in_task_file.set(True)
+        try:
+            spec.loader.exec_module(module)
+        finally:
+            _in_task_file.reset(token)
         _files[key] = module
     return _files[key]
 

@@ -421,3 +421,13 @@ def test_scores_depend_on_their_own_row_only(answers: list[str]) -> None:
     together = scheme.score([Q] * len(answers), [boxed(a) for a in answers])
     alone = [scheme.score([Q], [boxed(a)])[0] for a in answers]
     assert [(s.value, s.status) for s in together] == [(s.value, s.status) for s in alone]
+
+
+def test_two_tasks_files_may_use_the_same_names(make_task: MakeTask, tmp_path: Path) -> None:
+    source = "from markscheme.rewards import reward\n@reward('mine')\ndef mine(problem, completion):\n    return {}\n"
+    values = []
+    for name, value in (("a", "0.25"), ("b", "0.75")):
+        (tmp_path / f"{name}.py").write_text(source.format(value))
+        values.append(score_one(make_task(f"rewards: {{r: {{use: '{name}.py:mine'}}}}"), Completion("x")).value)
+    assert values == [0.25, 0.75]
+    assert "mine" not in REWARDS.decorated

@@ -127,3 +127,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(json.dumps({"error": type(error).__name__, "message": str(error)}))
         print(f"error: {error}", file=sys.stderr)
         return RUN_FAILED if isinstance(error, RunError) else WRONG_USE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

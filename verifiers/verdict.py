@@ -107,7 +107,7 @@ def verifier(name: str, *, reference_fault: Callable[[str], str | None] | None =
         made = Verifier(name, function, inspect.iscoroutinefunction(function), reference_fault)
         function.markscheme_component = made  # pyright: ignore[reportFunctionMemberAccess]
         if not built_in:
-            VERIFIERS.register(name, function, function)
+            VERIFIERS.register(name, function)
         return function
 
     return register
