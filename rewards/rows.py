@@ -96,8 +96,9 @@ def read_completions(
             if maker.columns <= set(row):
                 problem = maker(row, place)
             else:
+                _needs_id(parsed, row, maker)
                 known = known or {p.id: p for p in load_problems(task, split=split or row.get("split"))}
-                problem = _looked_up(parsed, row, maker, known)
+                problem = _looked_up(parsed, maker, known)
         except ValidationError as error:
             detail = error.errors(include_url=False)[0]
             errors.append(f"{place}: {'.'.join(map(str, detail['loc']))}: {detail['msg']}")
@@ -123,15 +124,16 @@ def read_completions(
     return answered
 
 
-def _looked_up(
-    parsed: CompletionRow, row: Mapping[str, Any], maker: ProblemMaker, known: Mapping[str, Problem]
-) -> Problem:
+def _needs_id(parsed: CompletionRow, row: Mapping[str, Any], maker: ProblemMaker) -> None:
     if parsed.problem is None:
         missing = ", ".join(sorted(maker.columns - set(row)))
         raise DataError(
-            f"neither the columns that the task's templates read (missing: {missing}) nor a `problem` id;"
-            " for another column: --set problem.reference='{{ column }}'"
+            f"neither the columns that the task's templates read (missing: {missing}) nor a"
+            " `problem` id; for another column: --set problem.reference='{{ column }}'"
         )
+
+
+def _looked_up(parsed: CompletionRow, maker: ProblemMaker, known: Mapping[str, Problem]) -> Problem:
     if str(parsed.problem) not in known:
         near = did_you_mean(str(parsed.problem), known)
         raise DataError(f"no problem {str(parsed.problem)!r} in task {maker.task.name!r}{near}")

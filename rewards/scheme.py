@@ -36,6 +36,10 @@ class MarkScheme:
         ]
         return total_range(terms, self.task.combine)
 
+    def bounds_of(self, name: str) -> tuple[float, float]:
+        """Return the lowest and highest value of one entry."""
+        return self._lines[name].node.bounds
+
     def _find_accuracy_line(self) -> str | None:
         """Return the entry that says whether a completion is right: `correct`, or the first verifier."""
         if "correct" in self.task.rewards:

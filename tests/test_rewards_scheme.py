@@ -355,7 +355,8 @@ def test_a_redefinition_in_one_file_replaces_and_elsewhere_is_an_error(tmp_path:
         exec(compile(source, path, "exec"), {"__name__": "m"})
 
     first, second = tmp_path / "a.py", tmp_path / "b.py"
-    first.touch(), second.touch()
+    first.touch()
+    second.touch()
     define(str(first))
     define(str(first))
     with pytest.raises(RewardError, match="rename one"):
@@ -428,6 +429,8 @@ def test_two_tasks_files_may_use_the_same_names(make_task: MakeTask, tmp_path: P
     values = []
     for name, value in (("a", "0.25"), ("b", "0.75")):
         (tmp_path / f"{name}.py").write_text(source.format(value))
-        values.append(score_one(make_task(f"rewards: {{r: {{use: '{name}.py:mine'}}}}"), Completion("x")).value)
+        values.append(
+            score_one(make_task(f"rewards: {{r: {{use: '{name}.py:mine'}}}}"), Completion("x")).value
+        )
     assert values == [0.25, 0.75]
     assert "mine" not in REWARDS.decorated

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -122,7 +123,7 @@ def test_a_file_without_held_out_rows_says_how_to_hold_some_out(make_task: MakeT
 def test_limit_and_seeded_shuffle(make_task: MakeTask, tmp_path: Path) -> None:
     write(tmp_path / "data.jsonl", ROWS)
 
-    def prompts(settings: str, **more: int) -> list[object]:
+    def prompts(settings: str, **more: Any) -> list[object]:
         task = make_task(f"data: {{path: data.jsonl, {settings}}}\n{BASE}")
         return [p.prompt for p in load_problems(task, **more)]
 

@@ -7,6 +7,7 @@ Worked numbers: DeepSeekMath's formulas with the inputs of the texts this projec
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -139,7 +140,7 @@ def test_advantages_sum_to_zero_and_shift_and_order_do_nothing(
     assert torch.allclose(outcome_advantages(rewards[:, order], std=std), found[:, order])  # type: ignore[arg-type]
 
 
-def token(ratio: float, advantage: float, **more: float) -> float:
+def token(ratio: float, advantage: float, **more: Any) -> float:
     """The surrogate of one token, by the loss's own path."""
     old = torch.zeros(1, 1, dtype=torch.float64)
     loss, _ = policy_loss(
@@ -234,7 +235,7 @@ def batch(seed: int = 0) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
 @pytest.mark.parametrize("ratio", ["token", "sequence", "none"])
 @pytest.mark.parametrize("aggregate", ["sequence_mean", "token_mean", "constant"])
 @pytest.mark.parametrize("kl", ["k1", "k2", "k3", "k3_ratio"])
-def test_the_loss_is_the_sum_written_out(ratio: str, aggregate: str, kl: str) -> None:
+def test_the_loss_is_the_sum_written_out(ratio: Any, aggregate: Any, kl: Any) -> None:
     """Against the formula, one completion and one token at a time."""
     new, old, advantages, mask, ref = batch()
     total = 0.0
@@ -269,7 +270,7 @@ def test_the_gradient_is_the_paper_s_coefficient() -> None:
 
 
 @pytest.mark.parametrize("aggregate", ["sequence_mean", "token_mean", "constant"])
-def test_a_split_batch_equals_the_whole(aggregate: str) -> None:
+def test_a_split_batch_equals_the_whole(aggregate: Any) -> None:
     new, old, advantages, mask, _ = batch()
     denominator = {"sequence_mean": 4, "token_mean": 13, "constant": 20}[aggregate]
     whole, _ = policy_loss(new, old, advantages, mask, aggregate=aggregate)  # type: ignore[arg-type]

@@ -87,7 +87,9 @@ def config(place: Path, out: str = "run", **more: Any) -> dict[str, Any]:
         "out": str(place / out),
     }
     for key, value in more.items():
-        base[key] = {**base[key], **value} if isinstance(value, dict) and key in base and key != "tasks" else value
+        base[key] = (
+            {**base[key], **value} if isinstance(value, dict) and key in base and key != "tasks" else value
+        )
     return base
 
 

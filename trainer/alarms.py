@@ -3,6 +3,7 @@
 Pure functions of the last step's groups and of the summaries so far; `monitor.py` keeps those.
 """
 
+import math
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,7 +40,7 @@ Raised = tuple[str, str, list[Row]]
 def summary_of(groups: Sequence[Group], loaded: LoadedTask) -> dict[str, float]:
     """Return what alarms need of one step of a task; rewards are scaled to their range, 0 to 1."""
     rows = list(rows_of(groups))
-    low, high = loaded.scheme.range
+    low, high = _span(loaded, [score for _, _, score in rows])
     scale = (high - low) or 1.0
     values = [(s.value - low) / scale for _, _, s in rows if s.value is not None]
     summary = {
@@ -53,11 +54,27 @@ def summary_of(groups: Sequence[Group], loaded: LoadedTask) -> dict[str, float]:
     }
     for name in loaded.task.watch:
         known = [p.value for _, _, s in rows if (p := s.parts[name]).value is not None]
-        summary[f"watch/{name}"] = statistics.fmean(known) if known else 0.0
-        paid = [s for _, _, s in rows if s.value is not None and (s.value - low) / scale >= 0.9]
+        bottom, top = loaded.scheme.bounds_of(name)
+        mean = statistics.fmean(known) if known else 0.0
+        summary[f"watch/{name}"] = (mean - bottom) / (top - bottom) if 0 < top - bottom < math.inf else mean
+        paid = [s for _, _, s in rows if _is_paid(s, low, high)]
         summary[f"paid/{name}"] = float(len(paid))
         summary[f"unearned/{name}"] = float(sum(_fails(s, name) for s in paid))
     return summary
+
+
+def _span(loaded: LoadedTask, scores: Sequence[Score]) -> tuple[float, float]:
+    """Return the scheme's range; where it is endless, that of these scores."""
+    low, high = loaded.scheme.range
+    values = [score.value for score in scores if score.value is not None]
+    if values and not (math.isfinite(low) and math.isfinite(high)):
+        return min(values), max(values)
+    return low, high
+
+
+def _is_paid(score: Score, low: float, high: float) -> bool:
+    """Whether a score is in the top tenth of the range."""
+    return score.value is not None and score.value >= low + 0.9 * (high - low)
 
 
 def _fails(score: Score, watch: str) -> bool:
@@ -78,48 +95,55 @@ def signs_of(
 ) -> list[Raised]:
     """Return (kind, message, rows that show it) for each sign in the newest steps."""
     return [
-        *_hacked(loaded, groups, history),
+        *_paid_but_wrong(loaded, groups, history),
+        *_parts_from_watch(loaded, groups, history),
         *_drifts(groups, history),
         *_flat(groups, history),
         *_failures(groups, history),
     ]
 
 
-def _hacked(
+def _paid_but_wrong(
     loaded: LoadedTask, groups: Sequence[Group], history: Sequence[Mapping[str, float]]
 ) -> Iterator[Raised]:
-    """Reward that a watched verifier does not confirm: paid for wrong answers, or rising alone."""
-    if len(history) < WINDOW:
-        return
-    low, high = loaded.scheme.range
+    """Full reward for what a watched verifier calls wrong."""
     recent = history[-WINDOW:]
-    for name in loaded.task.watch:
-        shown = [
-            row for row in rows_of(groups)
-            if row[2].value is not None and row[2].value >= low + 0.9 * (high - low) and _fails(row[2], name)
-        ]  # fmt: skip
+    for name in loaded.task.watch if len(history) >= WINDOW else ():
         paid, unearned = (sum(s[f"{key}/{name}"] for s in recent) for key in ("paid", "unearned"))
         if paid >= 16 and unearned / paid >= 0.25:
-            yield (
-                f"paid_but_wrong:{name}",
-                f"{unearned / paid:.0%} of the completions that got full reward in the last"
-                f" {WINDOW} steps are wrong by"
-                f" {name!r}: the reward pays for something else",
-                shown,
+            low, high = _span(loaded, [row[2] for row in rows_of(groups)])
+            shown = [row for row in rows_of(groups) if _is_paid(row[2], low, high) and _fails(row[2], name)]
+            message = (
+                f"{unearned / paid:.0%} of the completions that got full reward in the last {WINDOW}"
+                f" steps are wrong by {name!r}: the reward pays for something else"
             )
-        before, after = history[:WINDOW], recent
-        if len(history) >= 2 * WINDOW:
-            gained = _mean_of(after, "reward") - _mean_of(before, "reward")
-            confirmed = _mean_of(after, f"watch/{name}") - _mean_of(before, f"watch/{name}")
-            noise = 2 * _mean_of(recent, "spread") / max(sum(s["rows"] for s in recent), 1) ** 0.5
-            if gained > max(0.05, 2 * noise) and confirmed < 0.2 * gained:
-                yield (
-                    f"reward_parts_from_watch:{name}",
-                    f"reward rose by {gained:.2f} of its range since the start, {name!r} by"
-                    f" {confirmed:+.2f}: the"
-                    " policy may be gaming the reward",
-                    shown or list(rows_of(groups)),
-                )
+            yield f"paid_but_wrong:{name}", message, shown
+
+
+def _parts_from_watch(
+    loaded: LoadedTask, groups: Sequence[Group], history: Sequence[Mapping[str, float]]
+) -> Iterator[Raised]:
+    """Reward that rises while a watched entry does not."""
+    if len(history) < 2 * WINDOW:
+        return
+    before, after = history[:WINDOW], history[-WINDOW:]
+    gained = _mean_of(after, "reward") - _mean_of(before, "reward")
+    noise = 2 * _mean_of(after, "spread") / max(sum(s["rows"] for s in after), 1) ** 0.5
+    for name in loaded.task.watch if gained > max(0.05, 2 * noise) else ():
+        now = _mean_of(after, f"watch/{name}")
+        confirmed = now - _mean_of(before, f"watch/{name}")
+        at_its_top = now >= 0.95  # then it cannot rise along
+        if confirmed < 0.2 * gained and not at_its_top:
+            rows = list(rows_of(groups))
+            message = (
+                f"reward rose by {gained:.2f} of its range since the start, {name!r} by"
+                f" {confirmed:+.2f}: the policy may be gaming the reward"
+            )
+            yield (
+                f"reward_parts_from_watch:{name}",
+                message,
+                [row for row in rows if _fails(row[2], name)] or rows,
+            )
 
 
 def _drifts(groups: Sequence[Group], history: Sequence[Mapping[str, float]]) -> Iterator[Raised]:

@@ -125,6 +125,8 @@ def load_policy(config: PolicyConfig, path: str | Path, device: torch.device) ->
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     name = str(path)
+    if name.startswith((".", "/", "~")) and not Path(name).expanduser().is_dir():
+        raise PolicyError(f"policy.model {config.model!r} does not load: there is no such folder")
     try:
         tokenizer = AutoTokenizer.from_pretrained(name)
         model = AutoModelForCausalLM.from_pretrained(name, dtype=getattr(torch, config.dtype))

@@ -41,8 +41,8 @@ def summary_line(metrics: Mapping[str, Any]) -> str:
 class Bar:
     """A bar with the time left, for a terminal."""
 
-    def __init__(self, total: int, start: int, stream: TextIO):
-        self.stream, self.total, self.start = stream, total, start
+    def __init__(self, total: int, stream: TextIO):
+        self.stream, self.total = stream, total
         self._bar: tqdm | None = None
         self._unit = ""
 
@@ -121,6 +121,7 @@ class Silent:
         """Nothing."""
 
 
-def terminal_progress(total: int, start: int = 0, stream: TextIO = sys.stderr) -> Progress:
-    """Return a bar if a person is watching the stream, else plain lines."""
-    return Bar(total, start, stream) if stream.isatty() else Lines(total, stream)
+def terminal_progress(total: int) -> Progress:
+    """Return a bar if a person is watching standard error, else plain lines."""
+    stream = sys.stderr
+    return Bar(total, stream) if stream.isatty() else Lines(total, stream)
