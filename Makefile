@@ -5,6 +5,7 @@ SEEDS ?= 0
 VENV := .venv
 BIN := $(VENV)/bin
 SLOW := .venv-slow
+BENCH := .venv-bench
 SOURCES := $(wildcard sandbox/* tasks/* verifiers/* rewards/* trainer/*)
 PIP := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
@@ -24,10 +25,10 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 
 types: $(VENV)/.dev
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
-bench: $(VENV)/.dev
-	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/score_overhead.py
+bench: $(VENV)/.dev $(BENCH)/.ready
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/score_overhead.py --peer-python $(BENCH)/bin/python
 
 # What training needs. An editable install by links, so that type checkers can follow it too.
 $(VENV)/.train: $(SOURCES) pyproject.toml constraints.txt
@@ -40,12 +41,19 @@ $(VENV)/.dev: $(VENV)/.train
 	$(BIN)/python $(PIP) --config-settings editable_mode=strict --editable ".[dev]"
 	touch $@
 
-# The peers, in an environment of their own, for the slow tests that run beside them.
-$(SLOW)/.ready: pyproject.toml constraints.txt
+# The peers, in an environment of their own, for the slow tests that run beside them. verl's own pins
+# contradict TRL's, and only its reward manager is needed: so without its dependencies.
+$(SLOW)/.ready: $(SOURCES) pyproject.toml constraints.txt
 	test -x $(SLOW)/bin/python || $(PYTHON) -m venv $(SLOW)
-	$(SLOW)/bin/python $(PIP) --editable ".[train]" trl==1.16.0
+	$(SLOW)/bin/python $(PIP) --config-settings editable_mode=strict --editable ".[train]" trl==1.16.0
+	$(SLOW)/bin/python $(PIP) ray tensordict codetiming hydra-core
 	$(SLOW)/bin/python $(PIP) --no-deps verl==0.9.1
 	touch $@
 
+$(BENCH)/.ready:
+	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check verifiers==0.1.14
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(SLOW) build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(SLOW) $(BENCH) build *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -102,7 +102,7 @@ def metrics(folder: Path) -> list[dict[str, Any]]:
 def scores(folder: Path) -> list[dict[str, Any]]:
     rows = []
     for shard in sorted((folder / "scores").glob("*.gz")):
-        rows += [json.loads(line) for line in gzip.open(shard, "rt")]
+        rows += [json.loads(line) for line in gzip.decompress(shard.read_bytes()).decode().splitlines()]
     for row in rows:
         for part in row["parts"].values():
             part.pop("seconds")
