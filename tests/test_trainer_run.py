@@ -379,3 +379,21 @@ def test_a_full_disk_is_found_before_training(place: Path) -> None:
         assert not (small / "run").exists()
     finally:
         subprocess.run(["umount", str(small)], check=True)
+
+
+def test_a_run_file_names_what_lies_beside_it_and_resumes_from_anywhere(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = config(
+        place,
+        tasks=["digits.yaml"],
+        policy={"model": "policy"},
+        algorithm={"steps": 2},
+        eval=[{"task": "digits.yaml", "n": 1, "limit": 3}],
+    )
+    (place / "run.yaml").write_text(json.dumps(run))
+    (place / "elsewhere").mkdir()
+    monkeypatch.chdir(place / "elsewhere")
+    folder = train(place / "run.yaml").folder
+    monkeypatch.chdir("/")
+    assert train(folder, resume=True, overrides=["algorithm.steps=3"]).summary["steps"] == 3

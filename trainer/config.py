@@ -240,32 +240,39 @@ def load_run(run: str | Path | dict[str, Any] | RunConfig, *, overrides: Sequenc
     apply_overrides(file, [o for o in overrides if not o.startswith("task.")])
     if for_tasks:
         file.data["task_overrides"] = [*(file.data.get("task_overrides") or ()), *for_tasks]
-    return validate(RunConfig, file)
+    return _placed(validate(RunConfig, file), file.path.parent if file.path else Path())
 
 
 def _run_file(name: str | Path) -> YamlFile:
     """Read a run file; for a task, return the embedded default run on that task."""
     path = Path(name)
     if path.is_file() and "tasks" in (file := read_yaml(path)).data:
-        file.data["tasks"] = _beside(path.parent, file.data["tasks"])
         return file
-    task = str(name) if not path.is_file() else str(path)
     find_task(name)
     default = read_yaml(Path(str(files("markscheme.trainer").joinpath("quickstart.yaml"))))
+    task = str(path.resolve()) if path.is_file() else str(name)
     default.data["tasks"] = [task]
     default.data["eval"] = [{**evaluation, "task": task} for evaluation in default.data["eval"]]
     return default
 
 
-def _beside(folder: Path, tasks: Any) -> Any:
-    """Let a run file name task files that lie beside it."""
+def _placed(config: RunConfig, folder: Path) -> RunConfig:
+    """Make files that the run names absolute: beside the run file, or in the current folder.
 
-    def place(name: Any) -> Any:
-        near = folder / str(name)
-        return str(near) if str(name).endswith((".yaml", ".yml")) and near.is_file() else name
+    The resolved run file of a run's own folder must mean the same from anywhere.
+    """
 
-    if isinstance(tasks, list):
-        return [{place(k): v for k, v in t.items()} if isinstance(t, dict) else place(t) for t in tasks]
-    if isinstance(tasks, dict):
-        return {place(name): share for name, share in tasks.items()}
-    return place(tasks)
+    def task(name: str) -> str:
+        return next((str(p.resolve()) for p in (folder / name, Path(name)) if p.is_file()), name)
+
+    model = config.policy.model
+    model = next(
+        (str(p.resolve()) for p in (folder / model, Path(model)) if (p / "config.json").is_file()), model
+    )
+    return config.model_copy(
+        update={
+            "tasks": {task(name): share for name, share in config.tasks.items()},
+            "eval": tuple(e.model_copy(update={"task": task(e.task)}) for e in config.eval),
+            "policy": config.policy.model_copy(update={"model": model}),
+        }
+    )

@@ -22,6 +22,9 @@ class LoadedTask:
     problems: Sequence[Problem]
     prompts: Sequence[EncodedPrompt]
     share: float = 1.0
+    """Its share of the groups of a step."""
+    hash: str = ""
+    """Of the task, as it was when the run began."""
 
 
 @dataclass

@@ -63,7 +63,11 @@ def train(
     try:
         with _settings(config):
             state = set_up(config, folder, resume, reporter, allow_code)
-            return _train(state)
+            try:
+                return _train(state)
+            finally:
+                for tracker in state.trackers:
+                    tracker.close()
     finally:
         reporter.close()
 
@@ -124,8 +128,6 @@ def _train(run: Run) -> RunResult:
             _evaluate(run, run.done, due)
             if run.done % run.config.save.every == 0 or run.done == steps or interrupted.is_set():
                 _save(run)
-    for tracker in run.trackers:
-        tracker.close()
     stopped = interrupted.is_set() and run.done < steps
     if stopped:
         run.progress.say(
@@ -169,10 +171,9 @@ def _interruptible() -> Iterator[threading.Event]:
 def _record(run: Run, step: Step) -> None:
     metrics = step_metrics(step, run.tasks)
     run.folder.append("metrics.jsonl", {"step": step.number, **metrics})
-    hashes = {name: loaded.task.hash for name, loaded in run.tasks.items()}
     run.folder.append_scores(
         score_row(
-            run.tasks[group.task].task, hashes[group.task], group.problem, completion, score, row=i,
+            run.tasks[group.task].task, run.tasks[group.task].hash, group.problem, completion, score, row=i,
             step=step.number, advantage=advantage, right=run.tasks[group.task].scheme.is_right(score),
         )
         for group, advantages in zip(step.groups, step.advantages, strict=True)

@@ -70,7 +70,7 @@ def set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progres
 
     def loaded(task: Task, scheme: MarkScheme, problems: Sequence[Problem], share: float = 1.0) -> LoadedTask:
         prompts = [policy.encode(task, problem, max_new_tokens=longest) for problem in problems]
-        return LoadedTask(task, scheme, problems, prompts, share)
+        return LoadedTask(task, scheme, problems, prompts, share, task.hash)
 
     ready = {
         tasks[name].name: loaded(tasks[name], schemes[name], trained[name], share)
@@ -78,9 +78,7 @@ def set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progres
     }
     evals = [(wanted, loaded(scheme.task, scheme, problems)) for wanted, scheme, problems in held_out]
     state = load_state(saved) if saved else {}
-    described = {
-        name: {"hash": t.task.hash, "task": t.task.model_dump(mode="json")} for name, t in ready.items()
-    }
+    described = {name: {"hash": t.hash, "task": t.task.model_dump(mode="json")} for name, t in ready.items()}
     if saved:
         _refuse_changed_tasks(folder, described)
         folder.rewind(state["step"])
