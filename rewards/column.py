@@ -209,4 +209,5 @@ def _apply_policy(term: Term, part: Part) -> None:
     elif policy is not None:
         part.value = float(policy)
     elif part.status in COMPLETIONS_FAULT:
-        part.value = term.bounds[0]
+        # A range without a lowest value has nothing to give here: the row is left out.
+        part.value = term.bounds[0] if math.isfinite(term.bounds[0]) else None

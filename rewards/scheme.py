@@ -1,5 +1,6 @@
 """`MarkScheme`: a task's entries, run over completions and combined into scores."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -31,10 +32,12 @@ class MarkScheme:
     @property
     def range(self) -> tuple[float, float]:
         """The lowest and highest value of a score, with the final weights."""
-        terms = [
-            (line.entry.weight_at(None), _gated(line)) for line in self._lines.values() if not line.watched
-        ]
-        return total_range(terms, self.task.combine)
+        return self.range_at(None)
+
+    def range_at(self, step: int | None) -> tuple[float, float]:
+        """Return the lowest and highest value of a score at a training step."""
+        lines = (line for line in self._lines.values() if not line.watched)
+        return total_range([(line.entry.weight_at(step), _gated(line)) for line in lines], self.task.combine)
 
     def bounds_of(self, name: str) -> tuple[float, float]:
         """Return the lowest and highest value of one entry."""
@@ -44,16 +47,22 @@ class MarkScheme:
         """Return the entry that says whether a completion is right: `correct`, or the first verifier."""
         if "correct" in self.task.rewards:
             return "correct"
-        return next((name for name in self.task.rewards if _is_verifier(self._lines[name].node)), None)
+        verifiers = [name for name in self.task.rewards if _is_verifier(self._lines[name].node)]
+        readers = [name for name in verifiers if reference_readers({name: self._lines[name]})]
+        return next(iter(readers + verifiers), None)
 
     def is_right(self, score: Score) -> bool | None:
         """Say whether a scored completion is right; None if that could not be judged.
 
-        The entry named `correct` tells, else the first one that is a verifier, else a value at the
-        top of the scheme's range.
+        The entry named `correct` tells, else the first one that reads the reference, else the first
+        verifier, else whether every part that counts is at the top of its range (None where a range
+        has no top).
         """
         if self._accuracy_line is None:
-            return None if score.value is None else score.value >= self.range[1]
+            counted = [(p, self._lines[n].node.bounds[1]) for n, p in score.parts.items() if p.weight > 0]
+            if score.value is None or any(math.isinf(top) for _, top in counted):
+                return None
+            return all(part.value is not None and part.value >= top for part, top in counted)
         return part_is_right(score.parts[self._accuracy_line], self._lines[self._accuracy_line].node.bounds)
 
     def check_references(self, problems: Sequence[Problem]) -> None:
@@ -123,7 +132,7 @@ class MarkScheme:
         some = [problems[i] for i in open_rows], [completions[i] for i in open_rows]
         ran = run_node(line.node, *some, narrowed, weight)
         for i, part in zip(open_rows, ran, strict=True):
-            if line.gate and columns[line.gate][i].value is None and part.value != 0:
+            if line.gate and columns[line.gate][i].value is None and part.value not in (None, 0.0):
                 # The gate could not be judged, so neither can what it guards; 0 stays 0 either way.
                 part = Part(None, weight, columns[line.gate][i].status, "gate_unknown", verdict=part.verdict)
             closed[i] = part

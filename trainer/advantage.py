@@ -27,13 +27,15 @@ def outcome_advantages(rewards_PG: Rewards, *, std: Std = "population", eps: flo
         eps: added to the std.
 
     Returns:
-        Same shape, device and dtype (float64 for sequences). A group of equal rewards (to within
+        Same shape, device and dtype (float64 for sequences and whole numbers). A group of equal rewards (to within
         rounding of the input's dtype) and a lone row give exact zeros. Computed in float64.
 
     Raises:
         ValueError: infinite rewards, a negative eps, an unknown std, or no group dimension.
     """
     given = rewards_PG if isinstance(rewards_PG, Tensor) else torch.tensor(rewards_PG, dtype=torch.float64)
+    if not given.dtype.is_floating_point:
+        given = given.to(torch.float64)
     if given.dim() == 0:
         raise ValueError("rewards need a group dimension: [P, G] or [G] (given: a single number)")
     if std not in ("population", "sample", "batch", "none"):
@@ -67,5 +69,5 @@ def _flat(rewards_PG: Tensor, dtype: torch.dtype) -> Tensor:
     """
     high = rewards_PG.nan_to_num(-torch.inf).amax(-1, keepdim=True)
     low = rewards_PG.nan_to_num(torch.inf).amin(-1, keepdim=True)
-    precision = torch.finfo(dtype).eps if dtype.is_floating_point else 0.0
+    precision = torch.finfo(dtype).eps
     return high - low <= 4 * precision * torch.maximum(high.abs(), low.abs())

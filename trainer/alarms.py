@@ -37,16 +37,23 @@ def rows_of(groups: Sequence[Group]) -> Iterator[Row]:
 Raised = tuple[str, str, list[Row]]
 
 
-def summary_of(groups: Sequence[Group], loaded: LoadedTask) -> dict[str, float]:
-    """Return what alarms need of one step of a task; rewards are scaled to their range, 0 to 1."""
+def summary_of(groups: Sequence[Group], loaded: LoadedTask, step: int) -> dict[str, float]:
+    """Return what alarms need of one step of a task.
+
+    Rewards are scaled to their range at that step, 0 to 1; where it is endless they stay as they
+    are, and nothing counts as paid in full.
+    """
     rows = list(rows_of(groups))
-    low, high = _span(loaded, [score for _, _, score in rows])
-    scale = (high - low) or 1.0
-    values = [(s.value - low) / scale for _, _, s in rows if s.value is not None]
+    low, high = loaded.scheme.range_at(step)
+    finite = math.isfinite(low) and math.isfinite(high) and low < high
+    start, scale = (low, high - low) if finite else (0.0, 1.0)
+    values = [(s.value - start) / scale for _, _, s in rows if s.value is not None]
     summary = {
         "reward": statistics.fmean(values) if values else 0.0,
         "spread": statistics.pstdev(values) if values else 0.0,
         "rows": float(len(rows)),
+        "groups": float(len(groups)),
+        "finite": float(finite),
         "length": statistics.fmean(len(c.token_ids) or len(c.text) for _, c, _ in rows),
         "unread": sum(s.status in (Status.NO_ANSWER, Status.UNPARSABLE) for _, _, s in rows) / len(rows),
         "failed": sum(any(p.status in FAILURES for p in s.parts.values()) for _, _, s in rows) / len(rows),
@@ -57,19 +64,10 @@ def summary_of(groups: Sequence[Group], loaded: LoadedTask) -> dict[str, float]:
         bottom, top = loaded.scheme.bounds_of(name)
         mean = statistics.fmean(known) if known else 0.0
         summary[f"watch/{name}"] = (mean - bottom) / (top - bottom) if 0 < top - bottom < math.inf else mean
-        paid = [s for _, _, s in rows if _is_paid(s, low, high)]
+        paid = [s for _, _, s in rows if finite and _is_paid(s, low, high)]
         summary[f"paid/{name}"] = float(len(paid))
         summary[f"unearned/{name}"] = float(sum(_fails(s, name) for s in paid))
     return summary
-
-
-def _span(loaded: LoadedTask, scores: Sequence[Score]) -> tuple[float, float]:
-    """Return the scheme's range; where it is endless, that of these scores."""
-    low, high = loaded.scheme.range
-    values = [score.value for score in scores if score.value is not None]
-    if values and not (math.isfinite(low) and math.isfinite(high)):
-        return min(values), max(values)
-    return low, high
 
 
 def _is_paid(score: Score, low: float, high: float) -> bool:
@@ -91,11 +89,11 @@ def _mean_of(history: Sequence[Mapping[str, float]], key: str) -> float:
 
 
 def signs_of(
-    loaded: LoadedTask, groups: Sequence[Group], history: Sequence[Mapping[str, float]]
+    loaded: LoadedTask, groups: Sequence[Group], history: Sequence[Mapping[str, float]], step: int
 ) -> list[Raised]:
     """Return (kind, message, rows that show it) for each sign in the newest steps."""
     return [
-        *_paid_but_wrong(loaded, groups, history),
+        *_paid_but_wrong(loaded, groups, history, step),
         *_parts_from_watch(loaded, groups, history),
         *_drifts(groups, history),
         *_flat(groups, history),
@@ -104,14 +102,14 @@ def signs_of(
 
 
 def _paid_but_wrong(
-    loaded: LoadedTask, groups: Sequence[Group], history: Sequence[Mapping[str, float]]
+    loaded: LoadedTask, groups: Sequence[Group], history: Sequence[Mapping[str, float]], step: int
 ) -> Iterator[Raised]:
     """Full reward for what a watched verifier calls wrong."""
     recent = history[-WINDOW:]
     for name in loaded.task.watch if len(history) >= WINDOW else ():
         paid, unearned = (sum(s[f"{key}/{name}"] for s in recent) for key in ("paid", "unearned"))
         if paid >= 16 and unearned / paid >= 0.25:
-            low, high = _span(loaded, [row[2] for row in rows_of(groups)])
+            low, high = loaded.scheme.range_at(step)
             shown = [row for row in rows_of(groups) if _is_paid(row[2], low, high) and _fails(row[2], name)]
             message = (
                 f"{unearned / paid:.0%} of the completions that got full reward in the last {WINDOW}"
@@ -127,16 +125,18 @@ def _parts_from_watch(
     if len(history) < 2 * WINDOW:
         return
     before, after = history[:WINDOW], history[-WINDOW:]
-    gained = _mean_of(after, "reward") - _mean_of(before, "reward")
-    noise = 2 * _mean_of(after, "spread") / max(sum(s["rows"] for s in after), 1) ** 0.5
-    for name in loaded.task.watch if gained > max(0.05, 2 * noise) else ():
+    finite = bool(after[-1]["finite"])
+    unit = 1.0 if finite else _mean_of(before, "spread") or 1.0  # endless: in spreads of the start
+    gained = (_mean_of(after, "reward") - _mean_of(before, "reward")) / unit
+    noise = 2 * _mean_of(after, "spread") / unit / max(sum(s["rows"] for s in after), 1) ** 0.5
+    for name in loaded.task.watch if gained > max(0.05 if finite else 0.5, 2 * noise) else ():
         now = _mean_of(after, f"watch/{name}")
         confirmed = now - _mean_of(before, f"watch/{name}")
         at_its_top = now >= 0.95  # then it cannot rise along
         if confirmed < 0.2 * gained and not at_its_top:
             rows = list(rows_of(groups))
             message = (
-                f"reward rose by {gained:.2f} of its range since the start, {name!r} by"
+                f"reward rose by {gained:.2f} {'of its range' if finite else 'spreads'}, {name!r} by"
                 f" {confirmed:+.2f}: the policy may be gaming the reward"
             )
             yield (
@@ -169,12 +169,16 @@ def _drifts(groups: Sequence[Group], history: Sequence[Mapping[str, float]]) -> 
 
 
 def _flat(groups: Sequence[Group], history: Sequence[Mapping[str, float]]) -> Iterator[Raised]:
-    if len(history) >= 3 and all(summary["flat"] == 1 for summary in history[-3:]):
-        yield (
-            "all_groups_flat",
-            f"no group has had different rewards for 3 steps: {flat_cause(groups)}",
-            list(rows_of(groups)),
-        )
+    """No differences in at least 3 steps and 16 groups: fewer can be chance."""
+    seen, steps = 0.0, 0
+    for summary in reversed(history):
+        if summary["flat"] < 1:
+            return
+        seen, steps = seen + summary["groups"], steps + 1
+        if steps >= 3 and seen >= 16:
+            message = f"no group has had different rewards for {steps} steps: {flat_cause(groups)}"
+            yield "all_groups_flat", message, list(rows_of(groups))
+            return
 
 
 def flat_cause(groups: Sequence[Group]) -> str:

@@ -6,7 +6,7 @@ TRL's names are accepted for their ours (`TRL_NAMES`); a preset fills what the f
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -24,7 +24,7 @@ TRL_NAMES = {
     "epsilon": "clip_low",
     "epsilon_high": "clip_high",
 }
-"""TRL's name to ours, under `algorithm:`; `max_completion_length` is `sampling.max_new_tokens`."""
+"""TRL's name to ours, under `algorithm:`; `max_completion_length` too is taken there."""
 
 
 class Section(BaseModel):
@@ -40,8 +40,8 @@ class PolicyConfig(Section):
     """`tiny` (built and warm-started here), a local folder, or a hub id."""
     chat_template: bool = True
     """Put text prompts through the tokenizer's chat template, where it has one."""
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Of weights and computation."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of the computation; weights and optimizer are float32 either way."""
 
 
 class AlgorithmConfig(Section):
@@ -63,7 +63,7 @@ class AlgorithmConfig(Section):
     """Optimizer steps of one pass."""
     lr: float = Field(default=1e-6, gt=0)
     """Learning rate of AdamW, the highest of the schedule."""
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
     """Of AdamW."""
     weight_decay: float = Field(default=0.0, ge=0)
     """Of AdamW."""
@@ -97,11 +97,14 @@ class AlgorithmConfig(Section):
     def _fill_from_preset(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
+        both = [name for name, ours in TRL_NAMES.items() if name in data and ours in data]
+        if both:
+            raise ValueError(f"{both[0]!r} is TRL's name of {TRL_NAMES[both[0]]!r}; give one of the two")
         data = {TRL_NAMES.get(key, key): value for key, value in data.items()}
         if "clip_low" in data:
             data.setdefault("clip_high", data["clip_low"])
         name = data.get("preset", "deepseekmath")
-        if name not in PRESETS:
+        if not isinstance(name, str) or name not in PRESETS:
             raise ValueError(
                 f"unknown preset {name!r}{did_you_mean(str(name), PRESETS)} (known: {', '.join(PRESETS)})"
             )
@@ -168,7 +171,7 @@ class RunConfig(Section):
     seed: int = 0
     """Of everything: the tiny policy, the order of problems, sampling."""
     device: str = "auto"
-    """`auto` (cuda, else mps, else cpu), or a torch device."""
+    """`auto` (cuda, else cpu), or a torch device."""
     threads: int = Field(default=1, ge=1)
     """CPU threads. More are slower on a busy machine, and change results in the last bits."""
     microbatch_tokens: int = Field(default=16384, ge=1)
@@ -188,24 +191,33 @@ class RunConfig(Section):
         if isinstance(tasks, list):
             shares: dict[str, Any] = {}
             for item in tasks:
+                if not isinstance(item, str | dict):
+                    raise ValueError("a task is a name, a file or {name: share}")
                 shares.update(item if isinstance(item, dict) else {item: 1.0})
             tasks = shares
         if not tasks:
             raise ValueError("name at least one task")
-        if isinstance(tasks, dict) and not all(isinstance(s, int | float) and s > 0 for s in tasks.values()):
+        if isinstance(tasks, dict) and not all(
+            isinstance(s, int | float) and 0 < s < float("inf") for s in tasks.values()
+        ):
             raise ValueError("a task's share must be a positive number, such as {gsm8k: 2, addition: 1}")
         return tasks
 
     @model_validator(mode="before")
     @classmethod
-    def _preset_length(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("algorithm", {}), dict):
-            name = (data.get("algorithm") or {}).get("preset", "deepseekmath")
-            sampling = dict(data.get("sampling") or {})
-            if name in PRESETS:
-                sampling.setdefault("max_new_tokens", preset_values(name)["max_new_tokens"])
-            return {**data, "sampling": sampling}
-        return data
+    def _length(cls, data: Any) -> Any:
+        """Let the preset, or TRL's `max_completion_length`, say how long completions may be."""
+        if not isinstance(data, dict):
+            return data
+        algorithm, sampling = data.get("algorithm") or {}, data.get("sampling") or {}
+        if not isinstance(algorithm, dict) or not isinstance(sampling, dict):
+            return data  # told by the fields' own types
+        algorithm = dict(algorithm)
+        preset = algorithm.get("preset", "deepseekmath")
+        length = algorithm.pop("max_completion_length", None)
+        if length is None and isinstance(preset, str) and preset in PRESETS:
+            length = preset_values(preset)["max_new_tokens"]
+        return {**data, "algorithm": algorithm, "sampling": {"max_new_tokens": length or 1024, **sampling}}
 
     @model_validator(mode="after")
     def _can_learn(self) -> "RunConfig":

@@ -76,7 +76,9 @@ def evaluate(
         likeliest = sampling.model_copy(update={"temperature": 0.0, "top_p": 1.0})
         groups = sample_groups(engine, tasks, taken, 1, likeliest, seed=seed)
         score_groups(tasks, groups, step=None)
-        right = sum(_right(loaded, group)[0] for group in groups)
+        marks = [_right(loaded, group) for group in groups]
+        right = sum(right for right, _ in marks)
+        figures["greedy_undecided"] = sum(undecided for _, undecided in marks)
         figures |= {
             "pass_at_1": right / len(taken),
             "pass_at_1_interval": wilson_interval(right, len(taken)),
@@ -106,7 +108,7 @@ def _right(loaded: LoadedTask, group: Group) -> tuple[int, int]:
 
 
 def _powers(n: int) -> list[int]:
-    return [2**i for i in range(n.bit_length()) if 2**i <= n]
+    return sorted({n, *(2**i for i in range(n.bit_length()) if 2**i <= n)})
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

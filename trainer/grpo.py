@@ -127,7 +127,8 @@ class Learner:
         self, batch: Batch, ref: Sequence[Sequence[float]] | None, rows: int, tokens: int
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         algorithm, sampling = self.config.algorithm, self.config.sampling
-        logprobs_BT, entropy_BT = token_logprobs(self.policy.model, batch, sampling.temperature)
+        with self.policy.computing():
+            logprobs_BT, entropy_BT = token_logprobs(self.policy.model, batch, sampling.temperature)
         ref_BT = None
         if ref is not None:
             width = batch.completion_ids_BT.shape[1]
@@ -167,7 +168,8 @@ class Learner:
                 self.policy.pad_id,
                 self.policy.device,
             )
-            logprobs_BT, _ = token_logprobs(model, batch, self.config.sampling.temperature)
+            with self.policy.computing():
+                logprobs_BT, _ = token_logprobs(model, batch, self.config.sampling.temperature)
             for i, row in zip(chunk, logprobs_BT.tolist(), strict=True):
                 found[i] = row[: len(completions[i].token_ids)]
         return found

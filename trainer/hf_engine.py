@@ -51,8 +51,13 @@ class HfEngine:
         self._takes = frozenset(inspect.signature(policy.model.forward).parameters)
 
     def is_exact(self, sampling: SamplingConfig) -> bool:
-        """Whether the log-probabilities are those of a plain forward: they can serve as old ones."""
-        return sampling.top_p >= 1 and self.policy.model.dtype == torch.float32
+        """Whether the log-probabilities are those of a plain forward: they can serve as old ones.
+
+        Not under top-p, in lower precision, or where positions are scaled by the batch's length.
+        """
+        rope = str(getattr(self.policy.model.config.get_text_config(), "rope_parameters", None))
+        scaled = "longrope" in rope or "dynamic" in rope
+        return sampling.top_p >= 1 and self.policy.dtype == torch.float32 and not scaled
 
     @torch.inference_mode()
     def generate(
@@ -80,9 +85,10 @@ class HfEngine:
         extra: dict[str, Any] = {"position_ids": positions} if "position_ids" in self._takes else {}
         if "logits_to_keep" in self._takes:
             extra["logits_to_keep"] = 1
-        out = self.policy.model(
-            input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True, **extra
-        )
+        with self.policy.computing():
+            out = self.policy.model(
+                input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True, **extra
+            )
         return out.logits[:, -1], out.past_key_values
 
 

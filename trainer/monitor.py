@@ -121,9 +121,9 @@ class Monitor:
                 continue
             self._ever_mixed = self._ever_mixed or not all(map(group_is_flat, mine))
             history = self._history[name]
-            history.append(summary_of(mine, loaded))
+            history.append(summary_of(mine, loaded, step))
             del history[WINDOW : -4 * WINDOW]  # the start and the last steps are all that is compared
-            raised = signs_of(loaded, mine, history)
+            raised = signs_of(loaded, mine, history, step)
             for kind, message, rows in raised:
                 key = f"{name}/{kind}"
                 if step - self._raised.get(key, -QUIET) >= QUIET:

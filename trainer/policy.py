@@ -1,5 +1,7 @@
 """The model that learns, with its tokenizer: loading, prompts, end tokens, limits."""
 
+import inspect
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
 
 from ..sandbox.errors import PolicyError
 from ..tasks.problem import Problem
@@ -32,11 +35,18 @@ class Policy:
     eos_ids: tuple[int, ...]
     name: str
     use_chat_template: bool = True
+    dtype: torch.dtype = torch.float32
+    """Of the computation; the weights are float32, or small updates would be rounded away."""
 
     @property
     def device(self) -> torch.device:
         """Where the model is."""
         return self.model.device
+
+    def computing(self) -> torch.autocast:
+        """Return the context in which the model is called."""
+        lower = self.dtype != torch.float32
+        return torch.autocast(self.device.type, dtype=self.dtype if lower else torch.bfloat16, enabled=lower)
 
     @property
     def pad_id(self) -> int:
@@ -69,14 +79,20 @@ class Policy:
         messages = [{"role": "user", "content": problem.prompt}] if not is_chat else list(problem.prompt)
         if task.system:
             messages = [{"role": "system", "content": task.system}, *messages]
-        with_opening = self.tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True
-        )
-        without = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=False)
-        opening = with_opening.removeprefix(without)
+        with_opening, without = (self._templated(task, messages, opening) for opening in (True, False))
+        opening = with_opening[len(os.path.commonprefix([with_opening, without])) :]
         opened = opening.rfind("<think>")
         prefill = opening[opened:] if opened >= 0 and "</think>" not in opening[opened:] else ""
         return with_opening, prefill
+
+    def _templated(self, task: Task, messages: Sequence[Any], opening: bool) -> str:
+        try:
+            return self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=opening)
+        except TemplateError as error:
+            raise PolicyError(
+                f"task {task.name!r}: the chat template of {self.name!r} refuses the messages: {error};"
+                " change the prompt or `system:`"
+            ) from error
 
     def encode(self, task: Task, problem: Problem, *, max_new_tokens: int) -> EncodedPrompt:
         """Return a problem's prompt as ids.
@@ -124,12 +140,12 @@ def load_policy(config: PolicyConfig, path: str | Path, device: torch.device) ->
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    name = str(path)
-    if name.startswith((".", "/", "~")) and not Path(name).expanduser().is_dir():
+    name = os.path.expanduser(str(path))
+    if name.startswith((".", "/")) and not Path(name).is_dir():
         raise PolicyError(f"policy.model {config.model!r} does not load: there is no such folder")
     try:
         tokenizer = AutoTokenizer.from_pretrained(name)
-        model = AutoModelForCausalLM.from_pretrained(name, dtype=getattr(torch, config.dtype))
+        model = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise PolicyError(
             f"policy.model {config.model!r} does not load: {type(error).__name__}:"
@@ -138,13 +154,13 @@ def load_policy(config: PolicyConfig, path: str | Path, device: torch.device) ->
         ) from error
     # Dropout stays off in training too: sampler and update must be one distribution.
     model = model.to(device).eval()  # pyright: ignore[reportArgumentType]
-    return Policy(
-        model,
-        tokenizer,
-        end_tokens(model, tokenizer, config.model),
-        config.model,
-        config.chat_template,
-    )
+    if "past_key_values" not in inspect.signature(model.forward).parameters:
+        raise PolicyError(
+            f"policy.model {config.model!r} ({type(model).__name__}) keeps no key-value cache that a group"
+            " could share; give an attention model"
+        )
+    ends = end_tokens(model, tokenizer, config.model)
+    return Policy(model, tokenizer, ends, config.model, config.chat_template, getattr(torch, config.dtype))
 
 
 def end_tokens(model: Any, tokenizer: Any, name: str) -> tuple[int, ...]:
@@ -172,8 +188,9 @@ def choose_device(name: str) -> torch.device:
         PolicyError: torch does not know it, or the machine does not have it.
     """
     if name == "auto":
-        best = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-        return torch.device(best)
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("mps"):
+        raise PolicyError("device 'mps' has no float64, which the loss is computed in; use device: cpu")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
