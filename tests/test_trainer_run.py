@@ -281,7 +281,7 @@ def test_a_run_without_any_signal_says_why(place: Path) -> None:
         "every group's rewards were equal in the whole run" in line and "every reward is 0.5" in line
         for line in said
     )
-    assert any("ALARM all_groups_flat at step 3" in line for line in said)
+    assert any("ALARM all_groups_flat at step 6" in line for line in said)
 
 
 def test_mixed_runs_have_metrics_of_each_task(place: Path) -> None:

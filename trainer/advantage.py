@@ -27,8 +27,9 @@ def outcome_advantages(rewards_PG: Rewards, *, std: Std = "population", eps: flo
         eps: added to the std.
 
     Returns:
-        Same shape, device and dtype (float64 for sequences and whole numbers). A group of equal rewards (to within
-        rounding of the input's dtype) and a lone row give exact zeros. Computed in float64.
+        Same shape, device and dtype (float64 for sequences and whole numbers). A group of equal
+        rewards (to within rounding of the input's dtype) and a lone row give exact zeros. Computed
+        in float64.
 
     Raises:
         ValueError: infinite rewards, a negative eps, an unknown std, or no group dimension.

@@ -6,11 +6,13 @@ hidden name and renamed, so a folder that is there is whole.
 
 import json
 import shutil
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from ..sandbox.errors import RunError
@@ -25,26 +27,43 @@ def save_checkpoint(
     Raises:
         RunError: it cannot be written; earlier checkpoints stay as they are.
     """
-    name = f"step-{step:06d}"
-    partial = folder / f".{name}.partial"
+
+    def write(partial: Path) -> None:
+        save_model(partial, model, tokenizer)
+        save_file(_optimizer_tensors(optimizer), partial / "optimizer.safetensors")
+        (partial / "state.json").write_text(json.dumps({"step": step, **state}), encoding="utf-8")
+
+    path = write_whole(folder / f"step-{step:06d}", write)
+    for old in checkpoints(folder)[:-keep]:
+        shutil.rmtree(old)
+    return path
+
+
+def save_model(folder: Path, model: Any, tokenizer: Any) -> None:
+    """Write a plain Hugging Face folder."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # transformers, on generation settings that are not ours
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+
+
+def write_whole(path: Path, write: Callable[[Path], None]) -> Path:
+    """Let `write` fill a folder that appears under its name only when it is whole.
+
+    Raises:
+        RunError: it cannot be written; what was there before stays.
+    """
+    partial = path.with_name(f".{path.name}.partial")
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        model.save_pretrained(partial)
-        tokenizer.save_pretrained(partial)
-        save_file(_optimizer_tensors(optimizer), partial / "optimizer.safetensors")
-        (partial / "state.json").write_text(json.dumps({"step": step, **state}), encoding="utf-8")
-        shutil.rmtree(folder / name, ignore_errors=True)
-        partial.rename(folder / name)
-    except OSError as error:
+        write(partial)
+        shutil.rmtree(path, ignore_errors=True)
+        partial.rename(path)
+    except (OSError, SafetensorError) as error:
         shutil.rmtree(partial, ignore_errors=True)
-        raise RunError(
-            f"checkpoint {folder / name} cannot be written ({error.strerror or error}); free"
-            " some space, then --resume"
-        ) from error
-    for old in checkpoints(folder)[:-keep]:
-        shutil.rmtree(old)
-    return folder / name
+        raise RunError(f"{path} cannot be written ({error}); free some space, then --resume") from error
+    return path
 
 
 def checkpoints(folder: Path) -> list[Path]:

@@ -189,17 +189,16 @@ class RunConfig(Section):
         if isinstance(tasks, str):
             tasks = [tasks]
         if isinstance(tasks, list):
-            shares: dict[str, Any] = {}
+            by_name: dict[str, Any] = {}
             for item in tasks:
                 if not isinstance(item, str | dict):
                     raise ValueError("a task is a name, a file or {name: share}")
-                shares.update(item if isinstance(item, dict) else {item: 1.0})
-            tasks = shares
+                by_name.update(item if isinstance(item, dict) else {item: 1.0})
+            tasks = by_name
         if not tasks:
             raise ValueError("name at least one task")
-        if isinstance(tasks, dict) and not all(
-            isinstance(s, int | float) and 0 < s < float("inf") for s in tasks.values()
-        ):
+        shares = tasks.values() if isinstance(tasks, dict) else ()
+        if not all(isinstance(share, int | float) and 0 < share < float("inf") for share in shares):
             raise ValueError("a task's share must be a positive number, such as {gsm8k: 2, addition: 1}")
         return tasks
 

@@ -4,7 +4,6 @@ import random
 import signal
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -16,8 +15,8 @@ import torch
 
 from ..rewards.rows import score_row
 from ..sandbox.errors import RunError
-from .checkpoint import checkpoints, save_checkpoint
-from .config import EvalConfig, RunConfig, load_run
+from .checkpoint import checkpoints, save_checkpoint, save_model, write_whole
+from .config import RunConfig, load_run
 from .evaluation import evaluate
 from .grpo import Step, grpo_step
 from .monitor import step_metrics
@@ -68,6 +67,11 @@ def train(
             finally:
                 for tracker in state.trackers:
                     tracker.close()
+    except torch.OutOfMemoryError as error:
+        raise RunError(
+            f"out of memory ({str(error).splitlines()[0]}); lower microbatch_tokens or"
+            " engine.max_rows, then --resume"
+        ) from error
     finally:
         reporter.close()
 
@@ -84,7 +88,21 @@ def _resumed(path: Path, overrides: Sequence[str]) -> tuple[RunConfig, RunFolder
         raise RunError(f"{path} is not the folder of a run (it has no run.yaml)")
     if not checkpoints(path / "checkpoints"):
         raise RunError(f"{path} has no whole checkpoint to go on from; start the run anew")
-    return load_run(path / "run.yaml", overrides=overrides), RunFolder(path)
+    before, after = load_run(path / "run.yaml"), load_run(path / "run.yaml", overrides=overrides)
+    if _fixed(before) != _fixed(after):
+        raise RunError(
+            f"{path}: a resumed run may change {', '.join(MAY_CHANGE)} and algorithm.steps,"
+            " nothing else; start a new run"
+        )
+    return after, RunFolder(path)
+
+
+MAY_CHANGE = ("save", "eval", "engine", "trackers", "out", "microbatch_tokens")
+
+
+def _fixed(config: RunConfig) -> dict[str, Any]:
+    """Return what a resumed run must keep."""
+    return config.model_dump(exclude={**dict.fromkeys(MAY_CHANGE, True), "algorithm": {"steps"}})
 
 
 @contextmanager
@@ -108,8 +126,8 @@ def _train(run: Run) -> RunResult:
     steps = run.config.algorithm.steps
     with _interruptible() as interrupted:
         if run.done == 0:
-            _evaluate(run, 0, run.config.eval)
-            _save(run)
+            _save(run)  # first, so that a run can be resumed from its very start
+            _evaluate(run, 0)
         last: Step | None = None
         while run.done < steps and not interrupted.is_set():
             began = time.perf_counter()
@@ -124,8 +142,7 @@ def _train(run: Run) -> RunResult:
             run.done = last.number
             run.seconds += time.perf_counter() - began
             _record(run, last)
-            due = [e for e in run.config.eval if run.done == steps or (e.every and run.done % e.every == 0)]
-            _evaluate(run, run.done, due)
+            _evaluate(run, run.done)
             if run.done % run.config.save.every == 0 or run.done == steps or interrupted.is_set():
                 _save(run)
     stopped = interrupted.is_set() and run.done < steps
@@ -141,8 +158,9 @@ def _train(run: Run) -> RunResult:
             "alarms.jsonl",
             {"step": run.done, "kind": "never_learned", "message": reason, "rows": []},
         )
-    run.policy.model.save_pretrained(run.folder.path / "final")
-    run.policy.tokenizer.save_pretrained(run.folder.path / "final")
+    write_whole(
+        run.folder.path / "final", lambda path: save_model(path, run.policy.model, run.policy.tokenizer)
+    )
     summary = _summary(run)
     run.folder.write_json("summary.json", summary)
     return RunResult(run.folder.path, summary)
@@ -194,21 +212,25 @@ def _record(run: Run, step: Step) -> None:
     run.progress.step(step.number, metrics)
 
 
-def _evaluate(run: Run, step: int, due: Sequence[EvalConfig]) -> None:
-    for wanted, loaded in run.evals:
-        if wanted not in due:
+def _evaluate(run: Run, step: int) -> None:
+    """Do the evaluations that are due, but for those that a killed run did already."""
+    steps = run.config.algorithm.steps
+    done = {(row["step"], row["index"]) for row in run.folder.read("eval.jsonl")}
+    for index, (wanted, loaded) in enumerate(run.evals):
+        due = step in (0, steps) or (wanted.every and step % wanted.every == 0)
+        if not due or (step, index) in done:
             continue
         seed = random.Random(f"eval/{run.config.seed}/{wanted.task}/{wanted.split}").getrandbits(62)
         figures, _ = evaluate(run.engine, loaded, wanted.n, run.config.sampling, seed=seed)
-        run.folder.append("eval.jsonl", {"step": step, "split": wanted.split, **figures})
+        run.folder.append("eval.jsonl", {"step": step, "index": index, "split": wanted.split, **figures})
         low, high = figures["pass_at_1_interval"]
         run.progress.say(
             f"eval {loaded.task.name}/{wanted.split} at step {step}: greedy pass@1 {figures['pass_at_1']:.3f}"
             f" [{low:.3f}, {high:.3f}], sampled {figures['sampled_pass_at_1']:.3f},"
-            f" pass@{wanted.n} {list(figures['pass_at_k'].values())[-1]:.3f}"
+            f" pass@{wanted.n} {figures['pass_at_k'][wanted.n]:.3f}"
         )
         for tracker in run.trackers:
-            tracker.log(numbers_of({f"eval/{loaded.task.name}/{k}": v for k, v in figures.items()}), step)
+            tracker.log(numbers_of(figures, f"eval/{loaded.task.name}/"), step)
 
 
 def _save(run: Run) -> None:
@@ -218,12 +240,10 @@ def _save(run: Run) -> None:
         "weight_version": run.engine.weight_version,
         "seconds": run.seconds,
     }
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # transformers on generation settings that we never touched
-        save_checkpoint(
-            run.folder.checkpoints, run.done, run.policy.model, run.policy.tokenizer, run.learner.optimizer,
-            state, keep=run.config.save.keep,
-        )  # fmt: skip
+    save_checkpoint(
+        run.folder.checkpoints, run.done, run.policy.model, run.policy.tokenizer, run.learner.optimizer, state,
+        keep=run.config.save.keep,
+    )  # fmt: skip
     run.folder.begin_shard(run.done + 1)
 
 
@@ -233,10 +253,7 @@ def _summary(run: Run) -> dict[str, Any]:
         "schema": 1, "task": run.config.name, "seed": run.config.seed, "steps": run.done,
         "train_seconds": round(run.seconds, 3), "alarms": len(run.folder.read("alarms.jsonl")),
     }  # fmt: skip
-    rows = run.folder.read("eval.jsonl")
-    first = [
-        row for row in rows if rows and row["task"] == rows[0]["task"] and row["split"] == rows[0]["split"]
-    ]
+    first = [row for row in run.folder.read("eval.jsonl") if row["index"] == 0]
     for when, row in (("before", first[0]), ("after", first[-1])) if first else ():
         summary[f"pass_at_1_{when}"] = row["pass_at_1"]
         summary[f"pass_at_1_{when}_interval"] = row["pass_at_1_interval"]

@@ -59,16 +59,26 @@ class RunFolder:
                 f" {needed_bytes / 2**20:.0f} MiB;"
                 " free some, lower save.keep or give another --out"
             )
-        (self.path / "run.yaml").write_text(
-            yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), encoding="utf-8"
-        )
+        self.write_config(config)
         self.write_json("tasks.json", tasks)
+
+    def write_config(self, config: RunConfig) -> None:
+        """Write the resolved run file."""
+        self._write("run.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
 
     def write_json(self, name: str, content: Any) -> None:
         """Write a JSON file whole or not at all."""
+        self._write(name, json.dumps(content, indent=1) + "\n")
+
+    def _write(self, name: str, text: str) -> None:
         partial = self.path / f".{name}.partial"
-        partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        partial.replace(self.path / name)
+        try:
+            partial.write_text(text, encoding="utf-8")
+            partial.replace(self.path / name)
+        except OSError as error:
+            raise RunError(
+                f"{self.path / name} cannot be written ({error.strerror}); free some space"
+            ) from error
 
     def append(self, log: str, row: Mapping[str, Any]) -> None:
         """Add a row to one of the logs.

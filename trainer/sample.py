@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from ..rewards.scheme import MarkScheme
 from ..sandbox.errors import DataError
 from ..tasks.data import load_problems
@@ -12,7 +14,7 @@ from .evaluation import evaluate
 from .hf_engine import HfEngine
 from .policy import Policy, choose_device, load_policy
 from .rollout import LoadedTask, group_is_flat
-from .tiny import tiny_policy
+from .tiny import one_thread, tiny_policy
 
 
 def policy_for(task: Task, model: str, *, seed: int = 0, device: str = "auto") -> Policy:
@@ -37,14 +39,19 @@ def sample_task(
         raise DataError(
             f"temperature 0 gives the same completion {n} times; use -n 1 or a positive temperature"
         )
+    try:
+        sampling = SamplingConfig(temperature=temperature, top_p=top_p, max_new_tokens=max_new_tokens)
+    except ValidationError as error:
+        detail = error.errors(include_url=False)[0]
+        raise DataError(f"{detail['loc'][0]}: {detail['msg']} (given: {detail['input']})") from error
     scheme = MarkScheme(task)
     problems = load_problems(task, split=split, limit=limit)
     scheme.check_references(problems)
     policy = policy_for(task, model, seed=seed, device=device)
     prompts = [policy.encode(task, problem, max_new_tokens=max_new_tokens) for problem in problems]
-    sampling = SamplingConfig(temperature=temperature, top_p=top_p, max_new_tokens=max_new_tokens)
     loaded = LoadedTask(task, scheme, problems, prompts)
-    figures, groups = evaluate(HfEngine(policy), loaded, n, sampling, seed=seed, greedy=False)
+    with one_thread():
+        figures, groups = evaluate(HfEngine(policy), loaded, n, sampling, seed=seed, greedy=False)
     figures["mixed_groups"] = sum(not group_is_flat(group) for group in groups) / len(groups)
     rows = [
         {

@@ -10,12 +10,12 @@ from typing import Any
 from torch import device as Device
 
 from ..rewards.scheme import MarkScheme
-from ..sandbox.errors import RunError
+from ..sandbox.errors import RunError, TaskError
 from ..tasks.data import load_problems, without_overlap
 from ..tasks.load import load_task
 from ..tasks.problem import Problem
 from ..tasks.schema import Task
-from .checkpoint import checkpoints, load_state, restore_optimizer
+from .checkpoint import checkpoints, load_state, restore_optimizer, save_model, write_whole
 from .config import EvalConfig, RunConfig
 from .grpo import Learner
 from .hf_engine import HfEngine
@@ -25,7 +25,7 @@ from .progress import Progress
 from .rollout import LoadedTask, ProblemOrder
 from .run_folder import RunFolder
 from .tiny import tiny_policy
-from .trackers import Tracker, open_trackers
+from .trackers import Tracker, check_trackers, open_trackers
 
 
 @dataclass
@@ -59,6 +59,7 @@ def set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progres
     tasks = {
         name: load_task(name, overrides=config.task_overrides, allow_code=allow_code) for name in config.tasks
     }
+    _names_differ(tasks)
     schemes = {name: MarkScheme(task) for name, task in tasks.items()}
     held_out = _held_out(config, tasks, schemes, allow_code)
     evaluated = [problem for _, _, problems in held_out for problem in problems]
@@ -78,20 +79,26 @@ def set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progres
     }
     evals = [(wanted, loaded(scheme.task, scheme, problems)) for wanted, scheme, problems in held_out]
     state = load_state(saved) if saved else {}
-    described = {name: {"hash": t.hash, "task": t.task.model_dump(mode="json")} for name, t in ready.items()}
+    everything = {**{held.task.name: held for _, held in evals}, **ready}
+    described = {n: {"hash": t.hash, "task": t.task.model_dump(mode="json")} for n, t in everything.items()}
+    learner = Learner(policy, _reference(config, folder, policy, saved is not None), config)
+    engine = HfEngine(policy, max_rows=config.engine.max_rows)
+    check_trackers(config.trackers)
     if saved:
         _refuse_changed_tasks(folder, described)
         folder.rewind(state["step"])
-    else:
-        folder.create(config, described, needed_bytes=_needed_bytes(policy, config))
-    learner = Learner(policy, _reference(config, folder, policy, saved is not None), config)
-    engine = HfEngine(policy, max_rows=config.engine.max_rows)
-    if saved:
+        folder.write_config(config)
         restore_optimizer(learner.optimizer, saved)
         engine.weight_version = state["weight_version"]
+    else:
+        folder.create(config, described, needed_bytes=_needed_bytes(policy, config))
+        if learner.reference is not None:
+            write_whole(
+                folder.path / "reference", lambda path: save_model(path, policy.model, policy.tokenizer)
+            )
     order = ProblemOrder(ready, config.seed, state.get("cursors"))
     monitor = Monitor(ready, state.get("monitor"))
-    trackers = open_trackers(config.trackers, folder.path, config)
+    trackers = open_trackers(config.trackers, folder.path, config, done=state.get("step", 0))
     parameters = sum(p.numel() for p in policy.model.parameters())
     progress.say(
         f"{folder.path}: {config.policy.model} ({parameters:,} parameters,"
@@ -103,6 +110,14 @@ def set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progres
         config, folder, policy, engine, learner, ready, evals, order, monitor, progress, trackers,
         state.get("step", 0), state.get("seconds", 0.0),
     )  # fmt: skip
+
+
+def _names_differ(tasks: Mapping[str, Task]) -> None:
+    seen: dict[str, str] = {}
+    for given, task in tasks.items():
+        if task.name in seen:
+            raise TaskError(f"{seen[task.name]} and {given} both have `name: {task.name}`; rename one")
+        seen[task.name] = given
 
 
 def _held_out(
@@ -152,8 +167,6 @@ def _reference(config: RunConfig, folder: RunFolder, policy: Policy, resumed: bo
     path = folder.path / "reference"
     if resumed:
         return load_policy(config.policy, path, policy.device).model.requires_grad_(False)
-    policy.model.save_pretrained(path)
-    policy.tokenizer.save_pretrained(path)
     return copy.deepcopy(policy.model).requires_grad_(False)
 
 

@@ -1,5 +1,7 @@
 """Metrics to TensorBoard, Weights & Biases or trackio: whatever is installed and asked for by name."""
 
+import importlib
+import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,10 +21,10 @@ class Tracker(Protocol):
 
 
 class _TensorBoard:
-    def __init__(self, folder: Path, config: RunConfig):
+    def __init__(self, folder: Path, config: RunConfig, done: int):
         from torch.utils.tensorboard.writer import SummaryWriter
 
-        self._writer = SummaryWriter(str(folder / "tensorboard"))
+        self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=done + 1)
         self._writer.add_text("config", config.model_dump_json(indent=2))
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
@@ -37,12 +39,15 @@ class _WandbLike:
     """wandb's `init`, `log`, `finish`; trackio has the same."""
 
     def __init__(self, package: str, folder: Path, config: RunConfig):
-        import importlib
-
         self._package = importlib.import_module(package)
-        extra = {"dir": str(folder)} if package == "wandb" else {}
+        # A resumed run goes on in its own record.
+        extra = {"dir": str(folder), "id": folder.name} if package == "wandb" else {}
         self._package.init(
-            project="markscheme", name=folder.name, config=config.model_dump(mode="json"), **extra
+            project="markscheme",
+            name=folder.name,
+            config=config.model_dump(mode="json"),
+            resume="allow",
+            **extra,
         )
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
@@ -52,25 +57,35 @@ class _WandbLike:
         self._package.finish()
 
 
-def open_trackers(names: Sequence[str], folder: Path, config: RunConfig) -> list[Tracker]:
-    """Open trackers by name.
+def check_trackers(names: Sequence[str]) -> None:
+    """Look whether trackers are installed, before anything is written.
 
     Raises:
-        RunError: one is not installed.
+        RunError: one is not.
     """
-    opened: list[Tracker] = []
     for name in names:
-        try:
-            opened.append(
-                _TensorBoard(folder, config) if name == "tensorboard" else _WandbLike(name, folder, config)
-            )
-        except ImportError as error:
+        if importlib.util.find_spec(name) is None:
             raise RunError(
                 f"tracker {name!r} is not installed: pip install {name} (or drop it from trackers)"
-            ) from error
-    return opened
+            )
 
 
-def numbers_of(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Return the metrics that are numbers."""
-    return {name: float(value) for name, value in metrics.items() if isinstance(value, int | float)}
+def open_trackers(names: Sequence[str], folder: Path, config: RunConfig, *, done: int) -> list[Tracker]:
+    """Open trackers by name; `done` is the last step that a resumed run keeps."""
+    return [
+        _TensorBoard(folder, config, done) if name == "tensorboard" else _WandbLike(name, folder, config)
+        for name in names
+    ]
+
+
+def numbers_of(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    """Return the metrics that are numbers, those of mappings and pairs in them too."""
+    found: dict[str, float] = {}
+    for name, value in metrics.items():
+        if isinstance(value, int | float):
+            found[f"{prefix}{name}"] = float(value)
+        elif isinstance(value, Mapping):
+            found |= numbers_of(value, f"{prefix}{name}/")
+        elif isinstance(value, tuple) and len(value) == 2:
+            found |= numbers_of(dict(zip(("low", "high"), value, strict=True)), f"{prefix}{name}/")
+    return found

@@ -1,6 +1,7 @@
 """The commands that need torch: sample and train."""
 
 import argparse
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def sample(args: argparse.Namespace) -> int:
 
 def train(args: argparse.Namespace) -> int:
     """Train; with several seeds, one run after the other and a table."""
-    overrides = [*args.overrides, *([f"out={args.out}"] if args.out else [])]
+    overrides = [*args.overrides, *([f"out={json.dumps(args.out)}"] if args.out else [])]
     if args.seeds and (args.out or args.resume):
         raise TaskError("--seeds makes a folder for each run; it goes neither with --out nor with --resume")
     seeds = _seeds(args.seeds)
@@ -65,10 +66,10 @@ def train(args: argparse.Namespace) -> int:
 def _seeds(text: str | None) -> list[int | None]:
     if not text:
         return [None]
-    try:
-        return [int(seed) for seed in text.replace(",", " ").split()]
-    except ValueError as error:
-        raise TaskError(f"--seeds: expected whole numbers, such as 0,1,2 (given: {text!r})") from error
+    seeds = text.replace(",", " ").split()
+    if not seeds or not all(seed.isdigit() for seed in seeds):
+        raise TaskError(f"--seeds: expected whole numbers, such as 0,1,2 (given: {text!r})")
+    return [int(seed) for seed in seeds]
 
 
 def _train_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
