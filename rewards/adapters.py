@@ -66,7 +66,7 @@ def _text(completion: Any) -> str:
     """Return the text of a TRL completion: text, or the assistant's messages."""
     if isinstance(completion, str):
         return completion
-    return "".join(str(message["content"] or "") for message in completion if message["role"] == "assistant")
+    return "".join(str(m.get("content") or "") for m in completion if m.get("role") == "assistant")
 
 
 def part_means(scores: Sequence[Score]) -> dict[str, float]:
@@ -95,13 +95,16 @@ def as_verl(scheme: MarkScheme) -> Callable[..., dict[str, float]]:
         prefill: str = "",
         **_: Any,
     ) -> dict[str, float]:
-        info = {**(extra_info or {}), "data_source": data_source}
-        prompt = info.get("prompt") or info.get("question") or ""
+        ground_truth = _plain(ground_truth)
+        info = {**(extra_info if isinstance(extra_info, dict) else {}), "data_source": data_source}
+        prompt = _plain(info.get("prompt", info.get("question", "")))
+        prompt = prompt if isinstance(prompt, str | list) else str(prompt)
         tests = ground_truth if not isinstance(ground_truth, str | int | float | list | tuple) else None
         reference = None if tests is not None else ground_truth
         problem = Problem.model_validate(
             {"prompt": prompt, "reference": reference, "tests": tests, "info": info}
         )
+        scheme.check_references([problem])
         score = scheme.score([problem], [Completion(solution_str, prefill=prefill)])[0]
         parts = {name: float(part.value or 0.0) for name, part in score.parts.items()}
         right = scheme.is_right(score)
@@ -113,6 +116,11 @@ def as_verl(scheme: MarkScheme) -> Callable[..., dict[str, float]]:
         }
 
     return compute_score
+
+
+def _plain(value: Any) -> Any:
+    """Return numpy's scalars and arrays, which verl's batches hold, as Python's own."""
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def from_trl(

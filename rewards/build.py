@@ -1,5 +1,6 @@
 """From a task's entries to terms that can be run: names resolved, parameters typed, all at load."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -131,7 +132,7 @@ def _clipped(
 def _composite(task: Task, name: str, entry: RewardEntry, keys: tuple[str | int, ...]) -> Composite:
     where = task.where(*keys)
     if not entry.of:
-        raise TaskError(f"{where}: {entry.use} needs its members, such as `of: [exact_match, answer]`")
+        raise TaskError(f"{where}: {entry.use} needs its members, such as `of: [answer, mine.py:judge]`")
     extra = dict(entry.parameters)
     try:
         reduce = TypeAdapter(Literal["mean", "median", "min"]).validate_python(extra.pop("reduce", "mean"))
@@ -148,7 +149,7 @@ def _composite(task: Task, name: str, entry: RewardEntry, keys: tuple[str | int,
         else:
             made = RewardEntry(use=member) if isinstance(member, str) else member
             members.append(_node(task, made.use, _plain(made, task.where(*keys, "of", i)), (*keys, "of", i)))
-    ends = [_bounds(task, m, entries, keys) for m in members]
+    ends = [_bounds(task, m, entries, keys, (name,)) for m in members]
     bounds = _clipped((min(low for low, _ in ends), max(high for _, high in ends)), entry.clip, where)
     return Composite(name, entry.use, tuple(members), bounds, reduce, entry.clip)  # pyright: ignore[reportArgumentType]
 
@@ -160,13 +161,25 @@ def _plain(member: RewardEntry, where: str) -> RewardEntry:
 
 
 def _bounds(
-    task: Task, member: Node | str, entries: Mapping[str, RewardEntry], keys: Any
+    task: Task, member: Node | str, entries: Mapping[str, RewardEntry], keys: Any, path: tuple[str, ...]
 ) -> tuple[float, float]:
+    """Return a member's range; an entry that is named only is looked up, through other composites."""
     if not isinstance(member, str):
         return member.bounds
+    if member in path:
+        raise TaskError(
+            f"{task.where('rewards')}: entries refer to each other: {' -> '.join((*path, member))}"
+        )
     entry = entries[member]
     if entry.use in COMPOSITES:
-        return _composite(task, member, entry, (*keys[:1], member)).bounds
+        named = [m for m in entry.of if isinstance(m, str) and m in entries]
+        inner = [_bounds(task, m, entries, keys, (*path, member)) for m in named]
+        inner += [
+            range_of(find_component(task, m if isinstance(m, str) else m.use, task.where(*keys)))
+            for m in entry.of
+            if m not in named and (m if isinstance(m, str) else m.use) not in COMPOSITES
+        ]
+        return min(low for low, _ in inner), max(high for _, high in inner)
     component = find_component(task, entry.use, task.where(*keys))
     low, high = _clipped(range_of(component), entry.clip, task.where(*keys))
     # A closed gate makes the entry worth 0.
@@ -207,6 +220,12 @@ def _ordered(task: Task, lines: dict[str, Line]) -> dict[str, Line]:
             if lines[other].watched and not lines[name].watched:
                 raise TaskError(
                     f"{task.where('rewards', name)}: {other!r} is only watched; a reward cannot use it"
+                )
+            if other == lines[name].gate and math.isinf(lines[other].node.bounds[1]):
+                raise TaskError(
+                    f"{task.where('rewards', name, 'when')}: {other!r} has no highest value,"
+                    " so it never counts as"
+                    " right; give it a clip or a range"
                 )
             visit(other, (*path, name))
         done[name] = lines[name]

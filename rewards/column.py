@@ -122,13 +122,19 @@ def _call_batch(term: Term, problems: Sequence[Problem], completions: Sequence[C
         result = _retried(1, lambda _: _run_each(function, parameters, lists[:1], lists[1:], [0]))[0]
     if isinstance(result, BaseException):
         return [result] * len(completions)
-    if not hasattr(result, "__len__") or isinstance(result, str | dict):
-        result = RewardError(
+    try:
+        values = None if isinstance(result, str | bytes | dict) else list(result)
+    except Exception:  # a foreign object's own iteration may raise anything
+        values = None
+    if values is None:
+        error = RewardError(
             f"a batch function returns a list of values (it returned {type(result).__name__})"
         )
-    elif len(result) != len(completions):
-        result = RewardError(f"returned {len(result)} values for {len(completions)} completions")
-    return [result] * len(completions) if isinstance(result, RewardError) else list(result)
+    elif len(values) != len(completions):
+        error = RewardError(f"returned {len(values)} values for {len(completions)} completions")
+    else:
+        return values
+    return [error] * len(completions)
 
 
 def _is_infra(result: Any) -> bool:
@@ -184,8 +190,8 @@ def _from_value(term: Term, result: Any) -> Part:
         return Part(None, status=_BUG, reason=f"returned {result!r}; a reward returns a number or a Score")
     try:
         value = float(result)
-    except (TypeError, ValueError):
-        return Part(None, status=_BUG, reason=f"returned {type(result).__name__}, not a number")
+    except Exception as error:  # a foreign object's own conversion may raise anything
+        return Part(None, status=_BUG, reason=f"returned {type(result).__name__}, not a number: {error}")
     low, high = range_of(term.component)
     if math.isnan(value) or math.isinf(value):
         return Part(None, status=_BUG, reason=f"returned {value}")

@@ -96,6 +96,14 @@ def find_component(task: Task, use: str, where: str) -> Component:
     return component
 
 
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the parameters' types; none where they name what is not there at run time."""
+    try:
+        return get_type_hints(function, include_extras=True)
+    except NameError:
+        return {}
+
+
 def typed_parameters(component: Component, given: dict[str, Any], where: str) -> dict[str, Any]:
     """Check an entry's flat keys against the function's keyword-only parameters.
 
@@ -103,7 +111,7 @@ def typed_parameters(component: Component, given: dict[str, Any], where: str) ->
         TaskError: an unknown, missing or ill-typed parameter; close matches are shown.
     """
     signature = inspect.signature(component.function)
-    hints = get_type_hints(component.function)
+    hints = _hints(component.function)
     known = {
         p.name: (hints.get(p.name, Any), ... if p.default is p.empty else p.default)
         for p in signature.parameters.values()

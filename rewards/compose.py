@@ -31,6 +31,8 @@ def fold(terms: Sequence[Term], how: str) -> float | None:
     terms = [term for term in terms if term[1] != 0]
     if not terms:
         return None
+    if how == "product" and any(value == 0 for value, _, _ in terms):
+        return 0.0  # also where an unknown's range is endless
     unknown = [i for i, term in enumerate(terms) if term[0] is None]
     values = [term[0] for term in terms]
     totals = set()

@@ -31,8 +31,11 @@ def run_all(calls: Sequence[Callable[[], Awaitable[Any]]], timeout_s: float | No
 
         async def one(call: Callable[[], Awaitable[Any]]) -> Any:
             async with room:
-                return await asyncio.wait_for(call(), timeout_s)
+                try:
+                    return await asyncio.wait_for(call(), timeout_s)
+                except (Exception, SystemExit) as error:  # SystemExit would end the loop's thread
+                    return error
 
-        return await asyncio.gather(*map(one, calls), return_exceptions=True)
+        return await asyncio.gather(*map(one, calls))
 
     return asyncio.run_coroutine_threadsafe(gathered(), _loop()).result()

@@ -28,6 +28,8 @@ class CompletionRow(BaseModel):
     """The text to mark."""
     problem: Any = None
     """The problem's id, where the row's columns do not make the problem themselves."""
+    split: str | None = None
+    """The split that the problem is in; None = the task's own."""
     prefill: str = ""
     """What the chat template had already opened of the answer."""
     token_ids: list[int] = Field(default_factory=list)
@@ -85,7 +87,7 @@ def read_completions(
     if not path.exists():
         raise DataError(f"{path}: there is no such completions file")
     maker = ProblemMaker(task)
-    known: dict[str, Problem] = {}
+    known: dict[str | None, dict[str, Problem]] = {}
     answered = Answered([], [], [])
     errors: list[str] = []
     for place, row in read_rows(path, limit=limit):
@@ -97,8 +99,10 @@ def read_completions(
                 problem = maker(row, place)
             else:
                 _needs_id(parsed, row, maker)
-                known = known or {p.id: p for p in load_problems(task, split=split or row.get("split"))}
-                problem = _looked_up(parsed, maker, known)
+                wanted = split or parsed.split
+                if wanted not in known:
+                    known[wanted] = {p.id: p for p in load_problems(task, split=wanted)}
+                problem = _looked_up(parsed, maker, known[wanted])
         except ValidationError as error:
             detail = error.errors(include_url=False)[0]
             errors.append(f"{place}: {'.'.join(map(str, detail['loc']))}: {detail['msg']}")
@@ -175,7 +179,7 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("w", encoding="utf-8") as file:
+        with partial.open("w", encoding="utf-8", errors="backslashreplace") as file:
             file.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
         partial.replace(path)
     except OSError as error:

@@ -144,7 +144,7 @@ class MarkScheme:
         """Return a finished part for each row that the entry's `when` shuts out, None for the others."""
         if line.gate:
             bounds = self._lines[line.gate].node.bounds
-            shut = [part_is_right(part, bounds) is False for part in columns[line.gate]]
+            shut = [_is_shut(part, bounds) for part in columns[line.gate]]
             return [Part(0.0, weight, Status.OK, "gate_closed") if s else None for s in shut]
         assert line.route is not None
         return [
@@ -218,6 +218,12 @@ def _gated(line: Line) -> tuple[float, float]:
     """Return an entry's range; a closed gate makes it worth 0."""
     low, high = line.node.bounds
     return (min(low, 0.0), max(high, 0.0)) if line.gate else (low, high)
+
+
+def _is_shut(gate: Part, bounds: tuple[float, float]) -> bool:
+    """Whether a gate is closed; where it could not be judged, by what `on_failure` made it worth."""
+    right = part_is_right(gate, bounds)
+    return gate.value is not None and gate.value < bounds[1] if right is None else not right
 
 
 def part_is_right(part: Part, bounds: tuple[float, float]) -> bool | None:

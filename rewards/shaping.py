@@ -1,6 +1,8 @@
 """Built-in rewards that shape: length, repetition, language. Each is a measure turned into a value."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from ..sandbox.errors import RewardError
 from ..tasks.problem import Completion, Problem
@@ -9,6 +11,8 @@ from .component import reward
 from .score import Score, Status
 
 Unit = Literal["tokens", "words", "characters"]
+Positive = Annotated[int, Field(gt=0)]
+NotNegative = Annotated[int, Field(ge=0)]
 
 _NO_TOKENS = Score(None, Status.NOT_APPLICABLE, reason="the completion came without token ids")
 
@@ -23,10 +27,6 @@ def length(
     unit: Unit = "words",
 ) -> float | Score:
     """Return 1 within `tolerance` of `target`, falling to 0 at a distance of `target` beyond it."""
-    if target <= 0 or tolerance < 0:
-        raise RewardError(
-            f"length: target must be positive, tolerance not negative (given: {target}, {tolerance})"
-        )
     found = length_of(completion, unit)
     if found is None:
         return _NO_TOKENS
@@ -48,7 +48,7 @@ def overlong(
     0 up to max_tokens - cache_tokens, then linearly down to -1 at max_tokens, and -1 beyond.
     Source: DAPO (arXiv 2503.14476), equation 13.
     """
-    if not 0 < cache_tokens <= max_tokens:
+    if cache_tokens > max_tokens:
         raise RewardError(
             f"overlong: expected 0 < cache_tokens <= max_tokens (given: {cache_tokens}, {max_tokens})"
         )
@@ -60,10 +60,8 @@ def overlong(
 
 
 @reward("repetition", range=(-1.0, 0.0))
-def repetition(problem: Problem, completion: Completion, *, n: int = 3) -> float:
+def repetition(problem: Problem, completion: Completion, *, n: Positive = 3) -> float:
     """Return minus the share of repeated word n-grams, -1 to 0."""
-    if n < 1:
-        raise RewardError(f"repetition: n must be at least 1 (given: {n})")
     return -repetition_share(completion.text, n)
 
 

@@ -113,7 +113,7 @@ def _first_line(error: ValueError) -> str:
     if not details:
         return str(error)
     first = details[0]
-    return f"problem.{first['loc'][0]}: {first['msg']} (given: {first['input']!r})"
+    return f"problem.{'.'.join(map(str, first['loc'][:1]))}: {first['msg']} (given: {first['input']!r})"
 
 
 def _keep(task: Task, split: str) -> Any:

@@ -30,6 +30,10 @@ def read_rows(path: Path, *, limit: int | None = None) -> Iterator[Located]:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start})") from error
+    except (ValueError, RecursionError, csv.Error) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path}: a value cannot be read: {error}") from error
 
 
 def _object(text: str, place: str) -> Row:
@@ -45,14 +49,14 @@ def _object(text: str, place: str) -> Row:
 
 
 def _jsonl(path: Path) -> Iterator[Located]:
-    with path.open(encoding="utf-8") as lines:
+    with path.open(encoding="utf-8-sig") as lines:
         for number, line in enumerate(lines, 1):
             if line.strip():
                 yield f"{path}:{number}", _object(line, f"{path}:{number}")
 
 
 def _json(path: Path) -> Iterator[Located]:
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8-sig")
     try:
         rows = json.loads(text)
     except json.JSONDecodeError as error:
@@ -64,7 +68,7 @@ def _json(path: Path) -> Iterator[Located]:
 
 
 def _csv(path: Path) -> Iterator[Located]:
-    with path.open(encoding="utf-8", newline="") as lines:
+    with path.open(encoding="utf-8-sig", newline="") as lines:
         reader = csv.DictReader(lines, strict=True)
         for row in reader:
             if None in row or None in row.values():

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -45,7 +47,10 @@ class Problem(BaseModel):
             data["reference"] = tuple(_text(item) for item in reference)
         elif reference is not None:
             data["reference"] = _text(reference)
-        data["id"] = str(data.get("id") or content_id(data.get("prompt"), data.get("reference")))
+        given = data.get("id")
+        data["id"] = (
+            content_id(data.get("prompt"), data.get("reference")) if given in (None, "") else str(given)
+        )
         return data
 
     @property
@@ -57,14 +62,16 @@ class Problem(BaseModel):
 
 
 def _text(value: Any) -> Any:
-    """Return a number's text; leave all else to the model's own check."""
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    """Return a number's text, whole numbers without a point; leave all else to the model's check."""
+    if isinstance(value, float) and math.isfinite(value):
+        return str(int(value)) if value.is_integer() else format(Decimal(repr(value)), "f")
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def content_id(prompt: Any, reference: Any = None) -> str:
     """Return 16 hex digits that name this content: the same on every machine and in every order."""
     canonical = json.dumps([prompt, reference], ensure_ascii=False, sort_keys=True, default=str)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+    return hashlib.sha256(canonical.encode(errors="backslashreplace")).hexdigest()[:16]
 
 
 @dataclass(slots=True)

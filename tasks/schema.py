@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
@@ -116,7 +116,7 @@ class RewardEntry(BaseModel):
     """A factor, or `{step: factor}` over training; 0 = logged only."""
     ramp: bool = False
     """Go linearly between the steps of `weight` instead of jumping."""
-    when: str | dict[str, Any] | None = None
+    when: Annotated[str, Field(min_length=1)] | dict[str, Any] | None = None
     """Another entry (pays only where that one is right), or `{column: value}` of the row."""
     clip: tuple[float, float] | None = None
     """Lowest and highest value."""
@@ -133,7 +133,7 @@ class RewardEntry(BaseModel):
         if isinstance(weight, dict) and (not weight or min(weight) != 0):
             raise ValueError("a schedule starts at step 0, such as {0: 0, 1300: 1}")
         values = weight.values() if isinstance(weight, dict) else (weight,)
-        if any(value != value or abs(value) == float("inf") for value in values):
+        if not all(abs(value) <= 1e100 for value in values):
             raise ValueError("a weight must be a finite number")
         return weight
 
@@ -164,7 +164,8 @@ class RewardEntry(BaseModel):
         points = sorted(self.weight.items())
         if step is None:
             return points[-1][1]
-        below = max(p for p in points if p[0] <= max(step, 0))
+        step = max(step, 0)
+        below = max(p for p in points if p[0] <= step)
         above = next((p for p in points if p[0] > step), None)
         if not self.ramp or above is None:
             return below[1]

@@ -18,6 +18,10 @@ from ..sandbox.errors import DataError, TaskError, did_you_mean
 _ENVIRONMENT = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
 _ENVIRONMENT.filters["fromjson"] = json.loads
 
+_FILLING_FAILS = (
+    TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError, TemplateError
+)  # fmt: skip
+
 Render = Callable[[Mapping[str, Any]], Any]
 
 
@@ -43,7 +47,7 @@ def compile_template(template: Any, where: str) -> tuple[Render, frozenset[str]]
     try:
         tree = _ENVIRONMENT.parse(template)
         columns = frozenset(meta.find_undeclared_variables(tree))
-        if _is_bare_expression(tree):
+        if _is_bare_expression(tree) and template.strip().endswith("}}"):
             inner = re.sub(r"^\{\{[-+]?|[-+]?\}\}$", "", template.strip())
             return _ENVIRONMENT.compile_expression(inner, undefined_to_none=False), columns
         return _ENVIRONMENT.from_string(template).render, columns
@@ -75,7 +79,7 @@ def render(template: Render, row: Mapping[str, Any], where: str) -> Any:
         raise DataError(
             f"{where}: {error.message} (columns of the row: {', '.join(map(str, row))})"
         ) from error
-    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
+    except _FILLING_FAILS as error:
         raise DataError(f"{where}: {type(error).__name__}: {error}") from error
 
 

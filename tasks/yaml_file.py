@@ -4,6 +4,7 @@ Differences from plain PyYAML, all towards what a person means: only `true`/`fal
 (`yes`, `no`, `on` stay text), `1e-4` is a number, and a key given twice is an error.
 """
 
+import copy
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -71,8 +72,9 @@ def read_yaml(path: Path) -> YamlFile:
 
 def parse_yaml(text: str, path: Path | None = None) -> YamlFile:
     """Parse YAML text as `read_yaml` does a file."""
-    loader = _Loader(text)
+    loader = None
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         file = YamlFile(path, {})
         if not isinstance(node, yaml.MappingNode):
@@ -85,8 +87,13 @@ def parse_yaml(text: str, path: Path | None = None) -> YamlFile:
         place = f"{path or '<task>'}{f':{mark.line + 1}:{mark.column + 1}' if mark else ''}"
         problem = getattr(error, "problem", None) or str(error)
         raise TaskError(f"{place}: not valid YAML: {problem}") from error
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, TaskError):
+            raise
+        raise TaskError(f"{path or '<task>'}: a value cannot be read: {error}") from error
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
 
 
 def _walk(node: yaml.Node, path: KeyPath, file: YamlFile) -> None:
@@ -123,6 +130,7 @@ def apply_overrides(file: YamlFile, overrides: Sequence[str]) -> None:
         keys, equals, text = override.partition("=")
         if not equals or not keys.strip():
             raise TaskError(f"--set {override!r}: expected key=value, such as rewards.correct.weight=0.5")
+        file.data = copy.deepcopy(file.data)  # what a YAML alias shares must not change together
         *parents, last = keys.strip().split(".")
         target: Any = file.data
         for depth, key in enumerate(parents):
@@ -140,7 +148,7 @@ def _override_value(text: str) -> Any:
         return text
     try:
         return yaml.load(text, _Loader)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         return text
 
 
@@ -167,7 +175,7 @@ def _one_per_place(error: ValidationError) -> list[Any]:
 def _is_branch(key: Any) -> bool:
     """Pydantic puts the name of a union's branch into the path; no key looks like those."""
     return isinstance(key, str) and bool(
-        re.search(r"[\[\](){}]|^(str|int|float|bool|list|dict|tuple|none)$", key)
+        re.search(r"[\[\](){}]|^(constrained-str|str|int|float|bool|list|dict|tuple|none)$", key)
     )
 
 

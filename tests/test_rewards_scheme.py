@@ -434,3 +434,60 @@ def test_two_tasks_files_may_use_the_same_names(make_task: MakeTask, tmp_path: P
         )
     assert values == [0.25, 0.75]
     assert "mine" not in REWARDS.decorated
+
+
+def test_a_gate_opens_only_for_what_is_right(make_task: MakeTask) -> None:
+    """Also where `on_failure` gives an undecided gate a value."""
+    entries = "c: {{use: answer, on_failure: {{abstain: {worth}}}}}, f: {{use: boxed, when: c, weight: 0.5}}"
+    for worth, value in ((0, 0.0), (1, 1.5)):
+        task = make_task(f"rewards: {{{entries.format(worth=worth)}}}")
+        assert score_one(task, boxed("x+1")).value == value
+
+
+def test_whatever_a_function_does_ends_as_a_status(make_task: MakeTask) -> None:
+    @reward("leaves")
+    async def leaves(problem: Problem, completion: Completion) -> float:
+        raise SystemExit(1)
+
+    @reward("enormous")
+    def enormous(problem: Problem, completion: Completion) -> int:
+        return 10**400
+
+    @reward("unsized", batch=True)
+    def unsized(problems: Any, completions: Any) -> Any:
+        import numpy
+
+        return numpy.array(0.5)
+
+    for name in ("leaves", "enormous", "unsized"):
+        assert score_one(make_task(f"rewards: {{a: {{use: {name}}}}}"), Completion("x")).status == "bug"
+
+
+def test_a_bug_behind_an_undecided_gate_is_still_a_bug(make_task: MakeTask) -> None:
+    @reward("raising")
+    def raising(problem: Problem, completion: Completion) -> float:
+        raise KeyError("x")
+
+    task = make_task("rewards: {c: {use: answer}, b: {use: raising, when: c}}")
+    assert score_one(task, boxed("x+1")).parts["b"].status == "bug"
+
+
+def test_the_thinking_part_of_a_text_prompt_is_no_answer(make_task: MakeTask) -> None:
+    opened = Problem(prompt="q <think>\n", reference="4")
+    task = make_task("rewards: {correct: {use: answer}}")
+    assert score_one(task, Completion(r"try \boxed{4}"), opened).status == "no_answer"
+    assert score_one(task, Completion(r"try</think>\boxed{4}"), opened).value == 1.0
+
+
+def test_accuracy_is_that_of_the_entry_that_reads_the_reference(make_task: MakeTask) -> None:
+    scheme = MarkScheme(make_task("rewards: {form: {use: boxed}, truth: {use: answer}}"))
+    assert scheme.is_right(scheme.score([Q], [boxed("5")])[0]) is False
+    shaped = MarkScheme(make_task("rewards: {a: {use: length, target: 1}, b: {use: language}}"))
+    assert shaped.is_right(shaped.score([Q], [Completion("word")])[0]) is True
+    assert shaped.is_right(shaped.score([Q], [Completion("two words")])[0]) is False
+
+
+def test_circles_through_members_are_told(make_task: MakeTask) -> None:
+    for entries in ("c: {use: cascade, of: [c]}", "c: {use: cascade, of: [d]}, d: {use: any_of, of: [c]}"):
+        with pytest.raises(TaskError, match="refer to each other"):
+            MarkScheme(make_task(f"rewards: {{{entries}}}"))

@@ -11,6 +11,19 @@ from markscheme.verifiers.extract import MAX_CHARS
 B = r"\boxed{%s}"
 
 FOUND = [
+    ("**Final Answer**\n42", "lenient", "42", "last_number"),
+    ("**Answer:** 42", "lenient", "42", "answer_is"),
+    ("The answer is **42**.", "lenient", "42", "answer_is"),
+    ("#### **42**", "lenient", "42", "hashes"),
+    ("#### Final Answer\nso 42", "lenient", "42", "last_number"),
+    ("the total is 42, as shown", "lenient", "42", "last_number"),
+    ("It is 5 1/2", "lenient", "5 1/2", "last_number"),
+    ("It is 1.5e3", "lenient", "1.5e3", "last_number"),
+    ("It is 12 000", "lenient", "12 000", "last_number"),
+    ("= -5", "lenient", "-5", "last_number"),
+    (r"it is \frac{3}{4}", "lenient", r"\frac{3}{4}", "last_number"),
+    ("it is x^2", "lenient", "x^2", "last_number"),
+    ("the result is .5", "lenient", ".5", "last_number"),
     # text, extract, answer, rule
     (B % "42", "strict", "42", "boxed"),
     ("<answer>42</answer>", "strict", "42", "answer_tag"),
@@ -42,6 +55,9 @@ FOUND = [
     ("#### 1\n" + B % "2", ["boxed", "hashes"], "2", "boxed"),
 ]
 NOT_FOUND = [
+    (B % "4" + r" then \boxed 5", "strict"),  # the last box counts, and is not closed
+    ("<answer>5</answer><answer>6", "strict"),
+    ("b", [{"regex": "(a)?b"}]),
     ("42", "strict"),
     ("#### 42", "strict"),
     ("The answer is 42", "strict"),

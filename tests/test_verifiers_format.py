@@ -2,7 +2,8 @@
 
 import pytest
 
-from markscheme.sandbox import RewardError
+from markscheme.rewards import MarkScheme
+from markscheme.sandbox import RewardError, TaskError
 from markscheme.tasks import Completion, Problem
 from markscheme.verifiers.format import (
     boxed,
@@ -13,6 +14,7 @@ from markscheme.verifiers.format import (
     repetition_share,
     think_answer,
 )
+from support import MakeTask
 
 Q = Problem(prompt="q")
 
@@ -74,8 +76,6 @@ def test_boxes_outside_the_thinking_part() -> None:
 def test_regular_expressions() -> None:
     assert regex(Q, Completion("a\nb"), pattern="a.b").correct is True
     assert regex(Q, Completion("xa\nb"), pattern="a.b", full=True).correct is False
-    with pytest.raises(RewardError, match="not a regular expression"):
-        regex(Q, Completion("a"), pattern="(")
 
 
 SCHEMA = {"type": "object", "required": ["x"], "properties": {"x": {"type": "integer"}}}
@@ -98,9 +98,25 @@ def test_json_by_schema(text: str, holds: bool) -> None:
     assert json_schema(Q, Completion(text), schema=SCHEMA).correct is holds
 
 
-def test_a_schema_that_is_none_is_told() -> None:
-    with pytest.raises(RewardError, match="not a valid JSON Schema"):
-        json_schema(Q, Completion("{}"), schema={"type": "objekt"})
+@pytest.mark.parametrize(
+    "entry", ["{use: regex, pattern: '('}", "{use: json_schema, schema: {type: objekt}}"]
+)
+def test_parameters_that_cannot_be_are_told_at_load(make_task: MakeTask, entry: str) -> None:
+    with pytest.raises(TaskError, match="not a"):
+        MarkScheme(make_task(f"rewards: {{a: {entry}}}"))
+
+
+@pytest.mark.parametrize(
+    "hostile", ["[" + "1" * 5000 + "]", "NaN", "1e400", "[" * 3000 + "]" * 3000, "```" + "\n" * 50_000]
+)
+def test_hostile_json_is_wrong_and_no_bug(hostile: str) -> None:
+    schema = {"multipleOf": 0.5, "items": {"$ref": "#"}}
+    assert json_schema(Q, Completion(hostile), schema=schema).correct is False
+
+
+def test_invisible_characters_are_nothing() -> None:
+    assert think_answer(Q, Completion("<think>\u200b</think>x")).correct is False
+    assert boxed(Q, Completion(r"\boxed{\,}")).correct is False
 
 
 def test_lengths() -> None:

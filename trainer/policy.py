@@ -80,7 +80,7 @@ class Policy:
         if task.system:
             messages = [{"role": "system", "content": task.system}, *messages]
         with_opening, without = (self._templated(task, messages, opening) for opening in (True, False))
-        opening = with_opening[len(os.path.commonprefix([with_opening, without])) :]
+        opening = with_opening[_common_start(with_opening, without) :]
         opened = opening.rfind("<think>")
         prefill = opening[opened:] if opened >= 0 and "</think>" not in opening[opened:] else ""
         return with_opening, prefill
@@ -130,6 +130,12 @@ class Policy:
         return self.tokenizer.decode(
             list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
+
+
+def _common_start(one: str, two: str) -> int:
+    """Return how many characters two texts begin with alike."""
+    pairs = enumerate(zip(one, two, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(one), len(two)))
 
 
 def load_policy(config: PolicyConfig, path: str | Path, device: torch.device) -> Policy:

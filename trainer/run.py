@@ -241,8 +241,8 @@ def _save(run: Run) -> None:
         "seconds": run.seconds,
     }
     save_checkpoint(
-        run.folder.checkpoints, run.done, run.policy.model, run.policy.tokenizer, run.learner.optimizer, state,
-        keep=run.config.save.keep,
+        run.folder.checkpoints, run.done, run.policy.model, run.policy.tokenizer, run.learner.optimizer,
+        state, keep=run.config.save.keep,
     )  # fmt: skip
     run.folder.begin_shard(run.done + 1)
 

@@ -15,75 +15,114 @@ or None for "not mine".
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
+from difflib import SequenceMatcher
 from functools import lru_cache
 
 from ..sandbox.errors import TaskError
 from ..tasks.problem import Completion, Problem
-from .exact_number import MAX_CHARS, VULGAR, DivisionByZero, read_number, same_number
-from .extract import ExtractSpec, extract_by, rules_of
+from .exact_number import MAX_CHARS, VULGAR, DivisionByZero, Number, read_number, same_number
+from .extract import WHOLE, ExtractSpec, extract_by, rules_of
 from .verdict import Reason, Verdict, verifier
 
 Tier = Callable[[str, str], Verdict | None]
 
+_TERM = r"[-+]?(?:\d+|[A-Za-z]|\\[A-Za-z]+)"
 _SYNONYMS = [
-    (re.compile(r"\\[dt]frac"), r"\\frac"),
-    (re.compile(r"\\frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}"), r" \1/\2 "),
-    (re.compile(r"\\frac\s*(\d)\s*(\d)(?!\d)"), r" \1/\2 "),
-    (re.compile(r"\\frac\s*(\d)\s*\{([^{}]*)\}"), r" \1/\2 "),
-    (re.compile(r"\{,\}|\\,(?=\d{3}(?!\d))|\\!"), ""),
-    (re.compile(r"\\[,;: ]|~|\\quad|\\qquad"), " "),
-    (re.compile(r"\\(?:text|mathrm|textbf|mathbf|mbox)\s*\{([^{}]*)\}"), r"\1"),
+    (re.compile(r"\\[dtc]frac"), r"\\frac"),
+    # Without brackets only where both parts are one term: \frac{1+2}{3} is not 1+2/3.
+    (re.compile(rf"\\frac {{0,9}}\{{ ?({_TERM}) ?\}} {{0,9}}\{{ ?({_TERM}) ?\}}"), r" \1/\2 "),
+    (re.compile(r"\\frac {0,9}(\d) {0,9}(\d)(?!\d)"), r" \1/\2 "),
+    (re.compile(r"\\frac {0,9}(\d) {0,9}\{ ?(\d+) ?\}"), r" \1/\2 "),
+    (re.compile(r"(?<=\d)(?:\{,\}|\\,|\\!)(?=\d{3}(?!\d))"), ","),
+    (re.compile(r"\\[,;: !]|~(?!\d)|\\quad|\\qquad"), " "),
+    (re.compile(r"\\(?:text|mathrm|textbf|mathbf|mbox) {0,9}\{([^{}]*)\}"), r"\1"),
     (re.compile(r"\\left(?![a-z])|\\right(?![a-z])|\\displaystyle(?![a-z])"), ""),
     (re.compile(r"\\([%$#&])"), r"\1"),
     (re.compile(r"[−‐‑–﹣－]"), "-"),
-    (re.compile(r"\s+"), " "),
+    (re.compile(r" +"), " "),
 ]
-_VULGAR = re.compile(f"\\s*([{''.join(VULGAR)}])")
+_VULGAR = re.compile(f"([{''.join(VULGAR)}])")
 _WRAPPED = re.compile(r"\$\$?(.*?)\$?\$|\\\((.*)\\\)|\\\[(.*)\\\]", re.DOTALL)
 
 
 @lru_cache(maxsize=65536)
 def normalise(text: str) -> str:
-    """Return the answer in one spelling: NFKC, plain fractions, no dollar signs around, one space."""
+    """Return the answer in one spelling: NFKC, plain fractions, nothing wrapped around, one space."""
     text = _VULGAR.sub(lambda match: " " + VULGAR[match[1]], text)  # before NFKC: 3½ is not 31/2
-    text = unicodedata.normalize("NFKC", text).strip()
-    if match := _WRAPPED.fullmatch(text):
-        inner = next(group for group in match.groups() if group is not None)
-        text = inner if "$" not in inner else text
+    text = "".join(map(_raised, text)) if not text.isascii() else text
+    text = re.sub(
+        r"(?<=\d)[ \t]*\n\s*(?=\d)", "; ", unicodedata.normalize("NFKC", text)
+    )  # two lines, two numbers
+    text = " ".join(text.split())
+    for _ in range(2):
+        if match := _WRAPPED.fullmatch(text):
+            inner = next(group for group in match.groups() if group is not None).strip()
+            text = inner if "$" not in inner.replace(r"\$", "") else text
     for pattern, replacement in _SYNONYMS:
         text = pattern.sub(replacement, text)
     return text.strip().removesuffix(".").strip()
 
 
-_ALTERNATIVES = re.compile(r"\bor\b|\beither\b|\bmaybe\b|\bpossibly\b", re.IGNORECASE)
-_DENIAL = re.compile(r"^(?:not|isn't|is not|never|neither)\b|\\neq?(?![a-z])|≠|!=", re.IGNORECASE)
+def _raised(character: str) -> str:
+    """Keep what NFKC would flatten: 2² is not 22. Invisible characters fall away."""
+    decomposed = unicodedata.decomposition(character)
+    if decomposed.startswith(("<super>", "<sub>")):
+        plain = unicodedata.normalize("NFKC", character)
+        return f"^{{{plain}}}" if decomposed.startswith("<super>") else f"_{{{plain}}}"
+    return "" if unicodedata.category(character) == "Cf" else character
+
+
+_ALTERNATIVE = re.compile(r",? \bor\b ")
+_HEDGE = re.compile(r"^(?:either|maybe|perhaps|possibly|probably)\b ?")
+_DENIAL = re.compile(
+    r"^(?:not|isn't|is not|never|neither|cannot be)\b ?|^(?:[A-Za-z] ?)?(?:\\neq?(?![a-z])|≠|!=) ?"
+)
 
 
 def _claims(reference: str, answer: str) -> Verdict | None:
+    """Refuse answers that commit to nothing, where the reference is one single value."""
     if not answer:
         return Verdict(False, Reason.EMPTY)
-    if reference.casefold() == answer.casefold():
+    names_one = _PLAIN_WORDS.fullmatch(reference) and not re.search(r"\b(?:or|and|not|no)\b", reference)
+    if read_safely(reference) is None and not _choice_shape(reference) and not names_one:
         return None
-    if _ALTERNATIVES.search(answer) and not _ALTERNATIVES.search(reference):
+    offered = {part.strip() for part in _ALTERNATIVE.split(_HEDGE.sub("", answer))}
+    if len(offered) > 1 or _HEDGE.search(answer):
         return Verdict(False, Reason.AMBIGUOUS)
-    if _DENIAL.search(answer) and not _DENIAL.search(reference):
+    denied = _DENIAL.sub("", answer)
+    if denied != answer and (not names_one or _folded(denied) == _folded(reference)):
         return Verdict(False, Reason.DENIED)
     return None
 
 
+def _choice_shape(text: str) -> str | None:
+    """Return the letter of `B`, `(B)` or `B)`; lower case only in brackets, and up to j."""
+    match = re.fullmatch(r"\(([A-Za-j])\)|([A-Za-j])\)|([A-Z])", text)
+    return next(group for group in match.groups() if group).upper() if match else None
+
+
 def _text(reference: str, answer: str) -> Verdict | None:
     same = reference == answer or _folded(reference) == _folded(answer)
+    letter = _choice_shape(reference)
+    same = same or (letter is not None and letter == _choice_shape(answer))
     return Verdict(True, Reason.EQUAL) if same else None
 
 
-def _folded(text: str) -> str:
-    """Return words without case, and a choice letter without its brackets.
+_WORD = r"(?:[a-z]{3,}|[A-Z][a-z]{2,}|[A-Z]{3,})"
+_PLAIN_WORDS = re.compile(rf"{_WORD}(?:[ '’-]{_WORD})*!?")
 
-    Case folds only where letters are words: in mathematics, X and x are two things.
-    """
-    if match := re.fullmatch(r"\(?([A-Za-z])[).]?", text):
-        return match[1] if text == match[1] and text.islower() else match[1].upper()
-    return text.casefold() if re.search(r"[^\W\d_]{2}", text) and "\\" not in text else text
+
+def _folded(text: str) -> str:
+    """Return plain words without case; all else as it is: MW and mW, X and x are two things."""
+    return text.casefold() if _PLAIN_WORDS.fullmatch(text) else text
+
+
+def read_safely(text: str) -> Number | None:
+    """Read a number; a division by zero is none."""
+    try:
+        return read_number(text)
+    except DivisionByZero:
+        return None
 
 
 def _number(reference: str, answer: str) -> Verdict | None:
@@ -108,29 +147,32 @@ def _number(reference: str, answer: str) -> Verdict | None:
     return Verdict(same, Reason.EQUAL if same else Reason.DIFFERENT, evidence=evidence)
 
 
-_WORDS = re.compile(r"[^\W\d_]+(?:[ '’-][^\W\d_]+)*[.!]?")
 _NUMBER_WORDS = re.compile(
-    r"\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty|fifty"
-    r"|sixty|seventy|eighty|ninety|hundred|thousand|\w+illions?|dozen|half|halves|thirds?|quarters?|pi|infinity"
-    r"|none|no|nothing|yes|true|false)\b",
+    r"\b(?:zero|nil|null|none|nothing|nought|one|once|single|two|twice|double|pair|couple|three|thrice|triple|four|five"
+    r"|six|seven|eight|nine|ten|eleven|twelve|[a-z]+teen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred"
+    r"|thousand|[a-z]+illions?|dozens?|score|half|halves|quarters?|thirds?|[a-z]+ths?|first|second|infinity|infinite"
+    r"|unity|true|false|yes|undefined|unknown|impossible)\b",
     re.IGNORECASE,
 )
 
 
 def _words(reference: str, answer: str) -> Verdict | None:
-    """Tell two different plain words apart, and plain words from a number.
+    """Tell two clearly different plain words apart, and plain words from a number.
 
-    Words that may name a number or a truth are left to a later tier; so is a single letter, which
-    may be a choice or a variable.
+    Words that may name a number or a truth are left to a later tier, and so are words that share
+    a part or are spelt alike.
     """
-    target_is_number = read_number(reference) is not None
-    plain = [
-        bool(_WORDS.fullmatch(t)) and len(t) > 1 and not _NUMBER_WORDS.search(t) for t in (reference, answer)
-    ]
-    if plain[1] and (plain[0] or target_is_number):
+    if not _PLAIN_WORDS.fullmatch(answer) or _NUMBER_WORDS.search(answer):
+        pass
+    elif read_safely(reference) is not None and answer.islower():
         return Verdict(False, Reason.DIFFERENT)
-    letters = [re.fullmatch(r"\(?([A-Z])[).]?", t) for t in (reference, answer)]
-    if all(letters) or (letters[0] and read_number(answer) is not None):
+    elif _PLAIN_WORDS.fullmatch(reference) and not _NUMBER_WORDS.search(reference):
+        one, two = reference.casefold(), answer.casefold()
+        shouted = reference.isupper() or answer.isupper()  # may be the other's initials
+        alike = set(one.split()) & set(two.split()) or SequenceMatcher(None, one, two).ratio() > 0.7
+        return None if shouted or alike else Verdict(False, Reason.DIFFERENT)
+    letter, given = _choice_shape(reference), _choice_shape(answer)
+    if letter is not None and ((given is not None and given != letter) or read_safely(answer) is not None):
         return Verdict(False, Reason.DIFFERENT)
     return None
 
@@ -149,7 +191,9 @@ def compare_answers(reference: str, answer: str) -> Verdict:
     Returns:
         A Verdict: `correct` is True, False, or None where no tier can tell; `tier` decided.
     """
-    target, given = normalise(reference[: 10 * MAX_CHARS]), normalise(answer[: 10 * MAX_CHARS])
+    if len(answer) > 10 * MAX_CHARS and len(answer := " ".join(answer.split())) > 10 * MAX_CHARS:
+        return Verdict(False, Reason.TOO_LARGE, extracted=answer[:MAX_CHARS], tier="claims")
+    target, given = normalise(reference), normalise(answer)
     for name, tier in TIERS:
         verdict = tier(target, given)
         if verdict is not None:
@@ -207,9 +251,12 @@ def _rules(extract: ExtractSpec) -> list:
     return _cached_rules(extract) if isinstance(extract, str) else rules_of(extract)
 
 
-def answered(completion: Completion) -> str:
-    """Return the whole answer: what the template opened, then what the policy wrote."""
-    return completion.prefill + completion.text if completion.prefill else completion.text
+def whole_answer(problem: Problem, completion: Completion) -> str:
+    """Return the answer from its first tag on, whoever wrote it: the template or the policy."""
+    if completion.prefill:
+        return completion.prefill + completion.text
+    opened = re.search(r"<think>\s{0,20}$", problem.prompt[-40:]) if isinstance(problem.prompt, str) else None
+    return opened.group() + completion.text if opened else completion.text
 
 
 def reference_fault(reference: str) -> str | None:
@@ -232,7 +279,7 @@ def answer(problem: Problem, completion: Completion, *, extract: ExtractSpec = "
 
     `extract` is the task's own `extract:` unless the entry gives another.
     """
-    return _verify(problem.references, answered(completion), _rules(extract))
+    return _verify(problem.references, whole_answer(problem, completion), _rules(extract))
 
 
 @verifier("exact_match", reference_fault=lambda text: None if normalise(text) else "is empty")
@@ -251,8 +298,8 @@ def exact_match(
         extract: as for `answer`.
         whole: compare the whole completion after the thinking part instead of an extracted answer.
     """
-    rules = [("whole", lambda text: (0, len(text)))] if whole else _rules(extract)
-    found = extract_by(rules, answered(completion))
+    rules = [WHOLE] if whole else _rules(extract)
+    found = extract_by(rules, whole_answer(problem, completion))
     if found.text is None or found.reason is not None:
         return Verdict(False, found.reason or Reason.NO_ANSWER, extracted=found.text, tier="extract")
     given = normalise(found.text)
@@ -266,19 +313,34 @@ def _choice_fault(reference: str) -> str | None:
 
 @verifier("choice", reference_fault=_choice_fault)
 def choice(problem: Problem, completion: Completion, *, extract: ExtractSpec = "strict") -> Verdict:
-    """Compare choice letters: `B`, `(B)`, `b.`, `B) Paris` all mean B. Never undecided."""
-    found = extract_by(_rules(extract), answered(completion))
+    """Compare choice letters: `B`, `(B)`, `b.`, `**B**`, `B) Paris` all mean B.
+
+    An answer that names two letters is wrong; one that starts with no letter is undecided.
+    """
+    found = extract_by(_rules(extract), whole_answer(problem, completion))
     if found.text is None or found.reason is not None:
         return Verdict(False, found.reason or Reason.NO_ANSWER, extracted=found.text, tier="extract")
     given = _choice_letter(found.text)
     if given is None:
-        return Verdict(False, Reason.UNPARSABLE_ANSWER, extracted=found.text, tier="choice")
+        return Verdict(None, Reason.UNDECIDED, extracted=found.text, tier="choice")
+    if given == "":
+        return Verdict(False, Reason.AMBIGUOUS, extracted=found.text, tier="choice")
     same = any(_choice_letter(reference) == given for reference in problem.references)
     return Verdict(same, Reason.EQUAL if same else Reason.DIFFERENT, extracted=found.text, tier="choice")
 
 
+_CHOICE = re.compile(
+    r"(?:(?:the )?(?:answer|option|choice)(?: is)?:? )?\(?([A-Za-z])(?:$|[).:,\]]|(?= ?[-–]) ?)(.*)",
+    re.IGNORECASE,
+)
+
+
 def _choice_letter(text: str) -> str | None:
-    match = re.fullmatch(
-        r"(?:option|choice)?\s*\(?([A-Za-z])(?:[).:]+(?:\s.*)?)?", normalise(text), re.DOTALL | re.I
-    )
-    return match[1].upper() if match else None
+    """Return the letter that a text chooses, an empty string for several, None for none."""
+    match = _CHOICE.fullmatch(normalise(text.strip().strip("*_")))
+    if match is None:
+        return None
+    others = re.findall(r"(?<![\w'’])\(?([A-Z])(?![\w'’])", match[2])
+    if _HEDGE.search(text.lower()) or any(other != match[1].upper() for other in others):
+        return ""
+    return match[1].upper()

@@ -48,10 +48,10 @@ _CURRENCY = {
 _BEFORE = re.compile(r"^([-+]?)\s*(US\$|[$€£¥₹]|(?:USD|EUR|GBP|JPY|INR)(?=[\s\d]))\s*")
 _AFTER = re.compile(r"\s*(?<![A-Za-z])([€£¥₹]|USD|EUR|GBP|JPY|INR|dollars?|euros?|pounds?|yen|rupees?)$")
 _PERCENT = re.compile(r"\s*(?:%|\bper\s?cent)$")
-_GROUPS = r"\d{1,3}(?P<mark>[, _'])\d{3}(?:(?P=mark)\d{3})*"  # NFKC made thin spaces plain
+_GROUPS = r"[1-9]\d{0,2}(?P<mark>[, _'])\d{3}(?:(?P=mark)\d{3})*"  # NFKC made thin spaces plain
 _PLAIN = re.compile(rf"(?P<whole>{_GROUPS}|\d+)?(?:\.(?P<decimals>\d*))?")
 _FRACTION = re.compile(r"(?P<top>[-+]?\d+)\s*/\s*(?P<bottom>[-+]?\d+)")
-_MIXED = re.compile(r"(?P<whole>\d+)\s+(?P<top>\d+)\s*/\s*(?P<bottom>\d+)")
+_MIXED = re.compile(r"(?P<whole>\d+) (?P<top>[1-9]\d*)/(?P<bottom>\d+)")
 
 
 class DivisionByZero(ValueError):
@@ -97,7 +97,7 @@ def _sign(text: str) -> tuple[int, str | None]:
             sign, text = (-sign if text[0] == "-" else sign), text[1:].lstrip()
             if text[:1] in ("-", "+"):
                 return sign, None
-        if text.startswith("(") and text.endswith(")"):
+        if text.startswith("(") and text.endswith(")") and not re.search(r"[, ]", text):
             text = text[1:-1].strip()
     return sign, text
 
@@ -105,7 +105,7 @@ def _sign(text: str) -> tuple[int, str | None]:
 def _read_unsigned(text: str) -> tuple[Fraction, int | None] | None:
     if match := _MIXED.fullmatch(text):
         whole, top, bottom = (int(match[name]) for name in ("whole", "top", "bottom"))
-        return whole + _over(top, bottom), None
+        return (whole + _over(top, bottom), None) if top < bottom or not bottom else None
     if match := _FRACTION.fullmatch(text):
         return _over(int(match["top"]), int(match["bottom"])), None
     match = _PLAIN.fullmatch(text)
@@ -132,7 +132,7 @@ def same_number(reference: Number, answer: Number) -> bool:
         return False
     # One of them is a percentage: as the fraction it means (the bare number was tried above).
     r, a = (n.value / 100 if n.percent else n.value for n in (reference, answer))
-    shift = 2 * (int(answer.percent) - int(reference.percent))
+    shift = 2 * int(answer.percent)  # 33.3% shows three decimals of the fraction
     return r == a or _meets(reference, _shifted(answer, shift), r, a)
 
 

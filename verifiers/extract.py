@@ -15,7 +15,7 @@ part never counts. `strict` (for training) takes tag or box only; `lenient` (for
 
 import re
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -46,7 +46,10 @@ class Extracted:
 
 def _answer_tag(text: str) -> Span | None:
     end = text.rfind("</answer>")
-    start = text.rfind("<answer>", 0, end) if end >= 0 else -1
+    # An answer opened after that was cut off: what it would have said is not known.
+    if end < 0 or text.find("<answer>", end) >= 0:
+        return None
+    start = text.rfind("<answer>", 0, end)
     return (start + len("<answer>"), end) if start >= 0 else None
 
 
@@ -57,14 +60,14 @@ def _boxed(text: str) -> Span | None:
         return None
     start, end, command = last
     while (before := _last_box(text, command)) is not None:
-        between = text[before[1] + 1 : command]
-        if not re.fullmatch(r"[\s$]*(?:,|,?\s*(?:and|or)\b|\\text\{\s*(?:and|or)\s*\})[\s$]*", between):
+        if not _JOINED.fullmatch(text[before[1] + 1 : command].strip(" \n$")):
             break
         start, command = before[0], before[2]
     return start, end
 
 
 _BOX = re.compile(r"\\f?boxed\s*\{")
+_JOINED = re.compile(r",?\s?(?:and|or)|,|,?\s?\\text\{\s?(?:and|or)\s?\}")
 
 
 def _last_box(text: str, before: int) -> tuple[int, int, int] | None:
@@ -72,10 +75,11 @@ def _last_box(text: str, before: int) -> tuple[int, int, int] | None:
     command = before
     while (command := max(text.rfind("\\boxed", 0, command), text.rfind("\\fboxed", 0, command))) >= 0:
         match = _BOX.match(text, command)
-        if match:
-            end = _closing_brace(text, match.end(), before)
-            # An unclosed last box was cut off: what it would have said is not known.
-            return (match.end(), end, command) if end is not None else None
+        if match is None and re.match(r"\\f?boxed[A-Za-z]", text[command : command + 9]):
+            continue  # another command
+        end = _closing_brace(text, match.end(), before) if match else None
+        # An unclosed last box was cut off: what it would have said is not known.
+        return (match.end(), end, command) if match and end is not None else None
     return None
 
 
@@ -109,21 +113,61 @@ def _last_match(pattern: str, flags: int = 0) -> Rule:
 
     def find(text: str) -> Span | None:
         last = deque(compiled.finditer(text), maxlen=1)
-        return None if not last else last[0].span(1 if compiled.groups else 0)
+        span = last[0].span(1 if compiled.groups else 0) if last else (-1, -1)
+        return span if span[0] >= 0 else None
 
     return find
 
 
+def _not_a_label(find: Callable[[str], Iterator[re.Match[str]]]) -> Rule:
+    """Take the last match that is not a heading: `**Answer:**`, `#### Final Answer`."""
+
+    def last(text: str) -> Span | None:
+        for match in reversed(list(find(text))):
+            words, after = match[1].strip(), text[match.end() : match.end() + 1]
+            heading = words.endswith(":") or (after in (":", "\n") and re.search(r"\d", words) is None)
+            if not (heading and len(words) > 2):
+                return match.span(1)
+        return None
+
+    return last
+
+
+_NUMBER = re.compile(
+    r"(?:(?<![\w)\]}])[-−–] ?)?[$€£]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?: \d{3}(?!\d))*(?: \d+/\d+|/\d+)?%?"
+)
+
+
+def _last_number(text: str) -> Span | None:
+    """Take the last number with all that is attached to it: a piece of `x^2` would be another."""
+    found = deque(_NUMBER.finditer(text), maxlen=1)
+    if not found:
+        return None
+    start, end = found[0].span()
+    while start > 0 and not text[start - 1].isspace() and text[start - 1] not in "*_([=:,":
+        start -= 1
+    while end < len(text) and not text[end].isspace() and text[end] not in "*_,;:!?":
+        end += 1
+    return start, end
+
+
+_BOLD = re.compile(r"\*\*([^*\n]{1,300})\*\*")
+_HASHES = re.compile(r"####([^\n]*)")
+
 RULES: dict[str, Rule] = {
     "answer_tag": _answer_tag,
     "boxed": _boxed,
-    "hashes": _line_after("####"),
+    "hashes": _not_a_label(_HASHES.finditer),
     "answer_is": _last_match(
-        r"\banswer\s*(?:is|:|=)\s*:?\s*([^\n]{1,300}?)(?=[.!?]?\s*(?:\n|$)|[.!?]\s)", re.IGNORECASE
+        r"\banswer[ *_]{0,9}(?:is|:|=)[ :*_]{0,9}([^\s][^\n]{0,299}?)(?=[.!?]?[ *_]{0,9}(?:\n|$)|[.!?] )",
+        re.IGNORECASE,
     ),
-    "bold": _last_match(r"\*\*([^*\n]{1,300})\*\*"),
-    "last_number": _last_match(r"(?<![\w.])[-−]?\$?\d[\d,]*(?:\.\d+)?(?:/\d+)?%?"),
+    "bold": _not_a_label(_BOLD.finditer),
+    "last_number": _last_number,
 }
+PLAIN_TEXT = ("hashes", "answer_is", "bold", "last_number")
+"""Rules whose find may wear emphasis or end in punctuation."""
+WHOLE: tuple[str, Rule] = ("whole", lambda text: (0, len(text)))
 PRESETS: dict[str, tuple[str, ...]] = {"strict": ("answer_tag", "boxed"), "lenient": tuple(RULES)}
 
 
@@ -133,6 +177,8 @@ def rules_of(extract: ExtractSpec, where: str = "extract") -> list[tuple[str, Ru
     Raises:
         UnknownNameError: no such preset or rule. TaskError: a rule is malformed.
     """
+    if not isinstance(extract, str | list | tuple):
+        raise TaskError(f"{where}: expected a preset or a list of rules (given: {extract!r})")
     if isinstance(extract, str):
         if extract not in PRESETS:
             raise UnknownNameError.of("extraction preset", extract, PRESETS, where=where)
@@ -147,10 +193,8 @@ def _rule(rule: str | Mapping[str, Any], where: str) -> tuple[str, Rule]:
                 "extraction rule", rule, [*RULES, "{after: TEXT}", "{regex: R}"], where=where
             )
         return rule, RULES[rule]
-    if len(rule) != 1 or next(iter(rule)) not in ("after", "regex"):
-        raise TaskError(
-            f"{where}: expected a rule's name, {{after: TEXT}} or {{regex: R}} (given: {dict(rule)!r})"
-        )
+    if not isinstance(rule, Mapping) or len(rule) != 1 or next(iter(rule)) not in ("after", "regex"):
+        raise TaskError(f"{where}: expected a rule's name, {{after: TEXT}} or {{regex: R}} (given: {rule!r})")
     kind, value = next(iter(rule.items()))
     if not isinstance(value, str) or not value:
         raise TaskError(f"{where}: {kind} needs a text (given: {value!r})")
@@ -184,8 +228,10 @@ def extract_by(rules: Sequence[tuple[str, Rule]], text: str) -> Extracted:
         span = find(body)
         if span is None:
             continue
-        span = span if name == "boxed" else _inner_box(body, span)
+        if name != "boxed" and name != "whole" and not name.startswith("regex"):
+            span = _inner_box(body, span)
         found = _unbox_list(body[span[0] : span[1]].strip())
+        found = found.strip("*_ ").rstrip(",;:").strip() if name in PLAIN_TEXT else found
         reason = None if found else Reason.EMPTY
         return Extracted(found, name, (span[0] + offset, span[1] + offset), reason)
     return Extracted(None, reason=Reason.NO_ANSWER)
@@ -204,10 +250,11 @@ def _inner_box(text: str, span: Span) -> Span:
     return span if inner is None else (span[0] + inner[0], span[0] + inner[1])
 
 
+_BETWEEN = re.compile(
+    r"\}([ $\n]{0,20}(?:,? ?(?:and|or)|,|,? ?\\text\{ ?(?:and|or) ?\})[ $\n]{0,20})\\f?boxed {0,9}\{"
+)
+
+
 def _unbox_list(found: str) -> str:
     r"""Drop the box commands between joined boxes: `1}, \boxed{2` is `1, 2`."""
-    return re.sub(
-        r"\}([\s$]*(?:,|,?\s*(?:and|or)\b|\\text\{\s*(?:and|or)\s*\})[\s$]*)\\f?boxed\s*\{",
-        r"\1",
-        found,
-    )
+    return _BETWEEN.sub(r"\1", found)

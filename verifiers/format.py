@@ -6,27 +6,20 @@ Every check reads the *whole answer*: what the chat template opened in the promp
 
 import json
 import re
+import unicodedata
 from collections import Counter
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
+from pydantic import AfterValidator
 
 from ..sandbox.errors import RewardError
 from ..tasks.problem import Completion, Problem
-from .answer import answered
-from .extract import extract_answer, thinking_end
+from .answer import normalise, whole_answer
+from .extract import MAX_CHARS, extract_answer, thinking_end
 from .verdict import Reason, Verdict, verifier
-
-
-def whole_answer(problem: Problem, completion: Completion) -> str:
-    """Return the answer from its first tag on, whoever wrote it: the template or the policy."""
-    text = answered(completion)
-    if completion.prefill or not isinstance(problem.prompt, str):
-        return text
-    opened = re.search(r"<think>\s*$", problem.prompt)
-    return opened.group() + text if opened else text
 
 
 def _held(holds: bool, **evidence: Any) -> Verdict:
@@ -49,8 +42,8 @@ def think_answer(problem: Problem, completion: Completion, *, answer_tag: bool =
         return _held(False, tags=wrong)
     places = [text.index(tag) for tag in tags]
     before = text[: places[0]].strip()
-    thought = text[places[0] + len("<think>") : places[1]].strip()
-    rest = text[places[1] + len("</think>") :].strip()
+    thought = _visible(text[places[0] + len("<think>") : places[1]])
+    rest = _visible(text[places[1] + len("</think>") :])
     if places != sorted(places) or before or not thought:
         return _held(False, order=places, before=before[:40], thought=bool(thought))
     if answer_tag:
@@ -63,12 +56,31 @@ def think_answer(problem: Problem, completion: Completion, *, answer_tag: bool =
 def boxed(problem: Problem, completion: Completion) -> Verdict:
     r"""Hold if a closed, non-empty \boxed{...} stands outside the thinking part."""
     found = extract_answer(whole_answer(problem, completion), extract=["boxed"])
-    return _held(bool(found.text), box=found.text)
+    return _held(bool(found.text and normalise(found.text)), box=found.text)
+
+
+def _check_pattern(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from error
+    return pattern
+
+
+Pattern = Annotated[str, AfterValidator(_check_pattern)]
+
+
+def _visible(text: str) -> str:
+    """Return a text without invisible characters and outer space."""
+    return "".join(c for c in text if unicodedata.category(c) != "Cf").strip()
 
 
 @verifier("regex")
-def regex(problem: Problem, completion: Completion, *, pattern: str, full: bool = False) -> Verdict:
-    """Hold if a regular expression is found in the whole answer (`full`: matches all of it)."""
+def regex(problem: Problem, completion: Completion, *, pattern: Pattern, full: bool = False) -> Verdict:
+    """Hold if a regular expression is found in the whole answer (`full`: matches all of it).
+
+    `.` matches line breaks too. The pattern is the author's: one that backtracks is slow.
+    """
     compiled = _compiled(pattern)
     text = whole_answer(problem, completion)
     return _held((compiled.fullmatch(text) if full else compiled.search(text)) is not None)
@@ -76,32 +88,48 @@ def regex(problem: Problem, completion: Completion, *, pattern: str, full: bool 
 
 @lru_cache(maxsize=256)
 def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.DOTALL)
+
+
+def _check_schema(schema: dict[str, Any]) -> dict[str, Any]:
     try:
-        return re.compile(pattern, re.DOTALL)
-    except re.error as error:
-        raise RewardError(f"regex: {pattern!r} is not a regular expression: {error}") from error
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        raise ValueError(f"not a valid JSON Schema: {error.message}") from error
+    return schema
+
+
+Schema = Annotated[dict[str, Any], AfterValidator(_check_schema)]
+_FENCE = "```"
 
 
 @verifier("json_schema")
-def json_schema(problem: Problem, completion: Completion, *, schema: dict[str, Any]) -> Verdict:
+def json_schema(problem: Problem, completion: Completion, *, schema: Schema) -> Verdict:
     """Hold if the answer after the thinking part is JSON (bare or in a fence) that fits a schema."""
     text = whole_answer(problem, completion)
-    body = text[thinking_end(text) :].strip()
-    fenced = re.findall(r"```(?:json)?\s*\n(.*?)```", body, re.DOTALL)
+    body = text[max(thinking_end(text), len(text) - MAX_CHARS) :].strip()
     try:
-        value = json.loads(fenced[-1] if fenced else body)
-    except (json.JSONDecodeError, RecursionError) as error:
-        return _held(False, error=str(error))
-    first = next(iter(_validator(json.dumps(schema, sort_keys=True)).iter_errors(value)), None)
-    return _held(first is None, error=first.message if first else None)
+        value = json.loads(_fenced(body), parse_constant=_refuse)
+        validator = _validator(json.dumps(schema, sort_keys=True))
+        first = next(iter(validator.iter_errors(value)), None)
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        return _held(False, error=f"{type(error).__name__}: {error}"[:200])
+    return _held(first is None, error=first.message[:200] if first else None)
+
+
+def _fenced(body: str) -> str:
+    """Return what the last fence holds, or the body where there is none."""
+    end = body.rfind(_FENCE)
+    start = body.rfind(_FENCE, 0, max(end, 0))
+    return body[start + len(_FENCE) : end].strip().removeprefix("json") if start >= 0 else body
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
 
 
 @lru_cache(maxsize=64)
 def _validator(schema: str) -> Draft202012Validator:
-    try:
-        Draft202012Validator.check_schema(json.loads(schema))
-    except SchemaError as error:
-        raise RewardError(f"json_schema: not a valid JSON Schema: {error.message}") from error
     return Draft202012Validator(json.loads(schema))
 
 
