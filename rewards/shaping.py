@@ -22,8 +22,8 @@ def length(
     problem: Problem,
     completion: Completion,
     *,
-    target: int,
-    tolerance: int = 0,
+    target: Positive,
+    tolerance: NotNegative = 0,
     unit: Unit = "words",
 ) -> float | Score:
     """Return 1 within `tolerance` of `target`, falling to 0 at a distance of `target` beyond it."""

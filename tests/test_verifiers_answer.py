@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from markscheme.sandbox import TaskError
 from markscheme.tasks import Completion, Problem
 from markscheme.verifiers import compare_answers, verify_answer
-from markscheme.verifiers.answer import choice, exact_match, normalise, reference_fault
+from markscheme.verifiers.answer import choice, exact_match, reference_fault
+from markscheme.verifiers.normal_form import normalise
 from markscheme.verifiers.verdict import Reason
 
 RIGHT = [

@@ -206,6 +206,11 @@ def _failures(groups: Sequence[Group], history: Sequence[Mapping[str, float]]) -
         )
 
 
+def distinct(rows: Sequence[Row], most: int = 5) -> list[Row]:
+    """Return the first rows whose completions differ."""
+    return list({row[1].text: row for row in reversed(rows)}.values())[::-1][:most]
+
+
 def shown_row(row: Row) -> dict[str, Any]:
     """Return a row as an alarm shows it."""
     problem, completion, score = row

@@ -9,8 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from ..sandbox.errors import MarkschemeError, RunError
-
-GOOD, CHECK_FAILED, WRONG_USE, RUN_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
+from .exit_codes import GOOD, INTERRUPTED, RUN_FAILED, WRONG_USE
 
 
 def parser() -> argparse.ArgumentParser:

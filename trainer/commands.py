@@ -20,7 +20,7 @@ from ..tasks.load import load_task, shipped_tasks
 from ..tasks.resolve import GENERATORS
 from ..tasks.schema import Task
 from ..verifiers.verdict import VERIFIERS
-from .cli import CHECK_FAILED, GOOD, RUN_FAILED
+from .exit_codes import CHECK_FAILED, GOOD, RUN_FAILED
 
 OPTIONAL = {
     "train": ("torch", "transformers", "safetensors", "tokenizers"),

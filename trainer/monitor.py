@@ -12,7 +12,7 @@ from typing import Any
 
 from ..rewards.score import Status
 from ..sandbox.errors import RunError
-from .alarms import WINDOW, flat_cause, rows_of, shown_row, signs_of, summary_of
+from .alarms import WINDOW, distinct, flat_cause, rows_of, shown_row, signs_of, summary_of
 from .grpo import Step
 from .rollout import Group, LoadedTask, group_is_flat
 
@@ -134,7 +134,7 @@ class Monitor:
                             step,
                             name,
                             message,
-                            [shown_row(row) for row in rows[:5]],
+                            [shown_row(row) for row in distinct(rows)],
                         )
                     )
         return alarms

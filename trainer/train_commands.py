@@ -9,8 +9,8 @@ from typing import Any
 from ..rewards.rows import write_jsonl
 from ..sandbox.errors import TaskError
 from ..tasks.load import load_task
-from .cli import GOOD, INTERRUPTED
 from .commands import show
+from .exit_codes import GOOD, INTERRUPTED
 from .progress import terminal_progress
 from .run import train as train_policy
 from .sample import sample_task

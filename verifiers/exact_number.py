@@ -59,7 +59,7 @@ class DivisionByZero(ValueError):
 
 
 def read_number(text: str) -> Number | None:
-    """Read a normalised text (see `answer.normalise`) as a number; None if it is not one.
+    """Read a normalised text (see `normal_form.py`) as a number; None if it is not one.
 
     Raises:
         DivisionByZero: a fraction with denominator 0.

@@ -17,8 +17,9 @@ from pydantic import AfterValidator
 
 from ..sandbox.errors import RewardError
 from ..tasks.problem import Completion, Problem
-from .answer import normalise, whole_answer
+from .answer import whole_answer
 from .extract import MAX_CHARS, extract_answer, thinking_end
+from .normal_form import normalise
 from .verdict import Reason, Verdict, verifier
 
 
