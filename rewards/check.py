@@ -40,12 +40,17 @@ def check_task(task: Task, *, limit: int | None = 1000) -> list[Finding]:
         )
     problems = _data(task, limit, findings)
     if problems:
-        findings.append(
-            _found("references", lambda: scheme.check_references(problems), "can all be judged by")
-        )
+        findings.append(_references(scheme, problems))
         findings.append(_solutions(scheme, problems))
     findings.append(_cases(task, scheme))
     return findings
+
+
+def _references(scheme: MarkScheme, problems: list[Problem]) -> Finding:
+    if not scheme.reads_references:
+        return Finding("references", None, "no reward reads them")
+    good = f"all {len(problems)} can be judged by"
+    return _found("references", lambda: scheme.check_references(problems), good)
 
 
 def _data(task: Task, limit: int | None, findings: list[Finding]) -> list[Problem]:
@@ -139,7 +144,8 @@ def run_cases(task: Task, scheme: MarkScheme, path: Path) -> list[tuple[bool, bo
             raise DataError(f"{place}: a case needs `completion` (text) and `correct` (true or false)")
         missing = maker.columns - set(case)
         if missing:
-            raise DataError(f"{place}: the case lacks the column(s) {', '.join(sorted(missing))}")
+            lacking = ", ".join(sorted(missing))
+            raise DataError(f"{place}: the case lacks the column(s) {lacking}; edit {path.name} or delete it")
         problems.append(maker(case, place))
         completions.append(Completion(case["completion"], prefill=case.get("prefill", "")))
         labels.append((case["correct"], place, case))

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..sandbox.errors import InfraError, RewardError
 from ..tasks.problem import Completion, Problem
-from ..verifiers.verdict import Verdict, Verifier
+from ..verifiers.verdict import Reason, Verdict, Verifier
 from .component import Component, Reward, range_of
 from .loop import run_all
 from .score import COMPLETIONS_FAULT, STATUS_OF_REASON, Part, Score, Status
@@ -21,6 +21,7 @@ from .score import COMPLETIONS_FAULT, STATUS_OF_REASON, Part, Score, Status
 ATTEMPTS = 2
 """Calls before a failure of ours (`infra_error`) stands."""
 
+_REASONS = {True: Reason.PASSED, False: Reason.FAILED, None: Reason.UNDECIDED}
 _OK, _ABSTAIN, _BUG = Status.OK, Status.ABSTAIN, Status.BUG
 _PLACE_FAULTS = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 
@@ -163,10 +164,8 @@ def _from_verdict(term: Term, result: Any) -> Part:
                 status=_BUG,
                 reason=f"returned {result!r}; a verifier returns bool, None or Verdict",
             )
-        result = Verdict(result)
-        reason = "" if result.correct is not None else "undecided"
-    else:
-        reason = result.reason.value
+        result = Verdict(result, _REASONS[result])
+    reason = result.reason.value
     if result.correct is None:
         return Part(None, status=_ABSTAIN, reason=reason, verdict=result)
     status = _OK if result.correct else STATUS_OF_REASON.get(result.reason, _OK)

@@ -120,7 +120,7 @@ def typed_parameters(component: Component, given: dict[str, Any], where: str) ->
     for key in given:
         if key not in known:
             near = did_you_mean(key, [*known, *RESERVED])
-            takes = ", ".join(known) or "no parameters"
+            takes = f"{', '.join(known) or 'nothing'}; every entry: {', '.join(RESERVED)}"
             raise TaskError(
                 f"{where}.{key}: {component.name!r} has no parameter {key!r}{near} (it takes: {takes})"
             )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..sandbox.errors import DataError, did_you_mean
 from ..tasks.data import ProblemMaker, load_problems
@@ -25,7 +25,7 @@ class CompletionRow(BaseModel):
 
     schema_: int = Field(default=SCHEMA, alias="schema")
     completion: str
-    """The text to mark."""
+    """The text to mark, or chat messages, of which the assistant's count."""
     problem: Any = None
     """The problem's id, where the row's columns do not make the problem themselves."""
     split: str | None = None
@@ -34,6 +34,16 @@ class CompletionRow(BaseModel):
     """What the chat template had already opened of the answer."""
     token_ids: list[int] = Field(default_factory=list)
     finish_reason: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text(cls, row: Any) -> Any:
+        if isinstance(row, dict) and "completion" not in row:
+            raise ValueError(f"needs a `completion` (columns: {', '.join(map(str, row))})")
+        if isinstance(row, dict) and isinstance(row["completion"], list):
+            said = [m.get("content") for m in row["completion"] if m.get("role") == "assistant"]
+            return {**row, "completion": "".join(map(str, said))}
+        return row
 
 
 class ScoreRow(BaseModel):
@@ -105,7 +115,8 @@ def read_completions(
                 problem = _looked_up(parsed, maker, known[wanted])
         except ValidationError as error:
             detail = error.errors(include_url=False)[0]
-            errors.append(f"{place}: {'.'.join(map(str, detail['loc']))}: {detail['msg']}")
+            where = "".join(f"{key}: " for key in detail["loc"])
+            errors.append(f"{place}: {where}{detail['msg'].removeprefix('Value error, ')}")
             continue
         except DataError as error:
             errors.append(str(error) if str(error).startswith(place) else f"{place}: {error}")

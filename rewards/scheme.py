@@ -65,6 +65,11 @@ class MarkScheme:
             return all(part.value is not None and part.value >= top for part, top in counted)
         return part_is_right(score.parts[self._accuracy_line], self._lines[self._accuracy_line].node.bounds)
 
+    @property
+    def reads_references(self) -> bool:
+        """Whether any entry judges by the problems' references."""
+        return bool(reference_readers(self._lines))
+
     def check_references(self, problems: Sequence[Problem]) -> None:
         """Look at every reference before anything is scored.
 
@@ -72,7 +77,7 @@ class MarkScheme:
             DataError: all problems whose reference is missing or cannot be judged by.
         """
         faults = []
-        for problem in problems if reference_readers(self._lines) else ():
+        for problem in problems if self.reads_references else ():
             for reader in reference_readers(self._lines):
                 assert reader.reference_fault is not None
                 found = [

@@ -28,7 +28,7 @@ def find_task(name_or_path: str | Path) -> Path:
     if str(name_or_path) in shipped:
         return shipped[str(name_or_path)]
     if path.suffix in (".yaml", ".yml") or path.is_dir() or len(path.parts) > 1:
-        kind = "is a folder, not a task file" if path.is_dir() else "does not exist"
+        kind = "is a folder (a run's goes with --resume)" if path.is_dir() else "does not exist"
         raise TaskError(
             f"task {str(name_or_path)!r} {kind}; give a .yaml file or one of: {', '.join(shipped)}"
         )
@@ -52,6 +52,8 @@ def load_task(name_or_path: str | Path, *, overrides: Sequence[str] = (), allow_
 
 def task_from(file: YamlFile, *, overrides: Sequence[str] = (), allow_code: bool = True) -> Task:
     """Build a task from a parsed file; see `load_task`."""
+    if "tasks" in file.data and "rewards" not in file.data:
+        raise TaskError(f"{file.where('tasks')}: this is a run file; use `markscheme train`")
     apply_overrides(file, overrides)
     task = validate(Task, file)
     task._file, task._allow_code = file, allow_code

@@ -114,7 +114,8 @@ def _load(target: str, folder: Path, where: str) -> Any:
     except Exception as error:
         raise TaskError(f"{where}: cannot import {source!r}: {type(error).__name__}: {error}") from error
     if not hasattr(module, attribute):
-        public = [name for name in vars(module) if not name.startswith("_")]
+        own = [n for n, thing in vars(module).items() if getattr(thing, "__module__", "") == module.__name__]
+        public = [name for name in own or vars(module) if not name.startswith("_")]
         raise UnknownNameError.of("attribute", attribute, public, where=f"{source} ({where})")
     return getattr(module, attribute)
 

@@ -65,7 +65,10 @@ def test_json_output_is_json(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{"question": "q", "reference": "4"}\n', "c.jsonl:1: completion: Field required"),
+        (
+            '{"question": "q", "reference": "4"}\n',
+            "c.jsonl:1: needs a `completion` (columns: question, reference)",
+        ),
         ('{"completion": "x"}\n', "missing: question, reference"),
         ('{"completion": "x", "problem": "p9"}\n', "no file or folder 'none.jsonl'"),
         ('{"completion": \n', "c.jsonl:1: not valid JSON"),

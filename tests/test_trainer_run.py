@@ -132,7 +132,7 @@ def test_a_run_leaves_everything_to_look_back(place: Path) -> None:
         "entropy",
         "grad_norm",
         "part/digits",
-        "part/answer",
+        "watch/answer",
     ):
         assert name in metrics(folder)[0]
     rows = scores(folder)

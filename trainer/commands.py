@@ -14,7 +14,7 @@ from ..rewards.component import REWARDS
 from ..rewards.rows import read_completions, score_row, status_counts, write_jsonl
 from ..rewards.scheme import MarkScheme
 from ..rewards.score import Score, Status
-from ..sandbox.errors import DataError, TaskError
+from ..sandbox.errors import DataError, TaskError, did_you_mean
 from ..tasks import template
 from ..tasks.load import load_task, shipped_tasks
 from ..tasks.resolve import GENERATORS
@@ -105,6 +105,7 @@ def _summary_of(task: Task, scheme: MarkScheme, scores: Sequence[Score]) -> dict
         "wrong": marks.count(False), "undecided": marks.count(None),
         "mean": sum(values) / len(values) if values else None, "left_out": len(scores) - len(values),
         "parts": parts, "status": status_counts(scores),
+        "first_undecided_rows": [i for i, mark in enumerate(marks) if mark is None][:10],
     }  # fmt: skip
 
 
@@ -116,7 +117,9 @@ def _agreement(
     differ = []
     for i, (score, row) in enumerate(zip(scores, rows, strict=True)):
         if not isinstance(row.get(column), bool):
-            raise DataError(f"row {i}: label {column!r} must be true or false (given: {row.get(column)!r})")
+            near = "" if column in row else f"; there is no such column{did_you_mean(column, row)}"
+            given = row.get(column)
+            raise DataError(f"row {i + 1}: label {column!r} must be true or false (given: {given!r}){near}")
         mark = scheme.is_right(score)
         key = (
             "undecided"
@@ -142,6 +145,9 @@ def _score_lines(result: dict[str, Any], output: str | None) -> list[str]:
         + ", ".join(f"{k} {'-' if v is None else f'{v:.4f}'}" for k, v in result["parts"].items()),
         "  status: " + ", ".join(f"{k} {v}" for k, v in result["status"].items()),
     ]
+    if result["first_undecided_rows"]:
+        rows = ", ".join(str(row + 1) for row in result["first_undecided_rows"])
+        lines.append(f"  undecided: row(s) {rows}; left out (see on_failure), -o FILE shows why")
     if "label" in result:
         label = result["label"]
         lines.append(

@@ -211,9 +211,9 @@ class RunConfig(Section):
         algorithm, sampling = data.get("algorithm") or {}, data.get("sampling") or {}
         if not isinstance(algorithm, dict) or not isinstance(sampling, dict):
             return data  # told by the fields' own types
-        algorithm = dict(algorithm)
+        algorithm, sampling = dict(algorithm), dict(sampling)
         preset = algorithm.get("preset", "deepseekmath")
-        length = algorithm.pop("max_completion_length", None)
+        length = algorithm.pop("max_completion_length", sampling.pop("max_completion_length", None))
         if length is None and isinstance(preset, str) and preset in PRESETS:
             length = preset_values(preset)["max_new_tokens"]
         return {**data, "algorithm": algorithm, "sampling": {"max_new_tokens": length or 1024, **sampling}}

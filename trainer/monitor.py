@@ -67,7 +67,8 @@ def _metrics(groups: Sequence[Group], tasks: Mapping[str, LoadedTask]) -> dict[s
     }
     for name in dict.fromkeys(name for _, _, score in rows for name in score.parts):
         known = [p.value for _, _, s in rows if (p := s.parts.get(name)) is not None and p.value is not None]
-        metrics[f"part/{name}"] = statistics.fmean(known) if known else None
+        watched = any(name in tasks[group.task].task.watch for group in groups)
+        metrics[f"{'watch' if watched else 'part'}/{name}"] = statistics.fmean(known) if known else None
     return metrics | {f"status/{status}": count / len(rows) for status, count in sorted(statuses.items())}
 
 

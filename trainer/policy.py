@@ -3,7 +3,8 @@
 import inspect
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,20 @@ class Policy:
         )
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hide transformers' bars for loading and saving."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
 def _common_start(one: str, two: str) -> int:
     """Return how many characters two texts begin with alike."""
     pairs = enumerate(zip(one, two, strict=False))
@@ -150,8 +165,9 @@ def load_policy(config: PolicyConfig, path: str | Path, device: torch.device) ->
     if name.startswith((".", "/")) and not Path(name).is_dir():
         raise PolicyError(f"policy.model {config.model!r} does not load: there is no such folder")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
-        model = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32)
+        with quiet():
+            tokenizer = AutoTokenizer.from_pretrained(name)
+            model = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise PolicyError(
             f"policy.model {config.model!r} does not load: {type(error).__name__}:"

@@ -31,11 +31,10 @@ class Progress(Protocol):
 
 def summary_line(metrics: Mapping[str, Any]) -> str:
     """Return the shown metrics of a step in one line; what is not there is left out."""
-    return " ".join(
-        f"{short} {form.format(metrics[name])}"
-        for name, short, form in SHOWN
-        if metrics.get(name) is not None
-    )
+    known = {name: value for name, value in metrics.items() if value is not None}
+    shown = [f"{short} {form.format(known[name])}" for name, short, form in SHOWN if name in known]
+    watched = [f"{name} {value:.3f}" for name, value in known.items() if name.startswith("watch/")]
+    return " ".join([*shown[:2], *watched, *shown[2:]])
 
 
 class Bar:
@@ -98,7 +97,7 @@ class Lines:
 
     def warm_start(self, done: int, total: int) -> None:
         """Write a line every 200 steps."""
-        if done == 1 or done % 200 == 0:
+        if done == 1 or done % 200 == 0 or done == total:
             self.say(f"warm start {done}/{total}")
 
     def close(self) -> None:

@@ -20,6 +20,7 @@ from .config import RunConfig, load_run
 from .evaluation import evaluate
 from .grpo import Step, grpo_step
 from .monitor import step_metrics
+from .policy import quiet
 from .progress import Progress, Silent
 from .run_folder import RunFolder
 from .setup import Run, set_up
@@ -108,18 +109,13 @@ def _fixed(config: RunConfig) -> dict[str, Any]:
 @contextmanager
 def _settings(config: RunConfig) -> Iterator[None]:
     """Set torch's threads and quiet its libraries for the time of a run."""
-    from transformers.utils import logging
-
     before = torch.get_num_threads()
-    bars = logging.is_progress_bar_enabled()
     torch.set_num_threads(config.threads)
-    logging.disable_progress_bar()
     try:
-        yield
+        with quiet():
+            yield
     finally:
         torch.set_num_threads(before)
-        if bars:
-            logging.enable_progress_bar()
 
 
 def _train(run: Run) -> RunResult:
@@ -128,6 +124,10 @@ def _train(run: Run) -> RunResult:
         if run.done == 0:
             _save(run)  # first, so that a run can be resumed from its very start
             _evaluate(run, 0)
+        if run.done >= steps > 0:
+            run.progress.say(
+                f"nothing left to do: {run.done} of {steps} steps are done; raise algorithm.steps to go on"
+            )
         last: Step | None = None
         while run.done < steps and not interrupted.is_set():
             began = time.perf_counter()

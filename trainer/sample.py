@@ -12,14 +12,15 @@ from ..tasks.schema import Task
 from .config import PolicyConfig, SamplingConfig
 from .evaluation import evaluate
 from .hf_engine import HfEngine
-from .policy import Policy, choose_device, load_policy
+from .policy import Policy, choose_device, load_policy, quiet
 from .rollout import LoadedTask, group_is_flat
 from .tiny import one_thread, tiny_policy
 
 
 def policy_for(task: Task, model: str, *, seed: int = 0, device: str = "auto") -> Policy:
     """Load a model by name; `tiny` is built for the task."""
-    source: str | Path = tiny_policy(task, seed) if model == "tiny" else model
+    with quiet():
+        source: str | Path = tiny_policy(task, seed) if model == "tiny" else model
     return load_policy(PolicyConfig(model=model), source, choose_device(device))
 
 

@@ -58,7 +58,7 @@ def tiny_policy(task: Task, seed: int, *, progress: Callable[[int, int], None] |
         PolicyError: the task has no generator with a teacher.
     """
     generator = _generator(task)
-    folder = cache_folder() / f"tiny-{task.name}-{_key(task, generator, seed)}"
+    folder = cache_folder() / f"tiny-{type(generator).__name__.lower()}-{_key(task, generator, seed)}"
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
