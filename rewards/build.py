@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
@@ -28,6 +28,8 @@ class Composite:
     bounds: tuple[float, float]
     reduce: str = "mean"
     clip: tuple[float, float] | None = None
+    on_failure: dict[str, float | str] = field(default_factory=dict)
+    where: str = ""
 
 
 Node = Term | Composite
@@ -91,22 +93,15 @@ def _node(task: Task, name: str, entry: RewardEntry, keys: tuple[str | int, ...]
     if "extract" in given:
         rules_of(given["extract"], task.where(*keys, "extract"))
     elif "extract" in (getattr(component.function, "__kwdefaults__", None) or {}):
-        given = {
-            **given,
-            "extract": task.extract,
-        }  # the task's own policy, unless the entry has one
+        given = {**given, "extract": task.extract}  # the task's own policy, unless the entry has one
     if entry.timeout_s is not None and (not component.is_async or getattr(component, "batch", False)):
         raise TaskError(
-            f"{task.where(*keys, 'timeout_s')}: {entry.use!r} is not an asynchronous"
-            " per-sample function; only"
-            " those can be stopped in time so far"
+            f"{task.where(*keys, 'timeout_s')}: {entry.use!r} is not an asynchronous per-sample"
+            " function; only those can be stopped in time so far"
         )
     parameters = typed_parameters(component, given, where)
     bounds = _clipped(range_of(component), entry.clip, task.where(*keys, "clip"))
-    for status, worth in entry.on_failure.items():
-        if not isinstance(worth, str) and not bounds[0] <= worth <= bounds[1]:
-            place = task.where(*keys, "on_failure", status)
-            raise TaskError(f"{place}: {worth} is outside the range of {name!r}, {list(bounds)}")
+    _check_worth(task, name, entry, bounds, keys)
     return Term(
         name,
         component,
@@ -117,6 +112,15 @@ def _node(task: Task, name: str, entry: RewardEntry, keys: tuple[str | int, ...]
         dict(entry.on_failure),
         where,
     )
+
+
+def _check_worth(
+    task: Task, name: str, entry: RewardEntry, bounds: tuple[float, float], keys: tuple[str | int, ...]
+) -> None:
+    for status, worth in entry.on_failure.items():
+        if not isinstance(worth, str) and not bounds[0] <= worth <= bounds[1]:
+            place = task.where(*keys, "on_failure", status)
+            raise TaskError(f"{place}: {worth} is outside the range of {name!r}, {list(bounds)}")
 
 
 def _clipped(
@@ -131,6 +135,8 @@ def _clipped(
 
 def _composite(task: Task, name: str, entry: RewardEntry, keys: tuple[str | int, ...]) -> Composite:
     where = task.where(*keys)
+    if entry.timeout_s is not None:
+        raise TaskError(f"{task.where(*keys, 'timeout_s')}: give it to the members of {entry.use}")
     if not entry.of:
         raise TaskError(f"{where}: {entry.use} needs its members, such as `of: [answer, mine.py:judge]`")
     extra = dict(entry.parameters)
@@ -151,7 +157,11 @@ def _composite(task: Task, name: str, entry: RewardEntry, keys: tuple[str | int,
             members.append(_node(task, made.use, _plain(made, task.where(*keys, "of", i)), (*keys, "of", i)))
     ends = [_bounds(task, m, entries, keys, (name,)) for m in members]
     bounds = _clipped((min(low for low, _ in ends), max(high for _, high in ends)), entry.clip, where)
-    return Composite(name, entry.use, tuple(members), bounds, reduce, entry.clip)  # pyright: ignore[reportArgumentType]
+    _check_worth(task, name, entry, bounds, keys)
+    how: Any = entry.use
+    return Composite(
+        name, how, tuple(members), bounds, reduce, entry.clip, dict(entry.on_failure), where
+    )  # fmt: skip
 
 
 def _plain(member: RewardEntry, where: str) -> RewardEntry:

@@ -7,7 +7,7 @@ component does, unless its entry says `on_failure: {...: stop}`.
 import math
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,7 +62,7 @@ def run_column(
             part = make(term, result)
             part.weight, part.seconds = weight, seconds
         if part.status is not _OK:
-            _apply_policy(term, part)
+            apply_policy(part, term.on_failure, term.bounds, term.where)
         if term.clip is not None and part.value is not None:
             part.value = min(max(part.value, term.clip[0]), term.clip[1])
         parts.append(part)
@@ -204,15 +204,17 @@ def _from_value(term: Term, result: Any) -> Part:
     return part
 
 
-def _apply_policy(term: Term, part: Part) -> None:
+def apply_policy(
+    part: Part, on_failure: Mapping[str, float | str], bounds: tuple[float, float], where: str
+) -> None:
     """Turn a failure into its worth: the entry's own policy, or the default for its status."""
-    policy = term.on_failure.get(part.status.value)
+    policy = on_failure.get(part.status.value)
     if policy == "stop":
-        raise RewardError(f"{term.where}: {part.status}: {part.reason} (on_failure says stop)")
+        raise RewardError(f"{where}: {part.status}: {part.reason} (on_failure says stop)")
     if policy == "leave_out":
         part.value = None
     elif policy is not None:
         part.value = float(policy)
     elif part.status in COMPLETIONS_FAULT:
         # A range without a lowest value has nothing to give here: the row is left out.
-        part.value = term.bounds[0] if math.isfinite(term.bounds[0]) else None
+        part.value = bounds[0] if math.isfinite(bounds[0]) else None

@@ -5,7 +5,7 @@ from typing import Any
 
 from ..tasks.problem import Completion, Problem
 from .build import Composite, Node
-from .column import Term, run_column
+from .column import Term, apply_policy, run_column
 from .compose import ensemble
 from .score import Part, Status
 
@@ -25,6 +25,9 @@ def run_node(
         ran = [_member(m, problems, completions, columns, weight) for m in node.members]
         join = _any_of if node.how == "any_of" else _ensemble
         parts = [join(node, list(row), weight) for row in zip(*ran, strict=True)]
+    for part in parts:
+        if str(part.status) in node.on_failure:
+            apply_policy(part, node.on_failure, node.bounds, node.where)
     for part in parts if node.clip is not None else ():
         if part.value is not None and node.clip is not None:
             part.value = min(max(part.value, node.clip[0]), node.clip[1])

@@ -491,3 +491,17 @@ def test_circles_through_members_are_told(make_task: MakeTask) -> None:
     for entries in ("c: {use: cascade, of: [c]}", "c: {use: cascade, of: [d]}, d: {use: any_of, of: [c]}"):
         with pytest.raises(TaskError, match="refer to each other"):
             MarkScheme(make_task(f"rewards: {{{entries}}}"))
+
+
+def test_failures_of_a_composite_have_their_own_worth(make_task: MakeTask) -> None:
+    worth = make_task("rewards: {c: {use: cascade, of: [answer], on_failure: {abstain: 0.25}}}")
+    assert score_one(worth, boxed("x+1")).value == 0.25
+    stop = make_task("rewards: {c: {use: any_of, of: [answer], on_failure: {abstain: stop}}}")
+    with pytest.raises(RewardError, match="on_failure says stop"):
+        score_one(stop, boxed("x+1"))
+    for entry, said in (
+        ("on_failure: {abstain: 2}", "outside the range"),
+        ("timeout_s: 1", "to the members"),
+    ):
+        with pytest.raises(TaskError, match=said):
+            MarkScheme(make_task(f"rewards: {{c: {{use: cascade, of: [answer], {entry}}}}}"))
