@@ -234,8 +234,7 @@ def _ordered(task: Task, lines: dict[str, Line]) -> dict[str, Line]:
             if other == lines[name].gate and math.isinf(lines[other].node.bounds[1]):
                 raise TaskError(
                     f"{task.where('rewards', name, 'when')}: {other!r} has no highest value,"
-                    " so it never counts as"
-                    " right; give it a clip or a range"
+                    " so it never counts as right; give it a clip or a range"
                 )
             visit(other, (*path, name))
         done[name] = lines[name]

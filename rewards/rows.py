@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ..sandbox.errors import DataError, did_you_mean
+from ..sandbox.errors import DataError, did_you_mean, first_of
 from ..tasks.data import ProblemMaker, load_problems
 from ..tasks.files import read_rows
 from ..tasks.problem import Completion, Problem
@@ -132,8 +132,7 @@ def read_completions(
         )
         answered.rows.append(row)
     if errors:
-        shown = "\n".join(errors[:20]) + (f"\nand {len(errors) - 20} more" if len(errors) > 20 else "")
-        raise DataError(f"{len(errors)} row(s) cannot be marked:\n{shown}")
+        raise DataError(f"{len(errors)} row(s) cannot be marked:\n{first_of(errors)}")
     if not answered.rows:
         raise DataError(f"{path}: has no rows")
     return answered

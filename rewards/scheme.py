@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..sandbox.errors import DataError, RewardError, TaskError
+from ..sandbox.errors import DataError, RewardError, TaskError, first_of
 from ..tasks.problem import Completion, Problem
 from ..tasks.schema import Task
 from ..verifiers.verdict import Verifier
@@ -89,9 +89,8 @@ class MarkScheme:
                     faults.append(f"problem {problem.id}: reference {', '.join(found) or 'is missing'}")
         faults = list(dict.fromkeys(faults))
         if faults:
-            shown = "\n".join(faults[:20]) + (f"\nand {len(faults) - 20} more" if len(faults) > 20 else "")
             where = self.task.where("problem", "reference")
-            raise DataError(f"{where}: {len(faults)} reference(s) cannot be judged by:\n{shown}")
+            raise DataError(f"{where}: {len(faults)} reference(s) cannot be judged by:\n{first_of(faults)}")
 
     def score(
         self,

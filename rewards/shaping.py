@@ -2,15 +2,16 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from ..sandbox.errors import RewardError
 from ..tasks.problem import Completion, Problem
-from ..verifiers.format import language_share, length_of, repetition_share
+from ..verifiers.format import known_language, language_share, length_of, repetition_share
 from .component import reward
 from .score import Score, Status
 
 Unit = Literal["tokens", "words", "characters"]
+Language = Annotated[str, AfterValidator(known_language)]
 Positive = Annotated[int, Field(gt=0)]
 NotNegative = Annotated[int, Field(ge=0)]
 
@@ -66,7 +67,7 @@ def repetition(problem: Problem, completion: Completion, *, n: Positive = 3) -> 
 
 
 @reward("language")
-def language(problem: Problem, completion: Completion, *, to: str = "en") -> float:
+def language(problem: Problem, completion: Completion, *, to: Language = "en") -> float:
     """Return the share of words in the script of language `to`, 0 to 1.
 
     Source: DeepSeek-R1 (arXiv 2501.12948), language consistency reward.

@@ -12,7 +12,7 @@ MarkschemeError
 What was given, what was expected, what to do: every message says the three.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
@@ -62,3 +62,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'x' or 'y'?` for the closest of `known`, or an empty string."""
     near = get_close_matches(name, list(known), n=3, cutoff=0.55)
     return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+
+
+def first_of(lines: Sequence[str], most: int = 20) -> str:
+    """Return the first lines of a long list, and how many more there are."""
+    more = [f"and {len(lines) - most} more"] if len(lines) > most else []
+    return "\n".join([*lines[:most], *more])

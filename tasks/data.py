@@ -5,7 +5,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from ..sandbox.errors import DataError, TaskError
+from ..sandbox.errors import DataError, TaskError, first_of
 from .files import SUFFIXES, Located, Row, read_rows
 from .problem import Problem, content_id
 from .resolve import GENERATORS, resolve
@@ -35,8 +35,10 @@ def load_problems(task: Task, *, split: str | None = None, limit: int | None = N
     maker = ProblemMaker(task)
     problems, errors = _make(maker, located, _keep(task, split), most)
     if errors:
-        shown = "\n".join(errors[:20]) + (f"\nand {len(errors) - 20} more" if len(errors) > 20 else "")
-        raise DataError(f"{len(errors)} row(s) of task {task.name!r} do not make a problem:\n{shown}")
+        count = f"{len(errors)} row(s) of task {task.name!r} do not make a problem"
+        raise DataError(f"{count}:\n{first_of(errors)}")
+            f"{len(errors)} row(s) of task {task.name!r} do not make a problem:\n{first_of(errors)}"
+        )
     if not problems:
         raise DataError(f"{task.where('data')}: split {split!r} has no rows; check the path and the split")
     return problems

@@ -99,10 +99,16 @@ def test_json_by_schema(text: str, holds: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "entry", ["{use: regex, pattern: '('}", "{use: json_schema, schema: {type: objekt}}"]
+    "entry",
+    [
+        "{use: regex, pattern: '('}",
+        "{use: json_schema, schema: {type: objekt}}",
+        "{use: language, to: tlh}",
+        "{use: length, target: -5}",
+    ],
 )
 def test_parameters_that_cannot_be_are_told_at_load(make_task: MakeTask, entry: str) -> None:
-    with pytest.raises(TaskError, match="not a"):
+    with pytest.raises(TaskError, match="not a|unknown 'tlh'|greater than 0"):
         MarkScheme(make_task(f"rewards: {{a: {entry}}}"))
 
 

@@ -122,8 +122,7 @@ class Policy:
         if unknown is not None and unknown in ids and self.tokenizer.unk_token not in text:
             raise PolicyError(
                 f"problem {problem.id} of {task.name!r}: the tokenizer of {self.name!r} has"
-                " no tokens for parts of"
-                f" the prompt {text[:80]!r}; give another policy.model"
+                f" no tokens for parts of the prompt {text[:80]!r}; give another policy.model"
             )
 
     def decode(self, token_ids: Sequence[int]) -> str:

@@ -85,17 +85,9 @@ def set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progres
     engine = HfEngine(policy, max_rows=config.engine.max_rows)
     check_trackers(config.trackers)
     if saved:
-        _refuse_changed_tasks(folder, described)
-        folder.rewind(state["step"])
-        folder.write_config(config)
-        restore_optimizer(learner.optimizer, saved)
-        engine.weight_version = state["weight_version"]
+        _go_on(folder, config, described, saved, learner, engine)
     else:
-        folder.create(config, described, needed_bytes=_needed_bytes(policy, config))
-        if learner.reference is not None:
-            write_whole(
-                folder.path / "reference", lambda path: save_model(path, policy.model, policy.tokenizer)
-            )
+        _begin(folder, config, described, learner)
     order = ProblemOrder(ready, config.seed, state.get("cursors"))
     monitor = Monitor(ready, state.get("monitor"))
     trackers = open_trackers(config.trackers, folder.path, config, done=state.get("step", 0))
@@ -110,6 +102,28 @@ def set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progres
         config, folder, policy, engine, learner, ready, evals, order, monitor, progress, trackers,
         state.get("step", 0), state.get("seconds", 0.0),
     )  # fmt: skip
+
+
+def _begin(folder: RunFolder, config: RunConfig, described: Mapping[str, Any], learner: Learner) -> None:
+    """Make the folder of a new run."""
+    policy = learner.policy
+    folder.create(config, described, needed_bytes=_needed_bytes(policy, config))
+    if learner.reference is not None:
+        reference = folder.path / "reference"
+        write_whole(reference, lambda path: save_model(path, policy.model, policy.tokenizer))
+
+
+def _go_on(
+    folder: RunFolder, config: RunConfig, described: Mapping[str, Any], saved: Path, learner: Learner,
+    engine: HfEngine,
+) -> None:  # fmt: skip
+    """Take folder, optimizer and engine back to a checkpoint."""
+    _refuse_changed_tasks(folder, described)
+    state = load_state(saved)
+    folder.rewind(state["step"])
+    folder.write_config(config)
+    restore_optimizer(learner.optimizer, saved)
+    engine.weight_version = state["weight_version"]
 
 
 def _names_differ(tasks: Mapping[str, Task]) -> None:

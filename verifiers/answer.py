@@ -15,12 +15,11 @@ or None for "not mine".
 import re
 from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
-from functools import lru_cache
 
 from ..sandbox.errors import TaskError
 from ..tasks.problem import Completion, Problem
 from .exact_number import MAX_CHARS, DivisionByZero, Number, read_number, same_number
-from .extract import WHOLE, ExtractSpec, extract_by, rules_of
+from .extract import WHOLE, ExtractSpec, extract_by, ready_rules
 from .normal_form import normalise
 from .verdict import Reason, Verdict, verifier
 
@@ -167,7 +166,7 @@ def verify_answer(
         extract: `strict`, `lenient` or an ordered list of rules (`extract.py`).
     """
     references = (reference,) if isinstance(reference, str) else tuple(reference)
-    return _verify(references, completion, rules_of(extract))
+    return _verify(references, completion, ready_rules(extract))
 
 
 def _verify(references: Sequence[str], text: str, rules: list) -> Verdict:
@@ -194,15 +193,6 @@ def compare_with_any(references: Sequence[str], answer: str) -> Verdict:
             verdict = latest
     assert verdict is not None
     return verdict
-
-
-@lru_cache(maxsize=256)
-def _cached_rules(extract: str) -> list:
-    return rules_of(extract)
-
-
-def _rules(extract: ExtractSpec) -> list:
-    return _cached_rules(extract) if isinstance(extract, str) else rules_of(extract)
 
 
 def whole_answer(problem: Problem, completion: Completion) -> str:
@@ -233,7 +223,7 @@ def answer(problem: Problem, completion: Completion, *, extract: ExtractSpec = "
 
     `extract` is the task's own `extract:` unless the entry gives another.
     """
-    return _verify(problem.references, whole_answer(problem, completion), _rules(extract))
+    return _verify(problem.references, whole_answer(problem, completion), ready_rules(extract))
 
 
 @verifier("exact_match", reference_fault=lambda text: None if normalise(text) else "is empty")
@@ -252,7 +242,7 @@ def exact_match(
         extract: as for `answer`.
         whole: compare the whole completion after the thinking part instead of an extracted answer.
     """
-    rules = [WHOLE] if whole else _rules(extract)
+    rules = [WHOLE] if whole else ready_rules(extract)
     found = extract_by(rules, whole_answer(problem, completion))
     if found.text is None or found.reason is not None:
         return Verdict(False, found.reason or Reason.NO_ANSWER, extracted=found.text, tier="extract")
@@ -271,7 +261,7 @@ def choice(problem: Problem, completion: Completion, *, extract: ExtractSpec = "
 
     An answer that names two letters is wrong; one that starts with no letter is undecided.
     """
-    found = extract_by(_rules(extract), whole_answer(problem, completion))
+    found = extract_by(ready_rules(extract), whole_answer(problem, completion))
     if found.text is None or found.reason is not None:
         return Verdict(False, found.reason or Reason.NO_ANSWER, extracted=found.text, tier="extract")
     given = _choice_letter(found.text)

@@ -204,9 +204,12 @@ def _rule(rule: str | Mapping[str, Any], where: str) -> tuple[str, Rule]:
         raise TaskError(f"{where}: {value!r} is not a regular expression: {error}") from error
 
 
-@lru_cache(maxsize=64)
-def _preset_rules(extract: str) -> list[tuple[str, Rule]]:
-    return rules_of(extract)
+_kept_rules = lru_cache(maxsize=64)(rules_of)
+
+
+def ready_rules(extract: ExtractSpec) -> list[tuple[str, Rule]]:
+    """Return what `rules_of` does; a preset's rules are looked up once."""
+    return _kept_rules(extract) if isinstance(extract, str) else rules_of(extract)
 
 
 def extract_answer(text: str, *, extract: ExtractSpec = "strict") -> Extracted:
@@ -216,8 +219,7 @@ def extract_answer(text: str, *, extract: ExtractSpec = "strict") -> Extracted:
         text: the completion, with what a template put before it (an opened `<think>`).
         extract: `strict`, `lenient`, or an ordered list of rules (see the module).
     """
-    rules = _preset_rules(extract) if isinstance(extract, str) else rules_of(extract)
-    return extract_by(rules, text)
+    return extract_by(ready_rules(extract), text)
 
 
 def extract_by(rules: Sequence[tuple[str, Rule]], text: str) -> Extracted:

@@ -162,6 +162,17 @@ _SCRIPTS: dict[str, str] = {
 _WORD = re.compile(r"[一-鿿㐀-䶿぀-ヿ]|[^\W\d_]+")
 
 
+def known_language(language: str) -> str:
+    """Return a language's code if its script is listed.
+
+    Raises:
+        RewardError: it is not.
+    """
+    if language not in _SCRIPTS:
+        raise RewardError(f"language: unknown {language!r} (known: {', '.join(_SCRIPTS)})")
+    return language
+
+
 def language_share(text: str, language: str) -> float:
     """Return the share of words written in a language's script, 0 to 1; 1 if there are no words.
 
@@ -172,9 +183,7 @@ def language_share(text: str, language: str) -> float:
     Raises:
         RewardError: a language that is not listed.
     """
-    if language not in _SCRIPTS:
-        raise RewardError(f"language: unknown {language!r} (known: {', '.join(_SCRIPTS)})")
+    inside = re.compile(f"[{_SCRIPTS[known_language(language)]}]+")
     plain = re.sub(r"\\[A-Za-z]+|</?[A-Za-z_]+>", " ", text)
     words = _WORD.findall(plain)
-    inside = re.compile(f"[{_SCRIPTS[language]}]+")
     return sum(bool(inside.fullmatch(word)) for word in words) / len(words) if words else 1.0
