@@ -37,8 +37,6 @@ def load_problems(task: Task, *, split: str | None = None, limit: int | None = N
     if errors:
         count = f"{len(errors)} row(s) of task {task.name!r} do not make a problem"
         raise DataError(f"{count}:\n{first_of(errors)}")
-            f"{len(errors)} row(s) of task {task.name!r} do not make a problem:\n{first_of(errors)}"
-        )
     if not problems:
         raise DataError(f"{task.where('data')}: split {split!r} has no rows; check the path and the split")
     return problems
