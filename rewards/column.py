@@ -14,7 +14,7 @@ from typing import Any
 from ..sandbox.errors import InfraError, RewardError
 from ..tasks.problem import Completion, Problem
 from ..verifiers.verdict import Reason, Verdict, Verifier
-from .component import Component, Reward, range_of
+from .component import Component, range_of
 from .loop import run_all
 from .score import COMPLETIONS_FAULT, STATUS_OF_REASON, Part, Score, Status
 
@@ -73,7 +73,7 @@ def _call(term: Term, problems: Sequence[Problem], completions: Sequence[Complet
     """Return what the component gave for each completion; an exception stands in its place."""
     component, parameters = term.component, term.parameters
     function = component.function
-    if isinstance(component, Reward) and component.batch:
+    if component.batch:
         return _call_batch(term, problems, completions)
     if component.is_async:
         calls = [
@@ -167,7 +167,8 @@ def _from_verdict(term: Term, result: Any) -> Part:
         result = Verdict(result, _REASONS[result])
     reason = result.reason.value
     if result.correct is None:
-        return Part(None, status=_ABSTAIN, reason=reason, verdict=result)
+        status = Status.INFRA_ERROR if result.reason is Reason.UNAVAILABLE else _ABSTAIN
+        return Part(None, status=status, reason=reason, verdict=result)
     status = _OK if result.correct else STATUS_OF_REASON.get(result.reason, _OK)
     return Part(float(result.correct), status=status, reason=reason, verdict=result)
 

@@ -6,6 +6,8 @@ MarkschemeError
 ├── UnknownNameError(LookupError) a name that nothing answers to; shows the nearest ones
 ├── RewardError(ValueError)       a reward's or verifier's definition or value is wrong
 ├── InfraError(RuntimeError)      ours failed (an endpoint, a sandbox): retried, never marked as 0
+├── DeadlineError(TimeoutError)   a call did not end within its time; its process was killed
+├── MemoryLimitError(MemoryError) a call wanted more memory than it was given
 ├── PolicyError(ValueError)       a model or tokenizer cannot do what the run asks
 └── RunError(RuntimeError)        training or sampling cannot start or go on
 
@@ -48,6 +50,14 @@ class InfraError(MarkschemeError, RuntimeError):
 
     The row is retried once and then left out of its group; it is never worth 0.
     """
+
+
+class DeadlineError(MarkschemeError, TimeoutError):
+    """A call in a worker process passed its wall-clock limit and was killed."""
+
+
+class MemoryLimitError(MarkschemeError, MemoryError):
+    """A call in a worker process passed its memory limit."""
 
 
 class PolicyError(MarkschemeError, ValueError):

@@ -1,141 +1,29 @@
 r"""Is the final answer right? `compare_answers` on bare answers, `verify_answer` on completions.
 
-Tiers, cheapest first; the first one that can tell decides:
-
-    0 claims   empty, alternatives, denials: wrong, whatever the value
-    1 text     the same text after normalisation
-    2 number   exact numbers (`exact_number.py`)
-    3 words    plain words that differ
-
-What no tier can tell is undecided (`correct=None`), never wrong by default. Further tiers (units,
-structure, algebra) go to the end of `TIERS`: each takes normalised texts and returns a Verdict,
-or None for "not mine".
+The tiers are in `compare.py`. True, False, or None where nothing could tell: a reference that
+nobody can read, or the last tier's worker pool out of order. What is unparsable, too large or
+times out is wrong by the completion's fault.
 """
 
 import re
-from collections.abc import Callable, Sequence
-from difflib import SequenceMatcher
+from collections.abc import Sequence
 
 from ..sandbox.errors import TaskError
 from ..tasks.problem import Completion, Problem
-from .exact_number import MAX_CHARS, DivisionByZero, Number, read_number, same_number
-from .extract import WHOLE, ExtractSpec, extract_by, ready_rules
+from . import last_tier
+from .compare import judge, reference_fault, restates
+from .exact_number import MAX_CHARS
+from .extract import WHOLE, Extracted, ExtractSpec, extract_by, ready_rules
 from .normal_form import normalise
 from .verdict import Reason, Verdict, verifier
+from .words import other_letters, read_choice, same_text
 
-Tier = Callable[[str, str], Verdict | None]
+KEPT = 1 << 13
+"""Verdicts that are kept, each of a reference and an answer of together at most KEPT_CHARS."""
+KEPT_CHARS = 600
+_kept: dict[tuple[str, str], Verdict] = {}
 
-_ALTERNATIVE = re.compile(r",? \bor\b ")
-_HEDGE = re.compile(r"^(?:either|maybe|perhaps|possibly|probably)\b ?")
-_DENIAL = re.compile(
-    r"^(?:not|isn't|is not|never|neither|cannot be)\b ?|^(?:[A-Za-z] ?)?(?:\\neq?(?![a-z])|≠|!=) ?"
-)
-
-
-def _claims(reference: str, answer: str) -> Verdict | None:
-    """Refuse answers that commit to nothing, where the reference is one single value."""
-    if not answer:
-        return Verdict(False, Reason.EMPTY)
-    names_one = _PLAIN_WORDS.fullmatch(reference) and not re.search(r"\b(?:or|and|not|no)\b", reference)
-    if read_safely(reference) is None and not _choice_shape(reference) and not names_one:
-        return None
-    offered = {part.strip() for part in _ALTERNATIVE.split(_HEDGE.sub("", answer))}
-    if len(offered) > 1 or _HEDGE.search(answer):
-        return Verdict(False, Reason.AMBIGUOUS)
-    denied = _DENIAL.sub("", answer)
-    if denied != answer and (not names_one or _folded(denied) == _folded(reference)):
-        return Verdict(False, Reason.DENIED)
-    return None
-
-
-def _choice_shape(text: str) -> str | None:
-    """Return the letter of `B`, `(B)` or `B)`; lower case only in brackets, and up to j."""
-    match = re.fullmatch(r"\(([A-Za-j])\)|([A-Za-j])\)|([A-Z])", text)
-    return next(group for group in match.groups() if group).upper() if match else None
-
-
-def _text(reference: str, answer: str) -> Verdict | None:
-    same = reference == answer or _folded(reference) == _folded(answer)
-    letter = _choice_shape(reference)
-    same = same or (letter is not None and letter == _choice_shape(answer))
-    return Verdict(True, Reason.EQUAL) if same else None
-
-
-_WORD = r"(?:[a-z]{3,}|[A-Z][a-z]{2,}|[A-Z]{3,})"
-_PLAIN_WORDS = re.compile(rf"{_WORD}(?:[ '’-]{_WORD})*!?")
-
-
-def _folded(text: str) -> str:
-    """Return plain words without case; all else as it is: MW and mW, X and x are two things."""
-    return text.casefold() if _PLAIN_WORDS.fullmatch(text) else text
-
-
-def read_safely(text: str) -> Number | None:
-    """Read a number; a division by zero is none."""
-    try:
-        return read_number(text)
-    except DivisionByZero:
-        return None
-
-
-def _number(reference: str, answer: str) -> Verdict | None:
-    try:
-        target = read_number(reference)
-    except DivisionByZero:
-        return Verdict(None, Reason.UNPARSABLE_REFERENCE)
-    if target is None:
-        return None
-    if len(answer) > MAX_CHARS:
-        return Verdict(False, Reason.TOO_LARGE)
-    try:
-        given = read_number(answer)
-    except DivisionByZero:
-        return Verdict(False, Reason.UNPARSABLE_ANSWER)
-    if given is None:
-        return None
-    if target.currency and given.currency and target.currency != given.currency:
-        return Verdict(False, Reason.UNITS_DIFFER)
-    same = same_number(target, given)
-    evidence = {"reference": str(target.value), "answer": str(given.value)}
-    return Verdict(same, Reason.EQUAL if same else Reason.DIFFERENT, evidence=evidence)
-
-
-_NUMBER_WORDS = re.compile(
-    r"\b(?:zero|nil|null|none|nothing|nought|one|once|single|two|twice|double|pair|couple|three|thrice|triple|four|five"
-    r"|six|seven|eight|nine|ten|eleven|twelve|[a-z]+teen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred"
-    r"|thousand|[a-z]+illions?|dozens?|score|half|halves|quarters?|thirds?|[a-z]+ths?|first|second|infinity|infinite"
-    r"|unity|true|false|yes|undefined|unknown|impossible)\b",
-    re.IGNORECASE,
-)
-
-
-def _words(reference: str, answer: str) -> Verdict | None:
-    """Tell two clearly different plain words apart, and plain words from a number.
-
-    Words that may name a number or a truth are left to a later tier, and so are words that share
-    a part or are spelt alike.
-    """
-    if not _PLAIN_WORDS.fullmatch(answer) or _NUMBER_WORDS.search(answer):
-        pass
-    elif read_safely(reference) is not None and answer.islower():
-        return Verdict(False, Reason.DIFFERENT)
-    elif _PLAIN_WORDS.fullmatch(reference) and not _NUMBER_WORDS.search(reference):
-        one, two = reference.casefold(), answer.casefold()
-        shouted = reference.isupper() or answer.isupper()  # may be the other's initials
-        alike = set(one.split()) & set(two.split()) or SequenceMatcher(None, one, two).ratio() > 0.7
-        return None if shouted or alike else Verdict(False, Reason.DIFFERENT)
-    letter, given = _choice_shape(reference), _choice_shape(answer)
-    if letter is not None and ((given is not None and given != letter) or read_safely(answer) is not None):
-        return Verdict(False, Reason.DIFFERENT)
-    return None
-
-
-TIERS: tuple[tuple[str, Tier], ...] = (
-    ("claims", _claims),
-    ("text", _text),
-    ("number", _number),
-    ("words", _words),
-)
+Pair = tuple[str, str]
 
 
 def compare_answers(reference: str, answer: str) -> Verdict:
@@ -144,15 +32,49 @@ def compare_answers(reference: str, answer: str) -> Verdict:
     Returns:
         A Verdict: `correct` is True, False, or None where no tier can tell; `tier` decided.
     """
+    return compare_all([(reference, answer)])[0]
+
+
+def compare_all(pairs: Sequence[Pair]) -> list[Verdict]:
+    """Judge many (reference, answer) pairs; what needs the last tier goes to it in parallel."""
+    verdicts = [_kept[pair] if pair in _kept else _settled(pair) for pair in pairs]
+    left = list(dict.fromkeys(pair for pair, verdict in zip(pairs, verdicts, strict=True) if verdict is None))
+    if left:
+        hard = last_tier.judge_all([(normalise(reference), normalise(answer)) for reference, answer in left])
+        for pair, verdict in zip(left, hard, strict=True):
+            verdict.tier = verdict.tier or "last"
+            if verdict.reason is not Reason.UNAVAILABLE:
+                _keep(pair, verdict)
+        found = dict(zip(left, hard, strict=True))
+        verdicts = [found[pair] if verdict is None else verdict for pair, verdict in zip(pairs, verdicts, strict=True)]
+    return [_of(verdict, answer) for verdict, (_, answer) in zip(verdicts, pairs, strict=True) if verdict is not None]
+
+
+def _settled(pair: Pair) -> Verdict | None:
+    """Judge a pair by all tiers but the last; None if they cannot tell."""
+    reference, answer = pair
     if len(answer) > 10 * MAX_CHARS and len(answer := " ".join(answer.split())) > 10 * MAX_CHARS:
-        return Verdict(False, Reason.TOO_LARGE, extracted=answer[:MAX_CHARS], tier="claims")
-    target, given = normalise(reference), normalise(answer)
-    for name, tier in TIERS:
-        verdict = tier(target, given)
-        if verdict is not None:
-            verdict.tier, verdict.extracted = name, answer
-            return verdict
-    return Verdict(None, Reason.UNDECIDED, extracted=answer)
+        return Verdict(False, Reason.TOO_LARGE, tier="claims")
+    verdict = judge(normalise(reference), normalise(answer))
+    if verdict.correct is None and verdict.reason is Reason.UNDECIDED:
+        last_tier.warm_up()
+        return None
+    _keep(pair, verdict)
+    return verdict
+
+
+def _keep(pair: Pair, verdict: Verdict) -> None:
+    if len(pair[0]) + len(pair[1]) <= KEPT_CHARS:
+        if len(_kept) >= KEPT:
+            _kept.clear()
+        _kept[pair] = verdict
+
+
+def _of(verdict: Verdict, answer: str) -> Verdict:
+    """Return the caller's own copy: what is kept stays as it is."""
+    return Verdict(
+        verdict.correct, verdict.reason, answer[:MAX_CHARS], verdict.tier, evidence=dict(verdict.evidence)
+    )
 
 
 def verify_answer(
@@ -164,35 +86,44 @@ def verify_answer(
         reference: an accepted answer, or several of which any one is right.
         completion: the whole text, thinking part included.
         extract: `strict`, `lenient` or an ordered list of rules (`extract.py`).
-    """
-    references = (reference,) if isinstance(reference, str) else tuple(reference)
-    return _verify(references, completion, ready_rules(extract))
-
-
-def _verify(references: Sequence[str], text: str, rules: list) -> Verdict:
-    found = extract_by(rules, text)
-    if found.text is None or found.reason is not None:
-        return Verdict(False, found.reason or Reason.NO_ANSWER, extracted=found.text, tier="extract")
-    return compare_with_any(references, found.text)
-
-
-def compare_with_any(references: Sequence[str], answer: str) -> Verdict:
-    """Judge a bare answer against several references: right if any says so (Kleene's or).
 
     Raises:
         TaskError: no reference at all.
     """
+    references = (reference,) if isinstance(reference, str) else tuple(reference)
     if not references:
-        raise TaskError("there is no reference to judge by; set `problem.reference` in the task")
-    verdict: Verdict | None = None
-    for reference in references:
-        latest = compare_answers(reference, answer)
-        if latest.correct is True:
-            return latest
-        if verdict is None or (latest.correct is None and verdict.correct is False):
-            verdict = latest
-    assert verdict is not None
-    return verdict
+        raise TaskError(_NO_REFERENCE)
+    return _verify_all([(references, extract_by(ready_rules(extract), completion))])[0]
+
+
+_NO_REFERENCE = "there is no reference to judge by; set `problem.reference` in the task"
+
+
+def _verify_all(rows: Sequence[tuple[Sequence[str], Extracted]]) -> list[Verdict]:
+    """Judge what was extracted against each row's references: right if any says so (Kleene's or)."""
+    pairs = [
+        (reference, found.text)
+        for references, found in rows
+        if found.text is not None and found.reason is None
+        for reference in references
+    ]
+    judged = dict(zip(pairs, compare_all(pairs), strict=True))
+    verdicts = []
+    for references, found in rows:
+        if found.text is None or found.reason is not None:
+            verdicts.append(_not_found(found))
+        else:
+            verdicts.append(_any_of([judged[reference, found.text] for reference in references]))
+    return verdicts
+
+
+def _any_of(verdicts: Sequence[Verdict]) -> Verdict:
+    found = min(verdicts, key=lambda verdict: (True, None, False).index(verdict.correct))
+    return Verdict(found.correct, found.reason, found.extracted, found.tier, evidence=dict(found.evidence))
+
+
+def _not_found(found: Extracted) -> Verdict:
+    return Verdict(False, found.reason or Reason.NO_ANSWER, extracted=found.text, tier="extract")
 
 
 def whole_answer(problem: Problem, completion: Completion) -> str:
@@ -203,27 +134,40 @@ def whole_answer(problem: Problem, completion: Completion) -> str:
     return opened.group() + completion.text if opened else completion.text
 
 
-def reference_fault(reference: str) -> str | None:
-    """Say why a reference cannot be judged by, or None if it can."""
-    text = normalise(reference)
-    if not text:
-        return "is empty"
-    if len(text) > 10 * MAX_CHARS:
-        return f"has {len(text)} characters (at most {10 * MAX_CHARS})"
-    try:
-        read_number(text)
-    except DivisionByZero:
-        return "divides by zero"
-    return None
+def _extracted(problem: Problem, completion: Completion, extract: ExtractSpec) -> Extracted:
+    """Find the answer of a completion; one that was cut off inside its box or tag has none."""
+    found = extract_by(ready_rules(extract), whole_answer(problem, completion))
+    if not found.closed and completion.finish_reason == "length":
+        return Extracted(None, found.rule, found.span, Reason.NO_ANSWER)
+    return found
 
 
-@verifier("answer", reference_fault=reference_fault)
-def answer(problem: Problem, completion: Completion, *, extract: ExtractSpec = "strict") -> Verdict:
-    """Judge the final answer of a completion against the problem's reference(s).
+@verifier("answer", reference_fault=reference_fault, batch=True)
+def answer(
+    problems: Sequence[Problem], completions: Sequence[Completion], *, extract: ExtractSpec = "strict"
+) -> list[Verdict | TaskError]:
+    """Judge the final answers of completions against their problems' reference(s).
 
-    `extract` is the task's own `extract:` unless the entry gives another.
+    `extract` is the task's own `extract:` unless the entry gives another. An answer that repeats a
+    calculation from the prompt instead of doing it is wrong (`unevaluated`).
     """
-    return _verify(problem.references, whole_answer(problem, completion), ready_rules(extract))
+    rows = [
+        (problem.references, _extracted(problem, completion, extract))
+        for problem, completion in zip(problems, completions, strict=True)
+    ]
+    verdicts = iter(_verify_all([row for row in rows if row[0]]))
+    judged: list[Verdict | TaskError] = []
+    for problem, (references, found) in zip(problems, rows, strict=True):
+        verdict = next(verdicts) if references else TaskError(_NO_REFERENCE)
+        if isinstance(verdict, Verdict) and verdict.correct and found.text and _repeats(problem, found.text):
+            verdict = Verdict(False, Reason.UNEVALUATED, found.text, "claims")
+        judged.append(verdict)
+    return judged
+
+
+def _repeats(problem: Problem, text: str) -> bool:
+    prompt = problem.prompt if isinstance(problem.prompt, str) else str(problem.prompt[-1].get("content", ""))
+    return any(restates(reference, text, prompt) for reference in problem.references)
 
 
 @verifier("exact_match", reference_fault=lambda text: None if normalise(text) else "is empty")
@@ -245,14 +189,18 @@ def exact_match(
     rules = [WHOLE] if whole else ready_rules(extract)
     found = extract_by(rules, whole_answer(problem, completion))
     if found.text is None or found.reason is not None:
-        return Verdict(False, found.reason or Reason.NO_ANSWER, extracted=found.text, tier="extract")
+        return _not_found(found)
     given = normalise(found.text)
-    same = any(_text(normalise(reference), given) is not None for reference in problem.references)
+    same = any(_same_spelling(normalise(reference), given) for reference in problem.references)
     return Verdict(same, Reason.EQUAL if same else Reason.DIFFERENT, extracted=found.text, tier="text")
 
 
+def _same_spelling(reference: str, given: str) -> bool:
+    return reference == given or same_text(reference, given) is True
+
+
 def _choice_fault(reference: str) -> str | None:
-    return None if _choice_letter(reference) else "is not a choice letter"
+    return None if read_choice(normalise(reference)) else "is not a choice letter"
 
 
 @verifier("choice", reference_fault=_choice_fault)
@@ -261,30 +209,14 @@ def choice(problem: Problem, completion: Completion, *, extract: ExtractSpec = "
 
     An answer that names two letters is wrong; one that starts with no letter is undecided.
     """
-    found = extract_by(ready_rules(extract), whole_answer(problem, completion))
+    found = _extracted(problem, completion, extract)
     if found.text is None or found.reason is not None:
-        return Verdict(False, found.reason or Reason.NO_ANSWER, extracted=found.text, tier="extract")
-    given = _choice_letter(found.text)
+        return _not_found(found)
+    given = read_choice(normalise(found.text.strip("*_ ")))
     if given is None:
         return Verdict(None, Reason.UNDECIDED, extracted=found.text, tier="choice")
-    if given == "":
+    if other_letters(given[1], given[0]):
         return Verdict(False, Reason.AMBIGUOUS, extracted=found.text, tier="choice")
-    same = any(_choice_letter(reference) == given for reference in problem.references)
+    letters = [read_choice(normalise(reference)) for reference in problem.references]
+    same = any(letter is not None and letter[0] == given[0] for letter in letters)
     return Verdict(same, Reason.EQUAL if same else Reason.DIFFERENT, extracted=found.text, tier="choice")
-
-
-_CHOICE = re.compile(
-    r"(?:(?:the )?(?:answer|option|choice)(?: is)?:? )?\(?([A-Za-z])(?:$|[).:,\]]|(?= ?[-–]) ?)(.*)",
-    re.IGNORECASE,
-)
-
-
-def _choice_letter(text: str) -> str | None:
-    """Return the letter that a text chooses, an empty string for several, None for none."""
-    match = _CHOICE.fullmatch(normalise(text.strip().strip("*_")))
-    if match is None:
-        return None
-    others = re.findall(r"(?<![\w'’])\(?([A-Z])(?![\w'’])", match[2])
-    if _HEDGE.search(text.lower()) or any(other != match[1].upper() for other in others):
-        return ""
-    return match[1].upper()

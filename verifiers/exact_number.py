@@ -1,17 +1,18 @@
 r"""Tier 2: exact numbers, read with `Fraction` and compared by the reference's form.
 
-Read here: integers of any size, thousands (`1,234` `1 234` `1\,234`), decimals, fractions, mixed
-numbers, percent, currency. Not read here: units, scientific notation, words; further tiers do.
+Read here: integers of any size, thousands (`1,234` `1 234` `1.234.567`), decimals (a comma too),
+repeating decimals, fractions, mixed numbers, percent, currency, scientific notation, `2 million`.
 
-The reference decides the form. An exact reference is met by an equal value, or by a decimal that
-is right in every digit it shows and shows at least six significant ones. A reference that is
-itself a decimal is met by whatever rounds to it. A percent sign matches the fraction that it means
-and the bare number that it prints.
+The reference decides the form. An exact reference is met by an equal value, or, if it is no whole
+number, by a decimal that is right in every digit it shows and shows at least six significant
+ones. A reference that is itself a decimal is met by whatever rounds to it. A percent sign matches
+the fraction that it means and the bare number that it prints.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 
 MAX_CHARS = 1000
 """Longer answers are not evaluated. (Python itself refuses integers over 4,300 digits.)"""
@@ -19,12 +20,8 @@ MAX_CHARS = 1000
 SIGNIFICANT = 6
 """Digits that a decimal must show to stand for an exact value that it does not equal."""
 
-VULGAR = {
-    "½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⅕": "1/5", "⅖": "2/5", "⅗": "3/5",
-    "⅘": "4/5", "⅙": "1/6", "⅚": "5/6", "⅐": "1/7", "⅛": "1/8", "⅜": "3/8", "⅝": "5/8", "⅞": "7/8",
-    "⅑": "1/9", "⅒": "1/10",
-}  # fmt: skip
-"""Fractions that are one character."""
+MAX_EXPONENT = 400
+"""Larger powers of ten are left to the algebra, which never writes them out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,31 +30,54 @@ class Number:
 
     value: Fraction
     decimals: int | None = None
-    """Digits after the point of a decimal; None for integers and fractions."""
+    """Digits after the point of a decimal (fewer than 0: a power of ten); None for exact forms."""
     percent: bool = False
     currency: str = ""
     """`$`, `€`, ... or empty."""
+    digits: int = 0
+    """Significant digits that a decimal shows."""
 
 
-_CURRENCY = {
-    "$": "$", "US$": "$", "USD": "$", "dollar": "$", "dollars": "$",
-    "€": "€", "EUR": "€", "euro": "€", "euros": "€",
-    "£": "£", "GBP": "£", "pound": "£", "pounds": "£",
-    "¥": "¥", "JPY": "¥", "yen": "¥", "₹": "₹", "INR": "₹", "rupee": "₹", "rupees": "₹",
+CURRENCY = {
+    "US$": "$", "$": "$", "USD": "$", "€": "€", "EUR": "€", "£": "£", "GBP": "£", "¥": "¥", "JPY": "¥",
+    "₹": "₹", "INR": "₹", "Rs.": "₹", "Rs": "₹", "₩": "₩", "₽": "₽", "CHF": "CHF", "CAD": "CAD", "AUD": "AUD",
 }  # fmt: skip
-_BEFORE = re.compile(r"^([-+]?)\s*(US\$|[$€£¥₹]|(?:USD|EUR|GBP|JPY|INR)(?=[\s\d]))\s*")
-_AFTER = re.compile(r"\s*(?<![A-Za-z])([€£¥₹]|USD|EUR|GBP|JPY|INR|dollars?|euros?|pounds?|yen|rupees?)$")
-_PERCENT = re.compile(r"\s*(?:%|\bper\s?cent)$")
-_GROUPS = r"[1-9]\d{0,2}(?P<mark>[, _'])\d{3}(?:(?P=mark)\d{3})*"  # NFKC made thin spaces plain
+_SIGNS = "|".join(re.escape(sign) for sign in sorted(CURRENCY, key=len, reverse=True))
+_BEFORE = re.compile(rf"([-+]?)\s*({_SIGNS})(?=[\s\d.,\\(])\s*")
+_AFTER = re.compile(r"\s*(?<![A-Za-z])([$€£¥₹₩₽]|USD|EUR|GBP|JPY|INR|CHF|CAD|AUD)$")
+_PERCENT = re.compile(r"\s*(?:%|\bper\s?cent(?:age)?|\bpercents|\bpct\.?)$", re.IGNORECASE)
+
+_GROUPS = (
+    r"[1-9]\d{0,2}(?:(?P<mark>[, _'])\d{3}(?:(?P=mark)\d{3})*|(?:\.\d{3}){2,}|(?:,\d{2})+,\d{3})"
+)  # NFKC made thin spaces plain; 1.234.567; 1,23,456
 _PLAIN = re.compile(rf"(?P<whole>{_GROUPS}|\d+)?(?:\.(?P<decimals>\d*))?")
-_FRACTION = re.compile(r"(?P<top>[-+]?\d+)\s*/\s*(?P<bottom>[-+]?\d+)")
-_MIXED = re.compile(r"(?P<whole>\d+) (?P<top>[1-9]\d*)/(?P<bottom>\d+)")
+_COMMA = re.compile(r"(?P<whole>0|[1-9]\d{0,2}(?:[. ]\d{3})*|\d+),(?P<decimals>\d+)")
+_REPEATING = re.compile(
+    r"(?P<whole>\d*)\.(?P<decimals>\d*?)(?:\\(?:overline|bar|dot) ?\{?(?P<bar>\d+)\}?|\((?P<round>\d+)\)"
+    r"|(?P<dots>(?P<unit>\d{1,6}?)(?P=unit)+) ?\\ldots)"
+)
+_PART = r"[-+]?\d+"
+_FRACTION = re.compile(
+    rf"(?P<top>{_PART})\s*/\s*(?P<bottom>{_PART})"
+    rf"|\\frac ?\{{ ?(?P<up>{_PART}) ?\}} ?\{{ ?(?P<down>{_PART}) ?\}}"
+)
+_MIXED = re.compile(
+    r"(?P<whole>\d+)(?: and)?(?: (?P<top>[1-9]\d*) ?/ ?(?P<bottom>\d+)"
+    r"| ?\\frac ?\{ ?(?P<up>[1-9]\d*) ?\} ?\{ ?(?P<down>\d+) ?\})"
+)
+_SCIENTIFIC = re.compile(
+    r"(?:(?P<mantissa>\d+(?:\.\d*)?|\.\d+)\s*(?:[eE]|(?:\\times|\\cdot|[*x])\s*10\s*(?:\^|\*\*)\s*)|10\s*(?:\^|\*\*)\s*)"
+    r"(?P<brace>[{(])?\s*(?P<exponent>[-+]?\d{1,9})\s*(?(brace)[)}])"
+)
+_SCALE = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12, "lakh": 5, "crore": 7}
+_SCALED = re.compile(rf"(.*\d)\s*({'|'.join(_SCALE)})s?", re.IGNORECASE)
 
 
 class DivisionByZero(ValueError):
     """The text spells a fraction over zero: no value at all."""
 
 
+@lru_cache(maxsize=4096)
 def read_number(text: str) -> Number | None:
     """Read a normalised text (see `normal_form.py`) as a number; None if it is not one.
 
@@ -66,25 +86,19 @@ def read_number(text: str) -> Number | None:
     """
     if len(text) > MAX_CHARS or not any(c.isdigit() for c in text):
         return None
-    text, currency = _take_currency(text)
+    text, currency = _take_currency(text.removesuffix("^\\circ").rstrip())
     percent = bool(_PERCENT.search(text))
     text = _PERCENT.sub("", text)
     sign, body = _sign(text)
-    if body is None:
-        return None
-    number = _read_unsigned(body)
-    if number is None:
-        return None
-    value, decimals = number
-    return Number(sign * value, decimals, percent, currency)
+    number = _read_unsigned(body) if body is not None else None
+    return None if number is None else replace(number, value=sign * number.value, percent=percent, currency=currency)
 
 
 def _take_currency(text: str) -> tuple[str, str]:
-    before, after = _BEFORE.match(text), _AFTER.search(text)
-    if before:
-        return before.group(1) + text[before.end() :], _CURRENCY[before.group(2)]
-    if after:
-        return text[: after.start()], _CURRENCY[after.group(1)]
+    if before := _BEFORE.match(text):
+        return before[1] + text[before.end() :], CURRENCY[before[2]]
+    if after := _AFTER.search(text):
+        return text[: after.start()], CURRENCY[after[1]]
     return text, ""
 
 
@@ -97,25 +111,50 @@ def _sign(text: str) -> tuple[int, str | None]:
             sign, text = (-sign if text[0] == "-" else sign), text[1:].lstrip()
             if text[:1] in ("-", "+"):
                 return sign, None
-        if text.startswith("(") and text.endswith(")") and not re.search(r"[, ]", text):
+        while text[:1] + text[-1:] in ("()", "{}") and not re.search(r"[, ()]", text[1:-1]):
             text = text[1:-1].strip()
     return sign, text
 
 
-def _read_unsigned(text: str) -> tuple[Fraction, int | None] | None:
+def _read_unsigned(text: str) -> Number | None:
+    if text.isdigit():
+        return Number(Fraction(int(text)))
+    if match := _SCALED.fullmatch(text):
+        number = _read_unsigned(match[1])
+        return None if number is None else _scaled(number, _SCALE[match[2].lower()])
+    if (match := _PLAIN.fullmatch(text)) and (match["whole"] or match["decimals"]):
+        return _decimal(re.sub(r"\D", "", match["whole"] or "0"), match["decimals"] or "")
     if match := _MIXED.fullmatch(text):
-        whole, top, bottom = (int(match[name]) for name in ("whole", "top", "bottom"))
-        return (whole + _over(top, bottom), None) if top < bottom or not bottom else None
+        whole, top, bottom = int(match["whole"]), int(match["top"] or match["up"]), int(match["bottom"] or match["down"])
+        return Number(whole + _over(top, bottom)) if top < bottom or not bottom else None
     if match := _FRACTION.fullmatch(text):
-        return _over(int(match["top"]), int(match["bottom"])), None
-    match = _PLAIN.fullmatch(text)
-    if not match or not (match["whole"] or match["decimals"]):
-        return None
-    whole = re.sub(r"\D", "", match["whole"] or "0")
-    if match["decimals"] is None:
-        return Fraction(int(whole)), None
-    places = len(match["decimals"])
-    return Fraction(int(whole + match["decimals"]), 10**places), places or None
+        return Number(_over(int(match["top"] or match["up"]), int(match["bottom"] or match["down"])))
+    if match := _COMMA.fullmatch(text):
+        return _decimal(re.sub(r"\D", "", match["whole"]), match["decimals"])
+    if (match := _SCIENTIFIC.fullmatch(text)) and abs(int(match["exponent"])) <= MAX_EXPONENT:
+        whole, _, decimals = (match["mantissa"] or "1").partition(".")
+        return _scaled(_decimal(whole or "0", decimals), int(match["exponent"]))
+    if match := _REPEATING.fullmatch(text):
+        return Number(_repeating(match))
+    return None
+
+
+def _decimal(whole: str, decimals: str) -> Number:
+    digits = len((whole + decimals).lstrip("0"))
+    value = Fraction(int((whole or "0") + decimals), 10 ** len(decimals))
+    return Number(value, len(decimals) or None, digits=digits)
+
+
+def _scaled(number: Number, exponent: int) -> Number:
+    value = number.value * Fraction(10) ** exponent
+    return replace(number, value=value, decimals=None if number.decimals is None else number.decimals - exponent)
+
+
+def _repeating(match: re.Match[str]) -> Fraction:
+    whole, lead = int(match["whole"] or 0), match["decimals"]
+    block = match["bar"] or match["round"] or match["unit"]
+    scale = 10 ** len(lead)
+    return whole + Fraction(int(lead or 0), scale) + Fraction(int(block), scale * (10 ** len(block) - 1))
 
 
 def _over(top: int, bottom: int) -> Fraction:
@@ -133,30 +172,29 @@ def same_number(reference: Number, answer: Number) -> bool:
     # One of them is a percentage: as the fraction it means (the bare number was tried above).
     r, a = (n.value / 100 if n.percent else n.value for n in (reference, answer))
     shift = 2 * int(answer.percent)  # 33.3% shows three decimals of the fraction
-    return r == a or _meets(reference, _shifted(answer, shift), r, a)
-
-
-def _shifted(number: Number, places: int) -> Number:
-    """Return the number with its decimal places counted after moving the point."""
-    decimals = number.decimals
-    return Number(number.value, None if decimals is None else max(decimals + places, 0))
+    shifted = None if answer.decimals is None else max(answer.decimals + shift, 0)
+    return r == a or _meets(reference, replace(answer, decimals=shifted), r, a)
 
 
 def _meets(reference: Number, answer: Number, r: Fraction, a: Fraction) -> bool:
     if r == a:
         return True
     if reference.decimals is not None:
-        scale = 10**reference.decimals * (
+        scale = Fraction(10) ** reference.decimals * (
             100 if reference.percent and not answer.percent and r != reference.value else 1
         )
         return abs(r - a) * 2 * scale <= 1
-    if answer.decimals is None or _significant(answer, a) < SIGNIFICANT:
+    return r.denominator != 1 and stands_for(answer, a, r)
+
+
+def stands_for(answer: Number, value: Fraction, exact: Fraction) -> bool:
+    """Whether a decimal shows enough digits of an exact value, each of them right.
+
+    Cut off or rounded, so within one unit of the last place.
+    """
+    if answer.decimals is None or answer.digits < SIGNIFICANT:
         return False
-    # Right in every digit shown: cut off or rounded, so within one unit of the last place.
-    error = (a - r) * 10**answer.decimals
-    return abs(error) * 2 <= 1 or (abs(a) < abs(r) and abs(error) < 1)
-
-
-def _significant(number: Number, value: Fraction) -> int:
-    """Return how many significant digits the spelling shows."""
-    return len(str(abs(int(value * 10 ** (number.decimals or 0)))))
+    error = (value - exact) * Fraction(10) ** answer.decimals
+    if answer.digits >= 15 and abs(value - exact) < abs(exact) * 3 / 10**16:
+        return True  # what a double can hold
+    return abs(error) * 2 <= 1 or (abs(value) < abs(exact) and abs(error) < 1)

@@ -1,34 +1,36 @@
-r"""Finding the final answer in a completion: an ordered list of rules, each of which can be left out.
+r"""Tier 0: finding the final answer in a completion by an ordered list of rules, each of which can be left out.
 
-    answer_tag   the last <answer>...</answer>
-    boxed        the last \boxed{...}; boxes joined by `,` `and` `or` are one list
-    hashes       what follows the last ####, to the end of the line
-    answer_is    what follows the last "the answer is", to the end of the sentence
-    bold         the last **...**
-    last_number  the last number
-    {after: T}   what follows the last T, to the end of the line
-    {regex: R}   the last match of R: its group 1, or the whole
+    answer_tag    the last <answer>...</answer>
+    boxed         the last \boxed{...} or kin; boxes joined by `,` `and` `or` are one list
+    hashes        what follows the last ####, to the end of the line
+    answer_is     what follows the last "the answer is", to the end of the sentence
+    bold          the last **...**
+    last_formula  the last formula in math mode, if no number follows
+    last_number   the last number
+    {after: T}    what follows the last T, to the end of the line
+    {regex: R}    the last match of R: its group 1, or the whole
 
-The first rule that finds something wins; each looks once, from the right. Text inside the thinking
-part never counts. `strict` (for training) takes tag or box only; `lenient` (for evaluation) all.
+The first rule that finds something wins (`extract_rules.py`). Text inside the thinking part never
+counts. `strict` (for training) takes tag or box only; `lenient` (for evaluation) all.
 """
 
 import re
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from ..sandbox.errors import TaskError, UnknownNameError
+from .extract_rules import PLAIN_TEXT, RULES, Find, Rule, boxed, last_match, line_after, tail_of
 from .verdict import Reason
 
 MAX_CHARS = 100_000
 """Only the last so many characters are searched: an answer stands at the end."""
 
 Span = tuple[int, int]
-Rule = Callable[[str], Span | None]
 ExtractSpec = str | Sequence[str | Mapping[str, Any]]
+WHOLE: tuple[str, Rule] = ("whole", lambda text: Find(0, len(text)))
+PRESETS: dict[str, tuple[str, ...]] = {"strict": ("answer_tag", "boxed"), "lenient": tuple(RULES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,133 +44,8 @@ class Extracted:
     """Where it stands in the completion: characters [start, end)."""
     reason: Reason | None = None
     """no_answer or empty, where `text` cannot be judged."""
-
-
-def _answer_tag(text: str) -> Span | None:
-    end = text.rfind("</answer>")
-    # An answer opened after that was cut off: what it would have said is not known.
-    if end < 0 or text.find("<answer>", end) >= 0:
-        return None
-    start = text.rfind("<answer>", 0, end)
-    return (start + len("<answer>"), end) if start >= 0 else None
-
-
-def _boxed(text: str) -> Span | None:
-    """Return the content of the last box; where boxes are joined, from the first to the last."""
-    last = _last_box(text, len(text))
-    if last is None:
-        return None
-    start, end, command = last
-    while (before := _last_box(text, command)) is not None:
-        if not _JOINED.fullmatch(text[before[1] + 1 : command].strip(" \n$")):
-            break
-        start, command = before[0], before[2]
-    return start, end
-
-
-_BOX = re.compile(r"\\f?boxed\s*\{")
-_JOINED = re.compile(r",?\s?(?:and|or)|,|,?\s?\\text\{\s?(?:and|or)\s?\}")
-
-
-def _last_box(text: str, before: int) -> tuple[int, int, int] | None:
-    """Return (content start, content end, command start) of the last box that closes by `before`."""
-    command = before
-    while (command := max(text.rfind("\\boxed", 0, command), text.rfind("\\fboxed", 0, command))) >= 0:
-        match = _BOX.match(text, command)
-        if match is None and re.match(r"\\f?boxed[A-Za-z]", text[command : command + 9]):
-            continue  # another command
-        end = _closing_brace(text, match.end(), before) if match else None
-        # An unclosed last box was cut off: what it would have said is not known.
-        return (match.end(), end, command) if match and end is not None else None
-    return None
-
-
-def _closing_brace(text: str, start: int, stop: int) -> int | None:
-    depth = 1
-    for match in _BRACE.finditer(text, start, stop):
-        brace = match.group()
-        depth += (brace == "{") - (brace == "}")
-        if depth == 0:
-            return match.start()
-    return None
-
-
-_BRACE = re.compile(r"\\[{}\\]|[{}]")
-
-
-def _line_after(marker: str) -> Rule:
-    def find(text: str) -> Span | None:
-        at = text.rfind(marker)
-        if at < 0:
-            return None
-        start = at + len(marker)
-        end = text.find("\n", start)
-        return start, len(text) if end < 0 else end
-
-    return find
-
-
-def _last_match(pattern: str, flags: int = 0) -> Rule:
-    compiled = re.compile(pattern, flags)
-
-    def find(text: str) -> Span | None:
-        last = deque(compiled.finditer(text), maxlen=1)
-        span = last[0].span(1 if compiled.groups else 0) if last else (-1, -1)
-        return span if span[0] >= 0 else None
-
-    return find
-
-
-def _not_a_label(find: Callable[[str], Iterator[re.Match[str]]]) -> Rule:
-    """Take the last match that is not a heading: `**Answer:**`, `#### Final Answer`."""
-
-    def last(text: str) -> Span | None:
-        for match in reversed(list(find(text))):
-            words, after = match[1].strip(), text[match.end() : match.end() + 1]
-            heading = words.endswith(":") or (after in (":", "\n") and re.search(r"\d", words) is None)
-            if not (heading and len(words) > 2):
-                return match.span(1)
-        return None
-
-    return last
-
-
-_NUMBER = re.compile(
-    r"(?:(?<![\w)\]}])[-−–] ?)?[$€£]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?: \d{3}(?!\d))*(?: \d+/\d+|/\d+)?%?"
-)
-
-
-def _last_number(text: str) -> Span | None:
-    """Take the last number with all that is attached to it: a piece of `x^2` would be another."""
-    found = deque(_NUMBER.finditer(text), maxlen=1)
-    if not found:
-        return None
-    start, end = found[0].span()
-    while start > 0 and not text[start - 1].isspace() and text[start - 1] not in "*_([=:,":
-        start -= 1
-    while end < len(text) and not text[end].isspace() and text[end] not in "*_,;:!?":
-        end += 1
-    return start, end
-
-
-_BOLD = re.compile(r"\*\*([^*\n]{1,300})\*\*")
-_HASHES = re.compile(r"####([^\n]*)")
-
-RULES: dict[str, Rule] = {
-    "answer_tag": _answer_tag,
-    "boxed": _boxed,
-    "hashes": _not_a_label(_HASHES.finditer),
-    "answer_is": _last_match(
-        r"\banswer[ *_]{0,9}(?:is|:|=)[ :*_]{0,9}([^\s][^\n]{0,299}?)(?=[.!?]?[ *_]{0,9}(?:\n|$)|[.!?] )",
-        re.IGNORECASE,
-    ),
-    "bold": _not_a_label(_BOLD.finditer),
-    "last_number": _last_number,
-}
-PLAIN_TEXT = ("hashes", "answer_is", "bold", "last_number")
-"""Rules whose find may wear emphasis or end in punctuation."""
-WHOLE: tuple[str, Rule] = ("whole", lambda text: (0, len(text)))
-PRESETS: dict[str, tuple[str, ...]] = {"strict": ("answer_tag", "boxed"), "lenient": tuple(RULES)}
+    closed: bool = True
+    """False where the box or tag was never closed: a text that was cut off may have gone on."""
 
 
 def rules_of(extract: ExtractSpec, where: str = "extract") -> list[tuple[str, Rule]]:
@@ -199,7 +76,7 @@ def _rule(rule: str | Mapping[str, Any], where: str) -> tuple[str, Rule]:
     if not isinstance(value, str) or not value:
         raise TaskError(f"{where}: {kind} needs a text (given: {value!r})")
     try:
-        return f"{kind} {value!r}", _line_after(value) if kind == "after" else _last_match(value)
+        return f"{kind} {value!r}", line_after(value) if kind == "after" else last_match(value)
     except re.error as error:
         raise TaskError(f"{where}: {value!r} is not a regular expression: {error}") from error
 
@@ -226,37 +103,47 @@ def extract_by(rules: Sequence[tuple[str, Rule]], text: str) -> Extracted:
     """Find the final answer by rules that `rules_of` gave."""
     offset = max(0, len(text) - MAX_CHARS, thinking_end(text))
     body = text[offset:]
-    for name, find in rules:
-        span = find(body)
-        if span is None:
+    for name, rule in rules:
+        find = rule(body)
+        if find is None:
             continue
-        if name != "boxed" and name != "whole" and not name.startswith("regex"):
-            span = _inner_box(body, span)
-        found = _unbox_list(body[span[0] : span[1]].strip())
-        found = found.strip("*_ ").rstrip(",;:").strip() if name in PLAIN_TEXT else found
+        if name not in ("boxed", "whole") and not name.startswith("regex"):
+            find = _inner_box(body, find)
+        found = _unbox_list(body[find.start : find.end].strip())
+        if name in PLAIN_TEXT:
+            found = tail_of(found.strip("*_ ").rstrip(",;:").strip()).strip("*_ ").rstrip(",;:")
+        elif not find.closed:
+            found = found.rstrip("*$.").strip()
         reason = None if found else Reason.EMPTY
-        return Extracted(found, name, (span[0] + offset, span[1] + offset), reason)
+        return Extracted(found, name, (find.start + offset, find.end + offset), reason, find.closed)
     return Extracted(None, reason=Reason.NO_ANSWER)
+
+
+_OPENED = re.compile(r"<(think(?:ing)?)>")
+_CLOSED = re.compile(r"</think(?:ing)?>")
 
 
 def thinking_end(text: str) -> int:
     """Return where the thinking part ends: all of the text if `<think>` was never closed."""
-    close = text.rfind("</think>")
-    after = close + len("</think>") if close >= 0 else 0
-    return len(text) if text.find("<think>", after) >= 0 else after
+    if "think" not in text:
+        return 0
+    after = max((match.end() for match in _CLOSED.finditer(text)), default=0)
+    return len(text) if _OPENED.search(text, after) else after
 
 
-def _inner_box(text: str, span: Span) -> Span:
+def _inner_box(text: str, find: Find) -> Find:
     """Return the box inside what a rule found, if there is one: a tag may hold a whole sentence."""
-    inner = _boxed(text[span[0] : span[1]])
-    return span if inner is None else (span[0] + inner[0], span[0] + inner[1])
+    inner = boxed(text[find.start : find.end])
+    if inner is None:
+        return find
+    return Find(find.start + inner.start, find.start + inner.end, find.closed and inner.closed)
 
 
 _BETWEEN = re.compile(
-    r"\}([ $\n]{0,20}(?:,? ?(?:and|or)|,|,? ?\\text\{ ?(?:and|or) ?\})[ $\n]{0,20})\\f?boxed {0,9}\{"
+    r"\}([ $\n]{0,20}(?:,? ?(?:and|or)|,|,? ?\\text ?\{ ?(?:and|or) ?\})?[ $\n]{0,20})\\(?:f?boxed|fbox) {0,9}\{"
 )
 
 
 def _unbox_list(found: str) -> str:
     r"""Drop the box commands between joined boxes: `1}, \boxed{2` is `1, 2`."""
-    return _BETWEEN.sub(r"\1", found)
+    return _BETWEEN.sub(lambda match: match[1] if match[1].strip(" $") else ", ", found)

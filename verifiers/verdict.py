@@ -19,12 +19,15 @@ class Reason(StrEnum):
     EMPTY = "empty"  # found, and nothing in it
     AMBIGUOUS = "ambiguous"  # offers alternatives (`3 or 4`)
     DENIED = "denied"  # denies the value (`not 5`)
+    CONTRADICTS = "contradicts"  # its own parts cannot be true together (`x = 4 = 5`)
+    UNEVALUATED = "unevaluated"  # leaves the work undone (`3 * 6` where 18 is asked)
     UNITS_DIFFER = "units_differ"  # the number fits, its unit does not
     UNPARSABLE_ANSWER = "unparsable_answer"  # cannot mean a value (`1/0`)
     UNPARSABLE_REFERENCE = "unparsable_reference"  # the author's: found when a task is loaded
     TOO_LARGE = "too_large"  # over a cap, not evaluated
     TIMEOUT = "timeout"
     MEMORY = "memory"
+    UNAVAILABLE = "unavailable"  # ours: the worker processes of the last tier are out of order
     UNDECIDED = "undecided"  # no tier could tell
     PASSED = "passed"  # a check other than of an answer: holds
     FAILED = "failed"  # does not hold
@@ -61,6 +64,8 @@ class Verifier:
     name: str
     function: Callable[..., Any]
     is_async: bool = False
+    batch: bool = False
+    """Takes lists and returns a list of the same length."""
     reference_fault: Callable[[str], str | None] | None = None
     """Says why a reference cannot be judged by, or None; asked for every problem at load."""
 
@@ -85,7 +90,9 @@ VERIFIERS = Table(
 )
 
 
-def verifier(name: str, *, reference_fault: Callable[[str], str | None] | None = None) -> Callable[[F], F]:
+def verifier(
+    name: str, *, reference_fault: Callable[[str], str | None] | None = None, batch: bool = False
+) -> Callable[[F], F]:
     """Register a verifier: `(problem, completion, **parameters) -> bool | None | Verdict`.
 
     None means "cannot be judged". Further keyword-only parameters are filled from the task file.
@@ -95,6 +102,8 @@ def verifier(name: str, *, reference_fault: Callable[[str], str | None] | None =
         name: what `use:` in a task says.
         reference_fault: says why a reference cannot be judged by, or None. With it, a problem
             without a usable reference is an error when its task is loaded.
+        batch: the function takes lists of problems and completions and returns a list; an
+            exception in it stands for its row.
 
     Raises:
         RewardError: the name is taken elsewhere.
@@ -104,7 +113,7 @@ def verifier(name: str, *, reference_fault: Callable[[str], str | None] | None =
 
     def register(function: F) -> F:
         built_in = VERIFIERS.builtin.get(name) == f"{function.__module__}:{function.__name__}"
-        made = Verifier(name, function, inspect.iscoroutinefunction(function), reference_fault)
+        made = Verifier(name, function, inspect.iscoroutinefunction(function), batch, reference_fault)
         function.markscheme_component = made  # pyright: ignore[reportFunctionMemberAccess]
         if not built_in:
             VERIFIERS.register(name, function)

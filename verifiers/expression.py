@@ -1,0 +1,440 @@
+r"""Tier 4, reading: a parser of LaTeX and plain formulas to a small tree.
+
+Own grammar, no evaluation: text of a model never reaches `eval`, `parse_expr` or string `sympify`.
+Size is capped while reading: characters, tokens, depth. Implicit products bind like explicit ones
+(`1/2x` is `x/2`), a function takes the factors behind it (`\sin 2x`), and runs of four letters or
+more that are no function are one name, so that anagrams are not equal.
+"""
+
+import re
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+MAX_CHARS = 1000
+MAX_TOKENS = 500
+MAX_DEPTH = 40
+
+
+class Unreadable(ValueError):
+    """The text is no formula of this grammar."""
+
+
+class TooLarge(Exception):
+    """The text, or evaluating it, passes a cap."""
+
+
+class Node(NamedTuple):
+    """A node: `num` (value: Fraction), `sym` and `const` (value: name), `add` `mul` `div` `pow` `neg`
+    `fact` `binom` `abs` `root` (value: degree) and `call` (value: the function's name)."""
+
+    op: str
+    args: tuple["Node", ...] = ()
+    value: Any = None
+
+
+FUNCTIONS = {
+    "sin": "sin", "cos": "cos", "tan": "tan", "sec": "sec", "csc": "csc", "cosec": "csc", "cot": "cot", "tg": "tan", "ctg": "cot",
+    "arcsin": "asin", "arccos": "acos", "arctan": "atan", "asin": "asin", "acos": "acos", "atan": "atan", "arctg": "atan",
+    "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "coth": "coth", "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh",
+    "ln": "ln", "log": "log", "lg": "log", "exp": "exp", "floor": "floor", "ceil": "ceil", "abs": "abs", "sgn": "sign",
+    "sign": "sign", "min": "min", "max": "max", "gcd": "gcd", "lcm": "lcm", "Gamma": "gamma", "arccot": "acot", "Re": "re", "Im": "im",
+}  # fmt: skip
+_INVERSE = {"sin": "asin", "cos": "acos", "tan": "atan", "sinh": "asinh", "cosh": "acosh", "tanh": "atanh", "cot": "acot"}
+CONSTANTS = {"pi": "pi", "e": "e", "i": "i", "infty": "inf", "inf": "inf", "infinity": "inf", "oo": "inf"}
+_GREEK = frozenset(
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi psi omega"
+    " Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell hbar aleph prime".split()
+)
+_MARKS = frozenset(r"\overline \bar \vec \hat \tilde \overrightarrow \overleftrightarrow \widehat \mathbb \underline \dot \ddot".split())
+_UNEVALUATED = frozenset(
+    r"\sum \int \iint \oint \prod \lim \partial \nabla \ldots \forall \exists \begin \pmod \bmod \mod \to \Rightarrow".split()
+)
+
+_TOKENS = re.compile(
+    r"\s*(?:(?P<num>\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)|(?P<cmd>\\[A-Za-z]+|\\.)|(?P<word>[A-Za-z]+)"
+    r"|(?P<op>\*\*|[-+*/^_!%'|(){}\[\],]))"
+)
+
+
+def tokens_of(text: str) -> list[tuple[str, str]]:
+    """Return (kind, text) pairs.
+
+    Raises:
+        TooLarge: over a cap. Unreadable: a character that no formula has.
+    """
+    if len(text) > MAX_CHARS:
+        raise TooLarge(f"{len(text)} characters")
+    found, at = [], 0
+    text = text.rstrip()
+    while at < len(text):
+        match = _TOKENS.match(text, at)
+        if match is None:
+            raise Unreadable(f"{text[at]!r} at {at}")
+        kind = match.lastgroup or ""
+        found.append((kind, match[kind]))
+        at = match.end()
+    if len(found) > MAX_TOKENS:
+        raise TooLarge(f"{len(found)} tokens")
+    return found
+
+
+@lru_cache(maxsize=4096)
+def parse(text: str) -> Node:
+    """Return the tree of a normalised formula.
+
+    Raises:
+        Unreadable: it is no formula. TooLarge: it passes a cap.
+    """
+    parser = _Parser(tokens_of(text))
+    try:
+        node = parser.sum()
+    except RecursionError:
+        raise TooLarge("nested too deeply") from None
+    if parser.peek() != ("", ""):
+        raise Unreadable(f"unexpected {parser.peek()[1]!r}")
+    return node
+
+
+_END = ("", "")
+_ONE, _PI = Node("num", value=Fraction(1)), Node("const", value="pi")
+_SEVERAL = ("min", "max", "gcd", "lcm")
+"""Functions of more than one argument."""
+
+
+class _Parser:
+    """Recursive descent over the tokens; one method a level of precedence."""
+
+    def __init__(self, tokens: list[tuple[str, str]]):
+        self.tokens = tokens[::-1]  # the next one is last
+        self.depth = 0
+        self.bars = 0
+
+    def peek(self) -> tuple[str, str]:
+        return self.tokens[-1] if self.tokens else _END
+
+    def take(self) -> str:
+        if not self.tokens:
+            raise Unreadable("it ends too early")
+        return self.tokens.pop()[1]
+
+    def expect(self, *wanted: str) -> None:
+        found = self.take()
+        if found not in wanted:
+            raise Unreadable(f"expected {wanted[0]!r}, found {found!r}")
+
+    def sum(self) -> Node:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise TooLarge("nested too deeply")
+        terms = [self.product()]
+        while self.peek()[1] in ("+", "-"):
+            sign = self.take()
+            term = self.product()
+            terms.append(Node("neg", (term,)) if sign == "-" else term)
+        self.depth -= 1
+        return terms[0] if len(terms) == 1 else Node("add", tuple(terms))
+
+    def product(self) -> Node:
+        """Return a chain of factors, explicit and implicit; `a/b*c` goes from left to right."""
+        if self.peek()[1] in ("+", "-"):
+            sign = self.take()
+            self.depth += 1
+            if self.depth > MAX_DEPTH:
+                raise TooLarge("nested too deeply")
+            node = self.product()
+            self.depth -= 1
+            return Node("neg", (node,)) if sign == "-" else node
+        node = self.power()
+        while True:
+            kind, token = self.peek()
+            if token in ("*", r"\cdot", r"\times", r"\ast"):
+                self.take()
+                node = _mul(node, self.signed())
+            elif token in ("/", r"\div", r"\over"):
+                self.take()
+                node = Node("div", (node, self.signed()))
+            elif self.starts_factor(kind, token):
+                node = self.juxtaposed(node)
+            else:
+                return node
+
+    def signed(self) -> Node:
+        if self.peek()[1] in ("+", "-"):
+            sign = self.take()
+            node = self.power()
+            return Node("neg", (node,)) if sign == "-" else node
+        return self.power()
+
+    def starts_factor(self, kind: str, token: str) -> bool:
+        if kind in ("num", "word"):
+            return True
+        if token == "|":
+            return self.bars == 0
+        if kind == "cmd":
+            return token not in (r"\}", r"\rfloor", r"\rceil", r"\rangle", r"\choose", r"\over", r"\%", r"\\")
+        return token in ("(", "[", "{")
+
+    def juxtaposed(self, left: Node) -> Node:
+        r"""Return a product without a sign; `3\frac{1}{2}` and `3 1/2` are mixed numbers."""
+        kind, token = self.peek()
+        whole = left.op == "num" and left.value.denominator == 1
+        if whole and token == r"\frac":
+            right = self.power()
+            top_bottom = [arg.value for arg in right.args if arg.op == "num"]
+            if right.op == "div" and len(top_bottom) == 2 and 0 < top_bottom[0] < top_bottom[1]:
+                return Node("num", value=left.value + top_bottom[0] / top_bottom[1])
+            return _mul(left, right)
+        if whole and kind == "num" and len(self.tokens) >= 3 and self.tokens[-2][1] == "/" and self.tokens[-3][0] == "num":
+            top, _, bottom = Fraction(self.take().replace(",", "")), self.take(), Fraction(self.take().replace(",", ""))
+            if 0 < top < bottom:
+                return Node("num", value=left.value + top / bottom)
+            raise Unreadable("two numbers side by side")
+        if kind == "num" and left.op == "num":
+            raise Unreadable("two numbers side by side")
+        return _mul(left, self.power())
+
+    def power(self) -> Node:
+        base = self.atom()
+        while True:
+            token = self.peek()[1]
+            if token == "!":
+                self.take()
+                base = Node("fact", (base,), self.double_mark())
+            elif token in ("%", r"\%"):
+                self.take()
+                base = Node("div", (base, Node("num", value=Fraction(100))))
+            elif token == "'":
+                self.take()
+                if base.op != "sym":
+                    raise Unreadable("a prime behind what is no name")
+                base = Node("sym", value=base.value + "'")
+            elif token in ("^", "**"):
+                self.take()
+                if self.peek()[1] == r"\circ":
+                    self.take()
+                    base = Node("mul", (base, Node("div", (Node("const", value="pi"), Node("num", value=Fraction(180))))))
+                else:
+                    base = Node("pow", (base, self.exponent()))
+            elif token == "_" and base.op == "sym":
+                base = self.subscript(base)
+            else:
+                return base
+
+    def double_mark(self) -> int:
+        if self.peek()[1] == "!":
+            self.take()
+            return 2
+        return 1
+
+    def exponent(self) -> Node:
+        """Return an exponent: a group, or one signed factor; `2^-1`, `x^10`, `2^{3^2}`, `e^x y`."""
+        if self.peek()[1] in ("+", "-"):
+            sign = self.take()
+            inner = self.exponent()
+            return Node("neg", (inner,)) if sign == "-" else inner
+        kind, token = self.peek()
+        if kind == "word" and token not in FUNCTIONS and len(token) > 1:  # x^ab is x^a b in LaTeX
+            self.take()
+            self.tokens.append(("word", token[1:]))
+            self.tokens.append(("word", token[0]))
+        node = self.atom()
+        if self.peek()[1] in ("^", "**"):
+            self.take()
+            node = Node("pow", (node, self.exponent()))
+        return node
+
+    def subscript(self, base: Node) -> Node:
+        self.expect("_")
+        kind, token = self.peek()
+        if token == "{":
+            self.take()
+            inside = []
+            while self.peek()[1] != "}":
+                inside.append(self.take())
+            self.take()
+            return Node("sym", value=f"{base.value}_{''.join(inside)}")
+        if kind not in ("num", "word", "cmd"):
+            raise Unreadable("an empty subscript")
+        token = self.take()
+        if kind == "word" and len(token) > 1:
+            self.tokens.append(("word", token[1:]))
+            token = token[0]
+        return Node("sym", value=f"{base.value}_{token}")
+
+    def atom(self) -> Node:
+        kind, token = self.peek()
+        if kind == "num":
+            return Node("num", value=Fraction(self.take().replace(",", "")))
+        if kind == "word":
+            return self.word()
+        if kind == "cmd":
+            return self.command()
+        if token in ("(", "[", "{"):
+            return self.group()
+        if token == "|":
+            return self.absolute("|")
+        raise Unreadable(f"unexpected {token!r}" if token else "it ends too early")
+
+    def group(self) -> Node:
+        opening = self.take()
+        bars, self.bars = self.bars, 0
+        node = self.sum()
+        if opening == "{" and self.peek()[1] in (r"\choose", r"\over"):
+            token = self.take()
+            node = Node("binom" if token == r"\choose" else "div", (node, self.sum()))
+        self.bars = bars
+        self.expect({"(": ")", "[": "]", "{": "}"}[opening])
+        return node
+
+    def absolute(self, closing: str) -> Node:
+        self.take()
+        self.bars += 1
+        node = self.sum()
+        self.bars -= 1
+        self.expect(closing)
+        return Node("abs", (node,))
+
+    def word(self) -> Node:
+        """Return a function, a constant or a name; `xy` is a product, `apples` one name."""
+        token = self.take()
+        if token in FUNCTIONS:
+            return self.function(FUNCTIONS[token])
+        if token in ("sqrt", "cbrt"):
+            return Node("root", (self.argument(),), 2 if token == "sqrt" else 3)
+        if token in CONSTANTS:
+            return Node("const", value=CONSTANTS[token])
+        if token in _GREEK:
+            return Node("sym", value=token)
+        if len(token) == 1:
+            if token in "fg" and self.peek()[1] == "(":
+                return Node("call", (self.group(),), f"{token}()")
+            return Node("sym", value=token)
+        for length in range(min(len(token) - 1, 6), 1, -1):  # `xsin`, `pir`: a known name at the front
+            head = token[:length]
+            if head in FUNCTIONS or head in ("sqrt", "pi"):
+                self.tokens.append(("word", token[length:]))
+                self.tokens.append(("word", head))
+                return self.atom()
+        if len(token) > 3:
+            return Node("sym", value=token)
+        self.tokens.append(("word", token[1:]))
+        self.tokens.append(("word", token[0]))
+        return self.atom()
+
+    def command(self) -> Node:
+        token = self.take()
+        name = token[1:]
+        if token == r"\frac":
+            top = self.latex_argument(digits=True)
+            return Node("div", (top, self.latex_argument(digits=True)))
+        if token == r"\sqrt":
+            degree = 2
+            if self.peek()[1] == "[":
+                self.take()
+                degree = self.sum()
+                self.expect("]")
+                degree = int(degree.value) if degree.op == "num" and degree.value.denominator == 1 else degree
+            return Node("root", (self.latex_argument(),), degree)
+        if token == r"\binom":
+            top = self.latex_argument(digits=True)
+            return Node("binom", (top, self.latex_argument(digits=True)))
+        if name in FUNCTIONS:
+            return self.function(FUNCTIONS[name])
+        if name in CONSTANTS:
+            return Node("const", value=CONSTANTS[name])
+        if token in (r"\lfloor", r"\lceil"):
+            node = self.sum()
+            self.expect(r"\rfloor" if token == r"\lfloor" else r"\rceil")
+            return Node("call", (node,), "floor" if token == r"\lfloor" else "ceil")
+        if token == r"\{":
+            node = self.sum()
+            self.expect(r"\}")
+            return node
+        if token == r"\|":
+            self.tokens.append(("cmd", token))
+            return self.absolute(r"\|")
+        if token in _MARKS:
+            return Node("sym", value=f"{token}{{{self.raw_argument()}}}")
+        if token in _UNEVALUATED or name not in _GREEK:
+            raise Unreadable(f"{token} is not read here")
+        return Node("sym", value=name)
+
+    def raw_argument(self) -> str:
+        if self.peek()[1] != "{":
+            return self.take()
+        self.take()
+        inside = []
+        while self.peek()[1] != "}":
+            inside.append(self.take())
+        self.take()
+        return "".join(inside)
+
+    def latex_argument(self, *, digits: bool = False) -> Node:
+        r"""Return what LaTeX takes as one argument: a group, or one letter.
+
+        With `digits` one digit, as LaTeX does (`\binom52`); `\sqrt12` is nearly always meant as 12.
+        """
+        kind, token = self.peek()
+        if token in ("{", "("):
+            return self.group()
+        word = kind == "word" and token not in FUNCTIONS and token not in CONSTANTS
+        if len(token) > 1 and (word or (digits and token.isdigit())):
+            self.take()
+            self.tokens.append((kind, token[1:]))
+            self.tokens.append((kind, token[0]))
+        if digits and kind == "num":
+            return Node("num", value=Fraction(self.take()))
+        return self.atom()
+
+    def function(self, name: str) -> Node:
+        r"""Return a call: `\sin x`, `\sin^2 x`, `\sin^{-1} x`, `\log_2 8`, `\gcd(a, b)`."""
+        base: Node | None = None
+        power: Node | None = None
+        for _ in range(2):
+            if self.peek()[1] == "_" and name in ("log", "ln"):
+                self.take()
+                base = self.latex_argument() if self.peek()[1] == "{" else self.atom()
+            elif self.peek()[1] in ("^", "**"):
+                self.take()
+                power = self.exponent()
+        if name in _SEVERAL:
+            return Node("call", self.arguments(), name)
+        argument = self.argument()
+        inverse = power is not None and power.op == "neg" and power.args[0] == _ONE and name in _INVERSE
+        node = Node("call", (argument,), _INVERSE[name] if inverse else name)
+        if name == "abs":
+            node = Node("abs", (argument,))
+        if base is not None:
+            node = Node("div", (Node("call", (argument,), "ln"), Node("call", (base,), "ln")))
+        return node if power is None or inverse else Node("pow", (node, power))
+
+    def arguments(self) -> tuple[Node, ...]:
+        self.expect("(", r"\{")
+        found = [self.sum()]
+        while self.peek()[1] == ",":
+            self.take()
+            found.append(self.sum())
+        self.expect(")", r"\}")
+        return tuple(found)
+
+    def argument(self) -> Node:
+        r"""Return a function's argument: one bracket, or the factors up to a sign or a function."""
+        kind, token = self.peek()
+        if token in ("(", "[", "{", "|"):
+            return self.atom()
+        node = self.power() if token not in ("-",) else self.signed()
+        while True:
+            kind, token = self.peek()
+            named = token.removeprefix("\\") in FUNCTIONS or token in ("sqrt",)
+            if kind in ("num", "word", "cmd") and self.starts_factor(kind, token) and not named:
+                node = self.juxtaposed(node)
+            elif token == "/" and _PI in (node, *node.args):  # sin 3pi/2
+                self.take()
+                node = Node("div", (node, self.power()))
+            else:
+                return node
+
+
+def _mul(left: Node, right: Node) -> Node:
+    return Node("mul", (*left.args, right)) if left.op == "mul" else Node("mul", (left, right))
