@@ -12,7 +12,8 @@ from ..tasks.schema import RewardEntry, Task
 from ..verifiers.extract import rules_of
 from ..verifiers.verdict import Verifier
 from .column import Term
-from .component import find_component, range_of, typed_parameters
+from .component import Component, find_component, range_of, typed_parameters
+from .deadline import Address, address_of
 
 COMPOSITES = ("cascade", "any_of", "ensemble")
 REDUCTIONS = ("mean", "median", "min")
@@ -94,11 +95,7 @@ def _node(task: Task, name: str, entry: RewardEntry, keys: tuple[str | int, ...]
         rules_of(given["extract"], task.where(*keys, "extract"))
     elif "extract" in (getattr(component.function, "__kwdefaults__", None) or {}):
         given = {**given, "extract": task.extract}  # the task's own policy, unless the entry has one
-    if entry.timeout_s is not None and (not component.is_async or getattr(component, "batch", False)):
-        raise TaskError(
-            f"{task.where(*keys, 'timeout_s')}: {entry.use!r} is not an asynchronous per-sample"
-            " function; only those can be stopped in time so far"
-        )
+    address = _address(task, entry, component, task.where(*keys, "timeout_s"))
     parameters = typed_parameters(component, given, where)
     bounds = _clipped(range_of(component), entry.clip, task.where(*keys, "clip"))
     _check_worth(task, name, entry, bounds, keys)
@@ -111,7 +108,17 @@ def _node(task: Task, name: str, entry: RewardEntry, keys: tuple[str | int, ...]
         entry.timeout_s,
         dict(entry.on_failure),
         where,
+        address,
     )
+
+
+def _address(task: Task, entry: RewardEntry, component: Component, where: str) -> Address | None:
+    """Return where a worker process finds a synchronous function that has a deadline."""
+    if entry.timeout_s is None or (component.is_async and not component.batch):
+        return None
+    if component.is_async:
+        raise TaskError(f"{where}: {entry.use!r} takes a batch asynchronously; give it a deadline of its own")
+    return address_of(task, entry.use, component, where)
 
 
 def _check_worth(

@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..sandbox.errors import InfraError, RewardError
+from ..sandbox.errors import DeadlineError, InfraError, MemoryLimitError, RewardError
 from ..tasks.problem import Completion, Problem
 from ..verifiers.verdict import Reason, Verdict, Verifier
 from .component import Component, range_of
+from .deadline import Address, run_batch, run_each
 from .loop import run_all
 from .score import COMPLETIONS_FAULT, STATUS_OF_REASON, Part, Score, Status
 
@@ -23,7 +24,7 @@ ATTEMPTS = 2
 
 _REASONS = {True: Reason.PASSED, False: Reason.FAILED, None: Reason.UNDECIDED}
 _OK, _ABSTAIN, _BUG = Status.OK, Status.ABSTAIN, Status.BUG
-_PLACE_FAULTS = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+_OTHER_FAULTS = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, DeadlineError)
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Term:
     timeout_s: float | None = None
     on_failure: dict[str, float | str] = field(default_factory=dict)
     where: str = ""
+    address: Address | None = None
+    """Where a worker process finds the function, if it is synchronous and has a deadline."""
 
 
 def run_column(
@@ -80,6 +83,14 @@ def _call(term: Term, problems: Sequence[Problem], completions: Sequence[Complet
             lambda p=p, c=c: function(p, c, **parameters) for p, c in zip(problems, completions, strict=True)
         ]
         return _retried(len(calls), lambda rows: run_all([calls[i] for i in rows], term.timeout_s))
+    if term.address is not None and term.timeout_s is not None:
+        where, limit = term.address, term.timeout_s
+        return _retried(
+            len(completions),
+            lambda rows: run_each(
+                where, parameters, limit, [problems[i] for i in rows], [completions[i] for i in rows]
+            ),
+        )
     return _retried(
         len(completions), lambda rows: _run_each(function, parameters, problems, completions, rows)
     )
@@ -119,6 +130,9 @@ def _call_batch(term: Term, problems: Sequence[Problem], completions: Sequence[C
     lists = list(problems), list(completions)
     if term.component.is_async:
         result = _retried(1, lambda _: run_all([lambda: function(*lists, **parameters)], None))[0]
+    elif term.address is not None and term.timeout_s is not None:
+        where, limit = term.address, term.timeout_s
+        result = _retried(1, lambda _: [run_batch(where, parameters, limit, *lists)])[0]
     else:
         result = _retried(1, lambda _: _run_each(function, parameters, lists[:1], lists[1:], [0]))[0]
     if isinstance(result, BaseException):
@@ -140,11 +154,13 @@ def _call_batch(term: Term, problems: Sequence[Problem], completions: Sequence[C
 
 def _is_infra(result: Any) -> bool:
     """Whether a failure is ours: said so, or of the network; a missing file is the author's."""
-    return isinstance(result, InfraError | OSError) and not isinstance(result, _PLACE_FAULTS)
+    return isinstance(result, InfraError | OSError) and not isinstance(result, _OTHER_FAULTS)
 
 
 def _from_exception(error: BaseException) -> Part:
     status = Status.INFRA_ERROR if _is_infra(error) else _BUG
+    if isinstance(error, DeadlineError | MemoryLimitError):  # in a worker process: the completion's fault
+        status = Status.TIMEOUT if isinstance(error, DeadlineError) else Status.MEMORY
     lines = traceback.format_exception(type(error), error, error.__traceback__)
     return Part(
         None,

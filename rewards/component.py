@@ -85,6 +85,15 @@ def find_component(task: Task, use: str, where: str) -> Component:
         UnknownNameError: no such name. TaskError: the thing named is not decorated.
     """
     found = resolve(use, [REWARDS, VERIFIERS], folder=task.folder, where=where, allow_code=task.allow_code)
+    return component_of(found, use, where)
+
+
+def component_of(found: Any, use: str, where: str) -> Component:
+    """Return the component that a resolved thing is, or that its decorator left on it.
+
+    Raises:
+        TaskError: it is none.
+    """
     component = (
         found if isinstance(found, Reward | Verifier) else getattr(found, "markscheme_component", None)
     )

@@ -41,6 +41,8 @@ serve(socket.socket(fileno={fd}))
 class _Worker:
     pid: int
     channel: socket.socket
+    server: int
+    """The process that forked it and will reap it."""
     row: int = -1
     """The call it is at."""
     deadline: float = 0.0
@@ -119,6 +121,9 @@ class Pool:
                     return self._fork()
                 except (OSError, struct.error, IndexError):
                     self._forget()  # the server has died, and its workers with it: once more
+                    if self._server is not None:
+                        self._server.kill()
+                        self._server.wait()
                     return self._fork()
         except (OSError, struct.error, IndexError) as error:
             self._room.release()
@@ -130,7 +135,8 @@ class Pool:
         assert self._control is not None
         send(self._control, ("fork", None))
         body, descriptors, _, _ = socket.recv_fds(self._control, 8, 1)
-        return _Worker(struct.unpack("!Q", body)[0], socket.socket(fileno=descriptors[0]))
+        assert self._server is not None
+        return _Worker(struct.unpack("!Q", body)[0], socket.socket(fileno=descriptors[0]), self._server.pid)
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
@@ -181,13 +187,15 @@ class Pool:
             self._kill(worker)
 
     def _kill(self, worker: _Worker) -> None:
-        """End a worker. Its server has not reaped it yet, so its pid cannot be another's."""
-        if worker.pid:
-            with self._lock:
-                with suppress(ProcessLookupError):
-                    os.kill(worker.pid, signal.SIGKILL)
-                with suppress(OSError):
-                    if self._control is not None:
+        """End a worker. Its server has not reaped it yet, so its pid cannot be another's.
+
+        One whose server has died went with it.
+        """
+        with self._lock:
+            if worker.pid and self._control is not None and self._server is not None:
+                if worker.server == self._server.pid:
+                    with suppress(OSError):
+                        os.kill(worker.pid, signal.SIGKILL)
                         send(self._control, ("reap", worker.pid))
         worker.pid, worker.row = 0, -1
 

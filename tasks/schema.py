@@ -123,7 +123,8 @@ class RewardEntry(BaseModel):
     of: tuple["str | RewardEntry", ...] = ()
     """Members of cascade | any_of | ensemble: entries' names, components or inline entries."""
     timeout_s: float | None = Field(default=None, gt=0)
-    """Deadline for one completion, in seconds; asynchronous functions only."""
+    """Deadline for one completion, in seconds. A synchronous function then runs in a worker process
+    that is killed when the time is up."""
     on_failure: dict[str, float | Literal["leave_out", "stop"]] = Field(default_factory=dict)
     """What a failure is worth, by status: a number, `leave_out` or `stop`."""
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from markscheme.tasks import Completion, Task
+from markscheme.tasks import Completion, Problem, Task
+from markscheme.verifiers import Verdict, extract_answer, verifier, verify_answer
 
 ROOT = Path(__file__).resolve().parent.parent
 MakeTask = Callable[..., Task]
@@ -12,6 +13,15 @@ MakeTask = Callable[..., Task]
 def boxed(answer: str, thought: str = "so") -> Completion:
     """A completion in the usual form."""
     return Completion(f"<think>{thought}</think>\\boxed{{{answer}}}")
+
+
+@verifier("doubtful")
+def doubtful(problem: Problem, completion: Completion, *, extract: str = "strict") -> bool | None | Verdict:
+    """As `answer`, but one that cannot tell where the answer has a letter in it."""
+    found = extract_answer(completion.text, extract=extract)
+    if found.text is not None and any(c.isalpha() for c in found.text):
+        return None
+    return verify_answer(problem.references, completion.text, extract=extract)
 
 
 def small_policy(folder: Path, architecture: str = "llama", *, chat: bool = False, **changes: object) -> Path:

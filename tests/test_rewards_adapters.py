@@ -19,7 +19,7 @@ def clean_table() -> Iterator[None]:
 
 
 def test_as_trl_marks_as_we_do() -> None:
-    scheme = MarkScheme(load_task("gsm8k"))
+    scheme = MarkScheme(load_task("gsm8k", overrides=["rewards.correct.use=doubtful"]))
     texts = [boxed("4").text, boxed("5").text, "none", boxed("x+1").text]
     (function,) = scheme.as_trl()
     logged: dict[str, float] = {}
@@ -47,7 +47,7 @@ def test_as_trl_counts_what_the_template_opened() -> None:
 
 
 def test_as_verl_has_the_same_keys_for_every_row() -> None:
-    compute_score = MarkScheme(load_task("gsm8k")).as_verl()
+    compute_score = MarkScheme(load_task("gsm8k", overrides=["rewards.correct.use=doubtful"])).as_verl()
     rows = [
         compute_score("gsm8k", text, "4", {"split": "train"})
         for text in (boxed("4").text, "none", boxed("x+1").text)

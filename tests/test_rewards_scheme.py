@@ -179,12 +179,10 @@ def test_a_deadline_stops_asynchronous_functions(make_task: MakeTask) -> None:
 
     score = score_one(make_task("rewards: {a: {use: slow, timeout_s: 0.01}}"), Completion("x"))
     assert (score.value, score.status) == (None, "infra_error")
-    with pytest.raises(TaskError, match="not an asynchronous"):
-        MarkScheme(make_task("rewards: {a: {use: answer, timeout_s: 1}}"))
 
 
 def test_whose_fault_decides_what_a_failure_means(make_task: MakeTask) -> None:
-    plain = "rewards: {correct: {use: answer}}"
+    plain = "rewards: {correct: {use: doubtful}}"
     missing, undecided = Completion("no answer"), boxed("x+1")
     assert (score_one(make_task(plain), missing).value, score_one(make_task(plain), missing).status) == (
         0.0,
@@ -193,14 +191,14 @@ def test_whose_fault_decides_what_a_failure_means(make_task: MakeTask) -> None:
     left_out = score_one(make_task(plain), undecided)
     assert (left_out.value, left_out.status) == (None, "abstain")
     assert score_one(make_task(plain), boxed("4/0")).status == "unparsable"
-    worth = make_task("rewards: {correct: {use: answer, on_failure: {abstain: 0.5, no_answer: leave_out}}}")
+    worth = make_task("rewards: {correct: {use: doubtful, on_failure: {abstain: 0.5, no_answer: leave_out}}}")
     assert score_one(worth, undecided).value == 0.5
     assert score_one(worth, missing).value is None
-    stop = make_task("rewards: {correct: {use: answer, on_failure: {abstain: stop}}}")
+    stop = make_task("rewards: {correct: {use: doubtful, on_failure: {abstain: stop}}}")
     with pytest.raises(RewardError, match="on_failure says stop"):
         score_one(stop, undecided)
     with pytest.raises(TaskError, match="outside the range"):
-        MarkScheme(make_task("rewards: {correct: {use: answer, on_failure: {timeout: -1}}}"))
+        MarkScheme(make_task("rewards: {correct: {use: doubtful, on_failure: {timeout: -1}}}"))
 
 
 def test_a_gate_pays_only_together_with_the_other(make_task: MakeTask) -> None:
@@ -211,7 +209,7 @@ def test_a_gate_pays_only_together_with_the_other(make_task: MakeTask) -> None:
         calls.append(completion.text)
         return 0.0 if "short" in completion.text else 1.0
 
-    task = make_task("rewards: {bonus: {use: costly, weight: 0.5, when: correct}, correct: {use: answer}}")
+    task = make_task("rewards: {bonus: {use: costly, weight: 0.5, when: correct}, correct: {use: doubtful}}")
     completions = [boxed("4"), boxed("5"), boxed("x+1"), boxed("x+1", "short")]
     right, wrong, unknown, unknown_but_nothing = MarkScheme(task).score([Q] * 4, completions)
     assert right.value == 1.5
@@ -246,9 +244,9 @@ def test_weights_follow_the_step(make_task: MakeTask) -> None:
 
 
 def test_watched_entries_are_scored_and_never_count(make_task: MakeTask) -> None:
-    task = make_task("rewards: {box: {use: boxed}}\nwatch: answer")
+    task = make_task("rewards: {box: {use: boxed}}\nwatch: doubtful")
     score = score_one(task, boxed("5"))
-    assert (score.value, score.parts["answer"].value, score.parts["answer"].weight) == (1.0, 0.0, 0.0)
+    assert (score.value, score.parts["doubtful"].value, score.parts["doubtful"].weight) == (1.0, 0.0, 0.0)
     undecided = score_one(task, boxed("x+1"))
     assert (undecided.value, undecided.status) == (1.0, "ok")
     with pytest.raises(TaskError, match="only watched"):
@@ -271,21 +269,21 @@ def test_a_cascade_asks_on_only_where_it_could_not_tell(make_task: MakeTask) -> 
         asked.append(completion.text)
         return True
 
-    task = make_task("rewards: {correct: {use: cascade, of: [answer, dear]}}")
+    task = make_task("rewards: {correct: {use: cascade, of: [doubtful, dear]}}")
     scores = MarkScheme(task).score([Q] * 3, [boxed("4"), boxed("5"), boxed("x+1")])
     assert [s.value for s in scores] == [1.0, 0.0, 1.0]
-    assert [(s.parts["correct"].detail or {})["decided_by"] for s in scores] == ["answer", "answer", "dear"]
+    assert [(s.parts["correct"].detail or {})["decided_by"] for s in scores] == ["doubtful", "doubtful", "dear"]
     assert asked == [boxed("x+1").text]
     assert MarkScheme(task).is_right(scores[2]) is True
 
 
 def test_any_of_and_ensemble(make_task: MakeTask) -> None:
-    either = make_task("rewards: {correct: {use: any_of, of: [answer, {use: regex, pattern: four}]}}")
+    either = make_task("rewards: {correct: {use: any_of, of: [doubtful, {use: regex, pattern: four}]}}")
     completions = [boxed("4"), Completion("four"), Completion("five"), boxed("x+1"), boxed("x+1", "four")]
     assert [s.value for s in MarkScheme(either).score([Q] * 5, completions)] == [1.0, 1.0, 0.0, None, 1.0]
-    mean = make_task("rewards: {all: {use: ensemble, of: [answer, boxed, think_answer]}}")
+    mean = make_task("rewards: {all: {use: ensemble, of: [doubtful, boxed, think_answer]}}")
     assert [score_one(mean, c).value for c in (boxed("4"), boxed("5"))] == pytest.approx([1.0, 2 / 3])
-    least = make_task("rewards: {all: {use: ensemble, reduce: min, of: [answer, boxed]}}")
+    least = make_task("rewards: {all: {use: ensemble, reduce: min, of: [doubtful, boxed]}}")
     assert score_one(least, boxed("5")).value == 0.0
     assert score_one(mean, boxed("x+1")).value is None
 
@@ -438,7 +436,7 @@ def test_two_tasks_files_may_use_the_same_names(make_task: MakeTask, tmp_path: P
 
 def test_a_gate_opens_only_for_what_is_right(make_task: MakeTask) -> None:
     """Also where `on_failure` gives an undecided gate a value."""
-    entries = "c: {{use: answer, on_failure: {{abstain: {worth}}}}}, f: {{use: boxed, when: c, weight: 0.5}}"
+    entries = "c: {{use: doubtful, on_failure: {{abstain: {worth}}}}}, f: {{use: boxed, when: c, weight: 0.5}}"
     for worth, value in ((0, 0.0), (1, 1.5)):
         task = make_task(f"rewards: {{{entries.format(worth=worth)}}}")
         assert score_one(task, boxed("x+1")).value == value
@@ -468,7 +466,7 @@ def test_a_bug_behind_an_undecided_gate_is_still_a_bug(make_task: MakeTask) -> N
     def raising(problem: Problem, completion: Completion) -> float:
         raise KeyError("x")
 
-    task = make_task("rewards: {c: {use: answer}, b: {use: raising, when: c}}")
+    task = make_task("rewards: {c: {use: doubtful}, b: {use: raising, when: c}}")
     assert score_one(task, boxed("x+1")).parts["b"].status == "bug"
 
 
@@ -494,9 +492,9 @@ def test_circles_through_members_are_told(make_task: MakeTask) -> None:
 
 
 def test_failures_of_a_composite_have_their_own_worth(make_task: MakeTask) -> None:
-    worth = make_task("rewards: {c: {use: cascade, of: [answer], on_failure: {abstain: 0.25}}}")
+    worth = make_task("rewards: {c: {use: cascade, of: [doubtful], on_failure: {abstain: 0.25}}}")
     assert score_one(worth, boxed("x+1")).value == 0.25
-    stop = make_task("rewards: {c: {use: any_of, of: [answer], on_failure: {abstain: stop}}}")
+    stop = make_task("rewards: {c: {use: any_of, of: [doubtful], on_failure: {abstain: stop}}}")
     with pytest.raises(RewardError, match="on_failure says stop"):
         score_one(stop, boxed("x+1"))
     for entry, said in (
@@ -504,4 +502,4 @@ def test_failures_of_a_composite_have_their_own_worth(make_task: MakeTask) -> No
         ("timeout_s: 1", "to the members"),
     ):
         with pytest.raises(TaskError, match=said):
-            MarkScheme(make_task(f"rewards: {{c: {{use: cascade, of: [answer], {entry}}}}}"))
+            MarkScheme(make_task(f"rewards: {{c: {{use: cascade, of: [doubtful], {entry}}}}}"))

@@ -5,7 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from markscheme.sandbox import TaskError, UnknownNameError
+from markscheme.tasks import Completion, Problem
 from markscheme.verifiers import extract_answer
+from markscheme.verifiers.answer import answer
 from markscheme.verifiers.extract import MAX_CHARS
 
 B = r"\boxed{%s}"
@@ -25,6 +27,23 @@ FOUND = [
     ("it is x^2", "lenient", "x^2", "last_number"),
     ("the result is .5", "lenient", ".5", "last_number"),
     # text, extract, answer, rule
+    (B % "4" + r" then \boxed 5", "strict", "5", "boxed"),
+    (r"\boxed{42", "strict", "42", "boxed"),  # never closed: to the end of the line
+    (r"it is $\boxed{42$." + "\nDone", "strict", "42", "boxed"),
+    (B % "1" + r" no: \boxed{42", "strict", "42", "boxed"),
+    ("<answer>42", "strict", "42", "answer_tag"),  # a stop sequence takes the closing tag away
+    ("<answer>5</answer><answer>6", "strict", "6", "answer_tag"),
+    (B % "1" + B % "2", "strict", "2", "boxed"),  # side by side is not joined
+    (B % "1" + ". So the answer is " + B % "2", "strict", "2", "boxed"),
+    (r"\fbox{42}", "strict", "42", "boxed"),
+    (r"\framebox[2cm]{42}", "strict", "42", "boxed"),
+    (r"\boxed" + "\n{42}", "strict", "42", "boxed"),
+    (r"\boxed{\boxed{42}}", "strict", "42", "boxed"),
+    ("<thinking>" + B % "1" + "</thinking>" + B % "2", "strict", "2", "boxed"),
+    ("Therefore $x \\geq 5$ holds.", "lenient", r"x \geq 5", "last_formula"),
+    ("it is $x$, that is 5", "lenient", "5", "last_number"),
+    ("Final Answer: The largest $n$ is 34.", "lenient", "34", "answer_is"),
+    ("the answer is $x = 5$", "lenient", "$x = 5$", "answer_is"),
     (B % "42", "strict", "42", "boxed"),
     ("<answer>42</answer>", "strict", "42", "answer_tag"),
     ("<answer>The answer is " + B % "42" + "</answer>", "strict", "42", "answer_tag"),
@@ -55,18 +74,12 @@ FOUND = [
     ("#### 1\n" + B % "2", ["boxed", "hashes"], "2", "boxed"),
 ]
 NOT_FOUND = [
-    (B % "4" + r" then \boxed 5", "strict"),  # the last box counts, and is not closed
-    ("<answer>5</answer><answer>6", "strict"),
     ("b", [{"regex": "(a)?b"}]),
     ("42", "strict"),
     ("#### 42", "strict"),
     ("The answer is 42", "strict"),
     ("<think>" + B % "42" + "</think>", "strict"),
     ("<think>" + B % "42", "strict"),
-    (r"\boxed{42", "strict"),
-    (B % "1" + r" no: \boxed{42", "strict"),
-    ("<answer>42", "strict"),
-    ("</answer>42<answer>", "strict"),
     ("no digits", "lenient"),
     ("42", ["boxed"]),
     ("", "lenient"),
@@ -88,6 +101,16 @@ def test_no_answer_is_none(text: str, extract: object) -> None:
 def test_an_empty_answer_is_told_from_none() -> None:
     assert extract_answer(r"\boxed{ }").reason == "empty"
     assert extract_answer("<answer></answer>").reason == "empty"
+    assert extract_answer("</answer>42<answer>").reason == "empty"
+
+
+def test_an_answer_that_was_cut_off_is_told() -> None:
+    assert [extract_answer(text).closed for text in (B % "42", r"\boxed{42", "<answer>42")] == [True, False, False]
+    problem = Problem(prompt="q", reference="42")
+    for text in (r"\boxed{42", "<answer>42"):
+        whole, cut = Completion(text, finish_reason="stop"), Completion(text, finish_reason="length")
+        ended, stopped = answer([problem, problem], [whole, cut])
+        assert (ended.correct, stopped.correct, stopped.reason) == (True, False, "no_answer")
 
 
 def test_the_span_is_that_of_the_completion() -> None:

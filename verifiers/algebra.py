@@ -217,6 +217,19 @@ def _equal_at_points(one: Node, two: Node) -> bool:
     return all(equal_to_40_digits(one, two, point) for point in met[:: max(len(met) - 1, 1)])
 
 
+def has_value(node: Node) -> bool:
+    """Whether a formula has a value at any of the points."""
+    for point in points_for(names_in(node)):
+        try:
+            in_floats(node, point)
+        except OverflowError:
+            return True
+        except (ArithmeticError, ValueError):
+            continue
+        return True
+    return False
+
+
 def constant_ratio(one: Node, two: Node) -> int | None:
     """Say whether one formula is a constant multiple of the other: the sign of the factor, or None.
 

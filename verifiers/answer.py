@@ -7,11 +7,12 @@ times out is wrong by the completion's fault.
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from ..sandbox.errors import TaskError
 from ..tasks.problem import Completion, Problem
 from . import last_tier
-from .compare import judge, reference_fault, restates
+from .compare import judge, readable, reference_fault, restates
 from .exact_number import MAX_CHARS
 from .extract import WHOLE, Extracted, ExtractSpec, extract_by, ready_rules
 from .normal_form import normalise
@@ -142,7 +143,16 @@ def _extracted(problem: Problem, completion: Completion, extract: ExtractSpec) -
     return found
 
 
-@verifier("answer", reference_fault=reference_fault, batch=True)
+@lru_cache(maxsize=4096)
+def answer_fault(reference: str) -> str | None:
+    """Say why a reference cannot be judged by, or None if it can; asks the last tier about odd ones."""
+    fault = reference_fault(reference)
+    if fault is not None or readable(text := normalise(reference)) or last_tier.reads(text):
+        return fault
+    return "cannot be read as a value; mark such rows with another verifier, or leave them out"
+
+
+@verifier("answer", reference_fault=answer_fault, batch=True)
 def answer(
     problems: Sequence[Problem], completions: Sequence[Completion], *, extract: ExtractSpec = "strict"
 ) -> list[Verdict | TaskError]:
@@ -207,14 +217,14 @@ def _choice_fault(reference: str) -> str | None:
 def choice(problem: Problem, completion: Completion, *, extract: ExtractSpec = "strict") -> Verdict:
     """Compare choice letters: `B`, `(B)`, `b.`, `**B**`, `B) Paris` all mean B.
 
-    An answer that names two letters is wrong; one that starts with no letter is undecided.
+    An answer that names two letters is wrong, and so is one that starts with none.
     """
     found = _extracted(problem, completion, extract)
     if found.text is None or found.reason is not None:
         return _not_found(found)
     given = read_choice(normalise(found.text.strip("*_ ")))
     if given is None:
-        return Verdict(None, Reason.UNDECIDED, extracted=found.text, tier="choice")
+        return Verdict(False, Reason.UNPARSABLE_ANSWER, extracted=found.text, tier="choice")
     if other_letters(given[1], given[0]):
         return Verdict(False, Reason.AMBIGUOUS, extracted=found.text, tier="choice")
     letters = [read_choice(normalise(reference)) for reference in problem.references]

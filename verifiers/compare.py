@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from . import structure
-from .algebra import equal, names_in, real_constant
+from .algebra import equal, has_value, names_in, real_constant
 from .claims import alternatives, offence
 from .exact_number import MAX_CHARS, DivisionByZero, Number, read_number, same_number, stands_for
 from .expression import Node, TooLarge, Unreadable, parse
@@ -71,11 +71,11 @@ def _digits_meet(reference: str, answer: str) -> bool:
 
 def _choice(reference: str, answer: str) -> Verdict | None:
     target, given = read_choice(reference), read_choice(answer)
-    if target is None:
-        return None
-    if given is None:
-        text = target[1]
-        return judge(text, answer) if text and len(answer) > 1 else None
+    if target is None or given is None:
+        labelled, other = (target, answer) if given is None else (given, reference)
+        if labelled is None or not labelled[1]:
+            return None
+        return judge(labelled[1], other) if given is None else judge(other, labelled[1])
     if not target[1] and other_letters(given[1], given[0]):
         return Verdict(False, Reason.AMBIGUOUS)
     if target[0] != given[0]:
@@ -199,7 +199,7 @@ def _algebra(reference: str, answer: str) -> Verdict | None:
     try:
         same = equal(target, given) or _approximates(reference, answer, target, given)
     except ArithmeticError:
-        return Verdict(False, Reason.UNPARSABLE_ANSWER) if target.op == "num" else None
+        return None if has_value(given) else Verdict(False, Reason.UNPARSABLE_ANSWER)
     if same and literal(target) and unevaluated(given):
         return Verdict(False, Reason.UNEVALUATED)
     return _said(same)
@@ -279,7 +279,7 @@ def _judge(reference: str, answer: str) -> Verdict:
 
 
 def reference_fault(reference: str) -> str | None:
-    """Say why a reference cannot be judged by, or None if it can."""
+    """Say why a reference cannot be judged by, or None if it can (or only the last tier may know)."""
     text = normalise(reference)
     if not text:
         return "is empty"
@@ -292,6 +292,21 @@ def reference_fault(reference: str) -> str | None:
     if re.search(r"[\\^_{}]", text) and levels(text) is None and read_shape(text) is None:
         return "has brackets that do not match"
     return None
+
+
+def readable(text: str) -> bool:
+    """Whether the tiers can read a normalised text, so that they need not leave it to the last one."""
+    if split_unit(text) is not None or read_choice(text) is not None or read_base(text) is not None:
+        return True
+    if re.search(r"(?<![\\A-Za-z])[A-Za-z]{3}", text):  # words
+        return True
+    shape = read_shape(text)
+    if shape is not None:
+        return all(item == r"\ldots" or len(item) < len(text) and readable(item) for item in shape.items)
+    try:
+        return _parsed(text) is not None
+    except TooLarge:
+        return True
 
 
 def restates(reference: str, answer: str, prompt: str) -> bool:

@@ -140,10 +140,10 @@ def _inner_box(text: str, find: Find) -> Find:
 
 
 _BETWEEN = re.compile(
-    r"\}([ $\n]{0,20}(?:,? ?(?:and|or)|,|,? ?\\text ?\{ ?(?:and|or) ?\})?[ $\n]{0,20})\\(?:f?boxed|fbox) {0,9}\{"
+    r"\}([ $\n]{0,20}(?:,? ?(?:and|or)|,|,? ?\\text ?\{ ?(?:and|or) ?\})[ $\n]{0,20})\\(?:f?boxed|fbox) {0,9}\{"
 )
 
 
 def _unbox_list(found: str) -> str:
     r"""Drop the box commands between joined boxes: `1}, \boxed{2` is `1, 2`."""
-    return _BETWEEN.sub(lambda match: match[1] if match[1].strip(" $") else ", ", found)
+    return _BETWEEN.sub(r"\1", found)

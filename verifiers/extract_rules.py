@@ -32,9 +32,9 @@ def answer_tag(text: str) -> Find | None:
     return Find(start, end) if end >= 0 else Find(start, len(text), closed=False)
 
 
-_BOX = re.compile(r"\\(?:f?boxed|framebox|fbox|boxed\*|Boxed|beginboxed)\s*(?:\[[^\]\n]{0,40}\]\s*)?")
-_COMMANDS = ("\\boxed", "\\fbox", "\\fboxed", "\\framebox", "\\Boxed", "\\beginboxed")
-_JOINED = re.compile(r"[\s$.]{0,20}(?:,?\s?(?:and|or)|,|,?\s?\\text\s?\{\s?(?:and|or)\s?\}|\\quad|\\;|)[\s$]{0,20}")
+_BOX = re.compile(r"\\(?:f?boxed|f(?:rame)?box|beginboxed)(?![A-Za-z])\s*(?:\[[^\]\n]{0,40}\]\s*)?")
+_WORD = re.compile(r"\\?[^\s$\\{}]{1,40}")
+_JOINED = re.compile(r"\}[\s$]{0,20}(?:,?\s?(?:and|or)|,|,?\s?\\text\s?\{\s?(?:and|or)\s?\})[\s$]{0,20}$")
 
 
 def boxed(text: str) -> Find | None:
@@ -47,32 +47,31 @@ def boxed(text: str) -> Find | None:
         return None
     find, command = last
     start = find.start
-    while find.closed and (before := _last_box(text, command)) is not None:
-        other, earlier = before
-        between = text[other.end + 1 : command]
-        if not other.closed or len(between) > 60 or not _JOINED.fullmatch(between):
+    while find.closed and (joined := _JOINED.search(text[max(command - 60, 0) : command])) is not None:
+        other = _last_box(text, command)
+        if other is None or other[0].end != max(command - 60, 0) + joined.start():
             break
-        if not between.strip(" $\n.") and "$" in between:  # two formulas, not one list
-            break
-        start, command = other.start, earlier
+        start, command = other[0].start, other[1]
     return find._replace(start=start)
 
 
 def _last_box(text: str, before: int) -> tuple[Find, int] | None:
-    """Return the last box that starts before a place, and where its command starts."""
+    """Return the last box whose command stands before a place, and where the command starts."""
     at = before
-    while (at := max(text.rfind(command, 0, at) for command in _COMMANDS)) >= 0:
-        match = _BOX.match(text, at)
-        if match is None or (text[match.end() : match.end() + 1] or "a").isalpha() and text[match.end() - 1 : match.end()].isalpha():
-            continue  # another command
+    while (at := text.rfind("box", 0, at)) >= 0:
+        slash = text.rfind("\\", max(at - 6, 0), at)
+        match = _BOX.match(text, slash) if slash >= 0 else None
+        if match is None:
+            continue  # another command, or no command at all
         if text[match.end() : match.end() + 1] == "{":
-            return _braced(text, match.end() + 1, before), at
-        word = re.compile(r"\\?[^\s$\\{}]{1,40}").match(text, match.end())
-        return (Find(word.start(), word.end()), at) if word else None
+            return _braced(text, match.end() + 1, before), slash
+        word = _WORD.match(text, match.end())
+        return (Find(word.start(), word.end()), slash) if word else None
     return None
 
 
 _BRACE = re.compile(r"\\[{}\\]|[{}]")
+_CLOSING = re.compile(r"\s{0,9}(?:\$|\\\)|\\\]|</answer>)")
 
 
 def _braced(text: str, start: int, stop: int) -> Find:
@@ -84,7 +83,7 @@ def _braced(text: str, start: int, stop: int) -> Find:
             return Find(start, match.start())
     line = text.find("\n", start, stop)
     end = stop if line < 0 else line
-    closing = re.compile(r"\s*(?:\$+|\\\)|\\\]|</answer>)").search(text, start, end)
+    closing = _CLOSING.search(text, start, end)
     return Find(start, closing.start() if closing else end, closed=False)
 
 

@@ -147,7 +147,7 @@ def _unwrapped(text: str) -> str:
         if "$" in inner.replace(r"\$", "") and text[0] == "$":
             break
         text = inner
-    if text.count("$") > text.count(r"\$") + 1:
+    if text.count("$") > text.count(r"\$") + 1 or r"\(" in text:
         text = _inner_math(text)
     return text
 

@@ -192,14 +192,15 @@ def _ends(low: str, high: str) -> tuple[Fraction | None, Fraction | None, bool]:
                 return None, None, False
             ends.append(None)
             continue
-        value = _constant(text)
+        value = constant_of(text)
         if value is None:
             return None, None, False
         ends.append(value)
     return ends[0], ends[1], True
 
 
-def _constant(text: str) -> Fraction | None:
+def constant_of(text: str) -> Fraction | None:
+    """Return the value of a text that is a real constant, else None."""
     try:
         return real_constant(parse(text))
     except (Unreadable, ArithmeticError):
@@ -220,7 +221,7 @@ def _from_set(shape: Shape) -> Region | None:
     parts, _ = split_at(", ".join(shape.items), re.compile(r"\||:(?!=)|\\colon"))
     if len(parts) == 2:
         return read_region(parts[1].removesuffix(r", x \in \mathbb{R}"), loose=False)
-    values = [_constant(item) for item in shape.items]
+    values = [constant_of(item) for item in shape.items]
     if not values or any(value is None for value in values):
         return None
     return _merged([Piece(v, v, False, False, (t, t)) for v, t in zip(values, shape.items, strict=True)], "")
@@ -237,7 +238,7 @@ def _from_relation(shape: Shape) -> Region | None:
         if _VARIABLE.fullmatch(items[1]) and not _VARIABLE.fullmatch(items[0]):
             items = items[::-1]
             marks = ({"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le"}.get(marks[0], marks[0]),)
-        if not _VARIABLE.fullmatch(items[0]) or (value := _constant(items[1])) is None:
+        if not _VARIABLE.fullmatch(items[0]) or (value := constant_of(items[1])) is None:
             return None
         return _half_line(items[0], marks[0], value, items[1])
     if len(items) != 3 or not _VARIABLE.fullmatch(items[1]) or r"\ne" in marks:
@@ -317,7 +318,7 @@ def _without_points(text: str) -> Region | None:
     if match is None:
         return None
     texts = split_at(match[1], re.compile(","))[0]
-    points = sorted((value, text) for text in texts if (value := _constant(text)) is not None)
+    points = sorted((value, text) for text in texts if (value := constant_of(text)) is not None)
     if len(points) != len(texts) or not points:
         return None
     edges = [(None, ""), *points, (None, "")]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-Kind = Literal["list", "set", "bracket", "union", "relation", "matrix", "plus_minus"]
+Kind = Literal["list", "set", "bracket", "union", "relation", "matrix", "cases", "plus_minus"]
 
 MAX_ITEMS = 64
 """More parts than this are not compared."""
@@ -25,7 +25,7 @@ class Shape:
     """The parts' texts; of a matrix, row by row."""
     marks: tuple[str, ...] = ()
     """`bracket`: the opening and closing one. `relation`: the signs. `list`: `or`, if that joins it.
-    `matrix`: the number of rows."""
+    `matrix`, `cases`: the number of rows."""
 
 
 _OPEN, _CLOSE = "([{", ")]}"
@@ -162,8 +162,14 @@ def _matrix(body: str) -> Shape | None:
     return Shape("matrix", tuple(cell for row in cells for cell in row), (str(len(cells)),))
 
 
+_CONDITION = re.compile(r"^(?:if|for|when|where),? |,$")
+
+
 def _system(body: str) -> Shape | None:
-    """Read equations that stand one under the other as a list."""
+    """Read equations that stand one under the other as a list, and values with conditions as cases."""
+    pieces = _matrix(body.replace("&=", "="))
+    if pieces is not None and len(pieces.items) == 2 * int(pieces.marks[0]):
+        return Shape("cases", tuple(_CONDITION.sub("", item) for item in pieces.items), pieces.marks)
     rows = [row for row in split_at(body.replace("&=", "=").strip(), re.compile(r"\\\\"))[0] if row]
     return Shape("list", tuple(rows)) if rows and "&" not in body.replace("&=", "=") else None
 

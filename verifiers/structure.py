@@ -4,14 +4,12 @@ Bare lists and sets have no order; tuples, points and intervals have, and their 
 stands for a tuple only where the tuple could not be an interval. Parts are judged by all tiers.
 """
 
-import re
 from itertools import zip_longest
 
-from .expression import Unreadable
 from .relation import (
     Contradiction,
     Same,
-    _constant,
+    constant_of,
     is_head,
     read_assignment,
     read_region,
@@ -202,7 +200,8 @@ def _against_single(reference: str, answer: str, one: Shape | None, two: Shape |
         if all(equal) and "or" in two.marks:
             return True
         return Reason.AMBIGUOUS if any(equal) else False
-    return None if shape.kind == "matrix" else False
+    plain = answer if one is not None else reference
+    return None if shape.kind in ("matrix", "cases") and r"\begin" in plain else False  # a sum of matrices
 
 
 def _shapes(one: Shape, two: Shape, same: Same) -> Outcome:
@@ -211,6 +210,11 @@ def _shapes(one: Shape, two: Shape, same: Same) -> Outcome:
         return one.marks == two.marks and _in_order(one, two, same)
     if kinds == ("matrix", "matrix"):
         return one.marks == two.marks and _in_order(one, two, same)
+    if "cases" in kinds:
+        pairs = [list(zip(shape.items[::2], shape.items[1::2], strict=True)) for shape in (one, two)]
+        return kinds == ("cases", "cases") and _matched(
+            *pairs, lambda a, b: same(a[0], b[0]) is True and same(a[1], b[1]) is True
+        )
     if "matrix" in kinds:
         return _matrix_against(*((one, two) if one.kind == "matrix" else (two, one)), same, swapped=one.kind != "matrix")
     if "bracket" in kinds:
@@ -264,7 +268,7 @@ def _may_be_interval(shape: Shape) -> bool:
         return False
     if any("infty" in item for item in shape.items):
         return True
-    ends = [_constant(item) for item in shape.items]
+    ends = [constant_of(item) for item in shape.items]
     return ends[0] is None or ends[1] is None or ends[0] < ends[1]
 
 
@@ -293,7 +297,3 @@ def _matched(left: list, right: list, same) -> bool:
             return False
         del free[partner]
     return True
-
-
-_NOISE = re.compile(r"\s+")
-__all__ = ["Outcome", "Unreadable", "compare"]

@@ -36,6 +36,8 @@ def spelt_number(text: str) -> tuple[str, str] | None:
     """
     if not re.match(r"[A-Za-z -]", text) or len(text) > 200:
         return None
+    if _ROMAN.fullmatch(text) and len(text) > 1:
+        return str(_roman(text)), ""
     words, end = [], 0
     for match in _WORDS.finditer(text):
         word = match.group().lower()
@@ -50,6 +52,15 @@ def spelt_number(text: str) -> tuple[str, str] | None:
         return None
     spelt = str(value.numerator) if value.denominator == 1 else f"{value.numerator}/{value.denominator}"
     return spelt, text[end:].strip()
+
+
+_ROMAN = re.compile(r"M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
+_NUMERALS = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
+
+
+def _roman(text: str) -> int:
+    values = [_NUMERALS[letter] for letter in text]
+    return sum(-v if v < after else v for v, after in zip(values, [*values[1:], 0], strict=True))
 
 
 def _value(words: list[str]) -> Fraction | None:
@@ -125,8 +136,8 @@ _MEANINGS = [
      "infinite number", "infinitely many values"},
     {"all real numbers", r"\mathbb{r}", r"(-\infty, \infty)", r"(-\infty,\infty)", "all reals", "all real", "r", "reals",
      "any real number", "every real number", "all real values", "x in \\mathbb{r}", "the real numbers", "real numbers"},
-    {"yes", "true", "correct"},
-    {"no", "false", "incorrect"},
+    {"yes", "true", "correct", "not false"},
+    {"no", "false", "incorrect", "not true"},
     {"cannot be determined", "not enough information", "can not be determined", "insufficient information",
      "cannot determine", "it cannot be determined"},
 ]  # fmt: skip
@@ -159,11 +170,11 @@ def is_text(text: str) -> bool:
     return len(text) > 3 or " " in text or not text.islower() or meaning(text) is not None
 
 
-_LETTER = r"[A-Za-z]"
+_LETTER = "[A-Ja-j]"
 _CHOICE = re.compile(
-    rf"(?:(?:the )?(?:correct |right )?(?:answer|option|choice)(?: is)?:? ?)?"
-    rf"(?:\(({_LETTER})\)|\[({_LETTER})\]|({_LETTER})(?=[).:]|$| ?[-:] | \())[).:\]]?(?: ?[-:] )?\s*(.*)",
-    re.IGNORECASE | re.DOTALL,
+    rf"(?:(?:[Tt]he )?(?:[Cc]orrect |[Rr]ight )?(?:[Aa]nswer|[Oo]ption|[Cc]hoice)(?: is)?:? ?)?"
+    rf"(?:\(({_LETTER})\)[.:]?|\[({_LETTER})\]|({_LETTER})[).:]?)(?:$|(?<=[)\].:]) (?=[\w$\\])(.*)| - (?=[A-Za-z]{{2}})(.*))",
+    re.DOTALL,
 )
 
 
@@ -171,18 +182,15 @@ _CHOICE = re.compile(
 def read_choice(text: str) -> tuple[str, str] | None:
     """Return (letter, text behind it) of `B`, `(b)`, `B) Paris`, `Option B`; None if it is none.
 
-    A bare lower-case letter is one only up to `h`, and not `e`.
+    Letters go up to `J`; a bare lower-case one is none if it is `e` or `i`, which are numbers too.
     """
     match = _CHOICE.fullmatch(text)
     if match is None:
         return None
     letter = next(group for group in match.groups()[:3] if group)
-    bare = match[3] is not None
-    if letter.islower() and bare and not (match[4] or text[-1:] in ").:") and letter not in "abcdfgh":
+    if text in ("e", "i"):
         return None
-    if bare and match[4] and not re.match(rf"(?:.*?\b)?{_LETTER} ?[).:(-]", text, re.IGNORECASE):
-        return None
-    return letter.upper(), match[4].strip()
+    return letter.upper(), (match[4] or match[5] or "").strip()
 
 
 def other_letters(text: str, letter: str) -> bool:
