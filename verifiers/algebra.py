@@ -11,10 +11,9 @@ import random
 from collections.abc import Callable
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any
 
 from .expression import Node, TooLarge
-from .numeric import equal_to_40_digits, high_precision, in_floats
+from .numeric import equal_in_digits, high_precision, in_floats
 
 PRIME = (1 << 89) - 1
 MAX_BITS = 1 << 13
@@ -82,8 +81,8 @@ def residue(node: Node, point: int) -> int:
     if op == "binom":
         return _binomial(exponent_of(args[0]), exponent_of(args[1]))
     if op == "call" and node.value.endswith("()"):  # an unknown function: any that is not linear
-        value = residue(args[0], point)
-        return pow(value + _residue_of_name(node.value, 0), 7, PRIME)
+        value = sum((i + 1) * residue(arg, point) for i, arg in enumerate(args)) + _residue_of_name(node.value, 0)
+        return pow(value, 7, PRIME)
     raise Irrational(op)
 
 
@@ -181,19 +180,33 @@ _ENOUGH = 3
 """Points that must be met; all ranges are tried once in any case."""
 
 
-def points_for(names: frozenset[str]) -> list[dict[str, float]]:
-    """Return points at which formulas in these names are compared; the same ones every time."""
+def points_for(*nodes: Node) -> list[dict[str, complex]]:
+    """Return points at which formulas are compared; the same ones every time.
+
+    Variables are real, but for z and w where moduli or parts of complex numbers are taken.
+    """
+    names = frozenset().union(*map(names_in, nodes))
     if not names:
         return [{}]
     rng = random.Random("points")
-    order = sorted(names)
-    return [{name: rng.uniform(*bounds) for name in order} for bounds in _RANGES * 3]
+    complex_names = _COMPLEX_NAMES if any(map(_has_complex_parts, nodes)) else ()
+    return [
+        {name: rng.uniform(*bounds) + (1j * rng.uniform(0.3, 2) if name in complex_names else 0) for name in sorted(names)}
+        for bounds in _RANGES * 3
+    ]
+
+
+_COMPLEX_NAMES = ("z", "w", "z_1", "z_2")
+
+
+def _has_complex_parts(node: Node) -> bool:
+    return node.op == "abs" or (node.op == "call" and node.value in ("re", "im", "conj", "arg")) or any(map(_has_complex_parts, node.args))
 
 
 def _equal_at_points(one: Node, two: Node) -> bool:
-    points = points_for(names_in(one) | names_in(two))
-    met: list[dict[str, float]] = []
-    strayed: list[dict[str, float]] = []
+    points = points_for(one, two)
+    met: list[dict[str, complex]] = []
+    strayed: list[dict[str, complex]] = []
     for i, point in enumerate(points):
         if i >= len(_RANGES) and len(met) >= _ENOUGH:
             break
@@ -214,12 +227,12 @@ def _equal_at_points(one: Node, two: Node) -> bool:
         met = strayed[:_ENOUGH]
     if not met:
         raise ArithmeticError("no value at any point")
-    return all(equal_to_40_digits(one, two, point) for point in met[:: max(len(met) - 1, 1)])
+    return all(equal_in_digits(one, two, point) for point in met[:: max(len(met) - 1, 1)])
 
 
 def has_value(node: Node) -> bool:
     """Whether a formula has a value at any of the points."""
-    for point in points_for(names_in(node)):
+    for point in points_for(node):
         try:
             in_floats(node, point)
         except OverflowError:
@@ -236,22 +249,19 @@ def constant_ratio(one: Node, two: Node) -> int | None:
     Raises:
         TooLarge: evaluating would pass a cap.
     """
-    names = names_in(one) | names_in(two)
-    ratio: Any = None
     try:
         ratios = {residue(one, point) * _inverse(residue(two, point)) % PRIME for point in range(3)}
         if len(ratios) > 1 or 0 in ratios:
             return None
     except (Irrational, ZeroDivisionError):
-        ratio = _float_ratio(one, two, names)
-        return None if ratio is None else (1 if ratio > 0 else -1)
-    ratio = _float_ratio(one, two, names)
+        pass
+    ratio = _float_ratio(one, two)
     return None if ratio is None else (1 if ratio > 0 else -1)
 
 
-def _float_ratio(one: Node, two: Node, names: frozenset[str]) -> float | None:
+def _float_ratio(one: Node, two: Node) -> float | None:
     ratios: list[complex] = []
-    for point in points_for(names):
+    for point in points_for(one, two):
         try:
             a, b = in_floats(one, point), in_floats(two, point)
             if a.strayed or b.strayed or abs(b.value) < 1e-9:
@@ -259,7 +269,7 @@ def _float_ratio(one: Node, two: Node, names: frozenset[str]) -> float | None:
             ratios.append(a.value / b.value)
         except (ArithmeticError, ValueError):
             continue
-    if not ratios or (len(ratios) < 2 and names):
+    if not ratios or (len(ratios) < 2 and names_in(one) | names_in(two)):
         return None
     if any(abs(ratio - ratios[0]) > 1e-8 * abs(ratios[0]) for ratio in ratios):
         return None

@@ -7,12 +7,11 @@ times out is wrong by the completion's fault.
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 
 from ..sandbox.errors import TaskError
 from ..tasks.problem import Completion, Problem
 from . import last_tier
-from .compare import judge, readable, reference_fault, restates
+from .compare import judge, reference_fault, restates
 from .exact_number import MAX_CHARS
 from .extract import WHOLE, Extracted, ExtractSpec, extract_by, ready_rules
 from .normal_form import normalise
@@ -143,16 +142,7 @@ def _extracted(problem: Problem, completion: Completion, extract: ExtractSpec) -
     return found
 
 
-@lru_cache(maxsize=4096)
-def answer_fault(reference: str) -> str | None:
-    """Say why a reference cannot be judged by, or None if it can; asks the last tier about odd ones."""
-    fault = reference_fault(reference)
-    if fault is not None or readable(text := normalise(reference)) or last_tier.reads(text):
-        return fault
-    return "cannot be read as a value; mark such rows with another verifier, or leave them out"
-
-
-@verifier("answer", reference_fault=answer_fault, batch=True)
+@verifier("answer", reference_fault=reference_fault, batch=True)
 def answer(
     problems: Sequence[Problem], completions: Sequence[Completion], *, extract: ExtractSpec = "strict"
 ) -> list[Verdict | TaskError]:

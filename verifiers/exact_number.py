@@ -1,7 +1,7 @@
 r"""Tier 2: exact numbers, read with `Fraction` and compared by the reference's form.
 
 Read here: integers of any size, thousands (`1,234` `1 234` `1.234.567`), decimals (a comma too),
-repeating decimals, fractions, mixed numbers, percent, currency, scientific notation, `2 million`.
+repeating decimals, fractions, mixed numbers, percent, currency, scientific notation, `2 million`, `12k`.
 
 The reference decides the form. An exact reference is met by an equal value, or, if it is no whole
 number, by a decimal that is right in every digit it shows and shows at least six significant
@@ -13,6 +13,8 @@ import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
+
+from .verdict import Judge, Reason, Verdict, said
 
 MAX_CHARS = 1000
 """Longer answers are not evaluated. (Python itself refuses integers over 4,300 digits.)"""
@@ -58,7 +60,7 @@ _REPEATING = re.compile(
 )
 _PART = r"[-+]?\d+"
 _FRACTION = re.compile(
-    rf"(?P<top>{_PART})\s*/\s*(?P<bottom>{_PART})"
+    rf"(?P<top>{_PART})\s*(?:/|out of)\s*(?P<bottom>{_PART})"
     rf"|\\frac ?\{{ ?(?P<up>{_PART}) ?\}} ?\{{ ?(?P<down>{_PART}) ?\}}"
 )
 _MIXED = re.compile(
@@ -69,8 +71,11 @@ _SCIENTIFIC = re.compile(
     r"(?:(?P<mantissa>\d+(?:\.\d*)?|\.\d+)\s*(?:[eE]|(?:\\times|\\cdot|[*x])\s*10\s*(?:\^|\*\*)\s*)|10\s*(?:\^|\*\*)\s*)"
     r"(?P<brace>[{(])?\s*(?P<exponent>[-+]?\d{1,9})\s*(?(brace)[)}])"
 )
-_SCALE = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12, "lakh": 5, "crore": 7}
-_SCALED = re.compile(rf"(.*\d)\s*({'|'.join(_SCALE)})s?", re.IGNORECASE)
+SCALE = {
+    "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12, "lakh": 10**5,
+    "crore": 10**7, "dozen": 12, "score": 20, "k": 10**3, "M": 10**6,
+}  # fmt: skip
+_SCALED = re.compile(rf"(.*\d) ?((?i:{'|'.join(word for word in SCALE if len(word) > 1)}))s?|(.*\d)([kM])")
 
 
 class DivisionByZero(ValueError):
@@ -120,8 +125,7 @@ def _read_unsigned(text: str) -> Number | None:
     if text.isdigit():
         return Number(Fraction(int(text)))
     if match := _SCALED.fullmatch(text):
-        number = _read_unsigned(match[1])
-        return None if number is None else _scaled(number, _SCALE[match[2].lower()])
+        return _times(_read_unsigned(match[1] or match[3]), SCALE[(match[2] or "").lower() or match[4]])
     if (match := _PLAIN.fullmatch(text)) and (match["whole"] or match["decimals"]):
         return _decimal(re.sub(r"\D", "", match["whole"] or "0"), match["decimals"] or "")
     if match := _MIXED.fullmatch(text):
@@ -150,6 +154,15 @@ def _scaled(number: Number, exponent: int) -> Number:
     return replace(number, value=value, decimals=None if number.decimals is None else number.decimals - exponent)
 
 
+def _times(number: Number | None, factor: int) -> Number | None:
+    """Return `1.5` million: as many decimals as the power of ten leaves."""
+    if number is None:
+        return None
+    places = len(str(factor)) - 1 if str(factor).strip("0") == "1" else 0
+    decimals = None if number.decimals is None else number.decimals - places
+    return replace(number, value=number.value * factor, decimals=decimals)
+
+
 def _repeating(match: re.Match[str]) -> Fraction:
     whole, lead = int(match["whole"] or 0), match["decimals"]
     block = match["bar"] or match["round"] or match["unit"]
@@ -165,11 +178,12 @@ def _over(top: int, bottom: int) -> Fraction:
 
 def same_number(reference: Number, answer: Number) -> bool:
     """Say whether `answer` meets `reference` by the policy of the module."""
-    if _meets(reference, answer, reference.value, answer.value):
-        return True
     if reference.percent == answer.percent:
-        return False
-    # One of them is a percentage: as the fraction it means (the bare number was tried above).
+        return _meets(reference, answer, reference.value, answer.value)
+    # The number that it prints; below 1 that would be another fraction: 0.5 is no 0.5 %.
+    if abs(reference.value) >= 1 and _meets(reference, answer, reference.value, answer.value):
+        return True
+    # One of them is a percentage: as the fraction that it means.
     r, a = (n.value / 100 if n.percent else n.value for n in (reference, answer))
     shift = 2 * int(answer.percent)  # 33.3% shows three decimals of the fraction
     shifted = None if answer.decimals is None else max(answer.decimals + shift, 0)
@@ -198,3 +212,33 @@ def stands_for(answer: Number, value: Fraction, exact: Fraction) -> bool:
     if answer.digits >= 15 and abs(value - exact) < abs(exact) * 3 / 10**16:
         return True  # what a double can hold
     return abs(error) * 2 <= 1 or (abs(value) < abs(exact) and abs(error) < 1)
+
+
+_SHORT_COMMA = re.compile(r"[-+]?\d*[1-9]\d*,\d")
+
+
+def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
+    """Compare two numbers; None if one of them is none.
+
+    A reference such as `2,5` is a list: one digit behind a comma is no decimal there.
+    """
+    try:
+        target = None if _SHORT_COMMA.fullmatch(reference) else read_number(reference)
+    except DivisionByZero:
+        return Verdict(None, Reason.UNPARSABLE_REFERENCE)
+    if target is None:
+        return None
+    if len(answer) > MAX_CHARS:
+        return Verdict(False, Reason.TOO_LARGE)
+    try:
+        given = read_number(answer)
+    except DivisionByZero:
+        return Verdict(False, Reason.UNPARSABLE_ANSWER)
+    if given is None:
+        return None
+    degrees = "circ" in reference or "circ" in answer
+    if target.currency != given.currency and target.currency and given.currency:
+        return Verdict(False, Reason.UNITS_DIFFER)
+    if target.percent != given.percent and (target.currency or given.currency or degrees):
+        return Verdict(False, Reason.UNITS_DIFFER)
+    return said(same_number(target, given), reference=str(target.value), answer=str(given.value))

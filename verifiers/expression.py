@@ -26,7 +26,8 @@ class TooLarge(Exception):
 
 class Node(NamedTuple):
     """A node: `num` (value: Fraction), `sym` and `const` (value: name), `add` `mul` `div` `pow` `neg`
-    `fact` `binom` `abs` `root` (value: degree) and `call` (value: the function's name)."""
+    `fact` `binom` `abs` `root` (value: a whole degree, or the degree is the second argument) and `call`
+    (value: the function's name; `f()` is an unknown one)."""
 
     op: str
     args: tuple["Node", ...] = ()
@@ -38,21 +39,21 @@ FUNCTIONS = {
     "arcsin": "asin", "arccos": "acos", "arctan": "atan", "asin": "asin", "acos": "acos", "atan": "atan", "arctg": "atan",
     "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "coth": "coth", "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh",
     "ln": "ln", "log": "log", "lg": "log", "exp": "exp", "floor": "floor", "ceil": "ceil", "abs": "abs", "sgn": "sign",
-    "sign": "sign", "min": "min", "max": "max", "gcd": "gcd", "lcm": "lcm", "Gamma": "gamma", "arccot": "acot", "Re": "re", "Im": "im",
+    "sign": "sign", "min": "min", "max": "max", "gcd": "gcd", "lcm": "lcm", "Gamma": "gamma", "arccot": "acot", "Re": "re", "Im": "im", "arg": "arg", "conj": "conj",
 }  # fmt: skip
 _INVERSE = {"sin": "asin", "cos": "acos", "tan": "atan", "sinh": "asinh", "cosh": "acosh", "tanh": "atanh", "cot": "acot"}
 CONSTANTS = {"pi": "pi", "e": "e", "i": "i", "infty": "inf", "inf": "inf", "infinity": "inf", "oo": "inf"}
-_GREEK = frozenset(
+GREEK = frozenset(
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi psi omega"
     " Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell hbar aleph prime".split()
 )
+_VECTORS = ("\\vec{", "\\overrightarrow{", "\\hat{")
 _MARKS = frozenset(r"\overline \bar \vec \hat \tilde \overrightarrow \overleftrightarrow \widehat \mathbb \underline \dot \ddot".split())
-_UNEVALUATED = frozenset(
-    r"\sum \int \iint \oint \prod \lim \partial \nabla \ldots \forall \exists \begin \pmod \bmod \mod \to \Rightarrow".split()
-)
+_DERIVATIVE = re.compile(r"\\frac ?\{ ?d[^{}]*\} ?\{ ?d ?[a-z]|(?<![A-Za-z])d ?[a-z] ?/ ?d ?[a-z]")
 
 _TOKENS = re.compile(
-    r"\s*(?:(?P<num>\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)|(?P<cmd>\\[A-Za-z]+|\\.)|(?P<word>[A-Za-z]+)"
+    r"\s*(?:(?P<num>\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d{1,4}(?!\d))?)|(?P<cmd>\\[A-Za-z]+|\\.)"
+    r"|(?P<word>(?<![A-Za-z])[A-Za-z]\d+|[A-Za-z]+)"
     r"|(?P<op>\*\*|[-+*/^_!%'|(){}\[\],]))"
 )
 
@@ -65,6 +66,8 @@ def tokens_of(text: str) -> list[tuple[str, str]]:
     """
     if len(text) > MAX_CHARS:
         raise TooLarge(f"{len(text)} characters")
+    if _DERIVATIVE.search(text):
+        raise Unreadable("a derivative")
     found, at = [], 0
     text = text.rstrip()
     while at < len(text):
@@ -97,6 +100,7 @@ def parse(text: str) -> Node:
 
 
 _END = ("", "")
+_SUBSCRIPTS = frozenset("max min avg tot eq in out net rms".split())
 _ONE, _PI = Node("num", value=Fraction(1)), Node("const", value="pi")
 _SEVERAL = ("min", "max", "gcd", "lcm")
 """Functions of more than one argument."""
@@ -151,6 +155,8 @@ class _Parser:
             if token in ("*", r"\cdot", r"\times", r"\ast"):
                 self.take()
                 node = _mul(node, self.signed())
+                if token == r"\times" and all(_is_vector(arg) for arg in node.args[-2:]):
+                    raise Unreadable("a product of vectors")
             elif token in ("/", r"\div", r"\over"):
                 self.take()
                 node = Node("div", (node, self.signed()))
@@ -238,6 +244,8 @@ class _Parser:
             self.take()
             self.tokens.append(("word", token[1:]))
             self.tokens.append(("word", token[0]))
+        if [pair[1] for pair in self.tokens[:-3:-1]] == ["{", "("] and [pair[1] for pair in self.tokens[-4:-6:-1]] == [")", "}"]:
+            raise Unreadable("a derivative's order")
         node = self.atom()
         if self.peek()[1] in ("^", "**"):
             self.take()
@@ -248,19 +256,14 @@ class _Parser:
         self.expect("_")
         kind, token = self.peek()
         if token == "{":
-            self.take()
-            inside = []
-            while self.peek()[1] != "}":
-                inside.append(self.take())
-            self.take()
-            return Node("sym", value=f"{base.value}_{''.join(inside)}")
+            return Node("sym", value=f"{base.value}_{self.raw_argument()}")
         if kind not in ("num", "word", "cmd"):
             raise Unreadable("an empty subscript")
         token = self.take()
-        if kind == "word" and len(token) > 1:
+        if kind == "word" and len(token) > 1 and token not in _SUBSCRIPTS:
             self.tokens.append(("word", token[1:]))
             token = token[0]
-        return Node("sym", value=f"{base.value}_{token}")
+        return Node("sym", value=f"{base.value}_{token.removeprefix(chr(92))}")
 
     def atom(self) -> Node:
         kind, token = self.peek()
@@ -304,23 +307,42 @@ class _Parser:
             return Node("root", (self.argument(),), 2 if token == "sqrt" else 3)
         if token in CONSTANTS:
             return Node("const", value=CONSTANTS[token])
-        if token in _GREEK:
+        if token in GREEK:
             return Node("sym", value=token)
         if len(token) == 1:
-            if token in "fg" and self.peek()[1] == "(":
-                return Node("call", (self.group(),), f"{token}()")
-            return Node("sym", value=token)
-        for length in range(min(len(token) - 1, 6), 1, -1):  # `xsin`, `pir`: a known name at the front
-            head = token[:length]
-            if head in FUNCTIONS or head in ("sqrt", "pi"):
-                self.tokens.append(("word", token[length:]))
-                self.tokens.append(("word", head))
-                return self.atom()
+            return self.named(token, always=token in "fg")
+        if token[1:].isdigit():
+            return Node("sym", value=f"{token[0]}_{token[1:]}")
+        if (inner := _KNOWN_INSIDE.search(token)) is not None and inner.start() < 3:  # `sinx`, `xcosx`, `pir`
+            cut = inner.start() or inner.end()
+            self.tokens.append(("word", token[cut:]))
+            self.tokens.append(("word", token[:cut]))
+            return self.atom()
         if len(token) > 3:
             return Node("sym", value=token)
         self.tokens.append(("word", token[1:]))
         self.tokens.append(("word", token[0]))
         return self.atom()
+
+    def named(self, name: str, *, always: bool = False) -> Node:
+        """Return a name, or the call of an unknown function: `f(x)`, `C(n, k)`, `\\phi(n)`."""
+        if self.peek()[1] != "(" or not (always or self.has_comma()):
+            return Node("sym", value=name)
+        arguments = self.arguments()
+        if name == "C" and len(arguments) == 2:
+            return Node("binom", arguments)
+        return Node("call", arguments, f"{name}()")
+
+    def has_comma(self) -> bool:
+        """Whether the bracket that comes next holds a list."""
+        depth = 0
+        for _, token in reversed(self.tokens):
+            depth += (token in ("(", "[", "{")) - (token in (")", "]", "}"))
+            if depth == 1 and token == ",":
+                return True
+            if depth == 0:
+                return False
+        return False
 
     def command(self) -> Node:
         token = self.take()
@@ -334,7 +356,9 @@ class _Parser:
                 self.take()
                 degree = self.sum()
                 self.expect("]")
-                degree = int(degree.value) if degree.op == "num" and degree.value.denominator == 1 else degree
+                if degree.op != "num" or degree.value.denominator != 1 or not degree.value:
+                    return Node("root", (self.latex_argument(), degree))
+                degree = int(degree.value)
             return Node("root", (self.latex_argument(),), degree)
         if token == r"\binom":
             top = self.latex_argument(digits=True)
@@ -356,17 +380,24 @@ class _Parser:
             return self.absolute(r"\|")
         if token in _MARKS:
             return Node("sym", value=f"{token}{{{self.raw_argument()}}}")
-        if token in _UNEVALUATED or name not in _GREEK:
+        if token == r"\unit":
+            return Node("sym", value=f"unit {self.raw_argument()}")
+        if name not in GREEK:
             raise Unreadable(f"{token} is not read here")
-        return Node("sym", value=name)
+        return self.named(name, always=name == "zeta" or (name in ("phi", "tau", "sigma", "mu") and self.one_letter()))
+
+    def one_letter(self) -> bool:
+        """Whether one letter or number in brackets comes next."""
+        return [pair[1] for pair in self.tokens[:-4:-1]][::2] == ["(", ")"] and self.tokens[-2][0] in ("word", "num")
 
     def raw_argument(self) -> str:
+        r"""Return a group's text without spaces and backslashes: `v_{\max}` is `v_{max}`."""
         if self.peek()[1] != "{":
-            return self.take()
+            return self.take().removeprefix("\\")
         self.take()
         inside = []
         while self.peek()[1] != "}":
-            inside.append(self.take())
+            inside.append(self.take().removeprefix("\\"))
         self.take()
         return "".join(inside)
 
@@ -384,7 +415,7 @@ class _Parser:
             self.tokens.append((kind, token[1:]))
             self.tokens.append((kind, token[0]))
         if digits and kind == "num":
-            return Node("num", value=Fraction(self.take()))
+            return Node("num", value=Fraction(self.take().replace(",", "")))
         return self.atom()
 
     def function(self, name: str) -> Node:
@@ -434,6 +465,13 @@ class _Parser:
                 node = Node("div", (node, self.power()))
             else:
                 return node
+
+
+_KNOWN_INSIDE = re.compile("|".join(sorted([name for name in FUNCTIONS if len(name) > 1] + ["sqrt", "pi"], key=len, reverse=True)))
+
+
+def _is_vector(node: Node) -> bool:
+    return node.op == "sym" and node.value.startswith(_VECTORS)
 
 
 def _mul(left: Node, right: Node) -> Node:

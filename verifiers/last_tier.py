@@ -10,7 +10,6 @@ from typing import Any
 
 from ..sandbox.errors import DeadlineError, InfraError, MemoryLimitError
 from ..sandbox.workers import shared_pool, with_deadline
-from .compare import readable
 from .verdict import Reason, Verdict
 
 LIMIT_S = 2.0
@@ -39,12 +38,6 @@ def judge_all(pairs: list[tuple[str, str]]) -> list[Verdict]:
     return [_verdict(*pair, outcome) for pair, outcome in zip(pairs, found, strict=True)]
 
 
-def reads(text: str) -> bool:
-    """Whether the last tier can read a normalised text; True where that could not be found out."""
-    found = with_deadline(f"{_HERE}_worker:reads", [(text,)], timeout_s=LIMIT_S, memory_mb=MEMORY_MB)[0]
-    return not isinstance(found, bool) or found
-
-
 def _verdict(reference: str, answer: str, outcome: Any) -> Verdict:
     if isinstance(outcome, DeadlineError):
         return Verdict(False, Reason.TIMEOUT)
@@ -53,9 +46,7 @@ def _verdict(reference: str, answer: str, outcome: Any) -> Verdict:
     if isinstance(outcome, Exception):
         return Verdict(None, Reason.UNAVAILABLE, evidence={"error": f"{type(outcome).__name__}: {outcome}"})
     read_reference, read_answer, equal = outcome
-    if not read_reference and not readable(reference):
-        return Verdict(None, Reason.UNPARSABLE_REFERENCE)
-    if not read_answer:
+    if not (read_reference and read_answer):
         return Verdict(False, Reason.UNPARSABLE_ANSWER)
     if equal and brackets(reference) == brackets(answer):
         return Verdict(True, Reason.EQUAL)

@@ -40,11 +40,6 @@ def judge(reference: str, answer: str) -> tuple[bool, bool, bool]:
     return True, True, bool(equal) and not _differ_relatively(gold, given)
 
 
-def reads(text: str) -> bool:
-    """Return whether a formula can be read."""
-    return _read(text) is not None
-
-
 def _read(text: str) -> Any:
     try:
         return latex2sympy(text, is_real=not grader.should_treat_as_complex(text))

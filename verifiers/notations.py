@@ -1,11 +1,14 @@
-r"""Tier 3, notations with rules of their own: number bases, clock times, ratios.
+r"""Tier 3, notations with rules of their own: bases, clock times, ratios, remainders, congruences.
 
-A base counts: `204_5` is neither `204` nor `204_7`. `2:30` and `14:30` are times if both sides read
-so, and `2:3` and `4:6` one ratio.
+A base counts: `204_5` is neither `204` nor `204_7`, though it is `54_{10}`. `2:30` and `14:30` are
+times, `2:3` and `4:6` one ratio, `17 R 3` a quotient with a remainder.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from .verdict import Judge, Verdict, said
 
 _BASE_WORDS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
                "eleven": 11, "twelve": 12, "sixteen": 16, "bin": 2, "oct": 8, "dec": 10, "hex": 16}  # fmt: skip
@@ -14,6 +17,22 @@ _BASED = re.compile(
     r"(?:_ ?\{? ?\(?(?P<sub>\d{1,2}|[a-z]{3,7})\)? ?\}?|,? ?\(?(?:in )?base[- ](?P<word>\d{1,2}|[a-z]{3,7})\)?)"
 )
 _PREFIXED = re.compile(r"(?P<sign>-?)0(?P<kind>[bBoOxX])(?P<digits>[0-9A-Fa-f]+)")
+
+
+def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
+    """Compare where one side is in one of the notations; None where none is."""
+    for read, same in ((read_base, _same_base), (_congruence, _same_congruence), (_remainder, None), (read_time, None)):
+        one, two = read(reference), read(answer)
+        if one is None and two is None:
+            continue
+        if read is read_time:
+            if one is not None and two is not None:
+                return said(same_time(one, two))
+            break  # a time on one side may still be a ratio
+        if one is None or two is None:
+            return said(False) if read is not read_base else _one_base(one or two, reference if one is None else answer, judge, one is None)
+        return said(same(one, two, judge) if same is not None else one == two)
+    return _ratios(reference, answer, judge)
 
 
 def read_base(text: str) -> tuple[int, str] | None:
@@ -31,44 +50,82 @@ def read_base(text: str) -> tuple[int, str] | None:
     return base, match["sign"] + (digits.lstrip("0") or "0").lower()
 
 
+def _same_base(one: tuple[int, str], two: tuple[int, str], judge: Judge) -> bool:
+    if "." in one[1] + two[1]:
+        return one == two
+    return int(one[1], one[0]) == int(two[1], two[0])
+
+
+def _one_base(based: tuple[int, str], plain: str, judge: Judge, flipped: bool) -> Verdict:
+    """Compare a number in a base with one that shows none: decimal ones only are alike."""
+    if based[0] != 10:
+        return said(False)
+    return judge(plain, based[1]) if flipped else judge(based[1], plain)
+
+
+_CONGRUENCE = re.compile(r"(?:(?P<left>[^=<>]*?) ?(?:\\equiv|=) ?)?(?P<right>[^=<>]+?) ?\\pmod ?\{(?P<modulus>\w+)\}")
+
+
+def _congruence(text: str) -> tuple[str, str, str] | None:
+    r"""Return (left, right, modulus) of `p \equiv 1 \pmod 4`."""
+    match = _CONGRUENCE.fullmatch(text) if "pmod" in text else None
+    return None if match is None else ((match["left"] or "").strip(), match["right"].strip(), match["modulus"])
+
+
+def _same_congruence(one: tuple[str, str, str], two: tuple[str, str, str], judge: Judge) -> bool:
+    if one[2] != two[2] or (one[0] and two[0] and one[0].replace(" ", "") != two[0].replace(" ", "")):
+        return False
+    residues = [re.fullmatch(r"-?\d{1,30}", side[1]) for side in (one, two)]
+    if all(residues) and one[2].isdigit() and int(one[2]):
+        return (int(one[1]) - int(two[1])) % int(one[2]) == 0
+    return judge(one[1], two[1]).correct is True
+
+
+_REMAINDER = re.compile(r"(\d{1,30}),? ?(?:R|r|remainder|rem\.?|with (?:a )?remainder(?: of)?) ?(\d{1,30})")
+
+
+def _remainder(text: str) -> tuple[int, int] | None:
+    """Return (quotient, remainder) of `17 R 3`."""
+    match = _REMAINDER.fullmatch(text)
+    return None if match is None else (int(match[1]), int(match[2]))
+
+
 _TIME = re.compile(
-    r"(?P<hour>\d{1,2})(?::(?P<minute>\d{2})(?::(?P<second>\d{2}))?)? ?(?P<half>[ap]\.? ?m\.?)?"
-    r"|(?P<name>noon|midnight)",
+    r"(?P<hour>\d{1,2})(?::(?P<minute>\d{2})(?::(?P<second>\d{2}))?)?(?P<clock> o'clock)? ?(?P<half>[ap]\.? ?m\.?)?"
+    r"|(?:12 )?(?P<name>noon|midnight)",
     re.IGNORECASE,
 )
 
 
 @dataclass(frozen=True)
 class Clock:
-    """A clock time; `half` is `a`, `p` or empty."""
+    """A clock time, in seconds from midnight."""
 
     seconds: int
-    half: str
+    either: bool
+    """It may be a.m. or p.m.: an hour from 1 to 12 without either."""
 
 
 def read_time(text: str) -> Clock | None:
-    """Read `2:30`, `14:30`, `2:30 p.m.`, `3 PM`, `noon`."""
+    """Read `2:30`, `14:30`, `2:30 p.m.`, `3 PM`, `3 o'clock`, `noon`."""
     match = _TIME.fullmatch(text)
-    if match is None or not (match["minute"] or match["half"] or match["name"]):
+    if match is None or not (match["minute"] or match["half"] or match["name"] or match["clock"]):
         return None
     if match["name"]:
-        return Clock(43200 if match["name"].lower() == "noon" else 0, "p" if match["name"].lower() == "noon" else "a")
+        return Clock(43200 if match["name"].lower() == "noon" else 0, either=False)
     hour, minute, second = int(match["hour"]), int(match["minute"] or 0), int(match["second"] or 0)
     half = match["half"][0].lower() if match["half"] else ""
     if hour > 23 or minute > 59 or second > 59 or (half and not 1 <= hour <= 12):
         return None
+    either = not half and 1 <= hour <= 12 and not match["hour"].startswith("0")
     if half:
         hour = hour % 12 + (12 if half == "p" else 0)
-    return Clock(hour * 3600 + minute * 60 + second, half or ("p" if hour > 12 else ""))
+    return Clock(hour * 3600 + minute * 60 + second, either)
 
 
 def same_time(one: Clock, two: Clock) -> bool:
-    """Compare two times; where only one says a.m. or p.m., `2:30` may be either."""
-    if one.half and two.half:
-        return one.seconds == two.seconds
-    return one.seconds == two.seconds or (
-        min(one.seconds, two.seconds) + 43200 == max(one.seconds, two.seconds) and "p" in (one.half, two.half)
-    )
+    """Compare two times; where one says neither a.m. nor p.m., `2:30` may be either."""
+    return one.seconds == two.seconds or (one.either != two.either and one.seconds % 43200 == two.seconds % 43200)
 
 
 _TERM = r"[^:;,=<>|]{1,80}"
@@ -76,8 +133,36 @@ _RATIO = re.compile(rf"{_TERM}(?: ?: ?{_TERM})+|\d+(?:\.\d+)? to \d+(?:\.\d+)?(?
 
 
 def read_ratio(text: str) -> tuple[str, ...] | None:
-    """Return the terms of `2:3`, `2 to 3`, `1 : \\sqrt{3} : 2`; None if it is no ratio."""
+    r"""Return the terms of `2:3`, `2 to 3`, `1 : \sqrt{3} : 2`; None if it is no ratio."""
     if (":" not in text and " to " not in text) or not _RATIO.fullmatch(text) or "\\{" in text:
         return None
     terms = tuple(term.strip() for term in re.split(r":| to ", text))
     return terms if all(re.search(r"[\d\\a-z]", term) for term in terms) else None
+
+
+def _ratios(reference: str, answer: str, judge: Judge) -> Verdict | None:
+    one, two = read_ratio(reference), read_ratio(answer)
+    if one is None and two is None:
+        return None
+    if any(re.match(r"0\d", term) for terms in (one, two) for term in terms or ()):
+        return said(False)  # a time
+    if one is not None and two is not None:
+        return said(_same_ratio(one, two, judge))
+    terms, plain = (one, answer) if one is not None else (two, reference)
+    text = reference if one is not None else answer
+    if terms is None or len(terms) != 2 or read_time(text) is not None:
+        return said(False)
+    quotient = f"({terms[0]})/({terms[1]})"
+    return judge(quotient, plain) if one is not None else judge(plain, quotient)
+
+
+def _same_ratio(one: Sequence[str], two: Sequence[str], judge: Judge) -> bool:
+    """Compare two ratios term by term, across: a : b = c : d where ad = bc, and 0 stands against 0."""
+    if len(one) != len(two):
+        return False
+    if any("ldots" in term for term in (*one, *two)):
+        return all(judge(a, b).correct is True for a, b in zip(one, two, strict=True))
+    if any(judge("0", a).correct is not judge("0", b).correct for a, b in zip(one, two, strict=True)):
+        return False
+    pairs = zip(one[1:], two[1:], strict=True)
+    return all(judge(f"({a})*({two[0]})", f"({b})*({one[0]})").correct is True for a, b in pairs)

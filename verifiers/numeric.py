@@ -15,8 +15,8 @@ from typing import Any
 
 from .expression import Node, TooLarge
 
-DIGITS = (50, 150, 400)
-"""Tried in turn until two values are told apart or equal: cancellation eats digits."""
+DIGITS = (50, 150)
+"""Two values are equal if both precisions say so; the first settles most that differ."""
 MAX_EXPONENT_BITS = 1e6
 """Of a power or an exponential with 50 digits."""
 MAX_ANGLE = 1e60
@@ -28,7 +28,7 @@ class Value:
     """A value with what is needed to compare it."""
 
     value: Any
-    largest: float
+    largest: Any
     """The largest term of any sum on the way: what was cancelled is not known better than that."""
     strayed: bool
     """Whether a real formula left the reals on the way."""
@@ -55,10 +55,11 @@ class Strayed:
     __slots__ = ("largest", "strayed")
 
     def __init__(self) -> None:
-        self.largest, self.strayed = 0.0, False
+        self.largest: Any = 0.0
+        self.strayed = False
 
 
-def in_floats(node: Node, point: dict[str, float]) -> Value:
+def in_floats(node: Node, point: dict[str, complex]) -> Value:
     """Evaluate in floating point.
 
     Raises:
@@ -71,7 +72,7 @@ def in_floats(node: Node, point: dict[str, float]) -> Value:
     return Value(value, notes.largest, notes.strayed and not _imaginary(node))
 
 
-def high_precision(node: Node, point: dict[str, float], digits: int = DIGITS[0]) -> Value:
+def high_precision(node: Node, point: dict[str, complex], digits: int = DIGITS[0]) -> Value:
     """Evaluate with many digits.
 
     Raises:
@@ -79,12 +80,12 @@ def high_precision(node: Node, point: dict[str, float], digits: int = DIGITS[0])
     """
     context = _precise(digits)
     notes = Strayed()
-    value = context.mpc(evaluate(node, {name: context.mpf(x) for name, x in point.items()}, context, notes))
+    value = context.mpc(evaluate(node, {name: context.mpmathify(x) for name, x in point.items()}, context, notes))
     return Value(value, notes.largest, notes.strayed)
 
 
-def equal_to_40_digits(one: Node, two: Node, point: dict[str, float]) -> bool:
-    """Whether two formulas agree at a point to 40 digits; where terms cancel, more are worked out.
+def equal_in_digits(one: Node, two: Node, point: dict[str, complex]) -> bool:
+    """Whether two formulas agree at a point to nearly all digits, less those that cancel.
 
     Raises:
         TooLarge: a cap is passed. ArithmeticError: one has no value there.
@@ -94,13 +95,10 @@ def equal_to_40_digits(one: Node, two: Node, point: dict[str, float]) -> bool:
             a, b = high_precision(one, point, digits), high_precision(two, point, digits)
         except ValueError as error:
             raise ArithmeticError(str(error)) from error
-        size, noise = max(abs(a.value), abs(b.value)), max(a.largest, b.largest)
-        apart = abs(a.value - b.value)
-        if apart <= size * 1e-40:
-            return True
-        if apart > noise * _precise(digits).mpf(10) ** (10 - digits):
+        size = max(abs(a.value), abs(b.value), a.largest, b.largest)
+        if abs(a.value - b.value) > size * _precise(digits).mpf(10) ** (8 - digits):
             return False
-    return True  # nothing is left but what cancelled
+    return True
 
 
 @lru_cache(maxsize=1024)
@@ -159,7 +157,7 @@ def evaluate(node: Node, point: dict[str, Any], lib: Any, notes: Strayed) -> Any
         return _constant(node.value, lib)
     values = [evaluate(arg, point, lib, notes) for arg in args]
     if op == "add":
-        notes.largest = max(notes.largest, *(_size(value) for value in values))
+        notes.largest = max(notes.largest, *map(abs, values))
         return sum(values[1:], values[0])
     if op == "neg":
         return -values[0]
@@ -173,8 +171,7 @@ def evaluate(node: Node, point: dict[str, Any], lib: Any, notes: Strayed) -> Any
     if op == "pow":
         return _power(values[0], values[1], args[1], lib, notes)
     if op == "root":
-        degree = node.value if isinstance(node.value, int) else evaluate(node.value, point, lib, notes)
-        return _root(values[0], degree, lib, notes)
+        return _root(values[0], node.value or values[1], lib, notes)
     if op == "abs":
         return abs(values[0])
     if op == "fact":
@@ -290,7 +287,12 @@ def _call(name: str, values: list[Any], lib: Any, notes: Strayed) -> Any:
     if name in ("min", "max", "gcd", "lcm"):
         return _of_several(name, values, lib)
     if name.endswith("()"):  # an unknown function: any that satisfies no identity
-        return lib.sin(x * lib.mpf(1.37) + sum(map(ord, name))) + x * lib.mpf(0.31) * x
+        mixed = sum((value * (i + 1) for i, value in enumerate(values)), sum(map(ord, name)) * lib.mpf(1))
+        return lib.sin(mixed * lib.mpf(1.37)) + mixed * mixed * lib.mpf(0.31)
+    if name == "conj":
+        return x.conjugate()
+    if name == "arg":
+        return lib.mpf(cmath.phase(complex(x)))
     return getattr(lib, name)(x)
 
 

@@ -13,7 +13,6 @@ Kind = Literal["list", "set", "bracket", "union", "relation", "matrix", "cases",
 
 MAX_ITEMS = 64
 """More parts than this are not compared."""
-MAX_DEPTH = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +27,9 @@ class Shape:
     `matrix`, `cases`: the number of rows."""
 
 
-_OPEN, _CLOSE = "([{", ")]}"
 _TOKEN = re.compile(r"\\[A-Za-z]+|\\.|.", re.DOTALL)
-_BRACKETS = {r"\{": "{", r"\}": "}", r"\langle": "<", r"\rangle": ">", r"\lfloor": "(", r"\rfloor": ")",
-             r"\lceil": "(", r"\rceil": ")"}  # fmt: skip
+_OPENING = frozenset(["(", "[", "{", r"\{", r"\langle", r"\lfloor", r"\lceil", r"\begin"])
+_CLOSING = frozenset([")", "]", "}", r"\}", r"\rangle", r"\rfloor", r"\rceil", r"\end"])
 
 
 @lru_cache(maxsize=8192)
@@ -40,11 +38,11 @@ def levels(text: str) -> tuple[tuple[str, int, int], ...] | None:
     depth, found = 0, []
     for match in _TOKEN.finditer(text):
         token = match.group()
-        if token in ("(", "[", "{", r"\{", r"\langle", r"\lfloor", r"\lceil", r"\begin"):
+        if token in _OPENING:
             if depth == 0:
                 found.append((token, match.start(), match.end()))
             depth += 1
-        elif token in (")", "]", "}", r"\}", r"\rangle", r"\rfloor", r"\rceil", r"\end"):
+        elif token in _CLOSING:
             depth -= 1
             if depth < 0:
                 return None
@@ -73,30 +71,33 @@ def split_at(text: str, is_mark: "re.Pattern[str]") -> tuple[list[str], list[str
 
 
 _UNION = re.compile(r"\\cup(?![a-z])|(?<=[)\]}]) ?[uU] ?(?=[\[({\\])")
-_MINUS = re.compile(r"\\setminus(?![a-z])|\\backslash(?![a-z])|(?<=\}) ?- ?(?=\\\{)|(?<=\}) ?\\ ?(?=\\\{)")
 _WORD_JOINER = r";|,? ?(?<![A-Za-z\\])(?:and|or)(?![A-Za-z])|\\\\"
 _JOINER = re.compile(_WORD_JOINER + r"|,(?!\d{3}(?!\d))|(?<=\d\d\d\d),|(?<!\d),")
 """A comma between digits that may set off a thousand joins nothing,"""
 _ANY_COMMA = re.compile(_WORD_JOINER + "|,")
 """unless the other side, or a space behind another comma, says that it does."""
 _SIGN = re.compile(
-    r"\\(?:le|ge|ne|approx|equiv|in|notin|to|cong|sim|ni|mapsto|propto)(?![A-Za-z])|(?<![<>=!:])=(?![=])|==|:=|<|>"
+    r"\\(?:le|ge|ne|approx|equiv|in|notin|to|cong|sim|ni|mapsto|propto|perp|parallel|subseteq?)(?![A-Za-z])|(?<![<>=!:])=(?![=])|==|:=|<|>"
 )
+_BAR = re.compile(r"\||:(?!=)")
 _MATRIX = re.compile(
-    r"(?:\(|\[)?\\begin ?\{(?P<env>[pbvBV]?matrix|smallmatrix|array|cases|aligned)\}(?:\{[^{}]*\})?(?P<body>.*)"
+    r"(?:\(|\[)?\\begin ?\{(?P<env>[pbB]?matrix|smallmatrix|array|cases|aligned)\}(?:\{[^{}]*\})?(?P<body>.*)"
     r"\\end ?\{(?P=env)\}(?:\)|\])?",
     re.DOTALL,
 )
-_CLAUSE = re.compile(r",? ?(?<![A-Za-z])(?:where|for(?: some| all| any| every)?|if|when|with|given|such that)(?![A-Za-z]) ")
+_SIGNED = re.compile(r"\\pm(?![a-z])|\+/?-(?=\s?[\d\\a-z(])")
+_OTHER = re.compile(r"\\mp(?![a-z])")
 
 
 @lru_cache(maxsize=4096)
 def read_shape(text: str) -> Shape | None:
     """Return the outer structure of a normalised answer, or None if it is one plain thing."""
     if (match := _MATRIX.fullmatch(text)) and r"\begin" not in match["body"]:
-        return _system(match["body"]) if match["env"] in ("cases", "aligned") else _matrix(match["body"])
+        return _rows(match["env"], match["body"])
     if levels(text) is None:
-        return _odd_bracket(text)
+        return _half_open(text)
+    if re.fullmatch(r"<[^<>=]*,[^<>=]*>", text):
+        return Shape("bracket", _elements(text[1:-1]), ("<", ">"))
     if (found := read_list(text)) is not None:
         return found
     parts, marks = split_at(text, _SIGN)
@@ -119,23 +120,22 @@ def read_list(text: str, *, every_comma: bool = False) -> Shape | None:
     return Shape("list", tuple(part for part in parts if part), named)
 
 
+_BRACKETS = {r"\{": "{", r"\}": "}", r"\langle": "<", r"\rangle": ">"}
+
+
 def _enclosed(text: str) -> Shape | None:
-    """Read `(…)`, `[…)`, `\\{…\\}`, `\\langle…\\rangle` around the whole."""
+    r"""Read `(…)`, `[…)`, `\{…\}`, `\langle…\rangle` around the whole."""
     outer = levels(text)
-    if not outer or len(text) < 2:
+    if not outer or len(outer) != 2 or outer[1][1] < outer[0][2]:
         return None
-    (opening, _, start), (closing, end, _) = outer[0], outer[-1]
-    if len(outer) != 2 or end < start:
-        return None
+    (opening, _, start), (closing, end, _) = outer
     pair = _BRACKETS.get(opening, opening) + _BRACKETS.get(closing, closing)
     inner = text[start:end].strip()
     if opening == r"\{" or (pair == "{}" and "," in inner):
-        return Shape("set", _elements(inner))
-    if pair in ("()", "[]", "(]", "[)", "<>") and not opening.startswith(r"\l"):
-        items = _elements(inner)
-        return Shape("bracket", items, (pair[0], pair[1])) if len(items) > 1 or pair == "[]" else None
-    if pair == "<>":
-        return Shape("bracket", _elements(inner), ("(", ")"))
+        return Shape("set", (inner,) if len(split_at(inner, _BAR)[0]) == 2 else _elements(inner))
+    items = _elements(inner)
+    if pair == "<>" or (pair in ("()", "[]", "(]", "[)") and (len(items) > 1 or pair == "[]")):
+        return Shape("bracket", items, (pair[0], pair[1]))
     return None
 
 
@@ -143,49 +143,75 @@ def _elements(inner: str) -> tuple[str, ...]:
     return tuple(part for part in split_at(inner, _JOINER if ", " in inner else _ANY_COMMA)[0] if part)
 
 
-def _odd_bracket(text: str) -> Shape | None:
-    """Read half-open intervals, `[0, 1)`, and the French `]0, 1[`."""
-    match = re.fullmatch(r"([\[(\]])([^\[\]()]*(?:\([^()]*\)[^\[\]()]*)*)([\])\[])", text)
+_HALF_OPEN = re.compile(r"([\[(\]])([^\[\]()]*(?:\([^()]*\)[^\[\]()]*)*)([\])\[])")
+
+
+def _half_open(text: str) -> Shape | None:
+    """Read half-open intervals and their unions, `[0, 1)`, and the French `]0, 1[`."""
+    match = _HALF_OPEN.fullmatch(text)
     if match is None:
-        parts = re.split(r"\\cup(?![a-z])|(?<=[)\]]) ?U ?(?=[\[(])", text)
-        return Shape("union", tuple(part.strip() for part in parts)) if len(parts) > 1 and all(map(str.strip, parts)) else None
-    opening, closing = match[1].replace("]", "("), match[3].replace("[", ")")
+        parts = [part.strip() for part in re.split(r"\\cup(?![a-z])|(?<=[)\]]) ?U ?(?=[\[(])", text)]
+        return Shape("union", tuple(parts)) if len(parts) > 1 and all(map(read_shape, parts)) else None
     items = _elements(match[2])
-    return Shape("bracket", items, (opening, closing)) if len(items) == 2 else None
+    marks = match[1].replace("]", "("), match[3].replace("[", ")")
+    return Shape("bracket", items, marks) if len(items) == 2 else None
 
 
-def _matrix(body: str) -> Shape | None:
+def _rows(environment: str, body: str) -> Shape | None:
+    """Read a matrix, a system of equations (a list), or values with conditions."""
+    if environment in ("cases", "aligned"):
+        body = body.replace("&=", "=")
     rows = [row for row in split_at(body.strip(), re.compile(r"\\\\(?:\[[^\]]*\])?|\\cr(?![a-z])"))[0] if row]
     cells = [split_at(re.sub(r"\\hline", "", row), re.compile("&"))[0] for row in rows]
     if not cells or len({len(row) for row in cells}) != 1:
         return None
-    return Shape("matrix", tuple(cell for row in cells for cell in row), (str(len(cells)),))
+    items, count = tuple(cell for row in cells for cell in row), str(len(cells))
+    if environment not in ("cases", "aligned"):
+        return Shape("matrix", items, (count,))
+    if len(cells[0]) == 2:
+        return Shape("cases", tuple(_CONDITION.sub("", item) for item in items), (count,))
+    return Shape("list", items) if len(cells[0]) == 1 else None
 
 
 _CONDITION = re.compile(r"^(?:if|for|when|where),? |,$")
 
 
-def _system(body: str) -> Shape | None:
-    """Read equations that stand one under the other as a list, and values with conditions as cases."""
-    pieces = _matrix(body.replace("&=", "="))
-    if pieces is not None and len(pieces.items) == 2 * int(pieces.marks[0]):
-        return Shape("cases", tuple(_CONDITION.sub("", item) for item in pieces.items), pieces.marks)
-    rows = [row for row in split_at(body.replace("&=", "=").strip(), re.compile(r"\\\\"))[0] if row]
-    return Shape("list", tuple(rows)) if rows and "&" not in body.replace("&=", "=") else None
-
-
-_SIGNED = re.compile(r"\\pm(?![a-z])|\+/?-(?=\s?[\d\\a-z(])")
-_OTHER = re.compile(r"\\mp(?![a-z])")
-
-
 def _plus_minus(text: str) -> Shape:
-    """Expand `1 \\pm \\sqrt{2}`: all signs together, as the quadratic formula means them."""
+    r"""Expand `1 \pm \sqrt{2}`: all signs together, as the quadratic formula means them."""
     plus = _OTHER.sub("-", _SIGNED.sub("+", text))
     minus = _OTHER.sub("+", _SIGNED.sub("-", text))
     return Shape("plus_minus", (plus.strip(), minus.strip()))
 
 
+_CLAUSE = re.compile(r",? ?(?<![A-Za-z])(?:where|for(?: some| all| any| every)?|if|when|with|given|such that|unless|otherwise|only if)(?![A-Za-z]) ?")
+
+
 def without_clause(text: str) -> tuple[str, str]:
-    """Split `2k\\pi for integer k` into what is said and the condition."""
+    r"""Split `2x if x > 0` into what is said and the condition."""
     parts, _ = split_at(text, _CLAUSE)
     return (parts[0], " ".join(parts[1:])) if len(parts) > 1 and parts[0] else (text, "")
+
+
+_SETS = r"\\in ?\\?(?:mathbb ?)?\{?[ZNRQ]\}?(?: ?[_^] ?\{?[+*0-9>]*\}?)?"
+_PARAMETER = re.compile(
+    rf"[,;]? ?\(? ?(?:where |with |for (?:all |any |every |some |each )?(?:integers? |integral |real |positive |natural |whole )*)?"
+    rf"(?P<letter>[A-Za-z])(?: is (?:an?|any) (?:arbitrary |positive |real |natural |whole )*(?:integer|number|constant)| an? (?:integer|constant)| ?{_SETS}) ?\)?$"
+    rf"|[,;]? ?for (?:all |any |every |some )?(?:integers?|integer values of) (?P<named>[A-Za-z])$"
+)
+
+
+def without_parameter(text: str) -> tuple[str, str]:
+    r"""Split `2\pi k, k \in \mathbb{Z}` into the formula and the letter that runs."""
+    match = _PARAMETER.search(text)
+    if match is None or not match.start():
+        return text, ""
+    letter = match["letter"] or match["named"]
+    main = text[: match.start()].rstrip(" ,;")
+    return (main, letter) if re.search(rf"(?<![A-Za-z\\]){letter}(?![A-Za-z])|\d{letter}", main) else (text, "")
+
+
+def renamed(text: str, old: str, new: str) -> str:
+    """Write another letter for a variable; where the new one is in use already, nothing changes."""
+    if old == new or re.search(rf"(?<![A-Za-z\\]){re.escape(new)}(?![A-Za-z])", text):
+        return text
+    return re.sub(rf"(?<![A-Za-z\\]){re.escape(old)}(?![A-Za-z])", lambda _: new, text)

@@ -57,6 +57,15 @@ class Verdict:
         raise TypeError("a Verdict has three values; compare verdict.correct with True, False or None")
 
 
+Judge = Callable[[str, str], Verdict]
+"""Judges two normalised texts: a tier is given one for the parts of what it reads."""
+
+
+def said(same: bool, **evidence: str) -> Verdict:
+    """Return the verdict of a comparison that could tell."""
+    return Verdict(same, Reason.EQUAL if same else Reason.DIFFERENT, evidence=evidence)
+
+
 @dataclass(frozen=True)
 class Verifier:
     """A function `(problem, completion, **parameters) -> bool | None | Verdict` with its name."""

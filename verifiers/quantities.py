@@ -1,0 +1,94 @@
+"""Tier 2, deciding: values with units. What `units.py` reads is compared here."""
+
+import re
+from fractions import Fraction
+
+from .exact_number import DivisionByZero, Number, read_number, same_number
+from .expression import Unreadable, parse
+from .units import Quantity, Unit, converted, split_unit
+from .verdict import Judge, Reason, Verdict, said
+
+_ANGLE, _RADIAN = (("angle", 1),), (("radian", 1),)
+
+
+def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
+    """Compare where at least one side has a unit; None where none has.
+
+    Single bare letters are variables first: `2 g h` is `2hg`, and only then metres or grams.
+    """
+    target, given = split_unit(reference), split_unit(answer)
+    if target is None and given is None:
+        return None
+    if any(side is not None and side.unit.bare for side in (target, given)) and _both_formulas(reference, answer, target, given):
+        return None
+    if target is None:
+        assert given is not None
+        return _one_sided(given, reference, judge, flipped=True)
+    if given is None:
+        return _one_sided(target, answer, judge, flipped=False)
+    if _ANGLE in (target.unit.dimensions, given.unit.dimensions) and _RADIAN in (target.unit.dimensions, given.unit.dimensions):
+        return judge(_in_radians(target), _in_radians(given))
+    if not target.unit.agrees_with(given.unit):
+        return Verdict(False, Reason.UNITS_DIFFER)
+    if _same_scale(target.unit, given.unit):
+        return judge(target.value, given.value)
+    one, two = read_number(target.value), read_number(given.value)
+    if one is None or two is None:
+        return judge(target.value, f"({given.value})*({given.unit.factor / target.unit.factor})")
+    value = converted(two.value, given.unit, target.unit)
+    return said(same_number(one, Number(value, two.decimals, digits=two.digits)))
+
+
+def _both_formulas(reference: str, answer: str, target: Quantity | None, given: Quantity | None) -> bool:
+    """Whether bare letters are variables here.
+
+    They are against a formula, and in a reference against a plain number; against another unit they
+    are a unit, and a unit that only the answer shows is one.
+    """
+    if target is not None and given is not None:
+        return target.unit.bare and given.unit.bare and target.unit.dimensions != given.unit.dimensions
+    if target is not None:
+        return True
+    try:
+        return read_number(reference) is None and _formula(reference)
+    except DivisionByZero:
+        return False
+
+
+def _formula(text: str) -> bool:
+    try:
+        parse(text)
+    except Unreadable:
+        return False
+    return True
+
+
+def _same_scale(one: Unit, two: Unit) -> bool:
+    temperatures = one.name != two.name and one.dimensions == (("temperature", 1),)
+    return (one.factor == two.factor and not temperatures) or bool(one.generic or two.generic) or {one.name, two.name} == {"pound", "£"}
+
+
+def _one_sided(quantity: Quantity, other: str, judge: Judge, *, flipped: bool) -> Verdict | None:
+    """Ignore a unit that only one side shows; degrees against no plain number are an angle."""
+    value = quantity.value
+    if "%" in other or (read_safely(other) or Number(Fraction(0))).currency:
+        return Verdict(False, Reason.UNITS_DIFFER)
+    if quantity.unit.dimensions == _ANGLE and "pi" in other:
+        value = _in_radians(quantity)
+    elif quantity.unit.nouns and re.search(r"[A-Za-z]", other) and not re.search(r"[\d\\]", other):
+        return None  # words against words: `5 apples` and `none`
+    return judge(other, value) if flipped else judge(value, other)
+
+
+def _in_radians(quantity: Quantity) -> str:
+    if quantity.unit.dimensions == _RADIAN:
+        return f"({quantity.value})"
+    return rf"({quantity.value})\pi/180*({quantity.unit.factor})"
+
+
+def read_safely(text: str) -> Number | None:
+    """Read a number; a division by zero is none."""
+    try:
+        return read_number(text)
+    except DivisionByZero:
+        return None
