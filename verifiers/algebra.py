@@ -1,37 +1,19 @@
 r"""Tier 4, deciding: are two formulas equal as functions of their variables?
 
-First in a finite field: numbers, names, pi and e as independent elements, powers by Fermat. That is
-exact for rational functions however large their numbers are: different residues mean different
-formulas, and equal ones at two points mean equal ones but for a chance of 1e-17 (Schwartz-Zippel).
-Roots, logarithms and the rest are compared at points in floating point, which refutes, and then
-with 50 digits, which confirms. Points are real where both sides are: `\sqrt{x^2}` is `|x|`.
+In a finite field first (`field.py`), which is exact for rational functions however large their
+numbers are. Roots, logarithms and the rest are compared at points in floating point, which
+refutes, and then with many digits, which confirms. Points are real where both sides are:
+`\sqrt{x^2}` is `|x|`.
 """
 
 import random
 from collections.abc import Callable
 from fractions import Fraction
-from functools import lru_cache
+from typing import Any
 
 from .expression import Node, TooLarge
-from .numeric import equal_in_digits, high_precision, in_floats
-
-PRIME = (1 << 89) - 1
-MAX_BITS = 1 << 13
-"""Of an exponent, or of a constant that is worked out exactly."""
-MAX_FACTORIAL = 20_000
-
-
-class Irrational(ValueError):
-    """No element of the field stands for this formula."""
-
-
-def names_in(node: Node) -> frozenset[str]:
-    """Return the names of the variables of a formula."""
-    if node.op == "sym":
-        return frozenset([node.value])
-    found: frozenset[str] = frozenset().union(*map(names_in, node.args)) if node.args else frozenset()
-    return found | {node.value} if node.op == "call" and node.value.endswith("()") else found
-
+from .field import PRIME, Irrational, inverse, names_in, rational, residue
+from .numeric import Value, equal_in_digits, high_precision, in_floats
 
 def equal(one: Node, two: Node) -> bool:
     """Say whether two formulas are equal.
@@ -47,135 +29,10 @@ def equal(one: Node, two: Node) -> bool:
         return _equal_at_points(one, two)
 
 
-@lru_cache(maxsize=4096)
-def _residue_of_name(name: str, point: int) -> int:
-    return random.Random(f"{name}/{point}").randrange(2, PRIME)
-
-
-def residue(node: Node, point: int) -> int:
-    """Return a formula's value in the field of PRIME elements, at the point-th choice of its names.
-
-    Raises:
-        Irrational: it has roots, functions or the like. TooLarge: an exponent is.
-    """
-    op, args = node.op, node.args
-    if op == "num":
-        return node.value.numerator * pow(node.value.denominator, -1, PRIME) % PRIME
-    if op == "sym" or (op == "const" and node.value in ("pi", "e")):
-        return _residue_of_name(f"{op} {node.value}", point)
-    if op == "add":
-        return sum(residue(arg, point) for arg in args) % PRIME
-    if op == "neg":
-        return -residue(args[0], point) % PRIME
-    if op == "mul":
-        product = 1
-        for arg in args:
-            product = product * residue(arg, point) % PRIME
-        return product
-    if op == "div":
-        return residue(args[0], point) * _inverse(residue(args[1], point)) % PRIME
-    if op == "pow":
-        return _power(residue(args[0], point), exponent_of(args[1]))
-    if op == "fact" and node.value == 1:
-        return _factorial(exponent_of(args[0]))
-    if op == "binom":
-        return _binomial(exponent_of(args[0]), exponent_of(args[1]))
-    if op == "call" and node.value.endswith("()"):  # an unknown function: any that is not linear
-        value = sum((i + 1) * residue(arg, point) for i, arg in enumerate(args)) + _residue_of_name(node.value, 0)
-        return pow(value, 7, PRIME)
-    raise Irrational(op)
-
-
-def _inverse(value: int) -> int:
-    if value == 0:
-        raise ZeroDivisionError
-    return pow(value, -1, PRIME)
-
-
-def _power(base: int, exponent: int) -> int:
-    if base == 0:
-        if exponent < 0:
-            raise ZeroDivisionError
-        return int(exponent == 0)
-    return pow(base, exponent % (PRIME - 1), PRIME)
-
-
-@lru_cache(maxsize=256)
-def _factorial(n: int) -> int:
-    if not 0 <= n <= MAX_FACTORIAL:
-        raise Irrational("factorial")
-    product = 1
-    for factor in range(2, n + 1):
-        product = product * factor % PRIME
-    return product
-
-
-def _binomial(n: int, k: int) -> int:
-    if not 0 <= k <= n:
-        raise Irrational("binomial")
-    return _factorial(n) * _inverse(_factorial(k) * _factorial(n - k) % PRIME) % PRIME
-
-
-def exponent_of(node: Node) -> int:
-    """Return a whole constant.
-
-    Raises:
-        Irrational: it is none. TooLarge: it is over MAX_BITS.
-    """
-    value = rational(node)
-    if value.denominator != 1:
-        raise Irrational("a broken exponent")
-    return value.numerator
-
-
-def rational(node: Node) -> Fraction:
-    """Return a rational constant exactly.
-
-    Raises:
-        Irrational: it is none. TooLarge: it is over MAX_BITS. ZeroDivisionError: as it says.
-    """
-    op, args = node.op, node.args
-    if op == "num":
-        return node.value
-    if op == "neg":
-        return -rational(args[0])
-    if op in ("add", "mul"):
-        total = rational(args[0])
-        for arg in args[1:]:
-            total = _sized(total + rational(arg) if op == "add" else total * rational(arg))
-        return total
-    if op == "div":
-        return rational(args[0]) / rational(args[1])
-    if op == "pow":
-        base, exponent = rational(args[0]), exponent_of(args[1])
-        bits = max(base.numerator.bit_length(), base.denominator.bit_length())
-        if bits > 1 and bits * abs(exponent) > MAX_BITS:
-            raise TooLarge("a power")
-        return base**exponent
-    if op == "fact" and node.value == 1 and 0 <= (n := exponent_of(args[0])) <= 500:
-        return _sized(Fraction(_product(1, n)))
-    if op == "binom":
-        n, k = exponent_of(args[0]), exponent_of(args[1])
-        if 0 <= k <= n <= 1000:
-            return _sized(Fraction(_product(n - k + 1, n), _product(1, k)))
-    raise Irrational(op)
-
-
-def _product(first: int, last: int) -> int:
-    product = 1
-    for factor in range(first, last + 1):
-        product *= factor
-    return product
-
-
-def _sized(value: Fraction) -> Fraction:
-    if value.numerator.bit_length() > MAX_BITS or value.denominator.bit_length() > MAX_BITS:
-        raise TooLarge("a constant")
-    return value
-
-
 _RANGES = ((0.4, 2.2), (-2.3, -0.4), (0.1, 0.9), (2.5, 8.0), (-0.9, 0.9), (-9.0, 9.0), (10.0, 40.0), (-40.0, -10.0))
 """Where variables are drawn from, in turn: a domain may be narrow, and signs matter."""
+_FAR = ((300.0, 3000.0), (-30000.0, -3000.0))
+"""Also, where a formula may change its form."""
 _ENOUGH = 3
 """Points that must be met; all ranges are tried once in any case."""
 
@@ -190,9 +47,10 @@ def points_for(*nodes: Node) -> list[dict[str, complex]]:
         return [{}]
     rng = random.Random("points")
     complex_names = _COMPLEX_NAMES if any(map(_has_complex_parts, nodes)) else ()
+    ranges = (*_FAR, *_RANGES) if any(map(_is_pieced, nodes)) else _RANGES
     return [
         {name: rng.uniform(*bounds) + (1j * rng.uniform(0.3, 2) if name in complex_names else 0) for name in sorted(names)}
-        for bounds in _RANGES * 3
+        for bounds in ranges * 3
     ]
 
 
@@ -227,7 +85,33 @@ def _equal_at_points(one: Node, two: Node) -> bool:
         met = strayed[:_ENOUGH]
     if not met:
         raise ArithmeticError("no value at any point")
-    return all(equal_in_digits(one, two, point) for point in met[:: max(len(met) - 1, 1)])
+    return _confirmed(one, two, met)
+
+
+_CONFIRMATIONS = 2
+
+
+def _confirmed(one: Node, two: Node, points: list[dict[str, complex]]) -> bool:
+    """Whether two formulas agree with many digits at points; one that passes a cap is left out if others do not."""
+    confirmed, too_large = 0, None
+    for point in points:
+        try:
+            if not equal_in_digits(one, two, point):
+                return False
+        except TooLarge as error:
+            too_large = error
+            continue
+        confirmed += 1
+        if confirmed == _CONFIRMATIONS:
+            break
+    if not confirmed and too_large is not None:
+        raise too_large
+    return True
+
+
+def _is_pieced(node: Node) -> bool:
+    pieced = node.op == "abs" or (node.op == "call" and node.value in ("min", "max", "floor", "ceil", "sign"))
+    return pieced or any(map(_is_pieced, node.args))
 
 
 def has_value(node: Node) -> bool:
@@ -250,30 +134,36 @@ def constant_ratio(one: Node, two: Node) -> int | None:
         TooLarge: evaluating would pass a cap.
     """
     try:
-        ratios = {residue(one, point) * _inverse(residue(two, point)) % PRIME for point in range(3)}
+        ratios = {residue(one, point) * inverse(residue(two, point)) % PRIME for point in range(3)}
         if len(ratios) > 1 or 0 in ratios:
             return None
+        exact = True
     except (Irrational, ZeroDivisionError):
-        pass
-    ratio = _float_ratio(one, two)
-    return None if ratio is None else (1 if ratio > 0 else -1)
+        exact = False
+    found = _ratios(one, two, in_floats)
+    if not found or any(abs(ratio - found[0]) > 1e-8 * abs(found[0]) for ratio in found):
+        return None
+    if not exact:
+        precise = _ratios(one, two, high_precision, _ENOUGH)
+        if not precise or any(abs(ratio - precise[0]) > abs(precise[0]) * 1e-30 for ratio in precise):
+            return None
+    real = abs(found[0].imag) < 1e-9 * abs(found[0])
+    return (1 if found[0].real > 0 else -1) if real and found[0] else None
 
 
-def _float_ratio(one: Node, two: Node) -> float | None:
-    ratios: list[complex] = []
+def _ratios(one: Node, two: Node, evaluate: Callable[..., Value], enough: int = len(_RANGES) * 3) -> list[Any]:
+    """Return the quotients of two formulas at points, at least two unless both are constant."""
+    found: list[Any] = []
     for point in points_for(one, two):
         try:
-            a, b = in_floats(one, point), in_floats(two, point)
-            if a.strayed or b.strayed or abs(b.value) < 1e-9:
-                continue
-            ratios.append(a.value / b.value)
+            a, b = evaluate(one, point), evaluate(two, point)
+            if not (a.strayed or b.strayed or abs(b.value) < 1e-9):
+                found.append(a.value / b.value)
         except (ArithmeticError, ValueError):
             continue
-    if not ratios or (len(ratios) < 2 and names_in(one) | names_in(two)):
-        return None
-    if any(abs(ratio - ratios[0]) > 1e-8 * abs(ratios[0]) for ratio in ratios):
-        return None
-    return ratios[0].real if abs(ratios[0].imag) < 1e-9 * abs(ratios[0]) and ratios[0] else None
+        if len(found) == enough:
+            break
+    return found if len(found) > 1 or not names_in(one) | names_in(two) else []
 
 
 def real_constant(node: Node) -> Fraction | None:

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from ..sandbox.errors import TaskError
 from ..tasks.problem import Completion, Problem
 from . import last_tier
+from .choices import other_letters, read_choice
 from .compare import judge, reference_fault, restates
 from .exact_number import MAX_CHARS
 from .extract import WHOLE, Extracted, ExtractSpec, extract_by, ready_rules
 from .normal_form import normalise
 from .verdict import Reason, Verdict, verifier
-from .words import other_letters, read_choice, same_text
+from .words import same_text
 
 KEPT = 1 << 13
 """Verdicts that are kept, each of a reference and an answer of together at most KEPT_CHARS."""

@@ -5,24 +5,19 @@ A policy that could name several values, or take one back, would collect on each
 
 import re
 
+from .choices import read_choice
+from .lexicon import ALTERNATIVES, DENIALS, HEDGES, RETRACTIONS, words_of
 from .verdict import Judge, Reason, Verdict, said
-from .words import is_text, meaning
+from .words import TRUTHS, is_text, meaning, truth_of
 
-_HEDGE = re.compile(
-    r"\b(?:either|maybe|perhaps|possibly|probably|might be|could be|not sure|i guess|i think|unsure|presumably|i believe|likely)\b|\?$",
-    re.IGNORECASE,
-)
-_DENIAL = re.compile(
-    r"(?<![A-Za-z])(?:not|isn't|isnt|aren't|never|neither|nor|cannot|can't|wrong|incorrect|but|rather than|instead of|no longer)(?![A-Za-z])"
-    r"|^no[, ]|\\neg(?![a-z])",
-    re.IGNORECASE,
-)
 _UNEQUAL = re.compile(r"^(?:[A-Za-z]\w* ?)?\\n(?:e|eq|ot)(?![A-Za-z])")
 _OR = re.compile(r",? (?<![A-Za-z])or(?![A-Za-z]) ", re.IGNORECASE)
 _SEVERAL = re.compile(
-    r"[,;<>]|\b(?:or|and|not|no)\b|\\(?:[pm]{2}|cup|\{|ne|le|ge|in|begin|emptyset|mathbb|langle)(?![a-z])|^[\[(].*[\])]$"
+    r"[,;<>]|\b(?:or|and|not|no|except|excluding|other|real|reals)\b"
+    r"|\\(?:[pm]{2}|cup|\{|ne|le|ge|in|begin|emptyset|mathbb|langle|setminus)(?![a-z])|^[\[(].*[\])]$"
 )
-_TRUTH = re.compile(r"yes|no|true|false", re.IGNORECASE)
+"""A reference that may stand for more than one value."""
+MAX_OFFERS = 16
 
 
 def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
@@ -32,19 +27,32 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
         return Verdict(False, reason)
     if " or " not in answer.lower() or _SEVERAL.search(reference) or (is_text(answer) and " or " in reference.lower()):
         return None
-    offered = [judge(reference, part.strip()).correct is True for part in _OR.split(answer)]
-    return said(True) if all(offered) else Verdict(False, Reason.AMBIGUOUS)
+    offers = _OR.split(answer, MAX_OFFERS)
+    same = all(judge(reference, part.strip()).correct is True for part in offers) and len(set(map(_head, offers))) == 1
+    return said(True) if same else Verdict(False, Reason.AMBIGUOUS)
+
+
+def _head(text: str) -> str:
+    """Return what a value is given to, if it is: `x = 5 or y = 5` says two things."""
+    return text.rpartition("=")[0].strip()
 
 
 def _offence(reference: str, answer: str) -> Reason | None:
     if not answer:
         return Reason.EMPTY
-    if not re.search(r"[A-Za-z?]", answer):
-        return None
-    if meaning(reference) is not None and (meaning(answer) is not None or _TRUTH.match(answer)):
-        return None
-    if _HEDGE.search(answer) and not _HEDGE.search(reference):
+    if answer[-1] == "?" and not reference.endswith("?"):
         return Reason.AMBIGUOUS
-    if _UNEQUAL.search(answer) and not re.search(r"\\n(?:e|ot|eq)", reference):
-        return Reason.DENIED if not _SEVERAL.search(reference) else None
-    return Reason.DENIED if _DENIAL.search(answer) and not _DENIAL.search(reference) else None
+    if not re.search(r"[A-Za-z]", answer):
+        return None
+    if meaning(reference) is not None and (meaning(answer) is not None or (meaning(reference) in TRUTHS and truth_of(answer))):
+        return None
+    if (labelled := read_choice(answer)) is not None and labelled[1]:
+        return None  # the text behind a letter is the option's, and may say anything
+    if _UNEQUAL.search(answer) and not re.search(r"\\n(?:e|ot|eq)(?![a-z])", reference):
+        return None if _SEVERAL.search(reference) else Reason.DENIED
+    words = words_of(answer) - words_of(reference)
+    if words & RETRACTIONS:
+        return Reason.CONTRADICTS
+    if words & DENIALS:
+        return Reason.DENIED
+    return Reason.AMBIGUOUS if words & (HEDGES | ALTERNATIVES - {"or"}) else None

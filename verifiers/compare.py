@@ -15,17 +15,18 @@ judged by all tiers but the last.
 
 import re
 import threading
+from functools import lru_cache
 
 from . import claims, exact_number, formulas, notations, quantities, structure, words
-from .algebra import names_in
+from .choices import read_choice
 from .exact_number import MAX_CHARS, DivisionByZero, read_number
-from .expression import TooLarge
+from .expression import COMMANDS, TooLarge
+from .field import names_in
 from .normal_form import normalise
-from .notations import read_base
+from .notations import read_base, read_ratio, read_time
 from .shape import levels, read_shape
 from .units import split_unit
 from .verdict import Reason, Verdict
-from .words import read_choice
 
 TIERS = (
     ("claims", claims.compare),
@@ -47,14 +48,17 @@ def judge(reference: str, answer: str) -> Verdict:
     outermost = getattr(_work, "left", None) is None
     _work.left = MAX_PARTS if outermost else _work.left - 1
     try:
-        return _judge(reference, answer)
+        verdict = _judge(reference, answer)
     except (TooLarge, RecursionError):
         if not outermost:
             raise
-        return Verdict(False, Reason.TOO_LARGE, tier="claims")
+        verdict = Verdict(False, Reason.TOO_LARGE, tier="claims")
     finally:
         if outermost:
             _work.left = None
+    if outermost and verdict.correct is not True and fault_of(reference) is not None:
+        return Verdict(None, Reason.UNPARSABLE_REFERENCE, tier=verdict.tier)
+    return verdict
 
 
 def _judge(reference: str, answer: str) -> Verdict:
@@ -70,31 +74,48 @@ def _judge(reference: str, answer: str) -> Verdict:
 
 def reference_fault(reference: str) -> str | None:
     """Say why a reference cannot be judged by, or None if it can (or only the last tier may know)."""
-    text = normalise(reference)
+    return fault_of(normalise(reference))
+
+
+@lru_cache(maxsize=4096)
+def fault_of(text: str) -> str | None:
+    """Do what `reference_fault` does for a normalised text."""
     if not text:
         return "is empty"
     if len(text) > 10 * MAX_CHARS:
         return f"has {len(text)} characters (at most {10 * MAX_CHARS})"
     try:
         read_number(text)
+        if re.search(r"[\\^_{}]", text) and levels(text) is None and read_shape(text) is None:
+            return "has brackets that do not match"
+        known = _can_be_read(text)
     except DivisionByZero:
         return "divides by zero"
-    if re.search(r"[\\^_{}]", text) and levels(text) is None and read_shape(text) is None:
-        return "has brackets that do not match"
-    return None if readable(text) else "cannot be read as a value; mark such rows with another verifier, or leave them out"
+    except (TooLarge, RecursionError):
+        return "is too large to judge by"
+    return None if known else "cannot be read as a value; mark such rows with another verifier, or leave them out"
 
 
-def readable(text: str) -> bool:
-    """Whether a normalised text can be read by any tier."""
-    if split_unit(text) is not None or read_choice(text) is not None or read_base(text) is not None:
+def _can_be_read(text: str) -> bool:
+    """Whether a tier can read a normalised text, or it is words or notation that a reader knows."""
+    readers = (read_number, split_unit, read_choice, read_base, read_time, read_ratio)
+    if _WORD.search(text) or words.meaning(text) is not None or any(read(text) is not None for read in readers):
         return True
     shape = read_shape(text)
-    if shape is not None:
-        return all(item == r"\ldots" or len(item) < len(text) and readable(item) for item in shape.items)
-    try:
-        return formulas.readable(text)
-    except TooLarge:
+    if shape is not None and all(item == r"\ldots" or len(item) < len(text) and _can_be_read(item) for item in shape.items):
         return True
+    return formulas.can_be_read(_ORDER.sub("", text)) or _is_notation(text)
+
+
+_ORDER = re.compile(r"\^ ?\{ ?\([^{}]*\) ?\}")
+"""Of a derivative: read as text only."""
+_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3}")
+
+
+def _is_notation(text: str) -> bool:
+    r"""Whether LaTeX is made of known commands, as `A \cap B` is, with letters or digits between them."""
+    found = re.findall(r"\\([A-Za-z]+)", text)
+    return bool(found) and set(found) <= COMMANDS and re.search(r"[A-Za-z0-9]", re.sub(r"\\[A-Za-z]+", "", text)) is not None
 
 
 def restates(reference: str, answer: str, prompt: str) -> bool:

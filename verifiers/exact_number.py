@@ -209,12 +209,20 @@ def stands_for(answer: Number, value: Fraction, exact: Fraction) -> bool:
     if answer.decimals is None or answer.digits < SIGNIFICANT:
         return False
     error = (value - exact) * Fraction(10) ** answer.decimals
-    if answer.digits >= 15 and abs(value - exact) < abs(exact) * 3 / 10**16:
-        return True  # what a double can hold
+    if 15 <= answer.digits <= 17 and abs(value - exact) < abs(exact) * 3 / 10**16:
+        return True  # what a double prints
     return abs(error) * 2 <= 1 or (abs(value) < abs(exact) and abs(error) < 1)
 
 
 _SHORT_COMMA = re.compile(r"[-+]?\d*[1-9]\d*,\d")
+
+
+def read_safely(text: str) -> Number | None:
+    """Read a number; what divides by zero is none."""
+    try:
+        return read_number(text)
+    except DivisionByZero:
+        return None
 
 
 def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:

@@ -47,6 +47,18 @@ GREEK = frozenset(
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi psi omega"
     " Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell hbar aleph prime".split()
 )
+COMMANDS = (
+    GREEK | frozenset(FUNCTIONS) | frozenset(CONSTANTS)
+    | frozenset(
+        "frac sqrt binom cdot times div pm mp left right le ge ne in notin ni subset subseteq supset supseteq cup cap setminus emptyset"
+        " to rightarrow leftarrow Rightarrow Leftarrow Leftrightarrow leftrightarrow mapsto implies iff neg lnot forall exists nexists"
+        " wedge vee oplus otimes odot ominus partial nabla langle rangle lfloor rfloor lceil rceil mid parallel perp angle triangle square"
+        " sim simeq cong equiv approx propto circ bullet star ast dagger prime overline bar vec hat tilde dot ddot overrightarrow"
+        " overleftrightarrow widehat underline mathbb unit ldots therefore because models vdash top bot Box Diamond infty Omega"
+        " rightleftharpoons longrightarrow uparrow downarrow pmod mathrm text".split()
+    )
+)  # fmt: skip
+"""Commands that a reader knows, whether or not this parser does."""
 _VECTORS = ("\\vec{", "\\overrightarrow{", "\\hat{")
 _MARKS = frozenset(r"\overline \bar \vec \hat \tilde \overrightarrow \overleftrightarrow \widehat \mathbb \underline \dot \ddot".split())
 _DERIVATIVE = re.compile(r"\\frac ?\{ ?d[^{}]*\} ?\{ ?d ?[a-z]|(?<![A-Za-z])d ?[a-z] ?/ ?d ?[a-z]")
@@ -56,6 +68,17 @@ _TOKENS = re.compile(
     r"|(?P<word>(?<![A-Za-z])[A-Za-z]\d+|[A-Za-z]+)"
     r"|(?P<op>\*\*|[-+*/^_!%'|(){}\[\],]))"
 )
+
+
+_KNOWN_INSIDE = re.compile("|".join(sorted([name for name in FUNCTIONS if len(name) > 1] + ["sqrt", "pi"], key=len, reverse=True)))
+_WHOLE = frozenset([*FUNCTIONS, *CONSTANTS, *GREEK, "sqrt", "cbrt"])
+
+
+def _parted(word: str) -> list[str]:
+    """Part a word at the functions in it: `sinx`, `xcosx`, `pir`."""
+    if word in _WHOLE or len(word) < 3 or (inner := _KNOWN_INSIDE.search(word)) is None or inner.start() > 2:
+        return [word]
+    return [part for part in (word[: inner.start()], inner.group(), *_parted(word[inner.end() :])) if part]
 
 
 def tokens_of(text: str) -> list[tuple[str, str]]:
@@ -75,7 +98,7 @@ def tokens_of(text: str) -> list[tuple[str, str]]:
         if match is None:
             raise Unreadable(f"{text[at]!r} at {at}")
         kind = match.lastgroup or ""
-        found.append((kind, match[kind]))
+        found += [(kind, part) for part in (_parted(match[kind]) if kind == "word" else [match[kind]])]
         at = match.end()
     if len(found) > MAX_TOKENS:
         raise TooLarge(f"{len(found)} tokens")
@@ -175,7 +198,7 @@ class _Parser:
     def starts_factor(self, kind: str, token: str) -> bool:
         if kind in ("num", "word"):
             return True
-        if token == "|":
+        if token in ("|", r"\|"):
             return self.bars == 0
         if kind == "cmd":
             return token not in (r"\}", r"\rfloor", r"\rceil", r"\rangle", r"\choose", r"\over", r"\%", r"\\")
@@ -310,19 +333,20 @@ class _Parser:
         if token in GREEK:
             return Node("sym", value=token)
         if len(token) == 1:
-            return self.named(token, always=token in "fg")
+            return self.named(token, always=self.is_function(token))
         if token[1:].isdigit():
             return Node("sym", value=f"{token[0]}_{token[1:]}")
-        if (inner := _KNOWN_INSIDE.search(token)) is not None and inner.start() < 3:  # `sinx`, `xcosx`, `pir`
-            cut = inner.start() or inner.end()
-            self.tokens.append(("word", token[cut:]))
-            self.tokens.append(("word", token[:cut]))
-            return self.atom()
         if len(token) > 3:
             return Node("sym", value=token)
         self.tokens.append(("word", token[1:]))
         self.tokens.append(("word", token[0]))
         return self.atom()
+
+    def is_function(self, letter: str) -> bool:
+        r"""Whether a letter before a bracket is a function: `f(2x)`, `P(2)`; `g(\sin a - \cos a)` is a product."""
+        if letter in "hpqFGHPQ":
+            return self.one_letter()
+        return letter == "f" or (letter == "g" and not self.has_function())
 
     def named(self, name: str, *, always: bool = False) -> Node:
         """Return a name, or the call of an unknown function: `f(x)`, `C(n, k)`, `\\phi(n)`."""
@@ -333,16 +357,25 @@ class _Parser:
             return Node("binom", arguments)
         return Node("call", arguments, f"{name}()")
 
-    def has_comma(self) -> bool:
-        """Whether the bracket that comes next holds a list."""
-        depth = 0
+    def bracketed(self) -> list[str]:
+        """Return the tokens of the bracket that comes next, less those of brackets in it."""
+        depth, found = 0, list[str]()
         for _, token in reversed(self.tokens):
             depth += (token in ("(", "[", "{")) - (token in (")", "]", "}"))
-            if depth == 1 and token == ",":
-                return True
-            if depth == 0:
-                return False
-        return False
+            if depth == 1:
+                found.append(token)
+            if depth <= 0:
+                break
+        return found
+
+    def has_comma(self) -> bool:
+        """Whether the bracket that comes next holds a list."""
+        return "," in self.bracketed()
+
+    def has_function(self) -> bool:
+        r"""Whether the bracket that comes next holds a sum with `\sin` and the like."""
+        inside = self.bracketed()
+        return bool({"+", "-"} & set(inside)) and any(token.removeprefix("\\") in FUNCTIONS for token in inside)
 
     def command(self) -> Node:
         token = self.take()
@@ -465,9 +498,6 @@ class _Parser:
                 node = Node("div", (node, self.power()))
             else:
                 return node
-
-
-_KNOWN_INSIDE = re.compile("|".join(sorted([name for name in FUNCTIONS if len(name) > 1] + ["sqrt", "pi"], key=len, reverse=True)))
 
 
 def _is_vector(node: Node) -> bool:

@@ -6,15 +6,16 @@ may have other letters. Integrals, sums, limits and matrices in formulas are lef
 """
 
 import re
-from itertools import permutations
 
-from .algebra import equal, has_value, names_in, real_constant
-from .exact_number import DivisionByZero, Number, read_number, same_number, stands_for
+from .algebra import equal, has_value, real_constant
+from .conditions import renamed
+from .exact_number import Number, read_safely, same_number, stands_for
 from .expression import Node, Unreadable, parse
-from .shape import renamed
+from .field import names_in
+from .letters import equal_but_for_letters
 from .verdict import Judge, Reason, Verdict, said
 
-_OPERATORS = re.compile(r"\\(?:i{0,3}nt|oint|sum|prod|lim)(?![A-Za-z])|\\frac ?\{ ?d[^{}]*\} ?\{ ?d ?[a-z]")
+_OPERATORS = re.compile(r"\\(?:i{0,3}nt|oint|sum|prod|lim|det)(?![A-Za-z])|\\begin ?\{vmatrix\}|\\frac ?\{ ?d[^{}]*\} ?\{ ?d ?[a-z]")
 _FOREIGN = re.compile(r"\\(?:i{0,3}nt|oint|sum|prod|lim|begin|det)(?![A-Za-z])")
 
 
@@ -26,7 +27,7 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     if target is None or given is None:
         return _unread(reference, answer, target, given)
     try:
-        same = equal(target, given) or _approximates(reference, answer, target, given) or _with_other_letters(reference, answer)
+        same = equal(target, given) or _approximates(reference, answer, target, given) or equal_but_for_letters(target, given)
     except ArithmeticError:
         return said(False) if has_value(given) else Verdict(False, Reason.UNPARSABLE_ANSWER)
     if same and literal(target) and unevaluated(given):
@@ -46,9 +47,9 @@ def read(text: str) -> Node | None:
         return None
 
 
-def readable(text: str) -> bool:
-    """Whether this tier, or a reader of words, can make something of a text."""
-    return re.search(r"(?<![\\A-Za-z])[A-Za-z]{3}", text) is not None or read(text) is not None or _FOREIGN.search(text) is not None
+def can_be_read(text: str) -> bool:
+    """Whether this tier or the last one may read a text."""
+    return read(text) is not None or _FOREIGN.search(text) is not None
 
 
 def _unread(reference: str, answer: str, target: Node | None, given: Node | None) -> Verdict | None:
@@ -60,9 +61,7 @@ def _unread(reference: str, answer: str, target: Node | None, given: Node | None
             return said(True)
         bounds = [_bounds(text) for text in (reference, answer)]
         return said(False) if bounds[0] != bounds[1] and all(bounds) else None
-    if target is not None:
-        return Verdict(False, Reason.UNPARSABLE_ANSWER)
-    return said(False) if readable(reference) else Verdict(None, Reason.UNPARSABLE_REFERENCE)
+    return Verdict(False, Reason.UNPARSABLE_ANSWER) if given is None else said(False)
 
 
 _BOUND = re.compile(r"\\(i{0,3}nt|oint|sum|prod|lim) ?((?:[_^] ?(?:\{(?:[^{}]|\{[^{}]*\})*\}|\\?[A-Za-z]+|.) ?)*)")
@@ -81,41 +80,15 @@ def _with_its_letter(reference: str, answer: str) -> str:
     if one is None or two is None or one.lastindex != two.lastindex:
         return answer
     letter, other = one[one.lastindex or 1], two[two.lastindex or 1]
-    return renamed(re.sub(rf"d ?{other}(?![A-Za-z])", f"d {other}", answer), other, letter).replace(f"d {letter}", f"d{letter}") if letter != other else answer
-
-
-_CONSTANTS = frozenset(["C", "C_1", "C_2", "C_3", "c", "c_1", "c_2", "c_3", "K", "k", "A", "B", "D"])
-_FIRST = frozenset(["C", "C_1", "C_2", "C_3", "c_1", "c_2", "c_3"])
-_INTEGERS = frozenset(["k", "n", "m"])
-
-
-def _with_other_letters(reference: str, answer: str) -> bool:
-    """Whether formulas are equal but for the names of constants of integration or running integers."""
-    target, given = parse(reference), parse(answer)
-    own, others = names_in(target), names_in(given)
-    mine, theirs = own & _FIRST, (others & _CONSTANTS) - (own - _FIRST)
-    if mine and len(mine) == len(theirs) <= 3:
-        pairs = [dict(zip(sorted(theirs), order, strict=True)) for order in permutations(sorted(mine))]
-        return any(equal(target, _relabelled(given, pair)) for pair in pairs)
-    mine, theirs = own & _INTEGERS, others & _INTEGERS
-    periodic = r"\pi" in reference and r"\pi" in answer
-    if periodic and len(mine) == len(theirs) == 1 and mine != theirs:
-        return equal(target, _relabelled(given, {next(iter(theirs)): next(iter(mine))}))
-    return False
-
-
-def _relabelled(node: Node, names: dict[str, str]) -> Node:
-    if node.op == "sym":
-        return Node("sym", value=names.get(node.value, node.value))
-    return node._replace(args=tuple(_relabelled(arg, names) for arg in node.args))
+    if letter == other:
+        return answer
+    spelt = re.sub(rf"d ?{other}(?![A-Za-z])", f"d {other}", answer)  # `dx` is one word
+    return (renamed(spelt, other, letter) or answer).replace(f"d {letter}", f"d{letter}")
 
 
 def _approximates(reference: str, answer: str, target: Node, given: Node) -> bool:
     """Judge a decimal against an exact constant: by the reference's form (`exact_number.py`)."""
-    try:
-        one, two = read_number(reference), read_number(answer)
-    except DivisionByZero:
-        return False
+    one, two = read_safely(reference), read_safely(answer)
     if one is not None and one.decimals is not None and (value := real_constant(given)) is not None:
         return same_number(one, Number(value))
     if two is not None and two.decimals is not None and (exact := real_constant(target)) is not None:
@@ -129,7 +102,37 @@ def literal(node: Node) -> bool:
 
 
 def unevaluated(node: Node) -> bool:
-    """Whether a sum or product of plain numbers is left to work out anywhere; `2 + 1/3` is a mixed number."""
-    if node.op in ("add", "mul") and len(plain := [arg for arg in node.args if literal(arg)]) > 1:
-        return not (node.op == "add" and len(plain) == 2 and plain[0].op == "num" and plain[1].op == "div")
+    r"""Whether work is left anywhere: a sum or product of plain numbers, a fraction of fractions.
+
+    Powers, factorials and binomials are forms that an answer may have; `2 + 1/3` is a mixed number.
+    """
+    if node.op in ("add", "mul") and len(plain := [arg for arg in node.args if _is_plain_number(arg)]) > 1:
+        mixed = node.op == "add" and len(plain) == 2 and plain[0].op == "num" and plain[1].op == "div" and literal(plain[1])
+        return not mixed
+    if node.op == "div" and any(arg.op == "div" for arg in node.args):
+        return True
     return any(map(unevaluated, node.args))
+
+
+def _is_plain_number(node: Node) -> bool:
+    r"""Whether a formula comes to a fraction without a form of its own: `17`, `17^1`, `|17|`, `\sqrt{289}`, `\binom{17}{1}`."""
+    if literal(node):
+        return True
+    if names_in(node) or _has_a_form(node):
+        return False
+    value = real_constant(node)
+    return value is not None and value.denominator < 10**12
+
+
+def _has_a_form(node: Node) -> bool:
+    """Whether a power, a factorial or a binomial in it is worth writing."""
+    if node.op == "const":
+        return True
+    values = [real_constant(arg) for arg in node.args] if node.op in ("pow", "fact", "binom") else []
+    if node.op == "pow" and values[0] not in (None, 0, 1, -1) and values[1] not in (None, 0, 1, -1):
+        return True
+    if node.op == "fact" and values[0] is not None and values[0] > 2:
+        return True
+    if node.op == "binom" and values[0] is not None and values[1] is not None and 1 < values[1] < values[0] - 1:
+        return True
+    return any(map(_has_a_form, node.args))

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from .lexicon import is_plain
 from .spelling import ONE_BY_ONE, SYNONYMS, VULGAR
 
 _VULGAR = re.compile(f"(\\d?)([{''.join(VULGAR)}])")
@@ -18,18 +19,19 @@ _WRAPPED = re.compile(
     re.DOTALL,
 )
 _PLAIN = re.compile(r"-?\d+(?:\.\d+)?")
-_MARKED = re.compile(r"[\\{!<>~&*_']|\.\.|  ")
+_MARKED = re.compile(r"[\\{!<>~&*_']|\.\.|  |[a-z]{3} ?\(")
 """What a synonym may start from."""
-_TWO_LINES = re.compile(r"(?<=[\d$])[ \t]*\n\s*(?=[\d$])")
+_TWO_LINES = re.compile(r"(?<=[\d$])[ \t]*[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]\s*(?=[\d$])")
 _LEAD_IN = re.compile(
     r"(?:(?:the )?(?:final |correct |best |right )?ans(?:wer)?(?: is|:| =)|(?:therefore|thus|hence|so)(?:,| )|(?:it|this) is"
     r"|there (?:is|are)|approximately|approx\.?|about|roughly|exactly|only|just|\\approx|\\therefore|\\Rightarrow|\\implies|=|~)\s*(?=\S)",
     re.IGNORECASE,
 )
-_SENTENCE = re.compile(r"[A-Za-z][A-Za-z' -]{0,60} (?:is|are|equals|is equal to|was)(?: approximately| about| exactly)?:? (?=[-+\d\\$({\[])")
-_NEGATIVE = re.compile(r"n't|\b(?:not?|never|neither|if|unless|why|whether|what|or|and)\b", re.IGNORECASE)
+_SENTENCE = re.compile(
+    r"(?P<subject>[A-Za-z][A-Za-z' -]{0,60}) (?:is|are|equals|is equal to|was)(?: approximately| about| exactly)?:? (?=[-+\d\\$({\[])"
+)
 _TAIL = re.compile(r",? (?:is (?:the |our |my )?(?:final |correct |right )?(?:answer|correct|right)|only|in total|altogether)$", re.IGNORECASE)
-_APPROXIMATION = re.compile(r" ?\((?:\\approx|approximately|approx\.?|about|or about|or approximately|roughly) ?([^()]{1,30})\)$")
+_APPROXIMATION = re.compile(r" ?\((?:\\approx|approximately|approx\.?|about|or about|or approximately|roughly) ?([-\d\\$][^()]{0,30})\)$")
 
 
 @lru_cache(maxsize=4096)
@@ -51,6 +53,7 @@ def normalise(text: str) -> str:
 def _ascii(text: str) -> str:
     text = _VULGAR.sub(lambda match: f"{match[1]} {VULGAR[match[2]]}".lstrip(), text)  # 3½ is not 31/2
     text = "".join(map(_raised, text)).translate(ONE_BY_ONE)
+    text = re.sub(r"(?<=\d\)), (?=\s*(?:,|and\b|or\b|$))", "", text)  # (1), , (3)
     text = re.sub(r"\}\^\{(?=[-+\dA-Za-z()]+\})", "", text)  # x²³: one exponent
     text = re.sub(r"\}_\{(?=\d+\})", "", text)
     return unicodedata.normalize("NFKC", text)
@@ -86,7 +89,7 @@ def unwrapped(text: str) -> str:
     return text
 
 
-_MATH = re.compile(r"(?<!\\)\$\$?([^$]*[^$\\])\$\$?|\\\((.*?)\\\)")
+_MATH = re.compile(r"(?<!\\)\$\$?([^$]*[^$\\])\$\$?|\\\(((?:(?!\\[()]).)*)\\\)")
 
 
 def _balanced(text: str) -> bool:
@@ -104,7 +107,7 @@ def _without_words(text: str) -> str:
         return text
     if match := _LEAD_IN.match(text):
         text = text[match.end() :]
-    if (match := _SENTENCE.match(text)) and not _NEGATIVE.search(match.group()):
+    if (match := _SENTENCE.match(text)) and is_plain(match["subject"]):
         text = text[match.end() :]
     text = re.sub(r"^(?:negative|minus) (?=[\d\\])", "-", text)
     return _APPROXIMATION.sub(r" \\approx \1", _TAIL.sub("", text))

@@ -4,6 +4,7 @@ A base counts: `204_5` is neither `204` nor `204_7`, though it is `54_{10}`. `2:
 times, `2:3` and `4:6` one ratio, `17 R 3` a quotient with a remainder.
 """
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,27 +13,30 @@ from .verdict import Judge, Verdict, said
 
 _BASE_WORDS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
                "eleven": 11, "twelve": 12, "sixteen": 16, "bin": 2, "oct": 8, "dec": 10, "hex": 16}  # fmt: skip
+_DIGITS = r"(?:\d[0-9A-Fa-f]*(?:[ ,][0-9A-Fa-f]{3,4})*|[A-Fa-f][0-9A-Fa-f]+)(?:\.[0-9A-Fa-f]+)?"
 _BASED = re.compile(
-    r"(?P<sign>-?)\(?(?P<digits>[0-9A-Fa-f][0-9A-Fa-f ,]*(?:\.[0-9A-Fa-f]+)?)\)? ?"
+    rf"(?P<sign>-?)\(?(?P<digits>{_DIGITS})\)? ?"
     r"(?:_ ?\{? ?\(?(?P<sub>\d{1,2}|[a-z]{3,7})\)? ?\}?|,? ?\(?(?:in )?base[- ](?P<word>\d{1,2}|[a-z]{3,7})\)?)"
 )
+MAX_DIGITS = 1000
 _PREFIXED = re.compile(r"(?P<sign>-?)0(?P<kind>[bBoOxX])(?P<digits>[0-9A-Fa-f]+)")
 
 
 def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     """Compare where one side is in one of the notations; None where none is."""
-    for read, same in ((read_base, _same_base), (_congruence, _same_congruence), (_remainder, None), (read_time, None)):
+    for read, same in ((_congruence, _same_congruence), (_remainder, None)):
         one, two = read(reference), read(answer)
-        if one is None and two is None:
-            continue
-        if read is read_time:
-            if one is not None and two is not None:
-                return said(same_time(one, two))
-            break  # a time on one side may still be a ratio
-        if one is None or two is None:
-            return said(False) if read is not read_base else _one_base(one or two, reference if one is None else answer, judge, one is None)
-        return said(same(one, two, judge) if same is not None else one == two)
-    return _ratios(reference, answer, judge)
+        if one is not None or two is not None:
+            if one is None or two is None:
+                return said(False)
+            return said(one == two if same is None else same(one, two, judge))
+    based, other = read_base(reference), read_base(answer)
+    if based is not None and other is not None:
+        return said(_same_base(based, other))
+    if based is not None or other is not None:
+        return _one_base(based or other, reference if based is None else answer, judge, based is None)
+    times = _times(reference, answer)
+    return _ratios(reference, answer, judge) if times is None else times
 
 
 def read_base(text: str) -> tuple[int, str] | None:
@@ -43,14 +47,16 @@ def read_base(text: str) -> tuple[int, str] | None:
         named = match["sub"] or match["word"]
         base = int(named) if named.isdigit() else _BASE_WORDS.get(named, 0)
         digits = re.sub(r"[ ,]", "", match["digits"])
+        if match["sub"] and digits[0].isalpha() and base != 16:
+            return None  # a_{12} is an element of a sequence
     else:
         return None
-    if not 2 <= base <= 36 or any(int(digit, 36) >= base for digit in digits.replace(".", "")):
+    if not 2 <= base <= 36 or len(digits) > MAX_DIGITS or any(int(digit, 36) >= base for digit in digits.replace(".", "")):
         return None
     return base, match["sign"] + (digits.lstrip("0") or "0").lower()
 
 
-def _same_base(one: tuple[int, str], two: tuple[int, str], judge: Judge) -> bool:
+def _same_base(one: tuple[int, str], two: tuple[int, str]) -> bool:
     if "." in one[1] + two[1]:
         return one == two
     return int(one[1], one[0]) == int(two[1], two[0])
@@ -128,29 +134,49 @@ def same_time(one: Clock, two: Clock) -> bool:
     return one.seconds == two.seconds or (one.either != two.either and one.seconds % 43200 == two.seconds % 43200)
 
 
-_TERM = r"[^:;,=<>|]{1,80}"
-_RATIO = re.compile(rf"{_TERM}(?: ?: ?{_TERM})+|\d+(?:\.\d+)? to \d+(?:\.\d+)?(?: to \d+(?:\.\d+)?)*")
+def _times(reference: str, answer: str) -> Verdict | None:
+    """Compare times; what only may be one (`2:30`) is a ratio against a ratio."""
+    one, two = read_time(reference), read_time(answer)
+    if one is not None and two is not None:
+        return said(same_time(one, two))
+    for clock, text in ((one, reference), (two, answer)):
+        if clock is not None and (not clock.either or not _in_lowest_terms(text)):
+            return said(False)
+    return None
+
+
+def _in_lowest_terms(text: str) -> bool:
+    """Whether `3:20` may be a ratio too: `4:30`, which is 2:15, is a time."""
+    terms = re.fullmatch(r"(\d+):(\d+)", text)
+    return terms is not None and terms[2][0] != "0" and math.gcd(int(terms[1]), int(terms[2])) == 1
+
+
+_OUTSIDE_RATIOS = re.compile(r"[;,=<>|]|\\\{|[ap]\.?m\b")
+_SPOKEN_RATIO = re.compile(r"\d+(?:\.\d+)? to \d+(?:\.\d+)?(?: to \d+(?:\.\d+)?)*")
+MAX_TERMS = 12
 
 
 def read_ratio(text: str) -> tuple[str, ...] | None:
     r"""Return the terms of `2:3`, `2 to 3`, `1 : \sqrt{3} : 2`; None if it is no ratio."""
-    if (":" not in text and " to " not in text) or not _RATIO.fullmatch(text) or "\\{" in text:
+    if ":" in text and _OUTSIDE_RATIOS.search(text) is None:
+        terms = tuple(term.strip() for term in text.split(":"))
+    elif " to " in text and _SPOKEN_RATIO.fullmatch(text):
+        terms = tuple(text.split(" to "))
+    else:
         return None
-    terms = tuple(term.strip() for term in re.split(r":| to ", text))
-    return terms if all(re.search(r"[\d\\a-z]", term) for term in terms) else None
+    if not 2 <= len(terms) <= MAX_TERMS or any(re.match(r"0\d", term) for term in terms):
+        return None  # 7:05 is a time
+    return terms if all(re.search(r"[\d\\a-z]", term) and len(term) <= 80 for term in terms) else None
 
 
 def _ratios(reference: str, answer: str, judge: Judge) -> Verdict | None:
     one, two = read_ratio(reference), read_ratio(answer)
     if one is None and two is None:
         return None
-    if any(re.match(r"0\d", term) for terms in (one, two) for term in terms or ()):
-        return said(False)  # a time
     if one is not None and two is not None:
         return said(_same_ratio(one, two, judge))
     terms, plain = (one, answer) if one is not None else (two, reference)
-    text = reference if one is not None else answer
-    if terms is None or len(terms) != 2 or read_time(text) is not None:
+    if terms is None or len(terms) != 2 or read_time(reference if one is not None else answer) is not None:
         return said(False)
     quotient = f"({terms[0]})/({terms[1]})"
     return judge(quotient, plain) if one is not None else judge(plain, quotient)
@@ -162,7 +188,10 @@ def _same_ratio(one: Sequence[str], two: Sequence[str], judge: Judge) -> bool:
         return False
     if any("ldots" in term for term in (*one, *two)):
         return all(judge(a, b).correct is True for a, b in zip(one, two, strict=True))
-    if any(judge("0", a).correct is not judge("0", b).correct for a, b in zip(one, two, strict=True)):
+    zeros = [[judge("0", term).correct is True for term in terms] for terms in (one, two)]
+    if zeros[0] != zeros[1] or all(zeros[0]):
         return False
-    pairs = zip(one[1:], two[1:], strict=True)
-    return all(judge(f"({a})*({two[0]})", f"({b})*({one[0]})").correct is True for a, b in pairs)
+    at = zeros[0].index(False)
+    return all(
+        judge(f"({a})*({two[at]})", f"({b})*({one[at]})").correct is True for a, b in zip(one, two, strict=True)
+    )

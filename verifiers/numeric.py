@@ -1,27 +1,21 @@
 r"""Formulas as numbers: in floating point, and with many digits where that has to be certain.
 
-Values are complex. Where a real formula leaves the reals (the root or logarithm of a negative
-number) the result says so, and odd roots of negative numbers are the real ones. Caps stand before
-every step that could grow: exponents, factorials, arguments of the trigonometric functions.
+Values are complex. Each comes with what is needed to compare it: how large the terms were that may
+have cancelled, and whether a real formula left the reals.
 """
 
 import cmath
-import math
 import threading
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
+from .evaluate import FLOATS, Notes, evaluate
 from .expression import Node, TooLarge
 
 DIGITS = (50, 150)
 """Two values are equal if both precisions say so; the first settles most that differ."""
-MAX_EXPONENT_BITS = 1e6
-"""Of a power or an exponential with 50 digits."""
-MAX_ANGLE = 1e60
-MAX_FACTORIAL = 1e9
-
 
 @dataclass(slots=True)
 class Value:
@@ -39,8 +33,16 @@ class Value:
         return abs(self.value - other.value) > size * 1e-6 + noise * 1e-9
 
     def as_fraction(self) -> Fraction | None:
-        """Return a real value as a fraction; None if it is not real."""
-        value = self.value
+        """Return a real value of 50 digits as a fraction; None if it is not real.
+
+        Raises:
+            TooLarge: terms cancel until nothing is certain.
+        """
+        value, noise = self.value, self.largest * 1e-42
+        if noise > abs(value) * 1e-15 and noise > 1e-20:
+            raise TooLarge("a cancellation")
+        if abs(value) <= noise:
+            return Fraction(0)
         if abs(value.imag) > 1e-40 * (abs(value) + 1):
             return None
         sign, mantissa, exponent, _ = value.real._mpf_
@@ -49,24 +51,14 @@ class Value:
         return Fraction(-int(mantissa) if sign else int(mantissa)) * Fraction(2) ** int(exponent)
 
 
-class Strayed:
-    """Mutable notes of one evaluation."""
-
-    __slots__ = ("largest", "strayed")
-
-    def __init__(self) -> None:
-        self.largest: Any = 0.0
-        self.strayed = False
-
-
 def in_floats(node: Node, point: dict[str, complex]) -> Value:
     """Evaluate in floating point.
 
     Raises:
         OverflowError, ZeroDivisionError, ValueError: no float stands for it.
     """
-    notes = Strayed()
-    value = complex(evaluate(node, point, _FLOATS, notes))
+    notes = Notes()
+    value = complex(evaluate(node, point, FLOATS, notes))
     if not cmath.isfinite(value):
         raise OverflowError
     return Value(value, notes.largest, notes.strayed and not _imaginary(node))
@@ -79,7 +71,7 @@ def high_precision(node: Node, point: dict[str, complex], digits: int = DIGITS[0
         TooLarge: a cap is passed. ArithmeticError, ValueError: it has no value.
     """
     context = _precise(digits)
-    notes = Strayed()
+    notes = Notes(careful=digits == DIGITS[0])
     value = context.mpc(evaluate(node, {name: context.mpmathify(x) for name, x in point.items()}, context, notes))
     return Value(value, notes.largest, notes.strayed)
 
@@ -95,9 +87,12 @@ def equal_in_digits(one: Node, two: Node, point: dict[str, complex]) -> bool:
             a, b = high_precision(one, point, digits), high_precision(two, point, digits)
         except ValueError as error:
             raise ArithmeticError(str(error)) from error
-        size = max(abs(a.value), abs(b.value), a.largest, b.largest)
-        if abs(a.value - b.value) > size * _precise(digits).mpf(10) ** (8 - digits):
+        size, last_place = max(abs(a.value), abs(b.value)), _precise(digits).mpf(10) ** (8 - digits)
+        noise = max(a.largest, b.largest) * last_place
+        if abs(a.value - b.value) > max(size * last_place, noise):
             return False
+    if noise > size * 1e-30 and noise > 1e-60:
+        raise TooLarge("a cancellation")
     return True
 
 
@@ -106,21 +101,6 @@ def _imaginary(node: Node) -> bool:
     return node == ("const", (), "i") or any(map(_imaginary, node.args))
 
 
-class _Floats:
-    """What `evaluate` needs of a number system, for floats; mpmath's contexts have it already."""
-
-    pi, e, j = math.pi, math.e, 1j
-    sin, cos, tan, sinh, cosh, tanh = cmath.sin, cmath.cos, cmath.tan, cmath.sinh, cmath.cosh, cmath.tanh
-    asin, acos, atan, asinh, acosh, atanh = cmath.asin, cmath.acos, cmath.atan, cmath.asinh, cmath.acosh, cmath.atanh
-    ln, exp, sqrt = cmath.log, cmath.exp, cmath.sqrt
-    mpf = staticmethod(float)
-
-    @staticmethod
-    def gamma(x: complex) -> float:
-        return math.gamma(x.real)
-
-
-_FLOATS: Any = _Floats()
 _thread = threading.local()
 
 
@@ -135,187 +115,3 @@ def _precise(digits: int) -> Any:
         context.dps = digits + 5
         _thread.contexts[digits] = context
     return _thread.contexts[digits]
-
-
-_TRIG = frozenset("sin cos tan sec csc cot".split())
-_DERIVED = {"sec": "cos", "csc": "sin", "cot": "tan", "coth": "tanh"}
-
-
-def evaluate(node: Node, point: dict[str, Any], lib: Any, notes: Strayed) -> Any:
-    """Return a formula's value at a point in a number system.
-
-    Raises:
-        TooLarge: a cap is passed. ArithmeticError, ValueError: it has no value there.
-    """
-    op, args = node.op, node.args
-    if op == "num":
-        numerator, denominator = node.value.numerator, node.value.denominator
-        return numerator / denominator if lib is _FLOATS else lib.mpf(numerator) / denominator
-    if op == "sym":
-        return point[node.value]
-    if op == "const":
-        return _constant(node.value, lib)
-    values = [evaluate(arg, point, lib, notes) for arg in args]
-    if op == "add":
-        notes.largest = max(notes.largest, *map(abs, values))
-        return sum(values[1:], values[0])
-    if op == "neg":
-        return -values[0]
-    if op == "mul":
-        product = values[0]
-        for value in values[1:]:
-            product = product * value
-        return product
-    if op == "div":
-        return values[0] / values[1]
-    if op == "pow":
-        return _power(values[0], values[1], args[1], lib, notes)
-    if op == "root":
-        return _root(values[0], node.value or values[1], lib, notes)
-    if op == "abs":
-        return abs(values[0])
-    if op == "fact":
-        return _factorial(values[0], node.value, lib)
-    if op == "binom":
-        top = _factorial(values[0], 1, lib)
-        return top / (_factorial(values[1], 1, lib) * _factorial(values[0] - values[1], 1, lib))
-    return _call(node.value, values, lib, notes)
-
-
-def _size(value: Any) -> float:
-    try:
-        return float(abs(value))
-    except OverflowError:
-        return math.inf
-
-
-def _constant(name: str, lib: Any) -> Any:
-    if name == "inf":
-        raise ValueError("infinity is no number")
-    return {"pi": lib.pi, "e": lib.e, "i": lib.j}[name] * 1
-
-
-def _real(value: Any) -> bool:
-    return not isinstance(value, complex) and not hasattr(value, "_mpc_") or value.imag == 0
-
-
-def _power(base: Any, exponent: Any, node: Node, lib: Any, notes: Strayed) -> Any:
-    if base == 0:
-        if exponent == 0:
-            return lib.mpf(1)
-        if exponent.real > 0:
-            return base
-        raise ZeroDivisionError
-    if lib is not _FLOATS and abs(exponent) * (abs(lib.log(abs(base), 2)) + 1) > MAX_EXPONENT_BITS:
-        raise TooLarge("a power")
-    whole = _real(exponent) and exponent.real == int(exponent.real) if _size(exponent) < 1e15 else False
-    if whole and lib is _FLOATS and abs(exponent) < 1e6:
-        return base ** int(exponent.real)
-    if not whole and _real(base) and base.real < 0:
-        if (odd := _odd_root(node)) is not None and _real(exponent):
-            top, bottom = odd
-            return (-1) ** top * abs(base) ** (lib.mpf(top) / bottom)
-        notes.strayed = True
-        base = base * (1 + 0 * lib.j)
-    return base**exponent
-
-
-def _odd_root(node: Node) -> tuple[int, int] | None:
-    """Return (p, q) of a literal exponent p/q with odd q: its power of a negative number is real."""
-    sign = 1
-    while node.op == "neg":
-        sign, node = -sign, node.args[0]
-    if node.op == "num":
-        ratio = node.value
-    elif node.op == "div" and node.args[0].op == node.args[1].op == "num" and node.args[1].value:
-        ratio = node.args[0].value / node.args[1].value
-    else:
-        return None
-    return (sign * ratio.numerator, ratio.denominator) if ratio.denominator % 2 else None
-
-
-def _root(value: Any, degree: Any, lib: Any, notes: Strayed) -> Any:
-    if _real(value) and value.real < 0:
-        if isinstance(degree, int) and degree % 2:
-            return -(abs(value) ** (lib.mpf(1) / degree))
-        notes.strayed = True
-        value = value * (1 + 0 * lib.j)
-    if isinstance(degree, int) and degree == 2:
-        return lib.sqrt(value)
-    if value == 0:
-        return value
-    return value ** (lib.mpf(1) / degree)
-
-
-def _factorial(value: Any, step: int, lib: Any) -> Any:
-    if not _real(value) or value.real < 0 or value.real > MAX_FACTORIAL:
-        if _real(value) and value.real > MAX_FACTORIAL:
-            raise TooLarge("a factorial")
-        raise ValueError("a factorial of what is no natural number")
-    n = value.real
-    if step == 1:
-        return lib.gamma(n + 1)
-    if n != int(n) or n > 300:
-        raise TooLarge("a double factorial")
-    product = lib.mpf(1)
-    for factor in range(int(n), 0, -2):
-        product *= factor
-    return product
-
-
-def _call(name: str, values: list[Any], lib: Any, notes: Strayed) -> Any:
-    x = values[0]
-    if name in _TRIG and _size(x) > (1e12 if lib is _FLOATS else MAX_ANGLE):
-        raise OverflowError if lib is _FLOATS else TooLarge("an angle")
-    if name in ("exp", "sinh", "cosh", "tanh", "coth") and lib is not _FLOATS and _size(x) > MAX_EXPONENT_BITS:
-        raise TooLarge("an exponential")
-    if name in _DERIVED:
-        return 1 / getattr(lib, _DERIVED[name])(x)
-    if name in ("ln", "log"):
-        if x == 0:
-            raise ZeroDivisionError
-        notes.strayed = notes.strayed or (_real(x) and x.real < 0)
-        return lib.ln(x) if name == "ln" else lib.ln(x) / lib.ln(lib.mpf(10))
-    if name in ("asin", "acos", "atanh"):
-        notes.strayed = notes.strayed or (_real(x) and abs(x) > 1)
-    if name == "acosh":
-        notes.strayed = notes.strayed or (_real(x) and x.real < 1)
-    if name == "acot":
-        return lib.pi / 2 - lib.atan(x)
-    if name in ("floor", "ceil", "sign", "re", "im"):
-        return _of_real(name, x, lib)
-    if name in ("min", "max", "gcd", "lcm"):
-        return _of_several(name, values, lib)
-    if name.endswith("()"):  # an unknown function: any that satisfies no identity
-        mixed = sum((value * (i + 1) for i, value in enumerate(values)), sum(map(ord, name)) * lib.mpf(1))
-        return lib.sin(mixed * lib.mpf(1.37)) + mixed * mixed * lib.mpf(0.31)
-    if name == "conj":
-        return x.conjugate()
-    if name == "arg":
-        return lib.mpf(cmath.phase(complex(x)))
-    return getattr(lib, name)(x)
-
-
-def _of_real(name: str, x: Any, lib: Any) -> Any:
-    if name in ("re", "im"):
-        return x.real if name == "re" else x.imag
-    if not _real(x) or _size(x) > 1e15:
-        raise ValueError(f"{name} of what is not real, or too large")
-    if name == "sign":
-        return lib.mpf((x.real > 0) - (x.real < 0))
-    nearest = round(float(x.real))
-    if abs(x.real - nearest) < 1e-12:  # a whole number that was not hit exactly
-        return lib.mpf(nearest)
-    return lib.mpf(math.floor(x.real) if name == "floor" else math.ceil(x.real))
-
-
-def _of_several(name: str, values: list[Any], lib: Any) -> Any:
-    if not all(map(_real, values)):
-        raise ValueError(f"{name} of what is not real")
-    reals = [value.real for value in values]
-    if name in ("min", "max"):
-        return min(reals) if name == "min" else max(reals)
-    if any(value != int(value) or abs(value) > 1e15 for value in reals):
-        raise ValueError(f"{name} of what is not whole")
-    whole = map(int, reals)
-    return lib.mpf(math.gcd(*whole) if name == "gcd" else math.lcm(*whole))

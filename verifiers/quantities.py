@@ -3,64 +3,48 @@
 import re
 from fractions import Fraction
 
-from .exact_number import DivisionByZero, Number, read_number, same_number
-from .expression import Unreadable, parse
-from .units import Quantity, Unit, converted, split_unit
+from .exact_number import Number, read_safely, same_number
+from .expression import TooLarge, Unreadable, parse
+from .field import names_in
+from .unit_reader import Unit
+from .units import Quantity, converted, split_unit
 from .verdict import Judge, Reason, Verdict, said
 
 _ANGLE, _RADIAN = (("angle", 1),), (("radian", 1),)
 
 
 def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
-    """Compare where at least one side has a unit; None where none has.
-
-    Single bare letters are variables first: `2 g h` is `2hg`, and only then metres or grams.
-    """
+    """Compare where at least one side has a unit; None where none has."""
     target, given = split_unit(reference), split_unit(answer)
     if target is None and given is None:
         return None
-    if any(side is not None and side.unit.bare for side in (target, given)) and _both_formulas(reference, answer, target, given):
-        return None
     if target is None:
         assert given is not None
-        return _one_sided(given, reference, judge, flipped=True)
+        return None if _is_product(answer, given, reference) else _one_sided(given, reference, judge, flipped=True)
     if given is None:
-        return _one_sided(target, answer, judge, flipped=False)
+        return None if _is_product(reference, target, answer) else _one_sided(target, answer, judge, flipped=False)
     if _ANGLE in (target.unit.dimensions, given.unit.dimensions) and _RADIAN in (target.unit.dimensions, given.unit.dimensions):
         return judge(_in_radians(target), _in_radians(given))
     if not target.unit.agrees_with(given.unit):
         return Verdict(False, Reason.UNITS_DIFFER)
     if _same_scale(target.unit, given.unit):
         return judge(target.value, given.value)
-    one, two = read_number(target.value), read_number(given.value)
+    one, two = read_safely(target.value), read_safely(given.value)
     if one is None or two is None:
         return judge(target.value, f"({given.value})*({given.unit.factor / target.unit.factor})")
     value = converted(two.value, given.unit, target.unit)
     return said(same_number(one, Number(value, two.decimals, digits=two.digits)))
 
 
-def _both_formulas(reference: str, answer: str, target: Quantity | None, given: Quantity | None) -> bool:
-    """Whether bare letters are variables here.
-
-    They are against a formula, and in a reference against a plain number; against another unit they
-    are a unit, and a unit that only the answer shows is one.
-    """
-    if target is not None and given is not None:
-        return target.unit.bare and given.unit.bare and target.unit.dimensions != given.unit.dimensions
-    if target is not None:
-        return True
+def _is_product(text: str, quantity: Quantity, other: str) -> bool:
+    """Whether a unit's letters are variables, since they are in the other side: `2 m` against `m + m`."""
     try:
-        return read_number(reference) is None and _formula(reference)
-    except DivisionByZero:
+        names = names_in(parse(other))
+    except (Unreadable, TooLarge):
         return False
-
-
-def _formula(text: str) -> bool:
-    try:
-        parse(text)
-    except Unreadable:
-        return False
-    return True
+    unit = text[len(quantity.value) :]
+    letters = re.findall("[A-Za-z]", unit)
+    return bool(names & set(letters)) and (unit[0] != " " or len(letters) == 1)
 
 
 def _same_scale(one: Unit, two: Unit) -> bool:
@@ -84,11 +68,3 @@ def _in_radians(quantity: Quantity) -> str:
     if quantity.unit.dimensions == _RADIAN:
         return f"({quantity.value})"
     return rf"({quantity.value})\pi/180*({quantity.unit.factor})"
-
-
-def read_safely(text: str) -> Number | None:
-    """Read a number; a division by zero is none."""
-    try:
-        return read_number(text)
-    except DivisionByZero:
-        return None

@@ -91,7 +91,7 @@ def read_region(text: str, *, loose: bool = True) -> Region | None:
     if shape.kind == "set":
         return _from_set(shape)
     if shape.kind == "bracket" and loose and len(shape.items) == 2 and "<" not in shape.marks:
-        return _interval(shape.items[0], shape.items[1], shape.marks[0] == "(", shape.marks[1] == ")")
+        return _interval(shape.items[0], shape.items[1], shape.marks[0] != "[", shape.marks[1] != "]")
     return None
 
 
@@ -106,9 +106,9 @@ def constant_of(text: str) -> Fraction | None:
 def _interval(low: str, high: str, low_open: bool, high_open: bool, variable: str = "") -> Region | None:
     ends: list[Fraction | None] = []
     texts = []
-    for text, endless in ((low, "-"), (high, "")):
+    for text, endless, is_open in ((low, "-", low_open), (high, "", high_open)):
         if match := _INFINITE.fullmatch(text):
-            if match[1].replace("+", "") != endless:
+            if match[1].replace("+", "") != endless or not is_open:
                 return None
             ends.append(None)
             texts.append("")
@@ -121,13 +121,17 @@ def _interval(low: str, high: str, low_open: bool, high_open: bool, variable: st
     first, last = ends
     if first is not None and last is not None and first > last:
         return None
-    piece = Piece(first, last, low_open or first is None, high_open or last is None, (texts[0], texts[1]))
-    return Region((piece,), variable)
+    return Region((Piece(first, last, low_open, high_open, (texts[0], texts[1])),), variable)
+
+
+_MEMBER = re.compile(r"[A-Za-z](?: ?\\in ?\\mathbb ?\{?R\}?)?")
 
 
 def _from_set(shape: Shape) -> Region | None:
     parts, _ = split_at(", ".join(shape.items), re.compile(r"\||:(?!=)"))
     if len(parts) == 2:
+        if not _MEMBER.fullmatch(parts[0]):
+            return None
         return read_region(re.sub(r",? ?[a-z] ?\\in ?\\mathbb ?\{?R\}?$", "", parts[1]), loose=False)
     pieces = []
     for item in shape.items:
@@ -179,8 +183,13 @@ def _one_sign(left: str, mark: str, right: str) -> Region | None:
     absolute = _ABSOLUTE.fullmatch(left)
     if absolute is None or value < 0:
         return None
-    middle = f"-({absolute['sign'] or ''}{absolute['shift'] or 0})"
-    low, high = f"{middle}-({right})", f"{middle}+({right})"
+    middle = constant_of(f"-({absolute['sign'] or ''}{absolute['shift'] or 0})")
+    if middle is None:
+        return None
+    if max(middle.denominator, value.denominator) < 10**12:
+        low, high = str(middle - value), str(middle + value)
+    else:  # not rational
+        low, high = f"{middle}-({right})", f"{middle}+({right})"
     if mark in ("<", r"\le"):
         return _interval(low, high, mark == "<", mark == "<", absolute["letter"])
     sides = _interval(r"-\infty", low, True, mark == ">"), _interval(high, r"\infty", mark == ">", True)

@@ -7,11 +7,14 @@ A chain that contradicts itself, such as `x = 4 = 5`, is worth nothing.
 import re
 from fractions import Fraction
 
-from .algebra import constant_ratio, equal, names_in
-from .exact_number import DivisionByZero, Number, read_number
-from .expression import CONSTANTS, FUNCTIONS, Node, TooLarge, Unreadable, parse
+from .algebra import constant_ratio, equal
+from .conditions import renamed
+from .exact_number import Number, read_safely
+from .expression import Node, Unreadable, parse
+from .field import names_in
+from .heads import NAMES, VARIABLE, is_head, is_wanted
 from .region import Same, constant_of
-from .shape import Shape, read_shape, renamed, split_at
+from .shape import Shape, read_shape, split_at
 
 Assignments = list[tuple[str, str]]
 """(head, value) pairs; a head is what stands left of the sign, or an empty string."""
@@ -19,56 +22,6 @@ Assignments = list[tuple[str, str]]
 
 class Contradiction(ValueError):
     """An answer's own parts cannot be true together."""
-
-
-_LETTER = r"(?:[A-Za-z]|\\[a-z]+)(?:_\{?[A-Za-z0-9,+-]+\}?)?'*"
-_VARIABLE = re.compile(_LETTER)
-_NAMES = re.compile(rf"\( ?{_LETTER}(?:, ?{_LETTER})+ ?\)|{_LETTER}(?:, ?{_LETTER})+")
-_DERIVATIVE = re.compile(r"\\frac ?\{ ?d[^{}]*\} ?\{ ?d ?[a-z][^{}]*\}|d ?[a-z] ?/ ?d ?[a-z]")
-_GROUP = re.compile(r"\{[^{}]*\}|\([^()]*\)|\[[^\[\]]*\]|\|[A-Z][^|]*\|")
-_HEAD = re.compile(r"(?:[A-Za-z]|\\[A-Za-z]+|[ '^_~])+(?:(?<=[A-Za-z])-[A-Za-z ]+)*")
-_NO_HEAD = frozenset(f"\\{name}" for name in [*FUNCTIONS, *CONSTANTS, "sqrt", "frac", "pm", "mp"])
-
-
-def is_head(text: str) -> bool:
-    r"""Whether a value may be given to a text: a name, `f(x)`, `|S|`, `\angle ABC`, `(x, y)`, words."""
-    if text in CONSTANTS or len(text) > 200:
-        return False
-    if _NAMES.fullmatch(text) or _DERIVATIVE.fullmatch(text):
-        return True
-    plain, before = text, None
-    while plain != before:
-        plain, before = _GROUP.sub("", plain), plain
-    commands = set(re.findall(r"\\[A-Za-z]+", plain))
-    if commands & _NO_HEAD - {r"\max", r"\min", r"\gcd", r"\lcm", r"\Re", r"\Im"} or plain in CONSTANTS:
-        return False
-    return bool(_HEAD.fullmatch(plain) or (text[:1] in "[|" and not plain)) and "^" not in plain.rstrip("^")
-
-
-def _is_wanted(text: str) -> bool:
-    """Whether a formula may be what is asked for, as in `m + n = 12`: several names, no constant term."""
-    try:
-        node = parse(text)
-    except (Unreadable, TooLarge):
-        return False
-    terms = node.args if node.op == "add" else (node,)
-    return len(names_in(node)) > 1 and all(names_in(term) for term in terms)
-
-
-def same_head(one: str, two: str) -> bool:
-    """Whether two heads may be the same: `x` and `y` are not, `f(x)` and `y` are, `x` and `Area` too."""
-    if not one or not two:
-        return True
-    first, second = (re.sub(r"[ {}]|\\(?:left|right)", "", head) for head in (one, two))
-    if first == second:
-        return True
-    if _worded(one) or _worded(two):
-        return True
-    return {"y"} == {first, second} - {head for head in (first, second) if re.fullmatch(r"[a-zA-Z]\([a-z]\)", head)}
-
-
-def _worded(head: str) -> bool:
-    return re.search(r"(?<![\\A-Za-z])[A-Za-z]{3}", head) is not None or head.startswith(("\\angle", "m\\angle", "m \\angle"))
 
 
 def read_assignments(shape: Shape | None, same: Same, *, wanted: bool = False) -> Assignments | None:
@@ -89,7 +42,7 @@ def read_assignments(shape: Shape | None, same: Same, *, wanted: bool = False) -
                 return None
             found.append((found[-1][0], item))
             continue
-        made = _members(inner) or _assignment(inner, same, wanted)
+        made = _members(inner) or _assignment(inner, same, wanted and isinstance(item, Shape))
         if made is None:
             return None
         found += made
@@ -97,12 +50,11 @@ def read_assignments(shape: Shape | None, same: Same, *, wanted: bool = False) -
 
 
 def _members(shape: Shape) -> Assignments | None:
-    r"""Read `x \in \{1, 2\}`: each element is a value; another region stays whole."""
-    if shape.marks != (r"\in",) or not is_head(shape.items[0]):
+    r"""Read `x \in \{1, 2\}`: each element is a value."""
+    inner = read_shape(shape.items[-1])
+    if shape.marks != (r"\in",) or not is_head(shape.items[0]) or inner is None or inner.kind != "set":
         return None
-    inner = read_shape(shape.items[1])
-    values = inner.items if inner is not None and inner.kind == "set" else (shape.items[1],)
-    return [(shape.items[0], value) for value in values]
+    return [(shape.items[0], value) for value in inner.items]
 
 
 _EQUAL = ("=", ":=", "==", r"\equiv")
@@ -114,7 +66,7 @@ def _assignment(shape: Shape, same: Same, wanted: bool) -> Assignments | None:
         return None
     parts, marks = list(shape.items), list(shape.marks)
     head = ""
-    if is_head(parts[0]) or (wanted and _is_wanted(parts[0]) and constant_of(parts[-1]) is not None):
+    if constant_of(parts[0]) is None and is_head(parts[0]) or (wanted and is_wanted(parts[0]) and constant_of(parts[-1]) is not None):
         head, parts, marks = parts[0], parts[1:], marks[1:]
     elif len(parts) == 2 and is_head(parts[1]):
         return [(parts[1], parts[0])]
@@ -123,7 +75,7 @@ def _assignment(shape: Shape, same: Same, wanted: bool) -> Assignments | None:
     while len(parts) > 1 and is_head(parts[0]) and constant_of(parts[-1]) is not None:  # A = S = 12
         parts, marks = parts[1:], marks[1:]
     value = _value(parts, marks, same)
-    if _VARIABLE.fullmatch(head) and re.search(rf"(?<![A-Za-z\\]){re.escape(head)}(?![A-Za-z])", value):
+    if VARIABLE.fullmatch(head) and re.search(rf"(?<![A-Za-z\\]){re.escape(head)}(?![A-Za-z])", value):
         return None  # `x = 2x` gives x nothing
     return _spread(head, value)
 
@@ -139,21 +91,14 @@ def _value(parts: list[str], marks: list[str], same: Same) -> str:
         if same(kept[-1], part) is False and same(part, kept[-1]) is False:
             raise Contradiction(f"{kept[-1]} is not {part}")
         kept.append(part)
-    written = [part for part in kept if _number(part) is not None]
-    exact = [part for part in written if (_number(part) or Number(Fraction(0))).decimals is None]
+    written = [part for part in kept if read_safely(part) is not None]
+    exact = [part for part in written if (read_safely(part) or Number(Fraction(0))).decimals is None]
     return (exact or written or kept)[-1]
-
-
-def _number(text: str) -> Number | None:
-    try:
-        return read_number(text)
-    except DivisionByZero:
-        return None
 
 
 def _near(exact: str, about: str) -> bool:
     """Whether a decimal is right to within one unit of its last place; True where nobody can tell."""
-    value, number = constant_of(exact), _number(about)
+    value, number = constant_of(exact), read_safely(about)
     if value is None or number is None:
         return True
     return abs(value - number.value) < Fraction(1, 1) / Fraction(10) ** (number.decimals or 0)
@@ -162,7 +107,7 @@ def _near(exact: str, about: str) -> bool:
 def _spread(head: str, value: str) -> Assignments:
     r"""Write out `(x, y) = (1, 2)` and `x = \pm 2`."""
     shape = read_shape(value)
-    if _NAMES.fullmatch(head):
+    if NAMES.fullmatch(head):
         names = split_at(head.strip("() "), re.compile(","))[0]
         if shape is not None and shape.kind in ("bracket", "list") and len(shape.items) == len(names):
             return list(zip(names, shape.items, strict=True))
@@ -189,7 +134,8 @@ def same_letters(one: tuple[str, str], two: tuple[str, str]) -> tuple[str, str]:
     first, second = _FUNCTION.fullmatch(one[0]), _FUNCTION.fullmatch(two[0])
     if first is None or second is None or first[1] != second[1] or first[2] == second[2]:
         return two
-    return one[0], renamed(two[1], second[2], first[2])
+    value = renamed(two[1], second[2], first[2])
+    return two if value is None else (one[0], value)
 
 
 _SIGNS = {"<": 1, r"\le": 2, ">": -1, r"\ge": -2, "=": 0, "==": 0, r"\ne": 9}
@@ -206,7 +152,7 @@ def same_relation(one: Shape, two: Shape) -> bool | None:
     except Unreadable:
         return _same_chain(one, two) or None
     if not names_in(first) or not names_in(second):
-        return None
+        return False
     factor = constant_ratio(first, second)
     if factor is None:
         return False

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+from .expression import MAX_DEPTH, TooLarge
+
 Kind = Literal["list", "set", "bracket", "union", "relation", "matrix", "cases", "plus_minus"]
 
 MAX_ITEMS = 64
@@ -34,7 +36,11 @@ _CLOSING = frozenset([")", "]", "}", r"\}", r"\rangle", r"\rfloor", r"\rceil", r
 
 @lru_cache(maxsize=8192)
 def levels(text: str) -> tuple[tuple[str, int, int], ...] | None:
-    """Return the tokens that stand outside all brackets, with their places; None if unbalanced."""
+    """Return the tokens that stand outside all brackets, with their places; None if unbalanced.
+
+    Raises:
+        TooLarge: brackets nest too deeply.
+    """
     depth, found = 0, []
     for match in _TOKEN.finditer(text):
         token = match.group()
@@ -42,6 +48,8 @@ def levels(text: str) -> tuple[tuple[str, int, int], ...] | None:
             if depth == 0:
                 found.append((token, match.start(), match.end()))
             depth += 1
+            if depth > MAX_DEPTH:
+                raise TooLarge("nested too deeply")
         elif token in _CLOSING:
             depth -= 1
             if depth < 0:
@@ -92,12 +100,15 @@ _OTHER = re.compile(r"\\mp(?![a-z])")
 @lru_cache(maxsize=4096)
 def read_shape(text: str) -> Shape | None:
     """Return the outer structure of a normalised answer, or None if it is one plain thing."""
+    if (match := _TRANSPOSED.fullmatch(text)) is not None:
+        return _transposed(match[1].strip())
     if (match := _MATRIX.fullmatch(text)) and r"\begin" not in match["body"]:
         return _rows(match["env"], match["body"])
     if levels(text) is None:
         return _half_open(text)
     if re.fullmatch(r"<[^<>=]*,[^<>=]*>", text):
-        return Shape("bracket", _elements(text[1:-1]), ("<", ">"))
+        items = _elements(text[1:-1])
+        return None if items is None else Shape("bracket", items, ("<", ">"))
     if (found := read_list(text)) is not None:
         return found
     parts, marks = split_at(text, _SIGN)
@@ -111,13 +122,27 @@ def read_shape(text: str) -> Shape | None:
     return _plus_minus(text) if _SIGNED.search(text) or _OTHER.search(text) else None
 
 
+_TRANSPOSED = re.compile(r"(.*[)\]}>]|.*\\rangle) ?\^ ?\{? ?(?:T|t|\\top|\\intercal|\\mathsf ?\{? ?T ?\}?) ?\}?", re.DOTALL)
+
+
+def _transposed(text: str) -> Shape | None:
+    """Turn a matrix over; a row that stands up is the same vector."""
+    shape = read_shape(text)
+    if shape is None or shape.kind not in ("matrix", "bracket") or (shape.kind == "bracket" and len(shape.items) < 2):
+        return None
+    if shape.kind == "bracket":
+        return None if any(read_shape(item) is not None for item in shape.items) else Shape("bracket", shape.items, ("(", ")"))
+    columns = len(shape.items) // int(shape.marks[0])
+    return Shape("matrix", tuple(item for i in range(columns) for item in shape.items[i::columns]), (str(columns),))
+
+
 def read_list(text: str, *, every_comma: bool = False) -> Shape | None:
     """Read a bare list; `every_comma`: `1,234` is two numbers."""
     parts, marks = split_at(text, _ANY_COMMA if every_comma else _JOINER)
-    if len(parts) < 2:
+    if len(parts) < 2 or not all(parts):
         return None
     named = ("or",) if any(mark.endswith("or") for mark in marks) else ()
-    return Shape("list", tuple(part for part in parts if part), named)
+    return Shape("list", tuple(parts), named)
 
 
 _BRACKETS = {r"\{": "{", r"\}": "}", r"\langle": "<", r"\rangle": ">"}
@@ -131,16 +156,24 @@ def _enclosed(text: str) -> Shape | None:
     (opening, _, start), (closing, end, _) = outer
     pair = _BRACKETS.get(opening, opening) + _BRACKETS.get(closing, closing)
     inner = text[start:end].strip()
-    if opening == r"\{" or (pair == "{}" and "," in inner):
-        return Shape("set", (inner,) if len(split_at(inner, _BAR)[0]) == 2 else _elements(inner))
     items = _elements(inner)
+    if items is None:
+        return None
+    if opening == r"\{" or (pair == "{}" and "," in inner):
+        return Shape("set", (inner,) if len(split_at(inner, _BAR)[0]) == 2 else items)
     if pair == "<>" or (pair in ("()", "[]", "(]", "[)") and (len(items) > 1 or pair == "[]")):
         return Shape("bracket", items, (pair[0], pair[1]))
     return None
 
 
-def _elements(inner: str) -> tuple[str, ...]:
-    return tuple(part for part in split_at(inner, _JOINER if ", " in inner else _ANY_COMMA)[0] if part)
+_SEPARATOR = re.compile(r";|,(?!\d{3}(?!\d))|(?<=\d\d\d\d),|(?<!\d),")
+_ANY_SEPARATOR = re.compile("[;,]")
+
+
+def _elements(inner: str) -> tuple[str, ...] | None:
+    """Return the elements between brackets, none for `{}`; None if one is missing: `(1,,2)`."""
+    parts = split_at(inner, _SEPARATOR if ", " in inner else _ANY_SEPARATOR)[0]
+    return None if len(parts) > 1 and not all(parts) else tuple(filter(None, parts))
 
 
 _HALF_OPEN = re.compile(r"([\[(\]])([^\[\]()]*(?:\([^()]*\)[^\[\]()]*)*)([\])\[])")
@@ -153,8 +186,7 @@ def _half_open(text: str) -> Shape | None:
         parts = [part.strip() for part in re.split(r"\\cup(?![a-z])|(?<=[)\]]) ?U ?(?=[\[(])", text)]
         return Shape("union", tuple(parts)) if len(parts) > 1 and all(map(read_shape, parts)) else None
     items = _elements(match[2])
-    marks = match[1].replace("]", "("), match[3].replace("[", ")")
-    return Shape("bracket", items, marks) if len(items) == 2 else None
+    return Shape("bracket", items, (match[1], match[3])) if items is not None and len(items) == 2 else None
 
 
 def _rows(environment: str, body: str) -> Shape | None:
@@ -176,42 +208,15 @@ def _rows(environment: str, body: str) -> Shape | None:
 _CONDITION = re.compile(r"^(?:if|for|when|where),? |,$")
 
 
-def _plus_minus(text: str) -> Shape:
-    r"""Expand `1 \pm \sqrt{2}`: all signs together, as the quadratic formula means them."""
+def _plus_minus(text: str) -> Shape | None:
+    r"""Expand `1 \pm \sqrt{2}`; `\pm` and `\mp` go together, and each of several `\pm` goes its own way."""
+    signs = list(_SIGNED.finditer(text))
+    if len(signs) > 1 and not _OTHER.search(text):
+        if len(signs) > 3:
+            return None
+        inner = [_SIGNED.sub(sign, text, count=1) for sign in "+-"]
+        shapes = [_plus_minus(part) for part in inner]
+        return Shape("plus_minus", tuple(item for shape in shapes if shape is not None for item in shape.items))
     plus = _OTHER.sub("-", _SIGNED.sub("+", text))
     minus = _OTHER.sub("+", _SIGNED.sub("-", text))
     return Shape("plus_minus", (plus.strip(), minus.strip()))
-
-
-_CLAUSE = re.compile(r",? ?(?<![A-Za-z])(?:where|for(?: some| all| any| every)?|if|when|with|given|such that|unless|otherwise|only if)(?![A-Za-z]) ?")
-
-
-def without_clause(text: str) -> tuple[str, str]:
-    r"""Split `2x if x > 0` into what is said and the condition."""
-    parts, _ = split_at(text, _CLAUSE)
-    return (parts[0], " ".join(parts[1:])) if len(parts) > 1 and parts[0] else (text, "")
-
-
-_SETS = r"\\in ?\\?(?:mathbb ?)?\{?[ZNRQ]\}?(?: ?[_^] ?\{?[+*0-9>]*\}?)?"
-_PARAMETER = re.compile(
-    rf"[,;]? ?\(? ?(?:where |with |for (?:all |any |every |some |each )?(?:integers? |integral |real |positive |natural |whole )*)?"
-    rf"(?P<letter>[A-Za-z])(?: is (?:an?|any) (?:arbitrary |positive |real |natural |whole )*(?:integer|number|constant)| an? (?:integer|constant)| ?{_SETS}) ?\)?$"
-    rf"|[,;]? ?for (?:all |any |every |some )?(?:integers?|integer values of) (?P<named>[A-Za-z])$"
-)
-
-
-def without_parameter(text: str) -> tuple[str, str]:
-    r"""Split `2\pi k, k \in \mathbb{Z}` into the formula and the letter that runs."""
-    match = _PARAMETER.search(text)
-    if match is None or not match.start():
-        return text, ""
-    letter = match["letter"] or match["named"]
-    main = text[: match.start()].rstrip(" ,;")
-    return (main, letter) if re.search(rf"(?<![A-Za-z\\]){letter}(?![A-Za-z])|\d{letter}", main) else (text, "")
-
-
-def renamed(text: str, old: str, new: str) -> str:
-    """Write another letter for a variable; where the new one is in use already, nothing changes."""
-    if old == new or re.search(rf"(?<![A-Za-z\\]){re.escape(new)}(?![A-Za-z])", text):
-        return text
-    return re.sub(rf"(?<![A-Za-z\\]){re.escape(old)}(?![A-Za-z])", lambda _: new, text)

@@ -23,7 +23,7 @@ _SYMBOLS = {
     "ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}", "ħ": r"\hbar ", "ℏ": r"\hbar ", "ℓ": "l", "Å": "angstrom ",
     "Å": "angstrom ", "−": "-", "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-", "﹣": "-", "－": "-", "，": ",", "、": ", ",
     "；": ";", "：": ":", "∶": ":", "’": "'", "‘": "'", "“": '"', "”": '"', "µ": r"\mu ", "Ω": r"\Omega ", "或": " or ",
-    "和": " and ", "且": " and ", "与": " and ", "✓": " ", "✔": " ", "✅": " ", "。": ".",
+    "和": " and ", "且": " and ", "与": " and ", "✓": " ", "✔": " ", "✅": " ", "。": ".", "‰": "%/10",
 }  # fmt: skip
 _GREEK = dict(
     zip(
@@ -48,7 +48,11 @@ def _pattern(pattern: str, replacement: str) -> tuple[re.Pattern[str], str]:
 
 
 SYNONYMS = [
-    _pattern(r"<(?:/?(?:b|i|strong|em|u|span|p|sub|sup)|br ?/?)>|&nbsp;|\\checkmark(?![a-z])", " "),
+    _pattern(r"<sup>([^<>]*)</sup>", r"^{\1}"),
+    _pattern(r"<sub>([^<>]*)</sub>", r"_{\1}"),
+    _pattern(r"<(b|i|strong|em|u|span|p)>([^<>]*)</\1>", r" \2 "),
+    _pattern(r"<br ?/?>|&nbsp;|\\checkmark(?![a-z])", " "),
+    _pattern(r"(?<=\d) ?(?:\\q?quad ?)+(?=\d)", "; "),  # two numbers
     _pattern(r"\\(?:text)?color ?\{[^{}]*\}|\\(?:tiny|small|normalsize|[lL]arge|LARGE|[hH]uge)(?![a-z])", ""),
     _pattern(r"\\(?:[dtc]|s|x|nice|flat)frac(?![a-z])", r"\\frac"),
     _pattern(r"\\[dt]binom(?![a-z])", r"\\binom"),
@@ -60,13 +64,13 @@ SYNONYMS = [
     _pattern(r"(?<=\d),? ?\\! ?,? ?(?=\d{3}(?!\d))", ","),
     _pattern(r"(?<=\d)\\[,:; ](?=\d{3}(?!\d))", ","),
     _pattern(r"\{:\}|\\text ?\{ ?: ?\}|\\colon(?![a-z])", ":"),
-    _pattern(r"(?<!\\)\\(?:[,;:! ]|(?:thin|med|thick)space|(?:q?quad|hfill|enspace)(?![a-z]))|~(?=\S)|~$", " "),
+    _pattern(r"(?<!\\)\\(?:[,;:! ]|(?:thin|med|thick)space|(?:q?quad|hfill|enspace)(?![a-z]))|(?<!~)~(?!~)", " "),
     _pattern(r"\\(?:hspace|vspace|phantom|label|tag)\*?\{[^{}]*\}", " "),
     _pattern(r"\\(?:mathbf|boldsymbol|vec|hat|bm) ?\{? ?\\?([ijk])(?:math)? ?\}?(?![A-Za-z}])", r"\\vec{\1}"),
     _pattern(rf"_ ?{_TEXT} ?\{{ ?([^{{}}]*?) ?\}}", r"_{\1}"),
     _pattern(r"\(? ?\\(?:pmod|bmod|mod) ?\{? ?(\w+) ?\}? ?\)?|\( ?(?:\\(?:text|mathrm) ?\{ ?)?mod ?\}? ?(\w+) ?\}? ?\)", r" \\pmod{\1\2}"),
     # One upright letter behind a number is a unit: `5\text{ m}` is no product.
-    _pattern(rf"(?<=[\d}})]) ?{_TEXT} ?\{{ ?(?![eixyz])([A-Za-z]) ?\}}", r" \\unit{\1}"),
+    _pattern(rf"(?<=[\d}})]) ?{_TEXT} ?\{{ ?(?![eixyzR])([A-Za-z]) ?\}}", r" \\unit{\1}"),
     _pattern(rf"{_TEXT} ?{_IN}", r" \1 "),
     _pattern(rf"{_TEXT} ?{_IN}", r" \1 "),  # one within another
     _pattern(r"\\(?:bf|rm|it|sf|tt|bfseries)(?![a-z])", ""),
@@ -96,7 +100,6 @@ SYNONYMS = [
     _pattern(r"\\(?:yen|textyen)(?![a-z])", "¥"),
     _pattern(r"\\(?:hfil|par|newline|centering)(?![a-z])", " "),
     _pattern(r"(?<!\\)\\([%$#&_])", r"\1"),
-    _pattern(r"(?<=[)}\]])\^ ?\{? ?(?:T|\\top|\\intercal) ?\}?(?![A-Za-z])", ""),  # a row that stands up
     _pattern(r"\b(?:Matrix|np\.array|array|matrix|vector|Point|FiniteSet) ?\((.*)\)", r"\1"),
     _pattern(r" {2,}", " "),
 ]

@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from typing import TypeVar
 
+from .conditions import renamed, without_clause, without_parameter
+from .heads import same_head
 from .region import Same, constant_of, is_region, read_region, same_region
-from .relation import Assignments, Contradiction, in_customary_order, read_assignments, same_head, same_letters, same_relation
-from .shape import MAX_ITEMS, Shape, read_list, read_shape, renamed, without_clause, without_parameter
+from .relation import Assignments, Contradiction, in_customary_order, read_assignments, same_letters, same_relation
+from .shape import MAX_ITEMS, Shape, read_list, read_shape
 from .verdict import Judge, Reason, Verdict, said
 
 Outcome = bool | Reason | None
@@ -25,15 +27,23 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     Raises:
         TooLarge: a part passes a cap.
     """
-    outcome = _compare(_pointless(reference), _pointless(answer), lambda one, two: judge(one, two).correct)
+    outcome = _compare(*_without_points(reference, answer), lambda one, two: judge(one, two).correct)
     if outcome is None or isinstance(outcome, bool):
         return None if outcome is None else said(outcome)
     return Verdict(False, outcome)
 
 
-def _pointless(text: str) -> str:
-    """Take a point's name off: `P(3, 4)`."""
-    return text[1:].lstrip() if re.match(r"[A-Z] ?\([^()]*,[^()]*\)$", text) else text
+_POINT = re.compile(r"([A-Z]) ?(\([^()]*,[^()]*\))")
+
+
+def _without_points(reference: str, answer: str) -> tuple[str, str]:
+    """Take a point's name off one side: `P(3, 4)`. `N(0, 1)`, and `C(5, 2)` as a reference, are more than points."""
+    one, two = _POINT.fullmatch(reference), _POINT.fullmatch(answer)
+    if one is not None and two is None and one[1] not in "BCNU" and read_shape(answer) is not None:
+        return one[2], answer
+    if two is not None and one is None and two[1] not in "NU" and read_shape(reference) is not None:
+        return reference, two[2]
+    return reference, answer
 
 
 def _compare(reference: str, answer: str, same: Same) -> Outcome:
@@ -60,8 +70,11 @@ def _compare(reference: str, answer: str, same: Same) -> Outcome:
 def _conditions(reference: str, answer: str, same: Same) -> Outcome:
     r"""Judge `2\pi k, k \in \mathbb{Z}` and `x^2 if x > 0`: conditions that only one side has count."""
     (formula, letter), (given, other) = without_parameter(reference), without_parameter(answer)
-    if letter or other:
-        return same(formula, renamed(given, other, letter) if letter and other else given)
+    if letter and other:
+        return letter.domain == other.domain and same(formula, renamed(given, other.letter, letter.letter) or given)
+    if parameter := letter or other:
+        sets = parameter.domain != "R" and (is_region(formula) or is_region(given))
+        return False if sets or not parameter.is_customary else same(formula, given)
     (main, condition), (said_there, stated) = without_clause(reference), without_clause(answer)
     if not condition and not stated:
         return None
@@ -72,7 +85,7 @@ def _conditions(reference: str, answer: str, same: Same) -> Outcome:
 
 def _with_every_comma(text: str, own: Shape | None, other: Shape | None) -> Shape | None:
     """Read `100,200,300` as the list that the other side is, with spaces."""
-    if own is None and other is not None and other.kind in ("list", "set") and ",".join(other.items) == text:
+    if own is None and other is not None and other.kind in ("list", "set") and text.count(",") > 1 and ",".join(other.items) == text:
         return read_list(text, every_comma=True)
     return own
 
@@ -100,7 +113,7 @@ def _relations(reference: str, answer: str, one: Shape | None, two: Shape | None
         return _values(right, reference, one, same, flipped=True)
     if one is not None and two is not None and one.kind == two.kind == "relation":
         return same_relation(one, two)
-    if one is not None and two is not None and one.kind == two.kind == "list":
+    if one is not None and two is not None and one.kind == two.kind == "list" and _has_relation(one) and _has_relation(two):
         return one.marks == two.marks and _matched(one.items, two.items, same)
     return False
 
@@ -114,7 +127,8 @@ def _both_assigned(left: Assignments, right: Assignments, one: Shape | None, two
         if alike is False and one is not None and two is not None and one.kind == two.kind == "relation":
             return bool(same_relation(one, two))  # y = 2x + 1 and x = (y - 1)/2
         return alike
-    if len({head for head, _ in left}) > 1 and one is not None and two is not None and one.marks != two.marks:
+    alternatives = ["or" in shape.marks for shape in (one, two) if shape is not None]
+    if len({head for head, _ in left}) > 1 and len(set(alternatives)) > 1:
         return False  # x = 1 and y = 2, against one or the other
     return _matched(left, right, lambda a, b: same_head(a[0], b[0]) and same(a[1], b[1]) is True)
 
@@ -125,15 +139,19 @@ def _values(assigned: Assignments, bare: str, shape: Shape | None, same: Same, *
     def alike(value: str, text: str) -> bool | None:
         return same(text, value) if flipped else same(value, text)
 
-    if len(assigned) == 1:
-        return alike(assigned[0][1], bare)
     heads = [head for head, _ in assigned]
+    if len(assigned) == 1:
+        value = assigned[0][1]
+        lettered = len(heads[0]) == 1 and len(value) == 1 and value.isalpha()  # a = b is not the choice B
+        return value == bare if lettered else alike(value, bare)
     shape = shape or read_list(bare, every_comma=True)
     if shape is None or shape.kind not in ("list", "set", "bracket", "plus_minus") or len(shape.items) != len(assigned):
         return False
+    values = [value for _, value in assigned]
     if len(set(heads)) == 1:
-        return shape.kind != "bracket" and _matched([v for _, v in assigned], shape.items, alike)
-    if shape.kind not in ("list", "bracket") or "or" in shape.marks or len(set(heads)) != len(heads):
+        return shape.kind != "bracket" and _matched(values, shape.items, lambda a, b: _is_set(a) == _is_set(b) and alike(a, b))
+    round_ones = shape.kind == "list" or (shape.kind == "bracket" and shape.marks == ("(", ")"))
+    if not round_ones or "or" in shape.marks or len(set(heads)) != len(heads):
         return False
     ordered = in_customary_order(assigned)
     return all(alike(value, item) is True for value, item in zip(ordered, shape.items, strict=True))
@@ -143,7 +161,7 @@ def _against_single(reference: str, answer: str, one: Shape | None, two: Shape |
     """Judge a structure against a plain thing: a set of one element is that element."""
     shape = one if one is not None else two
     assert shape is not None
-    if shape.kind == "set" and len(shape.items) == 1 and "emptyset" not in shape.items[0]:
+    if shape.kind == "set" and len(shape.items) == 1 and "emptyset" not in shape.items[0] and not _is_set(shape.items[0]):
         return same(shape.items[0], answer) if one is not None else same(reference, shape.items[0])
     if two is not None and two.kind == "list":
         alike = [same(reference, item) is True for item in two.items]
@@ -169,7 +187,7 @@ def _shapes(one: Shape, two: Shape, same: Same) -> Outcome:
     if "relation" in kinds:
         return False
     if kinds == {"bracket"} or kinds == {"matrix"}:
-        return _marks(one) == _marks(two) and _in_order(one, two, same)
+        return _same_marks(one, two) and _in_order(one, two, same)
     if "cases" in kinds:
         if kinds != {"cases"}:
             return False
@@ -183,7 +201,7 @@ def _shapes(one: Shape, two: Shape, same: Same) -> Outcome:
             pair = (one, two) if one.kind == "bracket" else (two, one)
             inner = read_shape(pair[1].items[0])
             return inner is not None and inner.kind == "bracket" and _shapes(*((bracket, inner) if one is bracket else (inner, bracket)), same)
-        whole = _marks(bracket) == ("(", ")") and other.kind == "list" and "or" not in other.marks
+        whole = bracket.marks == ("(", ")") and other.kind == "list" and "or" not in other.marks
         return whole and not _may_be_interval(bracket) and _in_order(one, two, same)
     if "union" in kinds:
         return _united(one, two, same)
@@ -195,9 +213,20 @@ def _shapes(one: Shape, two: Shape, same: Same) -> Outcome:
     return _matched(left, right, lambda a, b: _is_set(a) == _is_set(b) and same(a, b))
 
 
-def _marks(shape: Shape) -> tuple[str, ...]:
-    """Return a shape's marks; angle brackets and round ones are alike."""
-    return tuple({"<": "(", ">": ")"}.get(mark, mark) for mark in shape.marks)
+_ROUND = (("(", ")"), ("<", ">"), ("]", "["))
+
+
+def _same_marks(one: Shape, two: Shape) -> bool:
+    """Whether brackets agree; round ones may be a vector's angles, or an open interval's `]0, 1[`."""
+    if one.kind == "matrix" or one.marks == two.marks:
+        return one.marks == two.marks
+    pair = {one.marks, two.marks}
+    return (pair <= set(_ROUND) and ("(", ")") in pair) or _ends(one) == _ends(two) != ("(", ")")
+
+
+def _ends(shape: Shape) -> tuple[str, ...]:
+    """Return an interval's brackets as `[0, 1)` has them."""
+    return shape.marks[0].replace("]", "("), shape.marks[1].replace("[", ")")
 
 
 def _is_set(text: str) -> bool:
@@ -249,10 +278,11 @@ def _matrix_against(one: Shape, two: Shape, same: Same) -> Outcome:
     count, cells = int(matrix.marks[0]), other.items
     rows = [read_shape(item) for item in other.items]
     if all(row is not None and row.kind == "bracket" for row in rows):
-        if len(rows) != count:
+        width = len(matrix.items) // count
+        if len(rows) != count or any(row is not None and len(row.items) != width for row in rows):
             return False
         cells = tuple(cell for row in rows if row is not None for cell in row.items)
-    elif count not in (1, len(matrix.items)) or _marks(other) != ("(", ")"):
+    elif count not in (1, len(matrix.items)) or other.marks not in (("(", ")"), ("<", ">")):
         return False
     flat = Shape("matrix", cells)
     return _in_order(one, flat, same) if one is matrix else _in_order(flat, two, same)

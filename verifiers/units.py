@@ -1,9 +1,9 @@
 r"""Tier 2: quantities. A value with a unit, converted where the dimensions agree.
 
 `5 km` `5\text{ km/h}` `3 ft 4 in` `12 apples` `15 cm^2` `50 cents`. A unit that only one side shows
-is ignored; two different units are not equal; convertible ones are converted. Words that are no
-known unit are nouns: `5 apples` and `5 red apples` agree, `5 apples` and `5 pears` do not. Bare
-single letters (`5 m`, `2 g h`) may be units or variables: see `Unit.bare`.
+is ignored; two different units are not equal; convertible ones are converted. `5 apples` and
+`5 red apples` agree, `5 apples` and `5 pears` do not. One bare letter behind a plain number and a
+space is a unit (`5 m`, `9.8 m/s^2`); more of them are variables (`2 g h`).
 """
 
 import re
@@ -11,43 +11,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 
-from .exact_number import SCALE, DivisionByZero, read_number
-from .unit_table import UNITS, Dimensions
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """A unit: a factor to the base units, their dimensions, and nouns that are no unit."""
-
-    factor: Fraction = Fraction(1)
-    dimensions: Dimensions = ()
-    nouns: frozenset[str] = frozenset()
-    generic: int = 0
-    """`square units` is 2: fits any unit of that power."""
-    name: str = ""
-    """The last unit's name, for temperatures."""
-    bare: bool = False
-    """Single letters in plain type, which may be variables too."""
-
-    def agrees_with(self, other: "Unit") -> bool:
-        """Whether both measure the same thing, so that values can be converted."""
-        if self.generic or other.generic:
-            return self._fits(other.generic) if other.generic else other._fits(self.generic)
-        if {self.name, other.name} == {"pound", "£"}:
-            return True
-        return _without_radians(self.dimensions) == _without_radians(other.dimensions) and (
-            self.nouns <= other.nouns or other.nouns <= self.nouns
-        )
-
-    def _fits(self, power: int) -> bool:
-        if self.generic:
-            return self.generic == power
-        lengths = dict(self.dimensions).get("length", 1)
-        return power == 1 or len(self.dimensions) != 1 or lengths == power
-
-
-def _without_radians(dimensions: Dimensions) -> Dimensions:
-    return tuple(pair for pair in dimensions if pair[0] != "radian")
+from .exact_number import SCALE, read_number, read_safely
+from .unit_reader import MAX_CHARS, Unit, pieces_of, read_unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,112 +23,22 @@ class Quantity:
     unit: Unit
 
 
-_SYNONYMS = {"sq": "square", "cu": "cubic", "cubed": "cubic", "squared": "square", "kgs": "kg", "kms": "km", "cms": "cm",
-             "mins": "min", "hrs": "hr", "secs": "sec", "lbs": "lb", "inches": "inch", "feet": "feet", "°": "°"}  # fmt: skip
-_LETTERS = frozenset("m g s h L N J W V A K C".split())
-"""Units that may stand behind a number as one bare letter."""
-_FILLER = frozenset(
-    "of the an in each every total more left away long old tall wide high deep remaining altogether all them"
-    " different distinct possible".split()
-)
-_COUNTS = frozenset(
-    "hundred thousand million billion trillion lakh crore dozen score half halve third quarter fourth fifth sixth seventh eighth"
-    " ninth tenth hundredth thousandth ten mil pair couple double triple twice squared cubed factorial percent percentage pct mille"
-    " power root times plus minus over point infinity infinite".split()
-)
-"""Words that change the value: no unit, no noun."""
-_CLAIMS = re.compile(
-    r"\b(?:not?|or|and|nor|but|if|is|are|was|maybe|never|none|wrong|false|incorrect|isn't|either|than|when|where|for|otherwise|else|mod"
-    r"|remainder|base|to|from|between|with|without|by|so|because|since|iff|unless)\b",
-    re.IGNORECASE,
-)
-_WORD = r"(?:\^\\circ(?: ?[CF](?![a-z]))?|(?:[A-Za-z]|\\mu )?\\Omega|\\mu [A-Za-z]+|\\unit\{[A-Za-z]\}|[A-Za-z][A-Za-z'’-]*\.?|[$€£¥₹¢])"
-_POWER = r"(?: ?\^ ?\{? ?-?\d ?\}?|(?<=[a-z])[23](?![\d/]))"
-_JOIN = r"(?: ?(?:/|\\cdot|\\times|[*]) ?|-(?=[a-z])| )"
-_PIECE = re.compile(rf"(?P<join>{_JOIN}?)\(?(?P<word>{_WORD})(?P<power>{_POWER}?)\)?")
-_UNIT = rf"\(?{_WORD}{_POWER}?(?:{_JOIN}\(?{_WORD}{_POWER}?\)?)*\)?"
-_TAIL = re.compile(rf"(?P<before>[\d}})%]|\\(?:pi|infty))(?P<gap> ?)(?P<unit>{_UNIT})$")
-_DEGREES = re.compile(r"(?:degrees?|\^\\circ) ?(c|f)(?:elsius|ahrenheit)?\b", re.IGNORECASE)
-
-
-@lru_cache(maxsize=1024)
-def read_unit(text: str) -> Unit | None:
-    """Read what stands behind a value; None if it is no unit and no noun."""
-    if not text or len(text) > 60 or _CLAIMS.search(text):
-        return None
-    text = _DEGREES.sub(lambda match: rf"^\circ {match[1].upper()}", text)
-    factor, powers, nouns, generic = Fraction(1), dict[str, int](), set[str](), 0
-    sign, wait, last, at, bare = 1, 0, "", 0, True
-    while at < len(text):
-        match = _PIECE.match(text, at)
-        if match is None or match.end() == at:
-            return None
-        word, at = match["word"], match.end()
-        if word.lower() in ("per", "a") or match["join"].strip() == "/":
-            sign, bare = -1, False
-            if word.lower() in ("per", "a"):
-                continue
-        plain = word.lower().rstrip(".")
-        plain = _SYNONYMS.get(plain, plain)
-        if plain in ("square", "cubic"):
-            wait = 2 if plain == "square" else 3
-            if at >= len(text) and last:  # metres squared, metres per second squared
-                factor *= UNITS[last][0] ** (sign * (wait - 1))
-                for name, count in UNITS[last][1]:
-                    powers[name] += sign * (wait - 1) * count
-                wait = 0
-            continue
-        power = int(re.sub(r"[^-\d]", "", match["power"])) if match["power"] else (wait or 1)
-        wait = 0
-        bare = bare and len(word) == 1 and power > 0
-        if known := _known(word):
-            last = known
-            factor *= UNITS[known][0] ** (sign * power)
-            for name, count in UNITS[known][1]:
-                powers[name] = powers.get(name, 0) + sign * power * count
-        elif plain in ("unit", "units"):
-            generic = power
-        elif plain not in _FILLER:
-            if len(plain) < 2 or _singular(plain) in _COUNTS or plain in _COUNTS or power != 1:
-                return None
-            nouns.add(_singular(plain) if sign == 1 else f"per {_singular(plain)}")
-    if wait:
-        return None
-    dimensions = tuple(sorted((name, count) for name, count in powers.items() if count))
-    return Unit(factor, dimensions, frozenset(nouns), generic, last, bare)
-
-
-def _known(word: str) -> str:
-    """Return the table's name of a unit, or an empty string."""
-    if word.startswith("^\\circ"):
-        return {"C": "°C", "F": "°F"}.get(word[-1], "°")
-    plain = re.sub(r"\\unit\{(.)\}", r"\1", word.replace("\\mu ", "u")).rstrip(".")
-    for name in (plain, _SYNONYMS.get(plain.lower(), ""), plain.lower(), _singular(plain.lower())):
-        if name in UNITS and (len(name) > 2 or name == plain or plain.lower() in _SYNONYMS):
-            return name
-    return ""
-
-
-def _singular(word: str) -> str:
-    if word.endswith("ies") and len(word) > 4:
-        return word[:-3] + "y"
-    if word in ("halves", "halve"):
-        return "half"
-    return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > 3 else word
-
-
 _SEPARATE = re.compile(r", |;|(?<![A-Za-z])(?:and|or)(?![A-Za-z])|[=<>]|\\(?:le|ge|ne|in|cup|to|begin|end)(?![a-z])")
 _FUNCTION = re.compile(r"sin|cos|tan|sec|csc|cot|[-+*/]\s*[^-+*/]")
-_FRACTION_UNIT = re.compile(rf" ?\\frac ?\{{ ?({_UNIT}) ?\}} ?\{{ ?({_UNIT}) ?\}}$")
+_FRACTION_UNIT = re.compile(r" ?\\frac ?\{ ?([^{}]{1,30}) ?\} ?\{ ?([^{}]{1,30}) ?\}$")
 _SCALE_WORD = re.compile(
     rf"(?P<number>.*\d) ?(?P<scale>{'|'.join(word for word in SCALE if len(word) > 1)})s?(?: (?:of )?(?P<rest>[A-Za-z].*))?$", re.IGNORECASE
 )
+_VALUE_END = re.compile(r"[\d})%]|\\(?:pi|infty)(?![a-z])")
+_DECIMAL = re.compile(r"[-+]?\d[\d,. ]*(?:(?:[eE]| ?(?:\\times|\\cdot|\*) ?10 ?\^ ?\{? ?)[-+]?\d+ ?\}?)?")
+_LETTERS = frozenset("m g s h L N J W V A K C".split())
+"""Units that may stand behind a number as one bare letter."""
 
 
 @lru_cache(maxsize=4096)
 def split_unit(text: str) -> Quantity | None:
     """Split `15 cm^2` into the value's text and the unit; None if there is no unit."""
-    if len(text) > 300:
+    if len(text) > 300 or re.search(r"[A-Za-z$€£¥₹¢'\"]", text) is None:
         return None
     if (found := _money(text) or _several(text)) is not None:
         return found
@@ -171,31 +46,32 @@ def split_unit(text: str) -> Quantity | None:
         inner = split_unit(f"1 {match['rest']}")
         return None if inner is None or inner.value != "1" else Quantity(f"{match['number']} {match['scale']}", inner.unit)
     if (match := _FRACTION_UNIT.search(text)) and text[: match.start()][-1:] in (*"0123456789})",):
-        text = f"{text[: match.start()]} {match[1]}/{match[2]}"
-    match = _TAIL.search(text)
-    if match is None:
+        text = f"{text[: match.start()]} {match[1].strip()}/{match[2].strip()}"
+    for end in _VALUE_END.finditer(text, max(len(text) - MAX_CHARS - 8, 0)):
+        if re.match(r"[eE][-+]?\d", text[end.end() :]):
+            continue  # 1.2e3
+        pieces = pieces_of(text[end.end() :])
+        if pieces is not None:  # the first place is where the whole unit starts
+            return _split_at(text[: end.end()], text[end.end() :], pieces)
+    return None
+
+
+def _split_at(value: str, behind: str, pieces: list[re.Match[str]]) -> Quantity | None:
+    if _SEPARATE.search(value) or (behind.lstrip().startswith("^") and _FUNCTION.search(value)):
         return None
-    value, unit = text[: match.start("unit")].rstrip(), match["unit"].strip("() ") if match["unit"][0] == "(" else match["unit"]
-    if _SEPARATE.search(value) or (unit.startswith("^") and _FUNCTION.search(value)):
+    words, gap = [piece["word"] for piece in pieces], behind[0] == " "
+    plain = read_safely(value) is not None
+    if all(len(word) == 1 and word.isalpha() for word in words):
+        joined = len(pieces) == 1 or (len(pieces) == 2 and ("/" in pieces[1]["join"] or "-" in pieces[1]["power"]))
+        apart = gap or "," in value
+        if not (apart and joined and set(words) <= _LETTERS and _DECIMAL.fullmatch(value)):
+            return None
+    made = read_unit(behind.strip())
+    if made is None or (made.nouns and not (plain and gap and len(words[0]) > 2)) or (words == ["in"] and not plain):
         return None
-    made = read_unit(unit)
-    if made is None:
-        return None
-    plain = _plain_value(value)
-    letters = made.bare and set(re.findall("[A-Za-z]", unit)) <= _LETTERS
-    if made.bare and not (plain and match["gap"] and letters):
-        return None
-    if made.nouns and not (plain and match["gap"] and len(re.findall(r"[A-Za-z]+", unit)[0]) > 2):
+    if pieces[0]["join"].strip() == "/" and _money(value) is None:
         return None
     return _with_currency(Quantity(value, made))
-
-
-def _plain_value(value: str) -> bool:
-    """Whether a value is one number, whatever its spelling."""
-    try:
-        return read_number(value) is not None
-    except DivisionByZero:
-        return False
 
 
 def _with_currency(quantity: Quantity) -> Quantity:
@@ -215,10 +91,7 @@ def _with_currency(quantity: Quantity) -> Quantity:
 def _money(text: str) -> Quantity | None:
     if not re.match(r"[-+]?[^\W\d_]{0,3}[.$€£¥₹₩₽]? ?\d", text) or text[:1].isdigit():
         return None
-    try:
-        number = read_number(text)
-    except DivisionByZero:
-        return None
+    number = read_safely(text)
     if number is None or not number.currency:
         return None
     unit = read_unit(number.currency)
@@ -234,19 +107,24 @@ def _several(text: str) -> Quantity | None:
     if len(found) < 2 or "".join(match.group() for match in found) != text:
         return None
     names = [match[2] for match in found]
-    arc = names[0] in ("^\\circ", "degrees", "degree")
-    primes = {"'": "arcmin", '"': "arcsec", "minutes": "arcmin", "seconds": "arcsec"} if arc else {"'": "ft", '"': "in"}
-    units = [read_unit(primes.get(name, name)) for name in names]
+    units = [read_unit(_within(names[0]).get(name, name)) for name in names]
     first, total, size = units[0], Fraction(0), None
     for match, unit in zip(found, units, strict=True):
-        number = read_number(match[1])
-        if unit is None or first is None or number is None or unit.nouns or not unit.dimensions or unit.bare and len(found) < 2:
+        number = read_safely(match[1])
+        if unit is None or first is None or number is None or unit.nouns or not unit.dimensions:
             return None
         if unit.dimensions != first.dimensions or (size is not None and unit.factor >= size):
             return None
         total, size = total + number.value * unit.factor, unit.factor
     assert first is not None
-    return Quantity(str(total / first.factor), replace(first, bare=False))
+    return Quantity(str(total / first.factor), first)
+
+
+def _within(largest: str) -> dict[str, str]:
+    """Return what short names mean behind a larger unit: `\'` is feet, but minutes of arc behind degrees."""
+    if largest in ("^\\circ", "degrees", "degree"):
+        return {"'": "arcmin", '"': "arcsec", "minutes": "arcmin", "seconds": "arcsec"}
+    return {"m": "min"} if largest in ("h", "hr", "hrs", "hour", "hours") else {"'": "ft", '"': "in"}
 
 
 _ZERO_POINTS = {"K": Fraction(0), "°C": Fraction(27315, 100), "°F": Fraction(45967, 100) * Fraction(5, 9)}

@@ -1,16 +1,16 @@
-r"""Tier 1: text. Names, yes and no, choice letters, number words.
+r"""Tier 1: text. Names, yes and no, number words.
 
 Texts are equal if they are spelt alike but for case, articles and punctuation, or say the same
 thing of a short list (`no solution`, `\emptyset`). Other texts differ: nothing here guesses.
 """
 
 import re
-from functools import lru_cache
 
-from .exact_number import DivisionByZero, read_number, same_number
+from . import choices
 from .expression import CONSTANTS, FUNCTIONS, GREEK
+from .lexicon import ALTERNATIVES, DENIALS, HEDGES, RETRACTIONS, words_of
 from .number_words import spelt_number
-from .verdict import Judge, Reason, Verdict, said
+from .verdict import Judge, Verdict, said
 
 _MEANINGS = [
     {"no solution", "no solutions", "no real solution", "no real solutions", r"\emptyset", "empty set", "none", "null set",
@@ -27,10 +27,9 @@ _MEANINGS = [
      "cannot determine", "it cannot be determined"},
 ]  # fmt: skip
 _MEANING = {text: i for i, texts in enumerate(_MEANINGS) for text in texts}
-_TRUTHS = (_MEANING["yes"], _MEANING["no"])
+TRUTHS = (_MEANING["yes"], _MEANING["no"])
 _REALS = _MEANING["reals"]
 """Also a region, which other tiers read."""
-_TRUTH = re.compile(r"(yes|no|true|false)(?:[,.;:!]| -|$)", re.IGNORECASE)
 
 
 def meaning(text: str) -> int | None:
@@ -39,53 +38,58 @@ def meaning(text: str) -> int | None:
     return _MEANING.get(plain)
 
 
+_TRUTH = re.compile(r"(?P<truth>yes|no|true|false)(?:[,.;:!]| -|$)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+_REASON = re.compile(r"\b(?:because|since|as)\b")
+_ASSERTED = re.compile(r"\W*(?:it|they|that|this|there|he|she|we) (?:is|are|does|do|can|was|were|has|have)\b(?!n't| not)")
+_SWAYING = DENIALS | HEDGES | RETRACTIONS | ALTERNATIVES | {"except"}
+_AFFIRMED = frozenset({"yes", "true", "correct", "indeed"})
+
+
+def truth_of(text: str) -> re.Match[str] | None:
+    """Match a text that starts with yes or no: `Yes, because 7 is prime`."""
+    return _TRUTH.match(text)
+
+
+def _same_truth(meant: int, match: "re.Match[str]") -> bool:
+    """Whether a text that starts with yes or no says `meant`, and what it adds does not take that back."""
+    added = _REASON.split(match["rest"].lower())[0]
+    words = words_of(added)
+    if meant == _MEANING["yes"]:
+        swaying = bool(words & _SWAYING)
+    else:  # `no, it is not` says it again
+        swaying = bool((words & _SWAYING) - {"not", "no"} or words & _AFFIRMED or _ASSERTED.match(added))
+    return meant == meaning(match["truth"]) and not swaying
+
+
 def folded(text: str) -> str:
-    """Return a text without case, articles, punctuation and the endings of ordinals."""
+    """Return a text without case, articles, the endings of ordinals, and punctuation that is not a number's."""
     text = re.sub(r"\b(?:the|a|an) (?=\w)", "", text.casefold().replace("\\", " \\"))
     text = re.sub(r"(?<=\d)(?:st|nd|rd|th)\b", "", text)
-    return " ".join(re.sub(r"[-_ ]+", " ", re.sub(r"[.,;:!?'\"`*]", "", text)).split())
+    text = re.sub(r"(?<!\d)[.,;:!?](?!\d)|['\"`*]", "", text)
+    return " ".join(re.sub(r"(?<=[a-z])[-_ ]+(?=[a-z])", " ", text).split())
 
 
 _PLAIN_TEXT = re.compile(r"[^\W\d_]+(?:[ .'’&/-]+[^\W\d_]+)*[.!?']?")
 _LISTED = re.compile(r"(?<![A-Za-z])(?:and|or)(?![A-Za-z])")
 _RUN = re.compile(r"[^\W\d_]+")
 _NAMES = frozenset([*FUNCTIONS, *CONSTANTS, *GREEK, "sqrt", "noon", "midnight"])
+_RUN_OF_FUNCTIONS = re.compile(r"(?:[a-z]{0,2}(?:sin|cos|tan|sec|csc|cot|ln|log)[a-z]{1,2})+")
 
 
 def is_text(text: str) -> bool:
     """Whether a normalised answer is words only: no digits, no operators, no formula in letters.
 
-    `xy`, `PV`, `ad-bc`, `mg/k` and `sin x` are formulas; `dog`, `ABC` and `x-axis` are words.
+    `xy`, `PV`, `ad-bc`, `mg/k`, `sin x` and `sinxcosx` are formulas; `dog`, `ABC` and `x-axis` are words.
     """
     if not _PLAIN_TEXT.fullmatch(text) or _LISTED.search(text):
         return False
-    runs = _RUN.findall(text)
-    return meaning(text) is not None or any(
-        len(run) > 3 or (len(run) == 3 and (run.isupper() or re.search("[aeiou]", run))) for run in runs if run.lower() not in _NAMES
-    )
+    return meaning(text) is not None or any(map(_is_word, _RUN.findall(text)))
 
 
-_LETTER = "[A-Ja-j]"
-_OPERATOR = "cdot|times|div|pm|mp|in|le|ge|ne|cup|cap|to|equiv|approx|setminus"
-_CHOICE = re.compile(
-    rf"(?:(?:[Tt]he )?(?:[Cc]orrect |[Rr]ight )?(?:[Aa]nswer|[Oo]ption|[Cc]hoice)(?: is)?:? ?)?"
-    rf"(?:\(({_LETTER})\)[.:]?|\[({_LETTER})\]|({_LETTER})[).:]?)"
-    rf"(?:$|(?<=[)\].:]) (?=[\w$\\])(?!\\(?:{_OPERATOR})(?![A-Za-z]))(.*)| - (?=[A-Za-z]{{2}})(.*))",
-    re.DOTALL,
-)
-
-
-@lru_cache(maxsize=4096)
-def read_choice(text: str) -> tuple[str, str] | None:
-    """Return (letter, text behind it) of `B`, `(b)`, `B) Paris`, `Option B`; None if it is none.
-
-    Letters go up to `J`; a bare `e` or `i` is none, being a number too.
-    """
-    match = _CHOICE.fullmatch(text)
-    if match is None or text in ("e", "i"):
-        return None
-    letter = next(group for group in match.groups()[:3] if group)
-    return letter.upper(), (match[4] or match[5] or "").strip()
+def _is_word(run: str) -> bool:
+    if run.lower() in _NAMES or _RUN_OF_FUNCTIONS.fullmatch(run):
+        return False
+    return len(run) > 3 or (len(run) == 3 and (run.isupper() or re.search("[aeiou]", run) is not None))
 
 
 def _worded(text: str) -> bool:
@@ -95,28 +99,11 @@ def _worded(text: str) -> bool:
     return plain and not re.search(r"[\\^_=*+/<>]", text) and any(run.lower() not in _NAMES for run in words)
 
 
-def other_letters(text: str, letter: str) -> bool:
-    """Whether the text behind a choice names another letter: `(B) and (C)`."""
-    found = re.findall(r"\(([A-Z])\)|(?<![\w'])([B-HJ-Z])(?![\w'])", text)
-    return any((one or two) != letter for one, two in found)
-
-
-_MANY = re.compile(r"\(?[A-H]\)?(?:(?:,? ?and |, ?|; ?| )?\(?[A-H]\)?)+")
-
-
-def _many_choices(text: str) -> tuple[str, bool] | None:
-    """Return the letters of `A, C`, `A and C`, `(A)(C)`, `AC`, and whether they stand apart."""
-    if not _MANY.fullmatch(text):
-        return None
-    letters = re.findall("[A-H]", text)
-    return ("".join(sorted(letters)), not text.isalpha()) if len(set(letters)) == len(letters) else None
-
-
 def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     """Compare what is text on at least one side; None for formulas and numbers."""
-    if reference == answer or (reference.replace(" ", "") == answer.replace(" ", "") != "" and not _digits_meet(reference, answer)):
+    if reference == answer or closed_up(reference) == closed_up(answer):
         return said(True)
-    if (choice := _compare_choices(reference, answer, judge)) is not None:
+    if (choice := choices.compare(reference, answer, judge)) is not None:
         return choice
     spelt, given = spelt_number(reference), spelt_number(answer)
     if spelt is not None or given is not None:
@@ -128,32 +115,12 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     return None if alike is None else said(alike)
 
 
-def _digits_meet(reference: str, answer: str) -> bool:
-    """Whether taking the spaces out would join numbers or words: `1 2` is not `12`."""
-    return any(re.search(r"\d +\d|[A-Za-z]{2} +[A-Za-z]{2}", text) is not None for text in (reference, answer))
+_IDLE_SPACE = re.compile(r"(?<=\d) +(?=[A-Za-z])|(?<=[^A-Za-z0-9,]) +| +(?![A-Za-z0-9])|(?<=,) +(?!\d)")
 
 
-def _compare_choices(reference: str, answer: str, judge: Judge) -> Verdict | None:
-    many, others = _many_choices(reference), _many_choices(answer)
-    if many is not None and others is not None and (many[1] or others[1]):
-        return said(many[0] == others[0])
-    target, given = read_choice(reference), read_choice(answer)
-    if target is None or given is None:
-        labelled, other = (target, answer) if given is None else (given, reference)
-        if labelled is None or not labelled[1]:
-            return None
-        return judge(labelled[1], other) if given is None else judge(other, labelled[1])
-    if not target[1] and other_letters(given[1], given[0]):
-        return Verdict(False, Reason.AMBIGUOUS)
-    if target[0] != given[0]:
-        return said(False)
-    try:
-        one, two = read_number(target[1]), read_number(given[1])
-    except DivisionByZero:
-        one = two = None
-    if one is not None and two is not None and not same_number(one, two):
-        return Verdict(False, Reason.CONTRADICTS)
-    return said(True)
+def closed_up(text: str) -> str:
+    """Return a text without the spaces that part nothing: `1 2`, `1, 234` and `m s` keep theirs."""
+    return _IDLE_SPACE.sub("", text) if " " in text else text
 
 
 def same_text(reference: str, answer: str) -> bool | None:
@@ -161,9 +128,8 @@ def same_text(reference: str, answer: str) -> bool | None:
     if reference == answer:
         return True
     meant, given = meaning(reference), meaning(answer)
-    if meant in _TRUTHS and given is None and (truth := _TRUTH.match(answer)) is not None:
-        rest = set(re.findall(r"[a-z]+", answer[truth.end() :].lower()))
-        return meant == meaning(truth[1]) and not rest & {"yes", "no", "not", "true", "false", "but", "or"}
+    if meant in TRUTHS and given is None and (truth := truth_of(answer)) is not None:
+        return _same_truth(meant, truth)
     if meant is not None or given is not None:
         if meant == given or not {meant, given} <= {None, _REALS} or is_text(answer):
             return meant == given
