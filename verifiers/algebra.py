@@ -33,6 +33,9 @@ _RANGES = ((0.4, 2.2), (-2.3, -0.4), (0.1, 0.9), (2.5, 8.0), (-0.9, 0.9), (-9.0,
 """Where variables are drawn from, in turn: a domain may be narrow, and signs matter."""
 _FAR = ((300.0, 3000.0), (-30000.0, -3000.0))
 """Also, where a formula may change its form."""
+_WHOLE_RANGES = ((1, 12), (2, 40), (-9, 9), (20, 300))
+_INTEGER_NAMES = frozenset("n k m j".split())
+"""Names that run through integers where a formula has steps."""
 _ENOUGH = 3
 """Points that must be met; all ranges are tried once in any case."""
 
@@ -47,6 +50,8 @@ def points_for(*nodes: Node) -> list[dict[str, complex]]:
         return [{}]
     rng = random.Random("points")
     complex_names = _COMPLEX_NAMES if any(map(_has_complex_parts, nodes)) else ()
+    if any(map(_is_whole, nodes)) or (names <= _INTEGER_NAMES and any(map(_is_pieced, nodes))):
+        return [{name: complex(rng.randint(*bounds)) for name in sorted(names)} for bounds in _WHOLE_RANGES * 6]
     ranges = (*_FAR, *_RANGES) if any(map(_is_pieced, nodes)) else _RANGES
     return [
         {name: rng.uniform(*bounds) + (1j * rng.uniform(0.3, 2) if name in complex_names else 0) for name in sorted(names)}
@@ -107,6 +112,10 @@ def _confirmed(one: Node, two: Node, points: list[dict[str, complex]]) -> bool:
     if not confirmed and too_large is not None:
         raise too_large
     return True
+
+
+def _is_whole(node: Node) -> bool:
+    return (node.op == "call" and node.value in ("gcd", "lcm")) or any(map(_is_whole, node.args))
 
 
 def _is_pieced(node: Node) -> bool:

@@ -24,6 +24,7 @@ from .expression import COMMANDS, TooLarge
 from .field import names_in
 from .normal_form import normalise
 from .notations import read_base, read_ratio, read_time
+from .region import is_region
 from .shape import levels, read_shape
 from .units import split_unit
 from .verdict import Reason, Verdict
@@ -102,6 +103,8 @@ def _can_be_read(text: str) -> bool:
     if _WORD.search(text) or words.meaning(text) is not None or any(read(text) is not None for read in readers):
         return True
     shape = read_shape(text)
+    if shape is not None and is_region(text):
+        return True
     if shape is not None and all(item == r"\ldots" or len(item) < len(text) and _can_be_read(item) for item in shape.items):
         return True
     return formulas.can_be_read(_ORDER.sub("", text)) or _is_notation(text)

@@ -12,6 +12,14 @@ from .shape import split_at
 _CLAUSE = re.compile(r",? ?(?<![A-Za-z])(?:where|for(?: some| all| any| every)?|if|when|with|given|such that|unless|otherwise|only if)(?![A-Za-z]) ?")
 
 
+_IDLE = re.compile(r",? ?for (?:all|every|any) (?:real )?[a-z](?: ?\\in ?\\mathbb ?\{?R\}?)?$")
+
+
+def without_idle_clause(text: str) -> str:
+    """Take off `for all x`, which says nothing more."""
+    return _IDLE.sub("", text)
+
+
 def without_clause(text: str) -> tuple[str, str]:
     r"""Split `2x if x > 0` into what is said and the condition."""
     parts, _ = split_at(text, _CLAUSE)

@@ -215,6 +215,8 @@ def _call(name: str, values: list[Any], lib: Any, notes: Notes) -> Any:
         return _of_real(name, x, lib)
     if name in ("min", "max", "gcd", "lcm"):
         return _of_several(name, values, lib)
+    if name == "cis":
+        return lib.cos(x) + lib.j * lib.sin(x)
     return x.conjugate() if name == "conj" else getattr(lib, name)(x)
 
 

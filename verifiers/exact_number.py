@@ -45,7 +45,7 @@ CURRENCY = {
     "₹": "₹", "INR": "₹", "Rs.": "₹", "Rs": "₹", "₩": "₩", "₽": "₽", "CHF": "CHF", "CAD": "CAD", "AUD": "AUD",
 }  # fmt: skip
 _SIGNS = "|".join(re.escape(sign) for sign in sorted(CURRENCY, key=len, reverse=True))
-_BEFORE = re.compile(rf"([-+]?)\s*({_SIGNS})(?=[\s\d.,\\(])\s*")
+_BEFORE = re.compile(rf"([-+]?)\s*({_SIGNS})(?=[-\s\d.,\\(])\s*")
 _AFTER = re.compile(r"\s*(?<![A-Za-z])([$€£¥₹₩₽]|USD|EUR|GBP|JPY|INR|CHF|CAD|AUD)$")
 _PERCENT = re.compile(r"\s*(?:%|\bper\s?cent(?:age)?|\bpercents|\bpct\.?)$", re.IGNORECASE)
 
@@ -91,12 +91,16 @@ def read_number(text: str) -> Number | None:
     """
     if len(text) > MAX_CHARS or not any(c.isdigit() for c in text):
         return None
+    if text.isdecimal():
+        return Number(Fraction(int(text)))
     text, currency = _take_currency(text.removesuffix("^\\circ").rstrip())
     percent = bool(_PERCENT.search(text))
     text = _PERCENT.sub("", text)
     sign, body = _sign(text)
     number = _read_unsigned(body) if body is not None else None
-    return None if number is None else replace(number, value=sign * number.value, percent=percent, currency=currency)
+    if number is None or (sign > 0 and not percent and not currency):
+        return number
+    return replace(number, value=sign * number.value, percent=percent, currency=currency)
 
 
 def _take_currency(text: str) -> tuple[str, str]:

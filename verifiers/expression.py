@@ -39,7 +39,7 @@ FUNCTIONS = {
     "arcsin": "asin", "arccos": "acos", "arctan": "atan", "asin": "asin", "acos": "acos", "atan": "atan", "arctg": "atan",
     "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "coth": "coth", "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh",
     "ln": "ln", "log": "log", "lg": "log", "exp": "exp", "floor": "floor", "ceil": "ceil", "abs": "abs", "sgn": "sign",
-    "sign": "sign", "min": "min", "max": "max", "gcd": "gcd", "lcm": "lcm", "Gamma": "gamma", "arccot": "acot", "Re": "re", "Im": "im", "arg": "arg", "conj": "conj",
+    "sign": "sign", "min": "min", "max": "max", "gcd": "gcd", "lcm": "lcm", "Gamma": "gamma", "arccot": "acot", "Re": "re", "Im": "im", "arg": "arg", "conj": "conj", "cis": "cis",
 }  # fmt: skip
 _INVERSE = {"sin": "asin", "cos": "acos", "tan": "atan", "sinh": "asinh", "cosh": "acosh", "tanh": "atanh", "cot": "acot"}
 CONSTANTS = {"pi": "pi", "e": "e", "i": "i", "infty": "inf", "inf": "inf", "infinity": "inf", "oo": "inf"}
@@ -114,7 +114,7 @@ def parse(text: str) -> Node:
     """
     parser = _Parser(tokens_of(text))
     try:
-        node = parser.sum()
+        node = parser.whole()
     except RecursionError:
         raise TooLarge("nested too deeply") from None
     if parser.peek() != ("", ""):
@@ -150,6 +150,13 @@ class _Parser:
         if found not in wanted:
             raise Unreadable(f"expected {wanted[0]!r}, found {found!r}")
 
+    def whole(self) -> Node:
+        r"""Return what a group holds: a sum, or `10 \choose 3` and `5 \over 8`."""
+        node = self.sum()
+        if self.peek()[1] not in (r"\choose", r"\over"):
+            return node
+        return Node("binom" if self.take() == r"\choose" else "div", (node, self.sum()))
+
     def sum(self) -> Node:
         self.depth += 1
         if self.depth > MAX_DEPTH:
@@ -180,7 +187,7 @@ class _Parser:
                 node = _mul(node, self.signed())
                 if token == r"\times" and all(_is_vector(arg) for arg in node.args[-2:]):
                     raise Unreadable("a product of vectors")
-            elif token in ("/", r"\div", r"\over"):
+            elif token in ("/", r"\div"):
                 self.take()
                 node = Node("div", (node, self.signed()))
             elif self.starts_factor(kind, token):
@@ -305,10 +312,7 @@ class _Parser:
     def group(self) -> Node:
         opening = self.take()
         bars, self.bars = self.bars, 0
-        node = self.sum()
-        if opening == "{" and self.peek()[1] in (r"\choose", r"\over"):
-            token = self.take()
-            node = Node("binom" if token == r"\choose" else "div", (node, self.sum()))
+        node = self.whole() if opening == "{" else self.sum()
         self.bars = bars
         self.expect({"(": ")", "[": "]", "{": "}"}[opening])
         return node
@@ -334,6 +338,9 @@ class _Parser:
             return Node("sym", value=token)
         if len(token) == 1:
             return self.named(token, always=self.is_function(token))
+        if token[1:].isdigit() and token[0] == "i":  # i4 is 4i
+            self.tokens.append(("num", token[1:]))
+            return Node("const", value="i")
         if token[1:].isdigit():
             return Node("sym", value=f"{token[0]}_{token[1:]}")
         if len(token) > 3:

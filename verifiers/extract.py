@@ -6,12 +6,13 @@ r"""Tier 0: finding the final answer in a completion by an ordered list of rules
     answer_is     what follows the last "the answer is", to the end of the sentence
     bold          the last **...**
     last_formula  the last formula in math mode, if no number follows
-    last_number   the last number
+    last_number   the last number, with its unit
+    short_text    the whole of one short line
     {after: T}    what follows the last T, to the end of the line
     {regex: R}    the last match of R: its group 1, or the whole
 
-The first rule that finds something wins (`extract_rules.py`). Text inside the thinking part never
-counts. `strict` (for training) takes tag or box only; `lenient` (for evaluation) all.
+The first rule that finds something wins (`extract_rules.py`, `boxes.py`), and what the text around
+says of it counts (`contexts.py`). Text inside the thinking part never does. `strict` (for training) takes tag or box only; `lenient` (for evaluation) all.
 """
 
 import re
@@ -21,11 +22,15 @@ from functools import lru_cache
 from typing import Any
 
 from ..sandbox.errors import TaskError, UnknownNameError
-from .extract_rules import PLAIN_TEXT, RULES, Find, Rule, boxed, last_match, line_after, tail_of
+from .boxes import Find, boxed, unboxed
+from .contexts import objection
+from .extract_rules import PLAIN_TEXT, RULES, Rule, last_match, line_after, tail_of
 from .verdict import Reason
 
 MAX_CHARS = 100_000
 """Only the last so many characters are searched: an answer stands at the end."""
+MAX_PLAIN_CHARS = 20_000
+"""And fewer by the rules of plain text."""
 
 Span = tuple[int, int]
 ExtractSpec = str | Sequence[str | Mapping[str, Any]]
@@ -43,7 +48,8 @@ class Extracted:
     span: Span | None = None
     """Where it stands in the completion: characters [start, end)."""
     reason: Reason | None = None
-    """no_answer or empty, where `text` cannot be judged."""
+    """no_answer or empty, where `text` cannot be judged; denied, ambiguous or contradicts, where the
+    completion does not stand by it."""
     closed: bool = True
     """False where the box or tag was never closed: a text that was cut off may have gone on."""
 
@@ -103,32 +109,54 @@ def extract_by(rules: Sequence[tuple[str, Rule]], text: str) -> Extracted:
     """Find the final answer by rules that `rules_of` gave."""
     offset = max(0, len(text) - MAX_CHARS, thinking_end(text))
     body = text[offset:]
+    if "<" in body:
+        body = _END_TOKENS.sub("", _COMMENT.sub(lambda match: " " * len(match.group()), body))
     for name, rule in rules:
-        find = rule(body)
+        skipped = max(0, len(body) - MAX_PLAIN_CHARS) if name in PLAIN_TEXT else 0
+        find = rule(body[skipped:] if skipped else body)
         if find is None:
             continue
+        find = Find(find.start + skipped, find.end + skipped, find.closed)
         if name not in ("boxed", "whole") and not name.startswith("regex"):
             find = _inner_box(body, find)
-        found = _unbox_list(body[find.start : find.end].strip())
-        if name in PLAIN_TEXT:
-            found = tail_of(found.strip("*_ ").rstrip(",;:").strip()).strip("*_ ").rstrip(",;:")
-        elif not find.closed:
-            found = found.rstrip("*$.").strip()
-        reason = None if found else Reason.EMPTY
-        return Extracted(found, name, (find.start + offset, find.end + offset), reason, find.closed)
+        return _extracted(name, body, find, offset)
     return Extracted(None, reason=Reason.NO_ANSWER)
 
 
-_OPENED = re.compile(r"<(think(?:ing)?)>")
-_CLOSED = re.compile(r"</think(?:ing)?>")
+def _extracted(name: str, body: str, find: Find, offset: int) -> Extracted:
+    found = body[find.start : find.end].strip()
+    if "box" in found:
+        found = unboxed(found)
+    if name in PLAIN_TEXT:
+        found = re.sub(r"</\w+>$", "", tail_of(found.strip("*_ ").rstrip(",;:").strip()).strip("*_ ").rstrip(",;:"))
+    elif not find.closed:
+        found = found.rstrip("*$.").strip()
+    reason = None if name == "whole" else objection(body, find) if found else Reason.EMPTY
+    return Extracted(found, name, (find.start + offset, find.end + offset), reason, find.closed)
+
+
+_COMMENT = re.compile(r"<!--(?:(?!-->).)*-->", re.DOTALL)
+_END_TOKENS = re.compile(r"(?:\s{0,9}(?:</?s>|<eos>|<end_of_turn>|<\|[a-z_]{1,30}\|>|<｜[^<>｜]{1,30}｜>)){1,9}\s*\Z")
+_THINKING = re.compile(
+    r"<(?P<closed>/)?(?:think(?:ing)?|reasoning|thoughts?|seed:think|scratchpad)\s{0,9}>|<\|(?:begin|(?P<ended>end))_of_thought\|>", re.IGNORECASE
+)
+_BRACKETED = (("[THINK]", "[/THINK]"), ("◁think▷", "◁/think▷"))
 
 
 def thinking_end(text: str) -> int:
-    """Return where the thinking part ends: all of the text if `<think>` was never closed."""
-    if "think" not in text:
-        return 0
-    after = max((match.end() for match in _CLOSED.finditer(text)), default=0)
-    return len(text) if _OPENED.search(text, after) else after
+    """Return where the thinking part ends: all of the text if it was opened and never closed."""
+    after, opened = 0, -1
+    for mark in _THINKING.finditer(text) if "<" in text else ():
+        if mark["closed"] or mark["ended"]:
+            after = mark.end()
+        else:
+            opened = mark.start()
+    for opening, closing in _BRACKETED:
+        if (at := text.rfind(opening)) >= 0:
+            opened = max(opened, at)
+            end = text.find(closing, at)
+            after = max(after, end + len(closing) if end >= 0 else 0)
+    return len(text) if opened >= after and opened >= 0 else after
 
 
 def _inner_box(text: str, find: Find) -> Find:
@@ -137,13 +165,3 @@ def _inner_box(text: str, find: Find) -> Find:
     if inner is None:
         return find
     return Find(find.start + inner.start, find.start + inner.end, find.closed and inner.closed)
-
-
-_BETWEEN = re.compile(
-    r"\}([ $\n]{0,20}(?:,? ?(?:and|or)|,|,? ?\\text ?\{ ?(?:and|or) ?\})[ $\n]{0,20})\\(?:f?boxed|fbox) {0,9}\{"
-)
-
-
-def _unbox_list(found: str) -> str:
-    r"""Drop the box commands between joined boxes: `1}, \boxed{2` is `1, 2`."""
-    return _BETWEEN.sub(r"\1", found)

@@ -7,84 +7,30 @@ text: nothing here goes back over what it has read.
 import re
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
-
-class Find(NamedTuple):
-    """Where an answer stands: characters [start, end)."""
-
-    start: int
-    end: int
-    closed: bool = True
-    """False where the box or tag was never closed."""
-
+from .boxes import Find, boxed
+from .lexicon import DENIALS, HEDGES, LARGE, RETRACTIONS, words_of
+from .unit_reader import read_unit
 
 Rule = Callable[[str], Find | None]
+
+_OPENED = re.compile(r"<(?:final[_ ]?)?answer>", re.IGNORECASE)
+_CLOSED = re.compile(r"</(?:final[_ ]?)?answer>", re.IGNORECASE)
 
 
 def answer_tag(text: str) -> Find | None:
     """Take the last <answer>...</answer>; one that was never closed goes to the end of the text."""
-    start = text.rfind("<answer>")
-    if start < 0:
+    opened = deque(_OPENED.finditer(text), maxlen=2)
+    if not opened:
         return None
-    start += len("<answer>")
-    end = text.find("</answer>", start)
-    return Find(start, end) if end >= 0 else Find(start, len(text), closed=False)
-
-
-_BOX = re.compile(r"\\(?:f?boxed|f(?:rame)?box|beginboxed)(?![A-Za-z])\s*(?:\[[^\]\n]{0,40}\]\s*)?")
-_WORD = re.compile(r"\\?[^\s$\\{}]{1,40}")
-_JOINED = re.compile(r"\}[\s$]{0,20}(?:,?\s?(?:and|or)|,|,?\s?\\text\s?\{\s?(?:and|or)\s?\})[\s$]{0,20}$")
-
-
-def boxed(text: str) -> Find | None:
-    r"""Take the last \boxed{...} or one of its kin; boxes that are joined, from the first to the last.
-
-    `\boxed 5` takes one word. A box that was never closed goes to the end of its line.
-    """
-    last = _last_box(text, len(text))
-    if last is None:
-        return None
-    find, command = last
-    start = find.start
-    while find.closed and (joined := _JOINED.search(text[max(command - 60, 0) : command])) is not None:
-        other = _last_box(text, command)
-        if other is None or other[0].end != max(command - 60, 0) + joined.start():
-            break
-        start, command = other[0].start, other[1]
-    return find._replace(start=start)
-
-
-def _last_box(text: str, before: int) -> tuple[Find, int] | None:
-    """Return the last box whose command stands before a place, and where the command starts."""
-    at = before
-    while (at := text.rfind("box", 0, at)) >= 0:
-        slash = text.rfind("\\", max(at - 6, 0), at)
-        match = _BOX.match(text, slash) if slash >= 0 else None
-        if match is None:
-            continue  # another command, or no command at all
-        if text[match.end() : match.end() + 1] == "{":
-            return _braced(text, match.end() + 1, before), slash
-        word = _WORD.match(text, match.end())
-        return (Find(word.start(), word.end()), slash) if word else None
-    return None
-
-
-_BRACE = re.compile(r"\\[{}\\]|[{}]")
-_CLOSING = re.compile(r"\s{0,9}(?:\$|\\\)|\\\]|</answer>)")
-
-
-def _braced(text: str, start: int, stop: int) -> Find:
-    depth = 1
-    for match in _BRACE.finditer(text, start, stop):
-        brace = match.group()
-        depth += (brace == "{") - (brace == "}")
-        if depth == 0:
-            return Find(start, match.start())
-    line = text.find("\n", start, stop)
-    end = stop if line < 0 else line
-    closing = _CLOSING.search(text, start, end)
-    return Find(start, closing.start() if closing else end, closed=False)
+    start = opened[-1].end()
+    closed = _CLOSED.search(text, start)
+    if closed is None:
+        return Find(start, len(text), closed=False)
+    again = _CLOSED.match(text, closed.end())
+    if again is not None and len(opened) == 2 and _CLOSED.search(text, opened[0].end(), start) is None:
+        return Find(opened[0].end(), again.start())  # one tag within another
+    return Find(start, closed.start())
 
 
 def line_after(marker: str) -> Rule:
@@ -119,7 +65,7 @@ def _not_a_label(find: Callable[[str], Iterator[re.Match[str]]]) -> Rule:
     def last(text: str) -> Find | None:
         for match in reversed(list(find(text))):
             words, after = match[1].strip(), text[match.end() : match.end() + 1]
-            heading = words.endswith(":") or (after in (":", "\n") and re.search(r"\d", words) is None)
+            heading = words.endswith((":", "：")) or (after in (":", "：", "\n") and re.search(r"\d", words) is None)
             if words and not (heading and len(words) > 2):
                 return Find(*match.span(1))
         return None
@@ -128,24 +74,50 @@ def _not_a_label(find: Callable[[str], Iterator[re.Match[str]]]) -> Rule:
 
 
 _NUMBER = re.compile(
-    r"(?:(?<![\w)\]}])[-−–] ?)?[$€£]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?: \d{3}(?!\d))*(?: \d+/\d+|/\d+)?%?"
+    r"(?:(?<![\w)\]}])(?:[-−–] ?|(?i:minus|negative) ))?[$€£]?"
+    r"(?:\d+(?:\.\d+)? ?(?:×|\\times|x|\*) ?10 ?(?:\^ ?\{?[-−]?\d+\}?|[⁻⁰¹²³⁴-⁹]+)"
+    r"|\d{1,2}:\d{2}(?::\d{2})?(?: ?(?i:[ap]\.?m\b\.?))?"
+    r"|(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?: \d{3}(?!\d))*(?: \d+/\d+|/\d+)?%?)"
 )
+_NO_ANSWER = re.compile(r"(?:_\{?|(?i:\b(?:step|case|part|question|problem|example|figure|equation|section|line) ))$")
+_NUMBERING = re.compile(r"(?:^|\n)[ *#]{0,6}$")
+_NEXT_WORDS = re.compile(r" ?(\^\\circ|°)? ?(?:[A-Za-zµ²³/^]+(?=[\s.,;:!?)*]|$))(?: (?:per [a-z]+|(?:of )?dollars|cents)(?=[\s.,;:!?)*]|$))?")
 
 
 def last_number(text: str) -> Find | None:
-    """Take the last number with all that is attached to it: a piece of `x^2` would be another."""
-    found = deque(_NUMBER.finditer(text), maxlen=1)
-    if not found:
+    """Take the last number with all that is attached to it: a piece of `x^2`, or its unit, would be another value.
+
+    Indices, and the numbers of steps and list items, are none.
+    """
+    found: re.Match[str] | None = None
+    for match in _NUMBER.finditer(text):
+        before = text[max(match.start() - 12, 0) : match.start()]
+        if not _NO_ANSWER.search(before) and not (_NUMBERING.search(before) and re.match(r"[.)](?:\s|$)", text[match.end() :])):
+            found = match
+    if found is None:
         return None
-    start, end = found[0].span()
-    while start > 0 and not text[start - 1].isspace() and text[start - 1] not in "*_([=:,":
+    start, end = found.span()
+    while start > 0 and not text[start - 1].isspace() and text[start - 1] not in "*_([=:,，：":
         start -= 1
-    while end < len(text) and not text[end].isspace() and text[end] not in "*_,;:!?":
+    while end < len(text) and not text[end].isspace() and text[end] not in "*_,;:!?，。；：！？":
         end += 1
-    return Find(start, end)
+    return Find(start, _with_unit(text, end))
 
 
-_FORMULA = re.compile(r"\$\$([^$]{1,400})\$\$|(?<![\\$])\$([^$\n]{1,400})\$|\\\(([^\n]{1,400}?)\\\)|\\\[(.{1,400}?)\\\]", re.DOTALL)
+def _with_unit(text: str, end: int) -> int:
+    """Return where the unit, or a word such as `million`, behind a number ends."""
+    match = _NEXT_WORDS.match(text, end)
+    if match is None or match.end() == end:
+        return end
+    word = match.group().strip()
+    unit = read_unit(word)
+    measures = unit is not None and bool(unit.dimensions) and not unit.nouns and word not in ("in", "a", "A", "s")
+    return match.end() if measures or word.lower() in (*LARGE, "hundred", "dozen", "percent") else end
+
+
+_FORMULA = re.compile(
+    r"\$\$([^$]{1,400})\$\$|(?<![\\$])\$([^$\n]{1,400})\$|\\\(((?:(?!\\[(\[])[^\n]){1,400}?)\\\)|\\\[((?:(?!\\[(\[]).){1,400}?)\\\]", re.DOTALL
+)
 
 
 def last_formula(text: str) -> Find | None:
@@ -157,11 +129,24 @@ def last_formula(text: str) -> Find | None:
     return Find(*found[0].span(group))
 
 
+MAX_SHORT = 40
+
+
+def short_text(text: str) -> Find | None:
+    """Take the whole of a text of one short line: `B`, `Yes.`, `five`."""
+    stripped = text.strip()
+    if not stripped or len(stripped) > MAX_SHORT or "\n" in stripped or len(stripped.split()) > 5:
+        return None
+    start = text.index(stripped)
+    return Find(start, start + len(stripped))
+
+
 _BOLD = re.compile(r"\*\*([^*\n]{1,300})\*\*")
 _HASHES = re.compile(r"####([^\n]*)")
 _ANSWER_IS = (
-    r"\banswer[ *_]{0,9}(?:to [^\n.:]{1,80} )?(?:is|are|:|=|would be|should be)[ :*_]{0,9}([^\s][^\n]{0,299}?)"
-    r"(?=[.!?]?[ *_]{0,9}(?:\n|$)|[.!?] (?![\d]))"
+    r"(?:\b(?:answers?|solutions?|roots|correct (?:option|choice))[ *_]{0,9}(?:to [^\n.:]{1,80} )?"
+    r"(?:is|are|:|=|would be|should be|must be|turns out to be)|答案(?:是|为|應為|应为)?[:：]?|故选[:：]?)[ :：*_]{0,9}([^\s][^\n]{0,299}?)"
+    r"(?=[.!?。]?[ *_]{0,9}(?:\n|$)|[.!?] (?![\d])|,? (?:because|since|as) )"
 )
 
 RULES: dict[str, Rule] = {
@@ -172,8 +157,9 @@ RULES: dict[str, Rule] = {
     "bold": _not_a_label(_BOLD.finditer),
     "last_formula": last_formula,
     "last_number": last_number,
+    "short_text": short_text,
 }
-PLAIN_TEXT = ("hashes", "answer_is", "bold", "last_formula", "last_number")
+PLAIN_TEXT = ("hashes", "answer_is", "bold", "last_formula", "last_number", "short_text")
 """Rules whose find may wear emphasis, end in punctuation, or be a whole sentence."""
 
 _TAIL = re.compile(r"(?:\b(?:is|are|be|equals|gives|was|get|have|has)\b|=|:)\s+(?:approximately |about |exactly |equal to )?(?=\S)", re.IGNORECASE)
@@ -186,5 +172,7 @@ def tail_of(sentence: str) -> str:
     marks = list(_TAIL.finditer(sentence))
     while marks and sentence[marks[-1].start()] == "=":
         marks.pop()  # `x = 2` stays whole
-    rest = sentence[marks[-1].end() :].strip() if marks else sentence
+    if not marks or words_of(sentence[: marks[-1].end()]) & (DENIALS | HEDGES | RETRACTIONS):
+        return sentence
+    rest = sentence[marks[-1].end() :].strip()
     return rest if re.match(r"[\d$\\(\[{+-]|.{1,30}$", rest) else sentence

@@ -27,12 +27,28 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     if target is None or given is None:
         return _unread(reference, answer, target, given)
     try:
-        same = equal(target, given) or _approximates(reference, answer, target, given) or equal_but_for_letters(target, given)
+        same = (
+            equal(target, given)
+            or _approximates(reference, answer, target, given)
+            or equal_but_for_letters(target, given)
+            or _equal_as_meant(reference, answer)
+        )
     except ArithmeticError:
         return said(False) if has_value(given) else Verdict(False, Reason.UNPARSABLE_ANSWER)
     if same and literal(target) and unevaluated(given):
         return Verdict(False, Reason.UNEVALUATED)
     return said(same)
+
+
+_OVER_LETTERS = re.compile(r"/([A-Za-z]{2,3})(?![A-Za-z(])")
+
+
+def _equal_as_meant(reference: str, answer: str) -> bool:
+    """Whether formulas are equal where `t/RC` means t over RC, in either."""
+    meant = [_OVER_LETTERS.sub(r"/(\1)", text) for text in (reference, answer)]
+    readings = {(meant[0], answer), (reference, meant[1]), (meant[0], meant[1])} - {(reference, answer)}
+    pairs = [(read(one), read(two)) for one, two in readings]
+    return any(one is not None and two is not None and equal(one, two) for one, two in pairs)
 
 
 def read(text: str) -> Node | None:

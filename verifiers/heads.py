@@ -25,7 +25,8 @@ _CALL = re.compile(r"(?P<name>(?:\\(?!frac|sqrt)[A-Za-z]+|[A-Za-z]+)(?:_(?:\{[^{
 _SIMPLE = re.compile(r"[\w\\ ,|{}=<>']*")
 _OF_SEVERAL = frozenset([r"\max", r"\min", r"\gcd", r"\lcm", r"\Re", r"\Im", "max", "min", "gcd", "lcm", "Re", "Im"])
 _NO_HEAD = frozenset(name for function in [*FUNCTIONS, *CONSTANTS, "sqrt", "det"] for name in (function, f"\\{function}")) - _OF_SEVERAL
-_EXTREME = re.compile(r"(?:\\?(?:max|min|sup|inf)|\\(?:dim|deg|ker|arg)|rank|tr)(?:_(?:\{[^{}]*\}|\w))? ?(?=[A-Za-z\\|])")
+_QUOTIENT = re.compile(r"\\frac ?\{([^{}]*)\} ?\{([^{}]*)\}")
+_EXTREME = re.compile(r"(?:\\?(?:max|min|sup|inf)|\\(?:dim|deg|ker|arg|det)|rank|tr)(?:_(?:\{[^{}]*\}|\w))? ?(?=[A-Za-z\\|])")
 _PHRASE = re.compile(r"(?:[A-Za-z]+|\\(?:triangle|angle|text) ?)(?:[ '-]+(?:[A-Za-z]+|\\(?:triangle|angle) ?))*")
 
 
@@ -79,7 +80,7 @@ def same_head(one: str, two: str) -> bool:
     """Whether two heads may be the same: `x` and `y` are not, `f(x)` and `y` are, `x` and `Area` too."""
     if not one or not two:
         return True
-    first, second = (re.sub(r"[ {}]|\\(?:left|right)", "", head) for head in (one, two))
+    first, second = (re.sub(r"[ {}]", "", _QUOTIENT.sub(r"\1/\2", head)) for head in (one, two))
     if first == second:
         return True
     if _PHRASE.fullmatch(one) and _worded(one) or _PHRASE.fullmatch(two) and _worded(two):

@@ -14,12 +14,12 @@ from .spelling import ONE_BY_ONE, SYNONYMS, VULGAR
 
 _VULGAR = re.compile(f"(\\d?)([{''.join(VULGAR)}])")
 _WRAPPED = re.compile(
-    r"\$\$?(.*?)\$?\$|\\\((.*)\\\)|\\\[(.*)\\\]|\\f?boxed ?\{(.*)\}|\*\*?([^*]+)\*?\*|`+([^`]+)`+"
-    r"|\"([^\"]+)\"|\\begin\{(?P<env>align|aligned|equation|gather|split)\*?\}(.*)\\end\{(?P=env)\*?\}",
+    r"\$\$?(.*?)\$?\$|\\\((.*)\\\)|\\\[(.*)\\\]|\\(?:f?boxed|f(?:rame)?box) ?\{(.*)\}|\*\*?([^*]+)\*?\*|`+([^`]+)`+"
+    r"|\"([^\"]+)\"|'([^']+)'|\\begin\{(?P<env>align|aligned|equation|gather|split)\*?\}(.*)\\end\{(?P=env)\*?\}",
     re.DOTALL,
 )
 _PLAIN = re.compile(r"-?\d+(?:\.\d+)?")
-_MARKED = re.compile(r"[\\{!<>~&*_']|\.\.|  |[a-z]{3} ?\(")
+_MARKED = re.compile(r"[\\{!<>~&*_']|\.\.|  |[a-z]{3} ?\(|perc|per c|pct")
 """What a synonym may start from."""
 _TWO_LINES = re.compile(r"(?<=[\d$])[ \t]*[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]\s*(?=[\d$])")
 _LEAD_IN = re.compile(

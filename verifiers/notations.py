@@ -139,10 +139,9 @@ def _times(reference: str, answer: str) -> Verdict | None:
     one, two = read_time(reference), read_time(answer)
     if one is not None and two is not None:
         return said(same_time(one, two))
-    for clock, text in ((one, reference), (two, answer)):
-        if clock is not None and (not clock.either or not _in_lowest_terms(text)):
-            return said(False)
-    return None
+    if two is not None and not two.either:
+        return said(False)
+    return said(False) if one is not None and not (one.either and _in_lowest_terms(reference)) else None
 
 
 def _in_lowest_terms(text: str) -> bool:

@@ -32,6 +32,18 @@ def spelt_number(text: str) -> tuple[str, str] | None:
     return sign + _written(value), rest
 
 
+_RESTATED = re.compile(r"(.{1,40}?) ?\(([A-Za-z0-9][A-Za-z0-9 -]{0,40})\)")
+
+
+def without_restatement(text: str) -> str:
+    """Return `21` of `21 (twenty-one)` and of `twenty-one (21)`; another text as it is."""
+    match = _RESTATED.fullmatch(text) if text.endswith(")") else None
+    if match is None:
+        return text
+    values = [spelt[0] if (spelt := spelt_number(part)) is not None and not spelt[1] else part for part in match.groups()]
+    return values[0] if values[0] == values[1] and (values[0], values[1]) != match.groups() else text
+
+
 def _is_ordinal(words: list[str], rest: str) -> bool:
     """Whether `third` counts places and not parts: `a third party`, `twenty first`."""
     parted = words[-1].removesuffix("s") in PARTS and words[-1] != "half" and words[-1] != "halves"

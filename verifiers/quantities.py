@@ -7,6 +7,7 @@ from .exact_number import Number, read_safely, same_number
 from .expression import TooLarge, Unreadable, parse
 from .field import names_in
 from .unit_reader import Unit
+from .unit_table import UNITS
 from .units import Quantity, converted, split_unit
 from .verdict import Judge, Reason, Verdict, said
 
@@ -55,13 +56,22 @@ def _same_scale(one: Unit, two: Unit) -> bool:
 def _one_sided(quantity: Quantity, other: str, judge: Judge, *, flipped: bool) -> Verdict | None:
     """Ignore a unit that only one side shows; degrees against no plain number are an angle."""
     value = quantity.value
-    if "%" in other or (read_safely(other) or Number(Fraction(0))).currency:
+    if (letter := _letter(quantity)) and re.search(rf"[ }})]{letter}$", other):  # \sqrt{2} m
+        other = other[:-1].rstrip()
+    elif ("%" in other and "%" not in value) or (read_safely(other) or Number(Fraction(0))).currency:
         return Verdict(False, Reason.UNITS_DIFFER)
     if quantity.unit.dimensions == _ANGLE and "pi" in other:
         value = _in_radians(quantity)
     elif quantity.unit.nouns and re.search(r"[A-Za-z]", other) and not re.search(r"[\d\\]", other):
         return None  # words against words: `5 apples` and `none`
     return judge(other, value) if flipped else judge(value, other)
+
+
+def _letter(quantity: Quantity) -> str:
+    """Return a unit's letter if it is one letter and nothing else."""
+    name, unit = quantity.unit.name, quantity.unit
+    alone = len(name) == 1 and name.isalpha() and unit.dimensions == UNITS[name][1] and not unit.nouns
+    return name if alone else ""
 
 
 def _in_radians(quantity: Quantity) -> str:

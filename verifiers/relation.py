@@ -35,18 +35,25 @@ def read_assignments(shape: Shape | None, same: Same, *, wanted: bool = False) -
     if shape is None or shape.kind not in ("relation", "list"):
         return None
     found: Assignments = []
-    for i, item in enumerate(shape.items if shape.kind == "list" else (shape,)):
+    items = shape.items if shape.kind == "list" else (shape,)
+    for item in items:
         inner = item if isinstance(item, Shape) else read_shape(item)
         if inner is None or inner.kind != "relation":
-            if i == 0 or not isinstance(item, str) or not found:
+            if not isinstance(item, str) or not found:
                 return None
             found.append((found[-1][0], item))
             continue
         made = _members(inner) or _assignment(inner, same, wanted and isinstance(item, Shape))
         if made is None:
             return None
-        found += made
+        several = len(items) > 1 and not found and len(made) > 1 and _is_tuple(items[1])
+        found += [(inner.items[0], inner.items[1])] if several else made  # (x, y) = (1, 2), (2, 1)
     return found
+
+
+def _is_tuple(item: str | Shape) -> bool:
+    shape = read_shape(item) if isinstance(item, str) else item
+    return shape is not None and shape.kind == "bracket"
 
 
 def _members(shape: Shape) -> Assignments | None:

@@ -69,8 +69,10 @@ SYNONYMS = [
     _pattern(r"\\(?:mathbf|boldsymbol|vec|hat|bm) ?\{? ?\\?([ijk])(?:math)? ?\}?(?![A-Za-z}])", r"\\vec{\1}"),
     _pattern(rf"_ ?{_TEXT} ?\{{ ?([^{{}}]*?) ?\}}", r"_{\1}"),
     _pattern(r"\(? ?\\(?:pmod|bmod|mod) ?\{? ?(\w+) ?\}? ?\)?|\( ?(?:\\(?:text|mathrm) ?\{ ?)?mod ?\}? ?(\w+) ?\}? ?\)", r" \\pmod{\1\2}"),
+    _pattern(r"\^ ?\{ ?\\circ ?\}|\^ ?\\circ|\^ ?\{ ?o ?\}|\\degree(?![a-z])|\\deg(?![a-z])", r"^\\circ "),
+    _pattern(r"(?<=\d) ?(?:percent(?:age)?|per cent|pct\.?)(?![A-Za-z])", "%"),
     # One upright letter behind a number is a unit: `5\text{ m}` is no product.
-    _pattern(rf"(?<=[\d}})]) ?{_TEXT} ?\{{ ?(?![eixyzR])([A-Za-z]) ?\}}", r" \\unit{\1}"),
+    _pattern(rf"(?<=[\d}})]) ?{_TEXT} ?\{{ ?(?![eixyzR])([A-Za-z]) ?\}}(?! ?_)", r" \\unit{\1}"),
     _pattern(rf"{_TEXT} ?{_IN}", r" \1 "),
     _pattern(rf"{_TEXT} ?{_IN}", r" \1 "),  # one within another
     _pattern(r"\\(?:bf|rm|it|sf|tt|bfseries)(?![a-z])", ""),
@@ -94,7 +96,6 @@ SYNONYMS = [
     _pattern(r"\\backslash(?![a-z])", r"\\setminus "),
     _pattern(r"\\(?:lor|vee)(?![a-z])", " or "),
     _pattern(r"\\(?:land|wedge)(?![a-z])", " and "),
-    _pattern(r"\^ ?\{ ?\\circ ?\}|\^ ?\\circ|\^ ?\{ ?o ?\}|\\degree(?![a-z])|\\deg(?![a-z])", r"^\\circ "),
     _pattern(r"\\(?:pounds|textsterling)(?![a-z])", "£"),
     _pattern(r"\\euro(?![a-z])", "€"),
     _pattern(r"\\(?:yen|textyen)(?![a-z])", "¥"),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from typing import TypeVar
 
-from .conditions import renamed, without_clause, without_parameter
+from .conditions import renamed, without_clause, without_idle_clause, without_parameter
 from .heads import same_head
 from .region import Same, constant_of, is_region, read_region, same_region
 from .relation import Assignments, Contradiction, in_customary_order, read_assignments, same_letters, same_relation
@@ -69,6 +69,9 @@ def _compare(reference: str, answer: str, same: Same) -> Outcome:
 
 def _conditions(reference: str, answer: str, same: Same) -> Outcome:
     r"""Judge `2\pi k, k \in \mathbb{Z}` and `x^2 if x > 0`: conditions that only one side has count."""
+    plain = without_idle_clause(reference), without_idle_clause(answer)
+    if plain != (reference, answer):
+        return same(*plain)
     (formula, letter), (given, other) = without_parameter(reference), without_parameter(answer)
     if letter and other:
         return letter.domain == other.domain and same(formula, renamed(given, other.letter, letter.letter) or given)
@@ -163,6 +166,8 @@ def _against_single(reference: str, answer: str, one: Shape | None, two: Shape |
     assert shape is not None
     if shape.kind == "set" and len(shape.items) == 1 and "emptyset" not in shape.items[0] and not _is_set(shape.items[0]):
         return same(shape.items[0], answer) if one is not None else same(reference, shape.items[0])
+    if shape.kind == "bracket" and shape.marks == ("[", "]") and len(shape.items) == 1:
+        return same(shape.items[0], answer) if one is not None else same(reference, shape.items[0])
     if two is not None and two.kind == "list":
         alike = [same(reference, item) is True for item in two.items]
         return True if all(alike) else Reason.AMBIGUOUS if any(alike) else False
@@ -201,7 +206,7 @@ def _shapes(one: Shape, two: Shape, same: Same) -> Outcome:
             pair = (one, two) if one.kind == "bracket" else (two, one)
             inner = read_shape(pair[1].items[0])
             return inner is not None and inner.kind == "bracket" and _shapes(*((bracket, inner) if one is bracket else (inner, bracket)), same)
-        whole = bracket.marks == ("(", ")") and other.kind == "list" and "or" not in other.marks
+        whole = bracket.marks in (("(", ")"), ("[", "]")) and other.kind == "list" and "or" not in other.marks
         return whole and not _may_be_interval(bracket) and _in_order(one, two, same)
     if "union" in kinds:
         return _united(one, two, same)
@@ -221,6 +226,8 @@ def _same_marks(one: Shape, two: Shape) -> bool:
     if one.kind == "matrix" or one.marks == two.marks:
         return one.marks == two.marks
     pair = {one.marks, two.marks}
+    if pair == {("(", ")"), ("[", "]")}:
+        return len(one.items) > 2  # no interval
     return (pair <= set(_ROUND) and ("(", ")") in pair) or _ends(one) == _ends(two) != ("(", ")")
 
 

@@ -33,6 +33,8 @@ class Unit:
             return self._fits(other.generic) if other.generic else other._fits(self.generic)
         if {self.name, other.name} == {"pound", "£"}:
             return True
+        if "Hz" in (self.name, other.name) and self.dimensions != other.dimensions:
+            return False  # 4 rad/s are no 4 Hz
         return _without_radians(self.dimensions) == _without_radians(other.dimensions) and (
             self.nouns <= other.nouns or other.nouns <= self.nouns
         )

@@ -33,6 +33,7 @@ _VALUE_END = re.compile(r"[\d})%]|\\(?:pi|infty)(?![a-z])")
 _DECIMAL = re.compile(r"[-+]?\d[\d,. ]*(?:(?:[eE]| ?(?:\\times|\\cdot|\*) ?10 ?\^ ?\{? ?)[-+]?\d+ ?\}?)?")
 _LETTERS = frozenset("m g s h L N J W V A K C".split())
 """Units that may stand behind a number as one bare letter."""
+_PAIRS = frozenset([("N", "m"), ("J", "s"), ("N", "s"), ("W", "h"), ("C", "m"), ("V", "m")])
 
 
 @lru_cache(maxsize=4096)
@@ -62,12 +63,12 @@ def _split_at(value: str, behind: str, pieces: list[re.Match[str]]) -> Quantity 
     words, gap = [piece["word"] for piece in pieces], behind[0] == " "
     plain = read_safely(value) is not None
     if all(len(word) == 1 and word.isalpha() for word in words):
-        joined = len(pieces) == 1 or (len(pieces) == 2 and ("/" in pieces[1]["join"] or "-" in pieces[1]["power"]))
+        joined = len(pieces) == 1 or (len(pieces) == 2 and ("/" in pieces[1]["join"] or "-" in pieces[1]["power"] or tuple(words) in _PAIRS))
         apart = gap or "," in value
         if not (apart and joined and set(words) <= _LETTERS and _DECIMAL.fullmatch(value)):
             return None
     made = read_unit(behind.strip())
-    if made is None or (made.nouns and not (plain and gap and len(words[0]) > 2)) or (words == ["in"] and not plain):
+    if made is None or (made.nouns and not (plain and gap and (len(words[0]) > 2 or made.dimensions))) or (words == ["in"] and not plain):
         return None
     if pieces[0]["join"].strip() == "/" and _money(value) is None:
         return None

@@ -9,7 +9,7 @@ import re
 from . import choices
 from .expression import CONSTANTS, FUNCTIONS, GREEK
 from .lexicon import ALTERNATIVES, DENIALS, HEDGES, RETRACTIONS, words_of
-from .number_words import spelt_number
+from .number_words import spelt_number, without_restatement
 from .verdict import Judge, Verdict, said
 
 _MEANINGS = [
@@ -21,6 +21,8 @@ _MEANINGS = [
      "infinite number", "infinitely many values"},
     {"all real numbers", r"\mathbb{r}", r"(-\infty, \infty)", r"(-\infty,\infty)", "all reals", "all real", "reals",
      "any real number", "every real number", "all real values", r"x in \mathbb{r}", "real numbers"},
+    {"all integers", "integers", "every integer", "any integer", r"\mathbb{z}"},
+    {"all positive integers", "positive integers", "every positive integer", r"\mathbb{z}^+", r"\mathbb{z}^{+}", r"\mathbb{z}_{>0}"},
     {"yes", "true", "correct", "not false"},
     {"no", "false", "incorrect", "not true"},
     {"cannot be determined", "not enough information", "can not be determined", "insufficient information",
@@ -38,7 +40,7 @@ def meaning(text: str) -> int | None:
     return _MEANING.get(plain)
 
 
-_TRUTH = re.compile(r"(?P<truth>yes|no|true|false)(?:[,.;:!]| -|$)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+_TRUTH = re.compile(r"(?P<truth>yes|no|true|false)(?:[,.;:!](?! ?\d)| -|$)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 _REASON = re.compile(r"\b(?:because|since|as)\b")
 _ASSERTED = re.compile(r"\W*(?:it|they|that|this|there|he|she|we) (?:is|are|does|do|can|was|were|has|have)\b(?!n't| not)")
 _SWAYING = DENIALS | HEDGES | RETRACTIONS | ALTERNATIVES | {"except"}
@@ -63,7 +65,7 @@ def _same_truth(meant: int, match: "re.Match[str]") -> bool:
 
 def folded(text: str) -> str:
     """Return a text without case, articles, the endings of ordinals, and punctuation that is not a number's."""
-    text = re.sub(r"\b(?:the|a|an) (?=\w)", "", text.casefold().replace("\\", " \\"))
+    text = re.sub(r"\b(?:the|a|an) (?=\w)|^(?:it|they|on|in|at) (?=\w)", "", text.casefold().replace("\\", " \\"))
     text = re.sub(r"(?<=\d)(?:st|nd|rd|th)\b", "", text)
     text = re.sub(r"(?<!\d)[.,;:!?](?!\d)|['\"`*]", "", text)
     return " ".join(re.sub(r"(?<=[a-z])[-_ ]+(?=[a-z])", " ", text).split())
@@ -105,6 +107,8 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
         return said(True)
     if (choice := choices.compare(reference, answer, judge)) is not None:
         return choice
+    if (plain := without_restatement(answer)) != answer:
+        return judge(reference, plain)
     spelt, given = spelt_number(reference), spelt_number(answer)
     if spelt is not None or given is not None:
         one = " ".join(filter(None, spelt)) if spelt else reference

@@ -1,0 +1,59 @@
+r"""Tier 0, contexts: what a completion says about the answer that was found in it.
+
+`The answer is not \boxed{7}` denies it, `\boxed{7} ... that is wrong` takes it back, and
+`\boxed{7} or 8` offers another: wrong, as `claims.py` says of the same inside an answer.
+"""
+
+import re
+
+from .boxes import Find
+from .verdict import Reason
+
+_ADVERB = r"(?: be| equal(?: to)?| simply| just| exactly| necessarily| actually)?"
+_DENIED_BEFORE = re.compile(
+    r"(?:\b(?:not|never|neither|cannot|instead of|rather than|no longer)|n['’]t"
+    r"|\b(?:wrong|incorrect|false|rejected|invalid)(?: [a-z]+){0,2}?(?: is| was| are)?:?"
+    rf"|\\n(?:e|eq|ot ?=)(?![a-z])|[≠]|!=){_ADVERB}[\s$*(\\\[]{{0,6}}$",
+    re.IGNORECASE,
+)
+_DENIED_BEHIND = re.compile(
+    r"[\s$*)\]\\.,]{0,6}(?:which |that |but (?:that|this|it) )?(?:is|was|are|seems|looks|would be|cannot be|can't be|isn't|wasn't)"
+    r"(?: [a-z]+ly)? ?(?:wrong|incorrect|not|false|impossible|invalid|a mistake|mistaken|right\b.{0,20}\bnot)?\b",
+    re.IGNORECASE,
+)
+_NEGATIVE = re.compile(r"wrong|incorrect|\bnot\b|false|impossible|invalid|mistake|can't|cannot|n't", re.IGNORECASE)
+_CUES = ("not", "n't", "n’t", "never", "neither", "\\ne", "≠", "!=", "wrong", "ncorrect", "false", "nvalid", "reject", "instead", "rather", "longer")
+"""One of them stands in all that denies: spares the longer look."""
+_RETRACTED = re.compile(
+    r"\b(?:that|this|it|which|the above|my answer|the answer above|the previous answer)(?:'s|’s| is| was)(?: [a-z]+ly)?"
+    r" (?:wrong|incorrect|not (?:correct|right|the answer)|a mistake|mistaken)\b|\bscratch that\b",
+    re.IGNORECASE,
+)
+_OFFERED_BEFORE = re.compile(r"[\d)}\w][\s$*.]{0,4}\bor(?: else| perhaps| maybe| possibly)?[\s$*(\\\[]{0,6}$", re.IGNORECASE)
+_OFFERED_BEHIND = re.compile(
+    r"[\s$*)\]\\]{0,6},? ?\bor\b(?! (?:equivalently|simply|about|approximately|roughly|in other words|more precisely|if you|just|better|exactly))"
+    r"[\s$*(\\\[]{0,6}(?:[-\d]|\\|(?:perhaps|maybe|possibly|else)\b)",
+    re.IGNORECASE,
+)
+_BEFORE, _BEHIND, _AFTERWARDS = 60, 60, 2000
+
+
+def objection(text: str, find: Find) -> Reason | None:
+    """Say what a completion has against the answer at `find`, or None."""
+    before = text[max(find.start - _BEFORE, 0) : find.start]
+    if before.endswith("{"):
+        before = before[: max(before.rfind("\\"), 0)]  # the box's own command
+    behind = text[find.end : find.end + _BEHIND].removeprefix("}")
+    if behind.startswith("</"):
+        behind = behind[behind.find(">") + 1 :]
+    lowered = before.lower()
+    for cue in _CUES:
+        if cue in lowered:
+            if _DENIED_BEFORE.search(before):
+                return Reason.DENIED
+            break
+    if (denied := _DENIED_BEHIND.match(behind)) is not None and _NEGATIVE.search(denied.group()):
+        return Reason.DENIED
+    if ("or" in before and _OFFERED_BEFORE.search(before)) or _OFFERED_BEHIND.match(behind):
+        return Reason.AMBIGUOUS
+    return Reason.CONTRADICTS if _RETRACTED.search(text, find.end, find.end + _AFTERWARDS) else None
