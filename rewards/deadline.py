@@ -69,7 +69,9 @@ def address_of(task: Task, use: str, component: Component, where: str) -> Addres
 
 def load(use: str, folder: str) -> Callable[[Any, Any, dict[str, Any]], Any]:
     """In a worker: return the component's function, to be called with its parameters as a mapping."""
-    function = component_of(resolve(use, [REWARDS, VERIFIERS], folder=Path(folder), where=use), use, use).function
+    function = component_of(
+        resolve(use, [REWARDS, VERIFIERS], folder=Path(folder), where=use), use, use
+    ).function
     return lambda problems, completions, parameters: function(problems, completions, **parameters)
 
 

@@ -34,7 +34,13 @@ def test_the_set_is_what_it_says() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_are_marked_as_labelled(kind: str) -> None:
     missed = [
-        (row["id"], row["reference"], row.get("answer", row.get("completion")), verdict.correct, verdict.reason)
+        (
+            row["id"],
+            row["reference"],
+            row.get("answer", row.get("completion")),
+            verdict.correct,
+            verdict.reason,
+        )
         for row in ROWS
         if row["kind"] == kind and (verdict := judged(row)).correct is not row["correct"]
     ]

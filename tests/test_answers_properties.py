@@ -21,7 +21,13 @@ def fraction_text(value: Fraction, rng: random.Random) -> str:
     forms = [f"{sign}{top}/{bottom}", rf"{sign}\frac{{{top}}}{{{bottom}}}", rf"{sign}\dfrac {{{top}}} {{{bottom}}}",
              rf"\frac{{{sign}{top}}}{{{bottom}}}", f"${sign}{top}/{bottom}$"]  # fmt: skip
     if value.denominator == 1:
-        forms += [str(value), f"{value}.0", rf"\({value}\)", f"{value.numerator:,}", f"{value.numerator:,}".replace(",", r"\,")]
+        forms += [
+            str(value),
+            f"{value}.0",
+            rf"\({value}\)",
+            f"{value.numerator:,}",
+            f"{value.numerator:,}".replace(",", r"\,"),
+        ]
     if 1 < abs(value) and value.denominator > 1:
         whole, rest = divmod(abs(value), 1)
         forms.append(rf"{sign}{whole}\frac{{{rest.numerator}}}{{{rest.denominator}}}")
@@ -49,14 +55,18 @@ def written(tree: tuple, rng: random.Random) -> str:  # type: ignore[type-arg]
     texts = [written(part, rng) for part in parts]
     space = rng.choice(["", " ", r"\, " if rng.random() < 0.3 else ""])
     if kind == "sqrt":
-        return rng.choice([rf"\sqrt{{{texts[0]}}}", f"sqrt({texts[0]})", f"√({texts[0]})", rf"({texts[0]})^{{1/2}}"])
+        return rng.choice(
+            [rf"\sqrt{{{texts[0]}}}", f"sqrt({texts[0]})", f"√({texts[0]})", rf"({texts[0]})^{{1/2}}"]
+        )
     if kind == "sin":
         return rng.choice([rf"\sin({texts[0]})", f"sin({texts[0]})", rf"\sin\left({texts[0]}\right)"])
     left, right = (f"({text})" for text in texts)
     if kind in "+*" and rng.random() < 0.5:
         left, right = right, left
     if kind == "/":
-        return rng.choice([f"{left}{space}/{space}{right}", rf"\frac{{{texts[0]}}}{{{texts[1]}}}", f"{left}÷{right}"])
+        return rng.choice(
+            [f"{left}{space}/{space}{right}", rf"\frac{{{texts[0]}}}{{{texts[1]}}}", f"{left}÷{right}"]
+        )
     if kind == "*":
         sign = rng.choice(["*", r" \cdot ", r"\times ", "·", space])
         return f"{left}{sign}{right}"
@@ -85,7 +95,11 @@ def test_other_numbers_never_do(value: Fraction, other: Fraction, rng: random.Ra
 def test_formulas_equal_themselves_in_every_spelling(tree: tuple, rng: random.Random) -> None:  # type: ignore[type-arg]
     one, two = written(tree, rng), written(tree, rng)
     verdict = compare_answers(one, two)
-    assert verdict.correct is True or verdict.reason in ("unparsable_answer", "too_large"), (one, two, verdict)
+    assert verdict.correct is True or verdict.reason in ("unparsable_answer", "too_large"), (
+        one,
+        two,
+        verdict,
+    )
 
 
 @many
@@ -109,7 +123,9 @@ def test_sets_have_no_order_and_tuples_have(values: list[Fraction], rng: random.
 
 @many
 @given(FRACTIONS, FRACTIONS, st.sampled_from("[("), st.sampled_from("])"), st.randoms(use_true_random=False))
-def test_intervals_equal_their_inequalities(a: Fraction, b: Fraction, left: str, right: str, rng: random.Random) -> None:
+def test_intervals_equal_their_inequalities(
+    a: Fraction, b: Fraction, left: str, right: str, rng: random.Random
+) -> None:
     assume(a < b)
     low, high = f"{a.numerator}/{a.denominator}", f"{b.numerator}/{b.denominator}"
     interval = f"{left}{low}, {high}{right}"
@@ -155,4 +171,7 @@ def test_no_formula_raises_or_equals_by_accident(reference: str, answer: str) ->
     verdict = compare_answers(reference, answer)
     assert verdict.seconds < 5
     if normalise(answer) and normalise(reference):
-        assert compare_answers(answer, answer).correct is not False or compare_answers(answer, answer).reason != "different"
+        assert (
+            compare_answers(answer, answer).correct is not False
+            or compare_answers(answer, answer).reason != "different"
+        )

@@ -37,7 +37,9 @@ def completions(path: str, *answers: str, **more: object) -> None:
 def test_score_marks_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     completions("c.jsonl", "4", "5", "x+1", label=True)
     doubting = ["--set", "rewards.correct.use=doubtful"]
-    code, out, _ = run(capsys, "score", "gsm8k", "c.jsonl", *GSM, *doubting, "-o", "s.jsonl", "--label", "label")
+    code, out, _ = run(
+        capsys, "score", "gsm8k", "c.jsonl", *GSM, *doubting, "-o", "s.jsonl", "--label", "label"
+    )
     assert code == 0
     assert "1 right, 1 wrong, 1 undecided" in out
     assert "1 of 3 agree, wrong marked right 0, right marked wrong 1, undecided 1" in out

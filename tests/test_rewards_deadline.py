@@ -31,7 +31,9 @@ def test_a_hang_is_the_completions_fault_and_its_neighbours_are_marked(make_task
 def test_verifiers_have_deadlines_too(make_task: MakeTask) -> None:
     task = make_task("rewards: {a: {use: patient_verifier, timeout_s: 0.5}}")
     assert marks(task, "fine", "hang", "other") == [(1.0, "ok"), (0.0, "timeout"), (0.0, "ok")]
-    built_in = make_task("rewards: {a: {use: answer, timeout_s: 5}}", rows='{"prompt": "q", "reference": "4"}\n')
+    built_in = make_task(
+        "rewards: {a: {use: answer, timeout_s: 5}}", rows='{"prompt": "q", "reference": "4"}\n'
+    )
     assert marks(built_in, r"\boxed{fine}", r"\boxed{5}") == [(1.0, "ok"), (0.0, "ok")]
 
 

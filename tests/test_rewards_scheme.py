@@ -272,7 +272,11 @@ def test_a_cascade_asks_on_only_where_it_could_not_tell(make_task: MakeTask) -> 
     task = make_task("rewards: {correct: {use: cascade, of: [doubtful, dear]}}")
     scores = MarkScheme(task).score([Q] * 3, [boxed("4"), boxed("5"), boxed("x+1")])
     assert [s.value for s in scores] == [1.0, 0.0, 1.0]
-    assert [(s.parts["correct"].detail or {})["decided_by"] for s in scores] == ["doubtful", "doubtful", "dear"]
+    assert [(s.parts["correct"].detail or {})["decided_by"] for s in scores] == [
+        "doubtful",
+        "doubtful",
+        "dear",
+    ]
     assert asked == [boxed("x+1").text]
     assert MarkScheme(task).is_right(scores[2]) is True
 
@@ -436,7 +440,9 @@ def test_two_tasks_files_may_use_the_same_names(make_task: MakeTask, tmp_path: P
 
 def test_a_gate_opens_only_for_what_is_right(make_task: MakeTask) -> None:
     """Also where `on_failure` gives an undecided gate a value."""
-    entries = "c: {{use: doubtful, on_failure: {{abstain: {worth}}}}}, f: {{use: boxed, when: c, weight: 0.5}}"
+    entries = (
+        "c: {{use: doubtful, on_failure: {{abstain: {worth}}}}}, f: {{use: boxed, when: c, weight: 0.5}}"
+    )
     for worth, value in ((0, 0.0), (1, 1.5)):
         task = make_task(f"rewards: {{{entries.format(worth=worth)}}}")
         assert score_one(task, boxed("x+1")).value == value

@@ -56,7 +56,9 @@ def test_whatever_a_call_does_stands_in_its_place(pool: Pool) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory limits are the Linux kernel's")
 def test_memory_is_limited_and_the_worker_replaced(pool: Pool) -> None:
-    small, large, after = pool.run("worker_jobs:allocate", [(1,), (4000,), (1,)], timeout_s=30, memory_mb=1000)
+    small, large, after = pool.run(
+        "worker_jobs:allocate", [(1,), (4000,), (1,)], timeout_s=30, memory_mb=1000
+    )
     assert (small, after) == (1 << 20, 1 << 20)
     assert isinstance(large, MemoryLimitError)
 
@@ -137,7 +139,9 @@ SCRIPT = """
 """
 
 
-@pytest.mark.parametrize("last", ["", "os.kill(os.getpid(), 9)", "with_deadline('worker_jobs:spin', [(0,)] * 2, timeout_s=60)"])
+@pytest.mark.parametrize(
+    "last", ["", "os.kill(os.getpid(), 9)", "with_deadline('worker_jobs:spin', [(0,)] * 2, timeout_s=60)"]
+)
 def test_nothing_is_left_behind(last: str) -> None:
     """Also when the caller is killed, and when a worker hangs while it is."""
     script = textwrap.dedent(SCRIPT.format(tests=str(ROOT / "tests"), last=last))

@@ -105,7 +105,11 @@ def test_an_empty_answer_is_told_from_none() -> None:
 
 
 def test_an_answer_that_was_cut_off_is_told() -> None:
-    assert [extract_answer(text).closed for text in (B % "42", r"\boxed{42", "<answer>42")] == [True, False, False]
+    assert [extract_answer(text).closed for text in (B % "42", r"\boxed{42", "<answer>42")] == [
+        True,
+        False,
+        False,
+    ]
     problem = Problem(prompt="q", reference="42")
     for text in (r"\boxed{42", "<answer>42"):
         whole, cut = Completion(text, finish_reason="stop"), Completion(text, finish_reason="length")

@@ -15,6 +15,7 @@ from .expression import Node, TooLarge
 from .field import PRIME, Irrational, inverse, names_in, rational, residue
 from .numeric import Value, equal_in_digits, high_precision, in_floats
 
+
 def equal(one: Node, two: Node) -> bool:
     """Say whether two formulas are equal.
 
@@ -29,7 +30,16 @@ def equal(one: Node, two: Node) -> bool:
         return _equal_at_points(one, two)
 
 
-_RANGES = ((0.4, 2.2), (-2.3, -0.4), (0.1, 0.9), (2.5, 8.0), (-0.9, 0.9), (-9.0, 9.0), (10.0, 40.0), (-40.0, -10.0))
+_RANGES = (
+    (0.4, 2.2),
+    (-2.3, -0.4),
+    (0.1, 0.9),
+    (2.5, 8.0),
+    (-0.9, 0.9),
+    (-9.0, 9.0),
+    (10.0, 40.0),
+    (-40.0, -10.0),
+)
 """Where variables are drawn from, in turn: a domain may be narrow, and signs matter."""
 _FAR = ((300.0, 3000.0), (-30000.0, -3000.0))
 """Also, where a formula may change its form."""
@@ -51,10 +61,15 @@ def points_for(*nodes: Node) -> list[dict[str, complex]]:
     rng = random.Random("points")
     complex_names = _COMPLEX_NAMES if any(map(_has_complex_parts, nodes)) else ()
     if any(map(_is_whole, nodes)) or (names <= _INTEGER_NAMES and any(map(_is_pieced, nodes))):
-        return [{name: complex(rng.randint(*bounds)) for name in sorted(names)} for bounds in _WHOLE_RANGES * 6]
+        return [
+            {name: complex(rng.randint(*bounds)) for name in sorted(names)} for bounds in _WHOLE_RANGES * 6
+        ]
     ranges = (*_FAR, *_RANGES) if any(map(_is_pieced, nodes)) else _RANGES
     return [
-        {name: rng.uniform(*bounds) + (1j * rng.uniform(0.3, 2) if name in complex_names else 0) for name in sorted(names)}
+        {
+            name: rng.uniform(*bounds) + (1j * rng.uniform(0.3, 2) if name in complex_names else 0)
+            for name in sorted(names)
+        }
         for bounds in ranges * 3
     ]
 
@@ -63,7 +78,11 @@ _COMPLEX_NAMES = ("z", "w", "z_1", "z_2")
 
 
 def _has_complex_parts(node: Node) -> bool:
-    return node.op == "abs" or (node.op == "call" and node.value in ("re", "im", "conj", "arg")) or any(map(_has_complex_parts, node.args))
+    return (
+        node.op == "abs"
+        or (node.op == "call" and node.value in ("re", "im", "conj", "arg"))
+        or any(map(_has_complex_parts, node.args))
+    )
 
 
 def _equal_at_points(one: Node, two: Node) -> bool:
@@ -160,7 +179,9 @@ def constant_ratio(one: Node, two: Node) -> int | None:
     return (1 if found[0].real > 0 else -1) if real and found[0] else None
 
 
-def _ratios(one: Node, two: Node, evaluate: Callable[..., Value], enough: int = len(_RANGES) * 3) -> list[Any]:
+def _ratios(
+    one: Node, two: Node, evaluate: Callable[..., Value], enough: int = len(_RANGES) * 3
+) -> list[Any]:
     """Return the quotients of two formulas at points, at least two unless both are constant."""
     found: list[Any] = []
     for point in points_for(one, two):

@@ -47,8 +47,14 @@ def compare_all(pairs: Sequence[Pair]) -> list[Verdict]:
             if verdict.reason is not Reason.UNAVAILABLE:
                 _keep(pair, verdict)
         found = dict(zip(left, hard, strict=True))
-        verdicts = [found[pair] if verdict is None else verdict for pair, verdict in zip(pairs, verdicts, strict=True)]
-    return [_of(verdict, answer) for verdict, (_, answer) in zip(verdicts, pairs, strict=True) if verdict is not None]
+        verdicts = [
+            found[pair] if verdict is None else verdict for pair, verdict in zip(pairs, verdicts, strict=True)
+        ]
+    return [
+        _of(verdict, answer)
+        for verdict, (_, answer) in zip(verdicts, pairs, strict=True)
+        if verdict is not None
+    ]
 
 
 def _settled(pair: Pair) -> Verdict | None:

@@ -25,10 +25,17 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     reason = _offence(reference, answer)
     if reason is not None:
         return Verdict(False, reason)
-    if " or " not in answer.lower() or _SEVERAL.search(reference) or (is_text(answer) and " or " in reference.lower()):
+    if (
+        " or " not in answer.lower()
+        or _SEVERAL.search(reference)
+        or (is_text(answer) and " or " in reference.lower())
+    ):
         return None
     offers = _OR.split(answer, MAX_OFFERS)
-    same = all(judge(reference, part.strip()).correct is True for part in offers) and len(set(map(_head, offers))) == 1
+    same = (
+        all(judge(reference, part.strip()).correct is True for part in offers)
+        and len(set(map(_head, offers))) == 1
+    )
     return said(True) if same else Verdict(False, Reason.AMBIGUOUS)
 
 
@@ -44,7 +51,9 @@ def _offence(reference: str, answer: str) -> Reason | None:
         return Reason.AMBIGUOUS
     if not re.search(r"[A-Za-z]", answer):
         return None
-    if meaning(reference) is not None and (meaning(answer) is not None or (meaning(reference) in TRUTHS and truth_of(answer))):
+    if meaning(reference) is not None and (
+        meaning(answer) is not None or (meaning(reference) in TRUTHS and truth_of(answer))
+    ):
         return None
     if (labelled := read_choice(answer)) is not None and labelled[1]:
         return None  # the text behind a letter is the option's, and may say anything

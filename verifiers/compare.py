@@ -94,18 +94,28 @@ def fault_of(text: str) -> str | None:
         return "divides by zero"
     except (TooLarge, RecursionError):
         return "is too large to judge by"
-    return None if known else "cannot be read as a value; mark such rows with another verifier, or leave them out"
+    return (
+        None
+        if known
+        else "cannot be read as a value; mark such rows with another verifier, or leave them out"
+    )
 
 
 def _can_be_read(text: str) -> bool:
     """Whether a tier can read a normalised text, or it is words or notation that a reader knows."""
     readers = (read_number, split_unit, read_choice, read_base, read_time, read_ratio)
-    if _WORD.search(text) or words.meaning(text) is not None or any(read(text) is not None for read in readers):
+    if (
+        _WORD.search(text)
+        or words.meaning(text) is not None
+        or any(read(text) is not None for read in readers)
+    ):
         return True
     shape = read_shape(text)
     if shape is not None and is_region(text):
         return True
-    if shape is not None and all(item == r"\ldots" or len(item) < len(text) and _can_be_read(item) for item in shape.items):
+    if shape is not None and all(
+        item == r"\ldots" or len(item) < len(text) and _can_be_read(item) for item in shape.items
+    ):
         return True
     return formulas.can_be_read(_ORDER.sub("", text)) or _is_notation(text)
 
@@ -118,7 +128,11 @@ _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3}")
 def _is_notation(text: str) -> bool:
     r"""Whether LaTeX is made of known commands, as `A \cap B` is, with letters or digits between them."""
     found = re.findall(r"\\([A-Za-z]+)", text)
-    return bool(found) and set(found) <= COMMANDS and re.search(r"[A-Za-z0-9]", re.sub(r"\\[A-Za-z]+", "", text)) is not None
+    return (
+        bool(found)
+        and set(found) <= COMMANDS
+        and re.search(r"[A-Za-z0-9]", re.sub(r"\\[A-Za-z]+", "", text)) is not None
+    )
 
 
 def restates(reference: str, answer: str, prompt: str) -> bool:
@@ -129,4 +143,10 @@ def restates(reference: str, answer: str, prompt: str) -> bool:
     if read_base(target) is not None:
         return read_base(target) != read_base(text)
     one, two = formulas.read(target), formulas.read(text)
-    return one is not None and two is not None and formulas.literal(one) and not formulas.literal(two) and not names_in(two)
+    return (
+        one is not None
+        and two is not None
+        and formulas.literal(one)
+        and not formulas.literal(two)
+        and not names_in(two)
+    )

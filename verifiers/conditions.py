@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 from .shape import split_at
 
-_CLAUSE = re.compile(r",? ?(?<![A-Za-z])(?:where|for(?: some| all| any| every)?|if|when|with|given|such that|unless|otherwise|only if)(?![A-Za-z]) ?")
+_CLAUSE = re.compile(
+    r",? ?(?<![A-Za-z])(?:where|for(?: some| all| any| every)?|if|when|with|given|such that|unless|otherwise|only if)(?![A-Za-z]) ?"
+)
 
 
 _IDLE = re.compile(r",? ?for (?:all|every|any) (?:real )?[a-z](?: ?\\in ?\\mathbb ?\{?R\}?)?$")

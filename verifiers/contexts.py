@@ -21,15 +21,36 @@ _DENIED_BEHIND = re.compile(
     r"(?: [a-z]+ly)? ?(?:wrong|incorrect|not|false|impossible|invalid|a mistake|mistaken|right\b.{0,20}\bnot)?\b",
     re.IGNORECASE,
 )
-_NEGATIVE = re.compile(r"wrong|incorrect|\bnot\b|false|impossible|invalid|mistake|can't|cannot|n't", re.IGNORECASE)
-_CUES = ("not", "n't", "n’t", "never", "neither", "\\ne", "≠", "!=", "wrong", "ncorrect", "false", "nvalid", "reject", "instead", "rather", "longer")
+_NEGATIVE = re.compile(
+    r"wrong|incorrect|\bnot\b|false|impossible|invalid|mistake|can't|cannot|n't", re.IGNORECASE
+)
+_CUES = (
+    "not",
+    "n't",
+    "n’t",
+    "never",
+    "neither",
+    "\\ne",
+    "≠",
+    "!=",
+    "wrong",
+    "ncorrect",
+    "false",
+    "nvalid",
+    "reject",
+    "instead",
+    "rather",
+    "longer",
+)
 """One of them stands in all that denies: spares the longer look."""
 _RETRACTED = re.compile(
     r"\b(?:that|this|it|which|the above|my answer|the answer above|the previous answer)(?:'s|’s| is| was)(?: [a-z]+ly)?"
     r" (?:wrong|incorrect|not (?:correct|right|the answer)|a mistake|mistaken)\b|\bscratch that\b",
     re.IGNORECASE,
 )
-_OFFERED_BEFORE = re.compile(r"[\d)}\w][\s$*.]{0,4}\bor(?: else| perhaps| maybe| possibly)?[\s$*(\\\[]{0,6}$", re.IGNORECASE)
+_OFFERED_BEFORE = re.compile(
+    r"[\d)}\w][\s$*.]{0,4}\bor(?: else| perhaps| maybe| possibly)?[\s$*(\\\[]{0,6}$", re.IGNORECASE
+)
 _OFFERED_BEHIND = re.compile(
     r"[\s$*)\]\\]{0,6},? ?\bor\b(?! (?:equivalently|simply|about|approximately|roughly|in other words|more precisely|if you|just|better|exactly))"
     r"[\s$*(\\\[]{0,6}(?:[-\d]|\\|(?:perhaps|maybe|possibly|else)\b)",

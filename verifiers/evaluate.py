@@ -41,7 +41,14 @@ class _Floats:
 
     pi, e, j = math.pi, math.e, 1j
     sin, cos, tan, sinh, cosh, tanh = cmath.sin, cmath.cos, cmath.tan, cmath.sinh, cmath.cosh, cmath.tanh
-    asin, acos, atan, asinh, acosh, atanh = cmath.asin, cmath.acos, cmath.atan, cmath.asinh, cmath.acosh, cmath.atanh
+    asin, acos, atan, asinh, acosh, atanh = (
+        cmath.asin,
+        cmath.acos,
+        cmath.atan,
+        cmath.asinh,
+        cmath.acosh,
+        cmath.atanh,
+    )
     ln, exp, sqrt = cmath.log, cmath.exp, cmath.sqrt
     mpf, arg = staticmethod(float), staticmethod(cmath.phase)
 
@@ -232,7 +239,11 @@ def _check_argument(name: str, size: float, notes: Notes) -> None:
     """
     if name in _OF_ANY_SIZE:
         return
-    largest = MAX_HYPERBOLIC if name in _HYPERBOLIC else {"gamma": MAX_GAMMA, "exp": MAX_EXPONENT_BITS}.get(name, MAX_ANGLE)
+    largest = (
+        MAX_HYPERBOLIC
+        if name in _HYPERBOLIC
+        else {"gamma": MAX_GAMMA, "exp": MAX_EXPONENT_BITS}.get(name, MAX_ANGLE)
+    )
     if size > largest or (notes.careful and 0 < size < SMALLEST):
         raise TooLarge("an argument")
 

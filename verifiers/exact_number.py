@@ -49,9 +49,7 @@ _BEFORE = re.compile(rf"([-+]?)\s*({_SIGNS})(?=[-\s\d.,\\(])\s*")
 _AFTER = re.compile(r"\s*(?<![A-Za-z])([$€£¥₹₩₽]|USD|EUR|GBP|JPY|INR|CHF|CAD|AUD)$")
 _PERCENT = re.compile(r"\s*(?:%|\bper\s?cent(?:age)?|\bpercents|\bpct\.?)$", re.IGNORECASE)
 
-_GROUPS = (
-    r"[1-9]\d{0,2}(?:(?P<mark>[, _'])\d{3}(?:(?P=mark)\d{3})*|(?:\.\d{3}){2,}|(?:,\d{2})+,\d{3})"
-)  # NFKC made thin spaces plain; 1.234.567; 1,23,456
+_GROUPS = r"[1-9]\d{0,2}(?:(?P<mark>[, _'])\d{3}(?:(?P=mark)\d{3})*|(?:\.\d{3}){2,}|(?:,\d{2})+,\d{3})"  # NFKC made thin spaces plain; 1.234.567; 1,23,456
 _PLAIN = re.compile(rf"(?P<whole>{_GROUPS}|\d+)?(?:\.(?P<decimals>\d*))?")
 _COMMA = re.compile(r"(?P<whole>0|[1-9]\d{0,2}(?:[. ]\d{3})*|\d+),(?P<decimals>\d+)")
 _REPEATING = re.compile(
@@ -133,7 +131,11 @@ def _read_unsigned(text: str) -> Number | None:
     if (match := _PLAIN.fullmatch(text)) and (match["whole"] or match["decimals"]):
         return _decimal(re.sub(r"\D", "", match["whole"] or "0"), match["decimals"] or "")
     if match := _MIXED.fullmatch(text):
-        whole, top, bottom = int(match["whole"]), int(match["top"] or match["up"]), int(match["bottom"] or match["down"])
+        whole, top, bottom = (
+            int(match["whole"]),
+            int(match["top"] or match["up"]),
+            int(match["bottom"] or match["down"]),
+        )
         return Number(whole + _over(top, bottom)) if top < bottom or not bottom else None
     if match := _FRACTION.fullmatch(text):
         return Number(_over(int(match["top"] or match["up"]), int(match["bottom"] or match["down"])))
@@ -155,7 +157,9 @@ def _decimal(whole: str, decimals: str) -> Number:
 
 def _scaled(number: Number, exponent: int) -> Number:
     value = number.value * Fraction(10) ** exponent
-    return replace(number, value=value, decimals=None if number.decimals is None else number.decimals - exponent)
+    return replace(
+        number, value=value, decimals=None if number.decimals is None else number.decimals - exponent
+    )
 
 
 def _times(number: Number | None, factor: int) -> Number | None:

@@ -41,7 +41,15 @@ FUNCTIONS = {
     "ln": "ln", "log": "log", "lg": "log", "exp": "exp", "floor": "floor", "ceil": "ceil", "abs": "abs", "sgn": "sign",
     "sign": "sign", "min": "min", "max": "max", "gcd": "gcd", "lcm": "lcm", "Gamma": "gamma", "arccot": "acot", "Re": "re", "Im": "im", "arg": "arg", "conj": "conj", "cis": "cis",
 }  # fmt: skip
-_INVERSE = {"sin": "asin", "cos": "acos", "tan": "atan", "sinh": "asinh", "cosh": "acosh", "tanh": "atanh", "cot": "acot"}
+_INVERSE = {
+    "sin": "asin",
+    "cos": "acos",
+    "tan": "atan",
+    "sinh": "asinh",
+    "cosh": "acosh",
+    "tanh": "atanh",
+    "cot": "acot",
+}
 CONSTANTS = {"pi": "pi", "e": "e", "i": "i", "infty": "inf", "inf": "inf", "infinity": "inf", "oo": "inf"}
 GREEK = frozenset(
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi psi omega"
@@ -60,7 +68,9 @@ COMMANDS = (
 )  # fmt: skip
 """Commands that a reader knows, whether or not this parser does."""
 _VECTORS = ("\\vec{", "\\overrightarrow{", "\\hat{")
-_MARKS = frozenset(r"\overline \bar \vec \hat \tilde \overrightarrow \overleftrightarrow \widehat \mathbb \underline \dot \ddot".split())
+_MARKS = frozenset(
+    r"\overline \bar \vec \hat \tilde \overrightarrow \overleftrightarrow \widehat \mathbb \underline \dot \ddot".split()
+)
 _DERIVATIVE = re.compile(r"\\frac ?\{ ?d[^{}]*\} ?\{ ?d ?[a-z]|(?<![A-Za-z])d ?[a-z] ?/ ?d ?[a-z]")
 
 _TOKENS = re.compile(
@@ -70,7 +80,9 @@ _TOKENS = re.compile(
 )
 
 
-_KNOWN_INSIDE = re.compile("|".join(sorted([name for name in FUNCTIONS if len(name) > 1] + ["sqrt", "pi"], key=len, reverse=True)))
+_KNOWN_INSIDE = re.compile(
+    "|".join(sorted([name for name in FUNCTIONS if len(name) > 1] + ["sqrt", "pi"], key=len, reverse=True))
+)
 _WHOLE = frozenset([*FUNCTIONS, *CONSTANTS, *GREEK, "sqrt", "cbrt"])
 
 
@@ -221,8 +233,18 @@ class _Parser:
             if right.op == "div" and len(top_bottom) == 2 and 0 < top_bottom[0] < top_bottom[1]:
                 return Node("num", value=left.value + top_bottom[0] / top_bottom[1])
             return _mul(left, right)
-        if whole and kind == "num" and len(self.tokens) >= 3 and self.tokens[-2][1] == "/" and self.tokens[-3][0] == "num":
-            top, _, bottom = Fraction(self.take().replace(",", "")), self.take(), Fraction(self.take().replace(",", ""))
+        if (
+            whole
+            and kind == "num"
+            and len(self.tokens) >= 3
+            and self.tokens[-2][1] == "/"
+            and self.tokens[-3][0] == "num"
+        ):
+            top, _, bottom = (
+                Fraction(self.take().replace(",", "")),
+                self.take(),
+                Fraction(self.take().replace(",", "")),
+            )
             if 0 < top < bottom:
                 return Node("num", value=left.value + top / bottom)
             raise Unreadable("two numbers side by side")
@@ -249,7 +271,10 @@ class _Parser:
                 self.take()
                 if self.peek()[1] == r"\circ":
                     self.take()
-                    base = Node("mul", (base, Node("div", (Node("const", value="pi"), Node("num", value=Fraction(180))))))
+                    base = Node(
+                        "mul",
+                        (base, Node("div", (Node("const", value="pi"), Node("num", value=Fraction(180))))),
+                    )
                 else:
                     base = Node("pow", (base, self.exponent()))
             elif token == "_" and base.op == "sym":
@@ -274,7 +299,9 @@ class _Parser:
             self.take()
             self.tokens.append(("word", token[1:]))
             self.tokens.append(("word", token[0]))
-        if [pair[1] for pair in self.tokens[:-3:-1]] == ["{", "("] and [pair[1] for pair in self.tokens[-4:-6:-1]] == [")", "}"]:
+        if [pair[1] for pair in self.tokens[:-3:-1]] == ["{", "("] and [
+            pair[1] for pair in self.tokens[-4:-6:-1]
+        ] == [")", "}"]:
             raise Unreadable("a derivative's order")
         node = self.atom()
         if self.peek()[1] in ("^", "**"):
@@ -382,7 +409,9 @@ class _Parser:
     def has_function(self) -> bool:
         r"""Whether the bracket that comes next holds a sum with `\sin` and the like."""
         inside = self.bracketed()
-        return bool({"+", "-"} & set(inside)) and any(token.removeprefix("\\") in FUNCTIONS for token in inside)
+        return bool({"+", "-"} & set(inside)) and any(
+            token.removeprefix("\\") in FUNCTIONS for token in inside
+        )
 
     def command(self) -> Node:
         token = self.take()
@@ -424,11 +453,16 @@ class _Parser:
             return Node("sym", value=f"unit {self.raw_argument()}")
         if name not in GREEK:
             raise Unreadable(f"{token} is not read here")
-        return self.named(name, always=name == "zeta" or (name in ("phi", "tau", "sigma", "mu") and self.one_letter()))
+        return self.named(
+            name, always=name == "zeta" or (name in ("phi", "tau", "sigma", "mu") and self.one_letter())
+        )
 
     def one_letter(self) -> bool:
         """Whether one letter or number in brackets comes next."""
-        return [pair[1] for pair in self.tokens[:-4:-1]][::2] == ["(", ")"] and self.tokens[-2][0] in ("word", "num")
+        return [pair[1] for pair in self.tokens[:-4:-1]][::2] == ["(", ")"] and self.tokens[-2][0] in (
+            "word",
+            "num",
+        )
 
     def raw_argument(self) -> str:
         r"""Return a group's text without spaces and backslashes: `v_{\max}` is `v_{max}`."""

@@ -128,7 +128,9 @@ def _extracted(name: str, body: str, find: Find, offset: int) -> Extracted:
     if "box" in found:
         found = unboxed(found)
     if name in PLAIN_TEXT:
-        found = re.sub(r"</\w+>$", "", tail_of(found.strip("*_ ").rstrip(",;:").strip()).strip("*_ ").rstrip(",;:"))
+        found = re.sub(
+            r"</\w+>$", "", tail_of(found.strip("*_ ").rstrip(",;:").strip()).strip("*_ ").rstrip(",;:")
+        )
     elif not find.closed:
         found = found.rstrip("*$.").strip()
     reason = None if name == "whole" else objection(body, find) if found else Reason.EMPTY
@@ -136,9 +138,12 @@ def _extracted(name: str, body: str, find: Find, offset: int) -> Extracted:
 
 
 _COMMENT = re.compile(r"<!--(?:(?!-->).)*-->", re.DOTALL)
-_END_TOKENS = re.compile(r"(?:\s{0,9}(?:</?s>|<eos>|<end_of_turn>|<\|[a-z_]{1,30}\|>|<｜[^<>｜]{1,30}｜>)){1,9}\s*\Z")
+_END_TOKENS = re.compile(
+    r"(?:\s{0,9}(?:</?s>|<eos>|<end_of_turn>|<\|[a-z_]{1,30}\|>|<｜[^<>｜]{1,30}｜>)){1,9}\s*\Z"
+)
 _THINKING = re.compile(
-    r"<(?P<closed>/)?(?:think(?:ing)?|reasoning|thoughts?|seed:think|scratchpad)\s{0,9}>|<\|(?:begin|(?P<ended>end))_of_thought\|>", re.IGNORECASE
+    r"<(?P<closed>/)?(?:think(?:ing)?|reasoning|thoughts?|seed:think|scratchpad)\s{0,9}>|<\|(?:begin|(?P<ended>end))_of_thought\|>",
+    re.IGNORECASE,
 )
 _BRACKETED = (("[THINK]", "[/THINK]"), ("◁think▷", "◁/think▷"))
 

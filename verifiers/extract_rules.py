@@ -65,7 +65,9 @@ def _not_a_label(find: Callable[[str], Iterator[re.Match[str]]]) -> Rule:
     def last(text: str) -> Find | None:
         for match in reversed(list(find(text))):
             words, after = match[1].strip(), text[match.end() : match.end() + 1]
-            heading = words.endswith((":", "：")) or (after in (":", "：", "\n") and re.search(r"\d", words) is None)
+            heading = words.endswith((":", "：")) or (
+                after in (":", "：", "\n") and re.search(r"\d", words) is None
+            )
             if words and not (heading and len(words) > 2):
                 return Find(*match.span(1))
         return None
@@ -79,9 +81,13 @@ _NUMBER = re.compile(
     r"|\d{1,2}:\d{2}(?::\d{2})?(?: ?(?i:[ap]\.?m\b\.?))?"
     r"|(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?: \d{3}(?!\d))*(?: \d+/\d+|/\d+)?%?)"
 )
-_NO_ANSWER = re.compile(r"(?:_\{?|(?i:\b(?:step|case|part|question|problem|example|figure|equation|section|line) ))$")
+_NO_ANSWER = re.compile(
+    r"(?:_\{?|(?i:\b(?:step|case|part|question|problem|example|figure|equation|section|line) ))$"
+)
 _NUMBERING = re.compile(r"(?:^|\n)[ *#]{0,6}$")
-_NEXT_WORDS = re.compile(r" ?(\^\\circ|°)? ?(?:[A-Za-zµ²³/^]+(?=[\s.,;:!?)*]|$))(?: (?:per [a-z]+|(?:of )?dollars|cents)(?=[\s.,;:!?)*]|$))?")
+_NEXT_WORDS = re.compile(
+    r" ?(\^\\circ|°)? ?(?:[A-Za-zµ²³/^]+(?=[\s.,;:!?)*]|$))(?: (?:per [a-z]+|(?:of )?dollars|cents)(?=[\s.,;:!?)*]|$))?"
+)
 
 
 def last_number(text: str) -> Find | None:
@@ -92,7 +98,9 @@ def last_number(text: str) -> Find | None:
     found: re.Match[str] | None = None
     for match in _NUMBER.finditer(text):
         before = text[max(match.start() - 12, 0) : match.start()]
-        if not _NO_ANSWER.search(before) and not (_NUMBERING.search(before) and re.match(r"[.)](?:\s|$)", text[match.end() :])):
+        if not _NO_ANSWER.search(before) and not (
+            _NUMBERING.search(before) and re.match(r"[.)](?:\s|$)", text[match.end() :])
+        ):
             found = match
     if found is None:
         return None
@@ -111,12 +119,15 @@ def _with_unit(text: str, end: int) -> int:
         return end
     word = match.group().strip()
     unit = read_unit(word)
-    measures = unit is not None and bool(unit.dimensions) and not unit.nouns and word not in ("in", "a", "A", "s")
+    measures = (
+        unit is not None and bool(unit.dimensions) and not unit.nouns and word not in ("in", "a", "A", "s")
+    )
     return match.end() if measures or word.lower() in (*LARGE, "hundred", "dozen", "percent") else end
 
 
 _FORMULA = re.compile(
-    r"\$\$([^$]{1,400})\$\$|(?<![\\$])\$([^$\n]{1,400})\$|\\\(((?:(?!\\[(\[])[^\n]){1,400}?)\\\)|\\\[((?:(?!\\[(\[]).){1,400}?)\\\]", re.DOTALL
+    r"\$\$([^$]{1,400})\$\$|(?<![\\$])\$([^$\n]{1,400})\$|\\\(((?:(?!\\[(\[])[^\n]){1,400}?)\\\)|\\\[((?:(?!\\[(\[]).){1,400}?)\\\]",
+    re.DOTALL,
 )
 
 
@@ -162,7 +173,10 @@ RULES: dict[str, Rule] = {
 PLAIN_TEXT = ("hashes", "answer_is", "bold", "last_formula", "last_number", "short_text")
 """Rules whose find may wear emphasis, end in punctuation, or be a whole sentence."""
 
-_TAIL = re.compile(r"(?:\b(?:is|are|be|equals|gives|was|get|have|has)\b|=|:)\s+(?:approximately |about |exactly |equal to )?(?=\S)", re.IGNORECASE)
+_TAIL = re.compile(
+    r"(?:\b(?:is|are|be|equals|gives|was|get|have|has)\b|=|:)\s+(?:approximately |about |exactly |equal to )?(?=\S)",
+    re.IGNORECASE,
+)
 
 
 def tail_of(sentence: str) -> str:

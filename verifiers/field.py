@@ -77,7 +77,9 @@ def residue(node: Node, point: int) -> int:
     if op == "binom":
         return _binomial(exponent_of(args[0]), exponent_of(args[1]))
     if op == "call" and node.value.endswith("()"):  # an unknown function: any that is not linear
-        value = sum((i + 1) * residue(arg, point) for i, arg in enumerate(args)) + _residue_of_name(node.value, point)
+        value = sum((i + 1) * residue(arg, point) for i, arg in enumerate(args)) + _residue_of_name(
+            node.value, point
+        )
         return pow(value, 7, PRIME)
     raise Irrational(op)
 

@@ -15,7 +15,9 @@ from .field import names_in
 from .letters import equal_but_for_letters
 from .verdict import Judge, Reason, Verdict, said
 
-_OPERATORS = re.compile(r"\\(?:i{0,3}nt|oint|sum|prod|lim|det)(?![A-Za-z])|\\begin ?\{vmatrix\}|\\frac ?\{ ?d[^{}]*\} ?\{ ?d ?[a-z]")
+_OPERATORS = re.compile(
+    r"\\(?:i{0,3}nt|oint|sum|prod|lim|det)(?![A-Za-z])|\\begin ?\{vmatrix\}|\\frac ?\{ ?d[^{}]*\} ?\{ ?d ?[a-z]"
+)
 _FOREIGN = re.compile(r"\\(?:i{0,3}nt|oint|sum|prod|lim|begin|det)(?![A-Za-z])")
 
 
@@ -80,14 +82,18 @@ def _unread(reference: str, answer: str, target: Node | None, given: Node | None
     return Verdict(False, Reason.UNPARSABLE_ANSWER) if given is None else said(False)
 
 
-_BOUND = re.compile(r"\\(i{0,3}nt|oint|sum|prod|lim) ?((?:[_^] ?(?:\{(?:[^{}]|\{[^{}]*\})*\}|\\?[A-Za-z]+|.) ?)*)")
+_BOUND = re.compile(
+    r"\\(i{0,3}nt|oint|sum|prod|lim) ?((?:[_^] ?(?:\{(?:[^{}]|\{[^{}]*\})*\}|\\?[A-Za-z]+|.) ?)*)"
+)
 
 
 def _bounds(text: str) -> list[tuple[str, str]]:
     return sorted((name, re.sub(r"[ {}]", "", bounds)) for name, bounds in _BOUND.findall(text))
 
 
-_RUNNING = re.compile(r"\\(?:sum|prod) ?_ ?\{? ?([a-z]) ?=|d ?([a-z])(?![A-Za-z])|\\lim ?_ ?\{? ?([a-z]) ?\\to")
+_RUNNING = re.compile(
+    r"\\(?:sum|prod) ?_ ?\{? ?([a-z]) ?=|d ?([a-z])(?![A-Za-z])|\\lim ?_ ?\{? ?([a-z]) ?\\to"
+)
 
 
 def _with_its_letter(reference: str, answer: str) -> str:
@@ -114,7 +120,9 @@ def _approximates(reference: str, answer: str, target: Node, given: Node) -> boo
 
 def literal(node: Node) -> bool:
     """Whether a formula is a number as written: nothing in it is left to work out."""
-    return node.op == "num" or (node.op in ("neg", "div") and all(arg.op in ("num", "neg") and literal(arg) for arg in node.args))
+    return node.op == "num" or (
+        node.op in ("neg", "div") and all(arg.op in ("num", "neg") and literal(arg) for arg in node.args)
+    )
 
 
 def unevaluated(node: Node) -> bool:
@@ -123,7 +131,13 @@ def unevaluated(node: Node) -> bool:
     Powers, factorials and binomials are forms that an answer may have; `2 + 1/3` is a mixed number.
     """
     if node.op in ("add", "mul") and len(plain := [arg for arg in node.args if _is_plain_number(arg)]) > 1:
-        mixed = node.op == "add" and len(plain) == 2 and plain[0].op == "num" and plain[1].op == "div" and literal(plain[1])
+        mixed = (
+            node.op == "add"
+            and len(plain) == 2
+            and plain[0].op == "num"
+            and plain[1].op == "div"
+            and literal(plain[1])
+        )
         return not mixed
     if node.op == "div" and any(arg.op == "div" for arg in node.args):
         return True
@@ -149,6 +163,11 @@ def _has_a_form(node: Node) -> bool:
         return True
     if node.op == "fact" and values[0] is not None and values[0] > 2:
         return True
-    if node.op == "binom" and values[0] is not None and values[1] is not None and 1 < values[1] < values[0] - 1:
+    if (
+        node.op == "binom"
+        and values[0] is not None
+        and values[1] is not None
+        and 1 < values[1] < values[0] - 1
+    ):
         return True
     return any(map(_has_a_form, node.args))

@@ -21,13 +21,26 @@ _HEAD = re.compile(
     rf"|[A-Z]{{2}} ?\^ ?\{{?2\}}?|\\(?:sigma|chi) ?\^ ?\{{?2\}}?|R\^ ?\{{?2\}}?"  # AB^2
     rf"|\|(?!x\|)[A-Za-z]{{1,3}}\||\|\\vec ?\{{[^{{}}]*\}}\||\\\|[^|\\]{{1,12}}\\\||\[ ?(?:{_SIGNS_OF_SHAPES})?[A-Z]{{3,6}} ?\]"  # |S|, [ABC]
 )
-_CALL = re.compile(r"(?P<name>(?:\\(?!frac|sqrt)[A-Za-z]+|[A-Za-z]+)(?:_(?:\{[^{}]*\}|\w))?'*(?:\^\{?(?:-1|\(\w\))\}?)?) ?(?:\((?P<args>.*)\)|\[(?P<more>.*)\])")
+_CALL = re.compile(
+    r"(?P<name>(?:\\(?!frac|sqrt)[A-Za-z]+|[A-Za-z]+)(?:_(?:\{[^{}]*\}|\w))?'*(?:\^\{?(?:-1|\(\w\))\}?)?) ?(?:\((?P<args>.*)\)|\[(?P<more>.*)\])"
+)
 _SIMPLE = re.compile(r"[\w\\ ,|{}=<>']*")
-_OF_SEVERAL = frozenset([r"\max", r"\min", r"\gcd", r"\lcm", r"\Re", r"\Im", "max", "min", "gcd", "lcm", "Re", "Im"])
-_NO_HEAD = frozenset(name for function in [*FUNCTIONS, *CONSTANTS, "sqrt", "det"] for name in (function, f"\\{function}")) - _OF_SEVERAL
+_OF_SEVERAL = frozenset(
+    [r"\max", r"\min", r"\gcd", r"\lcm", r"\Re", r"\Im", "max", "min", "gcd", "lcm", "Re", "Im"]
+)
+_NO_HEAD = (
+    frozenset(
+        name for function in [*FUNCTIONS, *CONSTANTS, "sqrt", "det"] for name in (function, f"\\{function}")
+    )
+    - _OF_SEVERAL
+)
 _QUOTIENT = re.compile(r"\\frac ?\{([^{}]*)\} ?\{([^{}]*)\}")
-_EXTREME = re.compile(r"(?:\\?(?:max|min|sup|inf)|\\(?:dim|deg|ker|arg|det)|rank|tr)(?:_(?:\{[^{}]*\}|\w))? ?(?=[A-Za-z\\|])")
-_PHRASE = re.compile(r"(?:[A-Za-z]+|\\(?:triangle|angle|text) ?)(?:[ '-]+(?:[A-Za-z]+|\\(?:triangle|angle) ?))*")
+_EXTREME = re.compile(
+    r"(?:\\?(?:max|min|sup|inf)|\\(?:dim|deg|ker|arg|det)|rank|tr)(?:_(?:\{[^{}]*\}|\w))? ?(?=[A-Za-z\\|])"
+)
+_PHRASE = re.compile(
+    r"(?:[A-Za-z]+|\\(?:triangle|angle|text) ?)(?:[ '-]+(?:[A-Za-z]+|\\(?:triangle|angle) ?))*"
+)
 
 
 def is_head(text: str) -> bool:
@@ -38,7 +51,9 @@ def is_head(text: str) -> bool:
         text = text[extreme.end() :]
     if _HEAD.fullmatch(text) or NAMES.fullmatch(text) or _DERIVATIVE.fullmatch(text) or _is_call(text):
         return text.lstrip("\\") not in CONSTANTS
-    return _PHRASE.fullmatch(text) is not None and re.search("[A-Za-z]{3}", text) is not None and is_plain(text)
+    return (
+        _PHRASE.fullmatch(text) is not None and re.search("[A-Za-z]{3}", text) is not None and is_plain(text)
+    )
 
 
 def _is_call(text: str) -> bool:
@@ -85,7 +100,9 @@ def same_head(one: str, two: str) -> bool:
         return True
     if _PHRASE.fullmatch(one) and _worded(one) or _PHRASE.fullmatch(two) and _worded(two):
         return True
-    return {"y"} == {first, second} - {head for head in (first, second) if re.fullmatch(r"[a-zA-Z]\([a-z]\)", head)}
+    return {"y"} == {first, second} - {
+        head for head in (first, second) if re.fullmatch(r"[a-zA-Z]\([a-z]\)", head)
+    }
 
 
 def _worded(head: str) -> bool:

@@ -56,5 +56,6 @@ def _verdict(reference: str, answer: str, outcome: Any) -> Verdict:
 def brackets(text: str) -> list[str]:
     """Return the kinds of brackets that hold commas: what tells a tuple, a set and an interval apart."""
     return sorted(
-        text[match.start()] + text[match.end() - 1] for match in re.finditer(r"[\[({][^\[\](){}]*,[^\[\](){}]*[\])}]", text)
+        text[match.start()] + text[match.end() - 1]
+        for match in re.finditer(r"[\[({][^\[\](){}]*,[^\[\](){}]*[\])}]", text)
     )

@@ -51,7 +51,10 @@ def _read(text: str) -> Any:
 
 def _differ_relatively(gold: Any, given: Any) -> bool:
     """Whether two numbers are equal by rounding only: small ones all are."""
-    if not (isinstance(gold, sympy.Expr) and isinstance(given, sympy.Expr)) or gold.free_symbols | given.free_symbols:
+    if (
+        not (isinstance(gold, sympy.Expr) and isinstance(given, sympy.Expr))
+        or gold.free_symbols | given.free_symbols
+    ):
         return False
     try:
         a, b = sympy.N(gold, 30), sympy.N(given, 30)

@@ -26,7 +26,15 @@ PARTS = {
 
 _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
 NUMBERS = frozenset(
-    [*UNITS, *TENS, *LARGE, *PARTS, *(part + "s" for part in PARTS), *(word for word in _ORDINALS if word != "second"), "hundred"]
+    [
+        *UNITS,
+        *TENS,
+        *LARGE,
+        *PARTS,
+        *(part + "s" for part in PARTS),
+        *(word for word in _ORDINALS if word != "second"),
+        "hundred",
+    ]
     + "halve halves hundreds thousands millions billions trillions quadrillion quintillion googol dozen dozens score gross pair pairs"
     " couple mil mill mln bn lakh lakhs crore crores percent percents percentage pct ppm ppb mille tens odd infinite infinity".split()
 )
@@ -39,7 +47,9 @@ DENIALS = frozenset(
     "not no nor neither never nothing cannot wrong incorrect incorrectly false untrue fake nope invalid mistaken mistake rejected"
     " discarded excluded extraneous but without rather instead unless fails failed nicht falsch nein".split()
 )
-RETRACTIONS = frozenset("wait actually scratch correction kidding oops sorry hmm strike struck crossed".split())
+RETRACTIONS = frozenset(
+    "wait actually scratch correction kidding oops sorry hmm strike struck crossed".split()
+)
 OPERATORS = frozenset(
     "plus minus times over divided multiplied twice thrice double doubled triple tripled squared cubed square root inverse"
     " reciprocal negative negated opposite factorial choose mod modulo remainder power raised complement absolute log point"

@@ -30,8 +30,13 @@ _LEAD_IN = re.compile(
 _SENTENCE = re.compile(
     r"(?P<subject>[A-Za-z][A-Za-z' -]{0,60}) (?:is|are|equals|is equal to|was)(?: approximately| about| exactly)?:? (?=[-+\d\\$({\[])"
 )
-_TAIL = re.compile(r",? (?:is (?:the |our |my )?(?:final |correct |right )?(?:answer|correct|right)|only|in total|altogether)$", re.IGNORECASE)
-_APPROXIMATION = re.compile(r" ?\((?:\\approx|approximately|approx\.?|about|or about|or approximately|roughly) ?([-\d\\$][^()]{0,30})\)$")
+_TAIL = re.compile(
+    r",? (?:is (?:the |our |my )?(?:final |correct |right )?(?:answer|correct|right)|only|in total|altogether)$",
+    re.IGNORECASE,
+)
+_APPROXIMATION = re.compile(
+    r" ?\((?:\\approx|approximately|approx\.?|about|or about|or approximately|roughly) ?([-\d\\$][^()]{0,30})\)$"
+)
 
 
 @lru_cache(maxsize=4096)

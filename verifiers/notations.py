@@ -51,7 +51,11 @@ def read_base(text: str) -> tuple[int, str] | None:
             return None  # a_{12} is an element of a sequence
     else:
         return None
-    if not 2 <= base <= 36 or len(digits) > MAX_DIGITS or any(int(digit, 36) >= base for digit in digits.replace(".", "")):
+    if (
+        not 2 <= base <= 36
+        or len(digits) > MAX_DIGITS
+        or any(int(digit, 36) >= base for digit in digits.replace(".", ""))
+    ):
         return None
     return base, match["sign"] + (digits.lstrip("0") or "0").lower()
 
@@ -69,13 +73,17 @@ def _one_base(based: tuple[int, str], plain: str, judge: Judge, flipped: bool) -
     return judge(plain, based[1]) if flipped else judge(based[1], plain)
 
 
-_CONGRUENCE = re.compile(r"(?:(?P<left>[^=<>]*?) ?(?:\\equiv|=) ?)?(?P<right>[^=<>]+?) ?\\pmod ?\{(?P<modulus>\w+)\}")
+_CONGRUENCE = re.compile(
+    r"(?:(?P<left>[^=<>]*?) ?(?:\\equiv|=) ?)?(?P<right>[^=<>]+?) ?\\pmod ?\{(?P<modulus>\w+)\}"
+)
 
 
 def _congruence(text: str) -> tuple[str, str, str] | None:
     r"""Return (left, right, modulus) of `p \equiv 1 \pmod 4`."""
     match = _CONGRUENCE.fullmatch(text) if "pmod" in text else None
-    return None if match is None else ((match["left"] or "").strip(), match["right"].strip(), match["modulus"])
+    return (
+        None if match is None else ((match["left"] or "").strip(), match["right"].strip(), match["modulus"])
+    )
 
 
 def _same_congruence(one: tuple[str, str, str], two: tuple[str, str, str], judge: Judge) -> bool:
@@ -131,7 +139,9 @@ def read_time(text: str) -> Clock | None:
 
 def same_time(one: Clock, two: Clock) -> bool:
     """Compare two times; where one says neither a.m. nor p.m., `2:30` may be either."""
-    return one.seconds == two.seconds or (one.either != two.either and one.seconds % 43200 == two.seconds % 43200)
+    return one.seconds == two.seconds or (
+        one.either != two.either and one.seconds % 43200 == two.seconds % 43200
+    )
 
 
 def _times(reference: str, answer: str) -> Verdict | None:
@@ -192,5 +202,6 @@ def _same_ratio(one: Sequence[str], two: Sequence[str], judge: Judge) -> bool:
         return False
     at = zeros[0].index(False)
     return all(
-        judge(f"({a})*({two[at]})", f"({b})*({one[at]})").correct is True for a, b in zip(one, two, strict=True)
+        judge(f"({a})*({two[at]})", f"({b})*({one[at]})").correct is True
+        for a, b in zip(one, two, strict=True)
     )

@@ -40,7 +40,10 @@ def without_restatement(text: str) -> str:
     match = _RESTATED.fullmatch(text) if text.endswith(")") else None
     if match is None:
         return text
-    values = [spelt[0] if (spelt := spelt_number(part)) is not None and not spelt[1] else part for part in match.groups()]
+    values = [
+        spelt[0] if (spelt := spelt_number(part)) is not None and not spelt[1] else part
+        for part in match.groups()
+    ]
     return values[0] if values[0] == values[1] and (values[0], values[1]) != match.groups() else text
 
 
@@ -86,7 +89,9 @@ def _value(words: list[str]) -> Fraction | None:
     if last in PARTS and words[-1] not in UNITS:
         value = None if words == ["halves"] else _fraction(words[:-1], PARTS[last])
         plural = words[-1] != last
-        return None if value is not None and value > 1 and not plural and "and" not in words else value  # 23rd is not 20/3
+        return (
+            None if value is not None and value > 1 and not plural and "and" not in words else value
+        )  # 23rd is not 20/3
     whole = _whole(words)
     return None if whole is None else Fraction(whole)
 

@@ -17,6 +17,7 @@ from .expression import Node, TooLarge
 DIGITS = (50, 150)
 """Two values are equal if both precisions say so; the first settles most that differ."""
 
+
 @dataclass(slots=True)
 class Value:
     """A value with what is needed to compare it."""
@@ -72,7 +73,9 @@ def high_precision(node: Node, point: dict[str, complex], digits: int = DIGITS[0
     """
     context = _precise(digits)
     notes = Notes(careful=digits == DIGITS[0])
-    value = context.mpc(evaluate(node, {name: context.mpmathify(x) for name, x in point.items()}, context, notes))
+    value = context.mpc(
+        evaluate(node, {name: context.mpmathify(x) for name, x in point.items()}, context, notes)
+    )
     return Value(value, notes.largest, notes.strayed)
 
 

@@ -21,10 +21,21 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
         return None
     if target is None:
         assert given is not None
-        return None if _is_product(answer, given, reference) else _one_sided(given, reference, judge, flipped=True)
+        return (
+            None
+            if _is_product(answer, given, reference)
+            else _one_sided(given, reference, judge, flipped=True)
+        )
     if given is None:
-        return None if _is_product(reference, target, answer) else _one_sided(target, answer, judge, flipped=False)
-    if _ANGLE in (target.unit.dimensions, given.unit.dimensions) and _RADIAN in (target.unit.dimensions, given.unit.dimensions):
+        return (
+            None
+            if _is_product(reference, target, answer)
+            else _one_sided(target, answer, judge, flipped=False)
+        )
+    if _ANGLE in (target.unit.dimensions, given.unit.dimensions) and _RADIAN in (
+        target.unit.dimensions,
+        given.unit.dimensions,
+    ):
         return judge(_in_radians(target), _in_radians(given))
     if not target.unit.agrees_with(given.unit):
         return Verdict(False, Reason.UNITS_DIFFER)
@@ -50,7 +61,11 @@ def _is_product(text: str, quantity: Quantity, other: str) -> bool:
 
 def _same_scale(one: Unit, two: Unit) -> bool:
     temperatures = one.name != two.name and one.dimensions == (("temperature", 1),)
-    return (one.factor == two.factor and not temperatures) or bool(one.generic or two.generic) or {one.name, two.name} == {"pound", "£"}
+    return (
+        (one.factor == two.factor and not temperatures)
+        or bool(one.generic or two.generic)
+        or {one.name, two.name} == {"pound", "£"}
+    )
 
 
 def _one_sided(quantity: Quantity, other: str, judge: Judge, *, flipped: bool) -> Verdict | None:

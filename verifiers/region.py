@@ -38,8 +38,12 @@ class Region:
 
 _LETTER = re.compile(r"(?:[A-Za-z]|\\(?!in|le|ge|pi|ne)[a-z]+)(?:_\{?[A-Za-z0-9,+-]+\}?)?'*")
 _INFINITE = re.compile(r"([-+]?) ?(?:\\infty|infty|infinity|inf|oo)", re.IGNORECASE)
-_REALS = re.compile(r"\\mathbb ?\{?R\}?|\\R|(?:the )?(?:set of )?all (?:the )?real(?:s| numbers)|\( ?-\\infty ?, ?\+?\\infty ?\)")
-_HALF_REALS = re.compile(r"\\mathbb ?\{?R\}? ?(?:\^|_) ?\{? ?(?P<sign>[+-]|> ?0|< ?0) ?\}?|(?:all )?(?P<word>positive|negative) real(?:s| numbers)")
+_REALS = re.compile(
+    r"\\mathbb ?\{?R\}?|\\R|(?:the )?(?:set of )?all (?:the )?real(?:s| numbers)|\( ?-\\infty ?, ?\+?\\infty ?\)"
+)
+_HALF_REALS = re.compile(
+    r"\\mathbb ?\{?R\}? ?(?:\^|_) ?\{? ?(?P<sign>[+-]|> ?0|< ?0) ?\}?|(?:all )?(?P<word>positive|negative) real(?:s| numbers)"
+)
 _LESS = re.compile(
     r"(?P<whole>.+?),? ?(?:\\setminus|\\backslash|-|\\|except(?: for)?|other than|excluding) ?(?:\\\{(?P<set>.*)\\\}|\{(?P<plain>.*)\}|(?P<bare>[-\d\\].*))"
 )
@@ -49,7 +53,11 @@ _ORDER = ("<", ">", r"\le", r"\ge")
 
 def is_region(text: str) -> bool:
     """Whether a text describes a set of real numbers by more than a pair of brackets."""
-    if _REALS.fullmatch(text) or _HALF_REALS.fullmatch(text) or (_LESS.fullmatch(text) and _without_points(text) is not None):
+    if (
+        _REALS.fullmatch(text)
+        or _HALF_REALS.fullmatch(text)
+        or (_LESS.fullmatch(text) and _without_points(text) is not None)
+    ):
         return True
     shape = read_shape(text)
     if shape is None:
@@ -57,8 +65,13 @@ def is_region(text: str) -> bool:
     if shape.kind == "relation":
         return any(mark in (*_ORDER, r"\ne", r"\in") for mark in shape.marks)
     if shape.kind == "list":
-        return any((inner := read_shape(item)) is not None and inner.kind == "relation" and is_region(item) for item in shape.items)
-    return shape.kind == "union" or (shape.kind == "set" and len(shape.items) == 1 and ("|" in text or ":" in text))
+        return any(
+            (inner := read_shape(item)) is not None and inner.kind == "relation" and is_region(item)
+            for item in shape.items
+        )
+    return shape.kind == "union" or (
+        shape.kind == "set" and len(shape.items) == 1 and ("|" in text or ":" in text)
+    )
 
 
 def read_region(text: str, *, loose: bool = True) -> Region | None:
@@ -87,7 +100,9 @@ def read_region(text: str, *, loose: bool = True) -> Region | None:
         return _from_list(shape)
     if shape.kind == "union":
         found = [read_region(item) for item in shape.items]
-        return merged([piece for region in found if region for piece in region.pieces]) if all(found) else None
+        return (
+            merged([piece for region in found if region for piece in region.pieces]) if all(found) else None
+        )
     if shape.kind == "set":
         return _from_set(shape)
     if shape.kind == "bracket" and loose and len(shape.items) == 2 and "<" not in shape.marks:
@@ -193,7 +208,11 @@ def _one_sign(left: str, mark: str, right: str) -> Region | None:
     if mark in ("<", r"\le"):
         return _interval(low, high, mark == "<", mark == "<", absolute["letter"])
     sides = _interval(r"-\infty", low, True, mark == ">"), _interval(high, r"\infty", mark == ">", True)
-    return merged([piece for side in sides if side for piece in side.pieces], absolute["letter"]) if all(sides) else None
+    return (
+        merged([piece for side in sides if side for piece in side.pieces], absolute["letter"])
+        if all(sides)
+        else None
+    )
 
 
 def _half_line(variable: str, mark: str, value: Fraction, text: str) -> Region:
@@ -251,7 +270,9 @@ def merged(pieces: list[Piece], variable: str = "") -> Region:
         if last is None or not _touch(last, piece):
             whole.append(piece)
         elif _high(piece) > _high(last):
-            whole[-1] = Piece(last.low, piece.high, last.low_open, piece.high_open, (last.texts[0], piece.texts[1]))
+            whole[-1] = Piece(
+                last.low, piece.high, last.low_open, piece.high_open, (last.texts[0], piece.texts[1])
+            )
     return Region(tuple(whole), variable)
 
 
@@ -285,6 +306,9 @@ def same_region(one: Region, two: Region, same: Same) -> bool:
         return False
     return all(
         (a.low_open, a.high_open) == (b.low_open, b.high_open)
-        and all(s == t or (bool(s) == bool(t) and same(s, t) is True) for s, t in zip(a.texts, b.texts, strict=True))
+        and all(
+            s == t or (bool(s) == bool(t) and same(s, t) is True)
+            for s, t in zip(a.texts, b.texts, strict=True)
+        )
         for a, b in zip(one.pieces, two.pieces, strict=True)
     )

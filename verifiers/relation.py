@@ -73,7 +73,11 @@ def _assignment(shape: Shape, same: Same, wanted: bool) -> Assignments | None:
         return None
     parts, marks = list(shape.items), list(shape.marks)
     head = ""
-    if constant_of(parts[0]) is None and is_head(parts[0]) or (wanted and is_wanted(parts[0]) and constant_of(parts[-1]) is not None):
+    if (
+        constant_of(parts[0]) is None
+        and is_head(parts[0])
+        or (wanted and is_wanted(parts[0]) and constant_of(parts[-1]) is not None)
+    ):
         head, parts, marks = parts[0], parts[1:], marks[1:]
     elif len(parts) == 2 and is_head(parts[1]):
         return [(parts[1], parts[0])]
@@ -155,7 +159,9 @@ def same_relation(one: Shape, two: Shape) -> bool | None:
     if len(one.items) != 2 or len(two.items) != 2 or not {one.marks[0], two.marks[0]} <= set(_SIGNS):
         return _same_chain(one, two)
     try:
-        first, second = (Node("add", (parse(s.items[0]), Node("neg", (parse(s.items[1]),)))) for s in (one, two))
+        first, second = (
+            Node("add", (parse(s.items[0]), Node("neg", (parse(s.items[1]),)))) for s in (one, two)
+        )
     except Unreadable:
         return _same_chain(one, two) or None
     if not names_in(first) or not names_in(second):
@@ -170,11 +176,15 @@ def same_relation(one: Shape, two: Shape) -> bool | None:
 def _same_chain(one: Shape, two: Shape) -> bool:
     if len(one.items) != len(two.items):
         return False
-    ways = [(two.items, two.marks), (two.items[::-1], tuple(_FLIPPED.get(mark, mark) for mark in two.marks[::-1]))]
+    ways = [
+        (two.items, two.marks),
+        (two.items[::-1], tuple(_FLIPPED.get(mark, mark) for mark in two.marks[::-1])),
+    ]
     if not all(mark in _FLIPPED or mark in _EITHER_WAY for mark in two.marks):
         ways.pop()
     return any(
-        one.marks == marks and all(_same_formula(a, b) for a, b in zip(one.items, items, strict=True)) for items, marks in ways
+        one.marks == marks and all(_same_formula(a, b) for a, b in zip(one.items, items, strict=True))
+        for items, marks in ways
     )
 
 

@@ -122,18 +122,30 @@ def read_shape(text: str) -> Shape | None:
     return _plus_minus(text) if _SIGNED.search(text) or _OTHER.search(text) else None
 
 
-_TRANSPOSED = re.compile(r"(.*[)\]}>]|.*\\rangle) ?\^ ?\{? ?(?:T|t|\\top|\\intercal|\\mathsf ?\{? ?T ?\}?) ?\}?", re.DOTALL)
+_TRANSPOSED = re.compile(
+    r"(.*[)\]}>]|.*\\rangle) ?\^ ?\{? ?(?:T|t|\\top|\\intercal|\\mathsf ?\{? ?T ?\}?) ?\}?", re.DOTALL
+)
 
 
 def _transposed(text: str) -> Shape | None:
     """Turn a matrix over; a row that stands up is the same vector."""
     shape = read_shape(text)
-    if shape is None or shape.kind not in ("matrix", "bracket") or (shape.kind == "bracket" and len(shape.items) < 2):
+    if (
+        shape is None
+        or shape.kind not in ("matrix", "bracket")
+        or (shape.kind == "bracket" and len(shape.items) < 2)
+    ):
         return None
     if shape.kind == "bracket":
-        return None if any(read_shape(item) is not None for item in shape.items) else Shape("bracket", shape.items, ("(", ")"))
+        return (
+            None
+            if any(read_shape(item) is not None for item in shape.items)
+            else Shape("bracket", shape.items, ("(", ")"))
+        )
     columns = len(shape.items) // int(shape.marks[0])
-    return Shape("matrix", tuple(item for i in range(columns) for item in shape.items[i::columns]), (str(columns),))
+    return Shape(
+        "matrix", tuple(item for i in range(columns) for item in shape.items[i::columns]), (str(columns),)
+    )
 
 
 def read_list(text: str, *, every_comma: bool = False) -> Shape | None:
@@ -216,7 +228,9 @@ def _plus_minus(text: str) -> Shape | None:
             return None
         inner = [_SIGNED.sub(sign, text, count=1) for sign in "+-"]
         shapes = [_plus_minus(part) for part in inner]
-        return Shape("plus_minus", tuple(item for shape in shapes if shape is not None for item in shape.items))
+        return Shape(
+            "plus_minus", tuple(item for shape in shapes if shape is not None for item in shape.items)
+        )
     plus = _OTHER.sub("-", _SIGNED.sub("+", text))
     minus = _OTHER.sub("+", _SIGNED.sub("-", text))
     return Shape("plus_minus", (plus.strip(), minus.strip()))

@@ -64,11 +64,16 @@ SYNONYMS = [
     _pattern(r"(?<=\d),? ?\\! ?,? ?(?=\d{3}(?!\d))", ","),
     _pattern(r"(?<=\d)\\[,:; ](?=\d{3}(?!\d))", ","),
     _pattern(r"\{:\}|\\text ?\{ ?: ?\}|\\colon(?![a-z])", ":"),
-    _pattern(r"(?<!\\)\\(?:[,;:! ]|(?:thin|med|thick)space|(?:q?quad|hfill|enspace)(?![a-z]))|(?<!~)~(?!~)", " "),
+    _pattern(
+        r"(?<!\\)\\(?:[,;:! ]|(?:thin|med|thick)space|(?:q?quad|hfill|enspace)(?![a-z]))|(?<!~)~(?!~)", " "
+    ),
     _pattern(r"\\(?:hspace|vspace|phantom|label|tag)\*?\{[^{}]*\}", " "),
     _pattern(r"\\(?:mathbf|boldsymbol|vec|hat|bm) ?\{? ?\\?([ijk])(?:math)? ?\}?(?![A-Za-z}])", r"\\vec{\1}"),
     _pattern(rf"_ ?{_TEXT} ?\{{ ?([^{{}}]*?) ?\}}", r"_{\1}"),
-    _pattern(r"\(? ?\\(?:pmod|bmod|mod) ?\{? ?(\w+) ?\}? ?\)?|\( ?(?:\\(?:text|mathrm) ?\{ ?)?mod ?\}? ?(\w+) ?\}? ?\)", r" \\pmod{\1\2}"),
+    _pattern(
+        r"\(? ?\\(?:pmod|bmod|mod) ?\{? ?(\w+) ?\}? ?\)?|\( ?(?:\\(?:text|mathrm) ?\{ ?)?mod ?\}? ?(\w+) ?\}? ?\)",
+        r" \\pmod{\1\2}",
+    ),
     _pattern(r"\^ ?\{ ?\\circ ?\}|\^ ?\\circ|\^ ?\{ ?o ?\}|\\degree(?![a-z])|\\deg(?![a-z])", r"^\\circ "),
     _pattern(r"(?<=\d) ?(?:percent(?:age)?|per cent|pct\.?)(?![A-Za-z])", "%"),
     # One upright letter behind a number is a unit: `5\text{ m}` is no product.

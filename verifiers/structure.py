@@ -13,7 +13,14 @@ from typing import TypeVar
 from .conditions import renamed, without_clause, without_idle_clause, without_parameter
 from .heads import same_head
 from .region import Same, constant_of, is_region, read_region, same_region
-from .relation import Assignments, Contradiction, in_customary_order, read_assignments, same_letters, same_relation
+from .relation import (
+    Assignments,
+    Contradiction,
+    in_customary_order,
+    read_assignments,
+    same_letters,
+    same_relation,
+)
 from .shape import MAX_ITEMS, Shape, read_list, read_shape
 from .verdict import Judge, Reason, Verdict, said
 
@@ -74,7 +81,9 @@ def _conditions(reference: str, answer: str, same: Same) -> Outcome:
         return same(*plain)
     (formula, letter), (given, other) = without_parameter(reference), without_parameter(answer)
     if letter and other:
-        return letter.domain == other.domain and same(formula, renamed(given, other.letter, letter.letter) or given)
+        return letter.domain == other.domain and same(
+            formula, renamed(given, other.letter, letter.letter) or given
+        )
     if parameter := letter or other:
         sets = parameter.domain != "R" and (is_region(formula) or is_region(given))
         return False if sets or not parameter.is_customary else same(formula, given)
@@ -88,7 +97,13 @@ def _conditions(reference: str, answer: str, same: Same) -> Outcome:
 
 def _with_every_comma(text: str, own: Shape | None, other: Shape | None) -> Shape | None:
     """Read `100,200,300` as the list that the other side is, with spaces."""
-    if own is None and other is not None and other.kind in ("list", "set") and text.count(",") > 1 and ",".join(other.items) == text:
+    if (
+        own is None
+        and other is not None
+        and other.kind in ("list", "set")
+        and text.count(",") > 1
+        and ",".join(other.items) == text
+    ):
         return read_list(text, every_comma=True)
     return own
 
@@ -96,7 +111,9 @@ def _with_every_comma(text: str, own: Shape | None, other: Shape | None) -> Shap
 def _has_relation(shape: Shape | None) -> bool:
     if shape is None or shape.kind not in ("relation", "list"):
         return False
-    return shape.kind == "relation" or any((inner := read_shape(item)) is not None and inner.kind == "relation" for item in shape.items)
+    return shape.kind == "relation" or any(
+        (inner := read_shape(item)) is not None and inner.kind == "relation" for item in shape.items
+    )
 
 
 def _relations(reference: str, answer: str, one: Shape | None, two: Shape | None, same: Same) -> Outcome:
@@ -116,12 +133,20 @@ def _relations(reference: str, answer: str, one: Shape | None, two: Shape | None
         return _values(right, reference, one, same, flipped=True)
     if one is not None and two is not None and one.kind == two.kind == "relation":
         return same_relation(one, two)
-    if one is not None and two is not None and one.kind == two.kind == "list" and _has_relation(one) and _has_relation(two):
+    if (
+        one is not None
+        and two is not None
+        and one.kind == two.kind == "list"
+        and _has_relation(one)
+        and _has_relation(two)
+    ):
         return one.marks == two.marks and _matched(one.items, two.items, same)
     return False
 
 
-def _both_assigned(left: Assignments, right: Assignments, one: Shape | None, two: Shape | None, same: Same) -> Outcome:
+def _both_assigned(
+    left: Assignments, right: Assignments, one: Shape | None, two: Shape | None, same: Same
+) -> Outcome:
     if len(left) != len(right):
         return False
     if len(left) == 1:
@@ -148,11 +173,17 @@ def _values(assigned: Assignments, bare: str, shape: Shape | None, same: Same, *
         lettered = len(heads[0]) == 1 and len(value) == 1 and value.isalpha()  # a = b is not the choice B
         return value == bare if lettered else alike(value, bare)
     shape = shape or read_list(bare, every_comma=True)
-    if shape is None or shape.kind not in ("list", "set", "bracket", "plus_minus") or len(shape.items) != len(assigned):
+    if (
+        shape is None
+        or shape.kind not in ("list", "set", "bracket", "plus_minus")
+        or len(shape.items) != len(assigned)
+    ):
         return False
     values = [value for _, value in assigned]
     if len(set(heads)) == 1:
-        return shape.kind != "bracket" and _matched(values, shape.items, lambda a, b: _is_set(a) == _is_set(b) and alike(a, b))
+        return shape.kind != "bracket" and _matched(
+            values, shape.items, lambda a, b: _is_set(a) == _is_set(b) and alike(a, b)
+        )
     round_ones = shape.kind == "list" or (shape.kind == "bracket" and shape.marks == ("(", ")"))
     if not round_ones or "or" in shape.marks or len(set(heads)) != len(heads):
         return False
@@ -164,7 +195,12 @@ def _against_single(reference: str, answer: str, one: Shape | None, two: Shape |
     """Judge a structure against a plain thing: a set of one element is that element."""
     shape = one if one is not None else two
     assert shape is not None
-    if shape.kind == "set" and len(shape.items) == 1 and "emptyset" not in shape.items[0] and not _is_set(shape.items[0]):
+    if (
+        shape.kind == "set"
+        and len(shape.items) == 1
+        and "emptyset" not in shape.items[0]
+        and not _is_set(shape.items[0])
+    ):
         return same(shape.items[0], answer) if one is not None else same(reference, shape.items[0])
     if shape.kind == "bracket" and shape.marks == ("[", "]") and len(shape.items) == 1:
         return same(shape.items[0], answer) if one is not None else same(reference, shape.items[0])
@@ -205,7 +241,11 @@ def _shapes(one: Shape, two: Shape, same: Same) -> Outcome:
         if other.kind == "set" and len(other.items) == 1:
             pair = (one, two) if one.kind == "bracket" else (two, one)
             inner = read_shape(pair[1].items[0])
-            return inner is not None and inner.kind == "bracket" and _shapes(*((bracket, inner) if one is bracket else (inner, bracket)), same)
+            return (
+                inner is not None
+                and inner.kind == "bracket"
+                and _shapes(*((bracket, inner) if one is bracket else (inner, bracket)), same)
+            )
         whole = bracket.marks in (("(", ")"), ("[", "]")) and other.kind == "list" and "or" not in other.marks
         return whole and not _may_be_interval(bracket) and _in_order(one, two, same)
     if "union" in kinds:
@@ -264,7 +304,9 @@ def _spread(shape: Shape) -> list[str]:
 
 
 def _in_order(one: Shape, two: Shape, same: Same) -> bool:
-    return all(a is not None and b is not None and same(a, b) is True for a, b in zip_longest(one.items, two.items))
+    return all(
+        a is not None and b is not None and same(a, b) is True for a, b in zip_longest(one.items, two.items)
+    )
 
 
 def _may_be_interval(shape: Shape) -> bool:

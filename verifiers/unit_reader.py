@@ -56,7 +56,10 @@ _FILLER = frozenset(
     "of the an in each every total more left away long old tall wide high deep remaining altogether all them different distinct"
     " possible on at times".split()
 )
-_FORMULAS = frozenset(name.lower() for name in (*FUNCTIONS, *GREEK, *CONSTANTS) if len(name) > 1) - {"min", "max"}
+_FORMULAS = frozenset(name.lower() for name in (*FUNCTIONS, *GREEK, *CONSTANTS) if len(name) > 1) - {
+    "min",
+    "max",
+}
 _PIECE = re.compile(
     r"(?P<join> ?(?:/|\\cdot|\\times|[*]) ?|-(?=[a-z])| |)\(?"
     r"(?P<word>\^\\circ(?: ?[CF](?![a-z]))?|(?:[A-Za-z]|\\mu )?\\Omega|\\mu [A-Za-z]+|\\unit\{[A-Za-z]\}|[A-Za-z][A-Za-z'’]*\.?|[$€£¥₹¢])"
@@ -108,7 +111,11 @@ class _Reading:
         word = piece["word"]
         plain = word.lower().rstrip(".")
         plain = _SYNONYMS.get(plain, plain)
-        if piece["join"].strip() == "/" or plain == "per" or (plain in ("a", "an") and not first and not piece["power"]):
+        if (
+            piece["join"].strip() == "/"
+            or plain == "per"
+            or (plain in ("a", "an") and not first and not piece["power"])
+        ):
             self.sign = -1
             if plain in ("per", "a", "an"):
                 return True
@@ -144,7 +151,9 @@ def _is_noun(word: str) -> bool:
     """Whether a word only names what is counted: no `thirteen`, no `abc`, no `cos`."""
     if len(word) < 3 or word in _FORMULAS or word in "abcdefghijklmnopqrstuvwxyz":
         return False
-    return re.search("[aeiouy]", word[:-1] if len(word) == 3 else word) is not None and is_plain({word, _singular(word)})
+    return re.search("[aeiouy]", word[:-1] if len(word) == 3 else word) is not None and is_plain(
+        {word, _singular(word)}
+    )
 
 
 def _known(word: str) -> str:

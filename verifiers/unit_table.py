@@ -56,8 +56,33 @@ _DERIVED: dict[str, tuple[str, dict[str, int]]] = {
     "knot": ("463/900", {"length": 1, "time": -1}), "bps": ("1", {"bit": 1, "time": -1}), "rpm": ("6", {"angle": 1, "time": -1}),
     "M molar": ("1000", {"amount": 1, "length": -3}),
 }  # fmt: skip
-_SHORT = {"T": 12, "G": 9, "M": 6, "k": 3, "h": 2, "d": -1, "c": -2, "m": -3, "u": -6, "n": -9, "p": -12, "f": -15}
-_LONG = {"tera": 12, "giga": 9, "mega": 6, "kilo": 3, "hecto": 2, "deci": -1, "centi": -2, "milli": -3, "micro": -6, "nano": -9, "pico": -12}
+_SHORT = {
+    "T": 12,
+    "G": 9,
+    "M": 6,
+    "k": 3,
+    "h": 2,
+    "d": -1,
+    "c": -2,
+    "m": -3,
+    "u": -6,
+    "n": -9,
+    "p": -12,
+    "f": -15,
+}
+_LONG = {
+    "tera": 12,
+    "giga": 9,
+    "mega": 6,
+    "kilo": 3,
+    "hecto": 2,
+    "deci": -1,
+    "centi": -2,
+    "milli": -3,
+    "micro": -6,
+    "nano": -9,
+    "pico": -12,
+}
 _PREFIXED = (
     "m meter metre g gram gramme s sec second A amp ampere K mol mole L l liter litre N newton J joule W watt Pa pascal Hz hertz"
     r" C coulomb V volt \Omega ohm F farad T tesla cal calorie eV Wh bit B byte bps bar M"
@@ -67,7 +92,11 @@ _PREFIXED = (
 def _table() -> dict[str, tuple[Fraction, Dimensions]]:
     rows = [(names, factor, {kind: 1}) for kind, units in _BASE.items() for names, factor in units.items()]
     rows += [(names, factor, dimensions) for names, (factor, dimensions) in _DERIVED.items()]
-    made = {name: (_f(factor), tuple(sorted(kinds.items()))) for names, factor, kinds in rows for name in names.split()}
+    made = {
+        name: (_f(factor), tuple(sorted(kinds.items())))
+        for names, factor, kinds in rows
+        for name in names.split()
+    }
     for name in _PREFIXED:
         factor, kinds = made[name]
         long = len(name) > 3 and name != r"\Omega"

@@ -23,11 +23,14 @@ class Quantity:
     unit: Unit
 
 
-_SEPARATE = re.compile(r", |;|(?<![A-Za-z])(?:and|or)(?![A-Za-z])|[=<>]|\\(?:le|ge|ne|in|cup|to|begin|end)(?![a-z])")
+_SEPARATE = re.compile(
+    r", |;|(?<![A-Za-z])(?:and|or)(?![A-Za-z])|[=<>]|\\(?:le|ge|ne|in|cup|to|begin|end)(?![a-z])"
+)
 _FUNCTION = re.compile(r"sin|cos|tan|sec|csc|cot|[-+*/]\s*[^-+*/]")
 _FRACTION_UNIT = re.compile(r" ?\\frac ?\{ ?([^{}]{1,30}) ?\} ?\{ ?([^{}]{1,30}) ?\}$")
 _SCALE_WORD = re.compile(
-    rf"(?P<number>.*\d) ?(?P<scale>{'|'.join(word for word in SCALE if len(word) > 1)})s?(?: (?:of )?(?P<rest>[A-Za-z].*))?$", re.IGNORECASE
+    rf"(?P<number>.*\d) ?(?P<scale>{'|'.join(word for word in SCALE if len(word) > 1)})s?(?: (?:of )?(?P<rest>[A-Za-z].*))?$",
+    re.IGNORECASE,
 )
 _VALUE_END = re.compile(r"[\d})%]|\\(?:pi|infty)(?![a-z])")
 _DECIMAL = re.compile(r"[-+]?\d[\d,. ]*(?:(?:[eE]| ?(?:\\times|\\cdot|\*) ?10 ?\^ ?\{? ?)[-+]?\d+ ?\}?)?")
@@ -45,7 +48,11 @@ def split_unit(text: str) -> Quantity | None:
         return found
     if (match := _SCALE_WORD.fullmatch(text)) and match["rest"]:
         inner = split_unit(f"1 {match['rest']}")
-        return None if inner is None or inner.value != "1" else Quantity(f"{match['number']} {match['scale']}", inner.unit)
+        return (
+            None
+            if inner is None or inner.value != "1"
+            else Quantity(f"{match['number']} {match['scale']}", inner.unit)
+        )
     if (match := _FRACTION_UNIT.search(text)) and text[: match.start()][-1:] in (*"0123456789})",):
         text = f"{text[: match.start()]} {match[1].strip()}/{match[2].strip()}"
     for end in _VALUE_END.finditer(text, max(len(text) - MAX_CHARS - 8, 0)):
@@ -63,12 +70,19 @@ def _split_at(value: str, behind: str, pieces: list[re.Match[str]]) -> Quantity 
     words, gap = [piece["word"] for piece in pieces], behind[0] == " "
     plain = read_safely(value) is not None
     if all(len(word) == 1 and word.isalpha() for word in words):
-        joined = len(pieces) == 1 or (len(pieces) == 2 and ("/" in pieces[1]["join"] or "-" in pieces[1]["power"] or tuple(words) in _PAIRS))
+        joined = len(pieces) == 1 or (
+            len(pieces) == 2
+            and ("/" in pieces[1]["join"] or "-" in pieces[1]["power"] or tuple(words) in _PAIRS)
+        )
         apart = gap or "," in value
         if not (apart and joined and set(words) <= _LETTERS and _DECIMAL.fullmatch(value)):
             return None
     made = read_unit(behind.strip())
-    if made is None or (made.nouns and not (plain and gap and (len(words[0]) > 2 or made.dimensions))) or (words == ["in"] and not plain):
+    if (
+        made is None
+        or (made.nouns and not (plain and gap and (len(words[0]) > 2 or made.dimensions)))
+        or (words == ["in"] and not plain)
+    ):
         return None
     if pieces[0]["join"].strip() == "/" and _money(value) is None:
         return None

@@ -40,9 +40,13 @@ def meaning(text: str) -> int | None:
     return _MEANING.get(plain)
 
 
-_TRUTH = re.compile(r"(?P<truth>yes|no|true|false)(?:[,.;:!](?! ?\d)| -|$)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+_TRUTH = re.compile(
+    r"(?P<truth>yes|no|true|false)(?:[,.;:!](?! ?\d)| -|$)(?P<rest>.*)", re.IGNORECASE | re.DOTALL
+)
 _REASON = re.compile(r"\b(?:because|since|as)\b")
-_ASSERTED = re.compile(r"\W*(?:it|they|that|this|there|he|she|we) (?:is|are|does|do|can|was|were|has|have)\b(?!n't| not)")
+_ASSERTED = re.compile(
+    r"\W*(?:it|they|that|this|there|he|she|we) (?:is|are|does|do|can|was|were|has|have)\b(?!n't| not)"
+)
 _SWAYING = DENIALS | HEDGES | RETRACTIONS | ALTERNATIVES | {"except"}
 _AFFIRMED = frozenset({"yes", "true", "correct", "indeed"})
 
@@ -65,7 +69,9 @@ def _same_truth(meant: int, match: "re.Match[str]") -> bool:
 
 def folded(text: str) -> str:
     """Return a text without case, articles, the endings of ordinals, and punctuation that is not a number's."""
-    text = re.sub(r"\b(?:the|a|an) (?=\w)|^(?:it|they|on|in|at) (?=\w)", "", text.casefold().replace("\\", " \\"))
+    text = re.sub(
+        r"\b(?:the|a|an) (?=\w)|^(?:it|they|on|in|at) (?=\w)", "", text.casefold().replace("\\", " \\")
+    )
     text = re.sub(r"(?<=\d)(?:st|nd|rd|th)\b", "", text)
     text = re.sub(r"(?<!\d)[.,;:!?](?!\d)|['\"`*]", "", text)
     return " ".join(re.sub(r"(?<=[a-z])[-_ ]+(?=[a-z])", " ", text).split())
