@@ -158,10 +158,8 @@ class Pool:
         worker.row, worker.limit_s, worker.loaded = row, limit_s, False
         worker.deadline = time.monotonic() + LOAD_S
         worker.channel.settimeout(LOAD_S)
-        try:
+        with suppress(ConnectionError):  # it died idle: reading from it says so
             send(worker.channel, (target, calls[row], memory_mb))
-        except ConnectionError:
-            pass  # it died idle: reading from it says so
 
     def _hear(self, worker: _Worker, results: list[Any], waiting: deque[int]) -> None:
         worker.channel.settimeout(max(worker.deadline - time.monotonic(), 0.001))
@@ -192,11 +190,11 @@ class Pool:
         One whose server has died went with it.
         """
         with self._lock:
-            if worker.pid and self._control is not None and self._server is not None:
-                if worker.server == self._server.pid:
-                    with suppress(OSError):
-                        os.kill(worker.pid, signal.SIGKILL)
-                        send(self._control, ("reap", worker.pid))
+            server = self._server.pid if self._server is not None else None
+            if worker.pid and self._control is not None and worker.server == server:
+                with suppress(OSError):
+                    os.kill(worker.pid, signal.SIGKILL)
+                    send(self._control, ("reap", worker.pid))
         worker.pid, worker.row = 0, -1
 
     def _release(

@@ -16,7 +16,7 @@ def boxed(answer: str, thought: str = "so") -> Completion:
 
 
 @verifier("doubtful")
-def doubtful(problem: Problem, completion: Completion, *, extract: str = "strict") -> bool | None | Verdict:
+def doubtful(problem: Problem, completion: Completion, *, extract: str = "strict") -> bool | Verdict | None:
     """As `answer`, but one that cannot tell where the answer has a letter in it."""
     found = extract_answer(completion.text, extract=extract)
     if found.text is not None and any(c.isalpha() for c in found.text):

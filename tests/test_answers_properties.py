@@ -28,7 +28,7 @@ def fraction_text(value: Fraction, rng: random.Random) -> str:
             f"{value.numerator:,}",
             f"{value.numerator:,}".replace(",", r"\,"),
         ]
-    if 1 < abs(value) and value.denominator > 1:
+    if abs(value) > 1 and value.denominator > 1:
         whole, rest = divmod(abs(value), 1)
         forms.append(rf"{sign}{whole}\frac{{{rest.numerator}}}{{{rest.denominator}}}")
     return rng.choice(forms)

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-
 import worker_jobs  # noqa: F401  (registers `patient`)
+
 from markscheme.rewards import MarkScheme, reward
 from markscheme.sandbox import TaskError
 from markscheme.tasks import Completion, Problem

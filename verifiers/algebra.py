@@ -116,7 +116,7 @@ _CONFIRMATIONS = 2
 
 
 def _confirmed(one: Node, two: Node, points: list[dict[str, complex]]) -> bool:
-    """Whether two formulas agree with many digits at points; one that passes a cap is left out if others do not."""
+    """Whether two formulas agree with many digits at points, less those where a cap is passed."""
     confirmed, too_large = 0, None
     for point in points:
         try:

@@ -58,7 +58,8 @@ def unboxed(text: str) -> str:
             break
         inside = _braced(text, match.end() + 1, len(text))
         behind = _BETWEEN.sub(", ", text[inside.end + 1 :])
-        text = f"{_MATH.sub(' ', text[: match.start()])} {text[inside.start : inside.end]} {_MATH.sub(' ', behind)}"
+        before, after = _MATH.sub(" ", text[: match.start()]), _MATH.sub(" ", behind)
+        text = f"{before} {text[inside.start : inside.end]} {after}"
     return re.sub(" {2,}", " ", text).strip()
 
 
@@ -110,7 +111,8 @@ _SKIPPED = r"(?:[\s$&]|\\[ ,;!()\[\]]|\\q?quad(?![a-z]))"
 _HEAD = r"[A-Za-z](?:_\{?\w\}?)? ?="
 _JOINER = re.compile(
     rf"{_SKIPPED}*+(?P<sign>[,;&]?){_SKIPPED}*+\(?(?:\\text ?\{{ ?)?"
-    rf"(?P<word>(?:and|or)(?![A-Za-z])(?: also| else| perhaps| maybe| possibly| alternatively)?)?(?: ?\}})?{_SKIPPED}*+(?P<head>{_HEAD}{_SKIPPED}*+)?"
+    rf"(?P<word>(?:and|or)(?![A-Za-z])(?: also| else| perhaps| maybe| possibly"
+    rf"| alternatively)?)?(?: ?\}})?{_SKIPPED}*+(?P<head>{_HEAD}{_SKIPPED}*+)?"
 )
 _OPENING = re.compile(r"(?:\\left ?)?(?:[(\[]|\\\{)[\s$]*$")
 _CLOSED = re.compile(r"[\s$]*(?:\\right ?)?(?:[)\]]|\\\})")
@@ -138,9 +140,13 @@ def _joined(text: str, last: _Box) -> Find | None:
     return Find(start, end)
 
 
-_GROUP = r"(?:[\^_]\s?\{|\\(?!(?:text|math|bold|underline|color|display|large|huge|ensuremath)[a-z]*)[A-Za-z]+\s?(?:\{[^{}]*\}\s?)?\{)\s?$"
+_GROUP = (
+    r"(?:[\^_]\s?\{|\\(?!(?:text|math|bold|underline|color|display|large|huge"
+    r"|ensuremath)[a-z]*)[A-Za-z]+\s?(?:\{[^{}]*\}\s?)?\{)\s?$"
+)
 _BEFORE = re.compile(
-    r"(?:\d|[\d)}]\s?[-+*/]\s?|(?:^|[\s(\[,])[-+]|/|\\(?:cdot|times|div|pm|mp|ne|neq|not ?=|sqrt|approx)\s?|[≠×÷±√≈]\s?|!=\s?)$"
+    r"(?:\d|[\d)}]\s?[-+*/]\s?|(?:^|[\s(\[,])[-+]|/|\\(?:cdot|times|div|pm|mp|ne|neq|not ?=|sqrt"
+    r"|approx)\s?|[≠×÷±√≈]\s?|!=\s?)$"
     rf"|{_GROUP}",
     re.IGNORECASE,
 )
@@ -148,7 +154,8 @@ _BEHIND = re.compile(
     r"(?P<percent>\s?\\?%)|\d|\s?(?:\^(?!\s?\{?\s?\\circ)|[*/](?=[\w\\({])|\\(?:cdot|times|div|pm|mp)(?![a-z])|[-+]\s?(?:\d|\\(?:frac|sqrt|pi)|[xyzn]\b))"
 )
 _EDGE_BEFORE = re.compile(
-    r"[$\n:;&]|\\[(\[]|(?<![<>!≠])=|\\(?:implies|Rightarrow|therefore|q?quad)(?![a-z])|[.!?] |<answer>|(?<![\\A-Za-z])[A-Za-z]{2,}\s"
+    r"[$\n:;&]|\\[(\[]|(?<![<>!≠])=|\\(?:implies|Rightarrow|therefore|q?quad)(?![a-z])|[.!?] |<answer>"
+    r"|(?<![\\A-Za-z])[A-Za-z]{2,}\s"
 )
 _EDGE_BEHIND = re.compile(r"[$\n;&]|\\[)\]]|[.,!?](?:\s|$)|=|</|(?<![\\A-Za-z])[A-Za-z]{2,}\s")
 _NUMBER_BEFORE = re.compile(r"(?:^|[$\n:>]|\bis )\s?(?P<number>-?\d[\d.,]*\s?=\s?)$")
@@ -164,7 +171,7 @@ def _follows_nothing(before: str) -> bool:
 
 
 def _formula_around(text: str, box: _Box) -> Find | None:
-    r"""Return the formula that a box is a piece of, `-\boxed{5}` or `6 = \boxed{5}`; None where it stands alone."""
+    r"""Return the formula that a box is a piece of, `-\boxed{5}`; None where it stands alone."""
     behind = _BEHIND.match(text, box.end)
     if behind is None and _follows_nothing(text[max(box.command - 14, 0) : box.command].rstrip()):
         return None

@@ -114,7 +114,7 @@ def _can_be_read(text: str) -> bool:
     if shape is not None and is_region(text):
         return True
     if shape is not None and all(
-        item == r"\ldots" or len(item) < len(text) and _can_be_read(item) for item in shape.items
+        item == r"\ldots" or (len(item) < len(text) and _can_be_read(item)) for item in shape.items
     ):
         return True
     return formulas.can_be_read(_ORDER.sub("", text)) or _is_notation(text)

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from .shape import split_at
 
 _CLAUSE = re.compile(
-    r",? ?(?<![A-Za-z])(?:where|for(?: some| all| any| every)?|if|when|with|given|such that|unless|otherwise|only if)(?![A-Za-z]) ?"
+    r",? ?(?<![A-Za-z])(?:where|for(?: some| all| any| every)?|if|when|with|given|such that|unless"
+    r"|otherwise|only if)(?![A-Za-z]) ?"
 )
 
 
@@ -42,10 +43,14 @@ class Parameter(NamedTuple):
 
 
 _SETS = r"\\in ?\\?(?:mathbb ?)?\{?(?P<set>[ZNRQ])\}?(?P<sign> ?[_^] ?\{?[+*0-9>]*\}?)?"
-_KIND = r"(?P<{}>(?:arbitrary |positive |real |natural |whole |integral )*(?:integers?|numbers?|constants?|reals?|values?)?)"
+_KIND = (
+    r"(?P<{}>(?:arbitrary |positive |real |natural |whole |integral )*(?:integers?|numbers?"
+    r"|constants?|reals?|values?)?)"
+)
 _PARAMETER = re.compile(
     rf"[,;]? ?\(? ?(?:where |with |for (?:all |any |every |some |each )?{_KIND.format('before')} ?)?"
-    rf"(?P<letter>[A-Za-z])(?: is (?:an?|any) {_KIND.format('is')}| an? {_KIND.format('apposed')}| ?{_SETS}) ?\)?$"
+    rf"(?P<letter>[A-Za-z])(?: is (?:an?|any) {_KIND.format('is')}| an? {_KIND.format('apposed')}"
+    rf"| ?{_SETS}) ?\)?$"
     rf"|[,;]? ?for (?:all |any |every |some )?{_KIND.format('spoken')} (?:of )?(?P<named>[A-Za-z])$"
 )
 

@@ -17,8 +17,10 @@ _DENIED_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _DENIED_BEHIND = re.compile(
-    r"[\s$*)\]\\.,]{0,6}(?:which |that |but (?:that|this|it) )?(?:is|was|are|seems|looks|would be|cannot be|can't be|isn't|wasn't)"
-    r"(?: [a-z]+ly)? ?(?:wrong|incorrect|not|false|impossible|invalid|a mistake|mistaken|right\b.{0,20}\bnot)?\b",
+    r"[\s$*)\]\\.,]{0,6}(?:which |that |but (?:that|this|it) )?(?:is|was|are|seems|looks|would be"
+    r"|cannot be|can't be|isn't|wasn't)"
+    r"(?: [a-z]+ly)? ?(?:wrong|incorrect|not|false|impossible|invalid|a mistake|mistaken"
+    r"|right\b.{0,20}\bnot)?\b",
     re.IGNORECASE,
 )
 _NEGATIVE = re.compile(
@@ -44,7 +46,8 @@ _CUES = (
 )
 """One of them stands in all that denies: spares the longer look."""
 _RETRACTED = re.compile(
-    r"\b(?:that|this|it|which|the above|my answer|the answer above|the previous answer)(?:'s|’s| is| was)(?: [a-z]+ly)?"
+    r"\b(?:that|this|it|which|the above|my answer|the answer above|the previous answer)(?:'s|’s| is"
+    r"| was)(?: [a-z]+ly)?"
     r" (?:wrong|incorrect|not (?:correct|right|the answer)|a mistake|mistaken)\b|\bscratch that\b",
     re.IGNORECASE,
 )
@@ -52,7 +55,8 @@ _OFFERED_BEFORE = re.compile(
     r"[\d)}\w][\s$*.]{0,4}\bor(?: else| perhaps| maybe| possibly)?[\s$*(\\\[]{0,6}$", re.IGNORECASE
 )
 _OFFERED_BEHIND = re.compile(
-    r"[\s$*)\]\\]{0,6},? ?\bor\b(?! (?:equivalently|simply|about|approximately|roughly|in other words|more precisely|if you|just|better|exactly))"
+    r"[\s$*)\]\\]{0,6},? ?\bor\b(?! (?:equivalently|simply|about|approximately|roughly"
+    r"|in other words|more precisely|if you|just|better|exactly))"
     r"[\s$*(\\\[]{0,6}(?:[-\d]|\\|(?:perhaps|maybe|possibly|else)\b)",
     re.IGNORECASE,
 )

@@ -19,7 +19,7 @@ MAX_GAMMA = 1e4
 WIDEST = 1e140
 """Largest by smallest term of a sum: a wider one hides the small term behind 150 digits."""
 SMALLEST = 1e-60
-"""Argument or exponent that is not 0: a smaller one hides behind 1. What should be 0 is about 1e-55 in 50 digits."""
+"""Argument or exponent that is not 0: a smaller one hides behind 1. What should be 0 is about 1e-55."""
 MAX_HYPERBOLIC = 150
 MAX_DEGREE = 1000
 
@@ -128,7 +128,7 @@ def _constant(name: str, lib: Any) -> Any:
 
 
 def _real(value: Any) -> bool:
-    return not isinstance(value, complex) and not hasattr(value, "_mpc_") or value.imag == 0
+    return (not isinstance(value, complex) and not hasattr(value, "_mpc_")) or value.imag == 0
 
 
 def _power(base: Any, exponent: Any, node: Node, lib: Any, notes: Notes) -> Any:

@@ -42,14 +42,18 @@ class Number:
 
 CURRENCY = {
     "US$": "$", "$": "$", "USD": "$", "€": "€", "EUR": "€", "£": "£", "GBP": "£", "¥": "¥", "JPY": "¥",
-    "₹": "₹", "INR": "₹", "Rs.": "₹", "Rs": "₹", "₩": "₩", "₽": "₽", "CHF": "CHF", "CAD": "CAD", "AUD": "AUD",
+    "₹": "₹", "INR": "₹", "Rs.": "₹", "Rs": "₹", "₩": "₩", "₽": "₽", "CHF": "CHF", "CAD": "CAD",
+    "AUD": "AUD",
 }  # fmt: skip
 _SIGNS = "|".join(re.escape(sign) for sign in sorted(CURRENCY, key=len, reverse=True))
 _BEFORE = re.compile(rf"([-+]?)\s*({_SIGNS})(?=[-\s\d.,\\(])\s*")
 _AFTER = re.compile(r"\s*(?<![A-Za-z])([$€£¥₹₩₽]|USD|EUR|GBP|JPY|INR|CHF|CAD|AUD)$")
 _PERCENT = re.compile(r"\s*(?:%|\bper\s?cent(?:age)?|\bpercents|\bpct\.?)$", re.IGNORECASE)
 
-_GROUPS = r"[1-9]\d{0,2}(?:(?P<mark>[, _'])\d{3}(?:(?P=mark)\d{3})*|(?:\.\d{3}){2,}|(?:,\d{2})+,\d{3})"  # NFKC made thin spaces plain; 1.234.567; 1,23,456
+_GROUPS = (  # NFKC made thin spaces plain; 1.234.567; 1,23,456
+    r"[1-9]\d{0,2}(?:(?P<mark>[, _'])\d{3}(?:(?P=mark)\d{3})*|(?:\.\d{3}){2,}"
+    r"|(?:,\d{2})+,\d{3})"
+)
 _PLAIN = re.compile(rf"(?P<whole>{_GROUPS}|\d+)?(?:\.(?P<decimals>\d*))?")
 _COMMA = re.compile(r"(?P<whole>0|[1-9]\d{0,2}(?:[. ]\d{3})*|\d+),(?P<decimals>\d+)")
 _REPEATING = re.compile(

@@ -25,9 +25,12 @@ class TooLarge(Exception):
 
 
 class Node(NamedTuple):
-    """A node: `num` (value: Fraction), `sym` and `const` (value: name), `add` `mul` `div` `pow` `neg`
-    `fact` `binom` `abs` `root` (value: a whole degree, or the degree is the second argument) and `call`
-    (value: the function's name; `f()` is an unknown one)."""
+    """A node of a formula.
+
+    `num` (value: Fraction), `sym` and `const` (value: name), `add` `mul` `div` `pow` `neg` `fact` `binom`
+    `abs`, `root` (value: a whole degree, or the degree is the second argument) and `call` (value: the
+    function's name; `f()` is an unknown one).
+    """
 
     op: str
     args: tuple["Node", ...] = ()
@@ -35,41 +38,41 @@ class Node(NamedTuple):
 
 
 FUNCTIONS = {
-    "sin": "sin", "cos": "cos", "tan": "tan", "sec": "sec", "csc": "csc", "cosec": "csc", "cot": "cot", "tg": "tan", "ctg": "cot",
-    "arcsin": "asin", "arccos": "acos", "arctan": "atan", "asin": "asin", "acos": "acos", "atan": "atan", "arctg": "atan",
-    "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "coth": "coth", "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh",
-    "ln": "ln", "log": "log", "lg": "log", "exp": "exp", "floor": "floor", "ceil": "ceil", "abs": "abs", "sgn": "sign",
-    "sign": "sign", "min": "min", "max": "max", "gcd": "gcd", "lcm": "lcm", "Gamma": "gamma", "arccot": "acot", "Re": "re", "Im": "im", "arg": "arg", "conj": "conj", "cis": "cis",
+    "sin": "sin", "cos": "cos", "tan": "tan", "sec": "sec", "csc": "csc", "cosec": "csc", "cot": "cot",
+    "tg": "tan", "ctg": "cot", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "asin": "asin",
+    "acos": "acos", "atan": "atan", "arctg": "atan", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh",
+    "coth": "coth", "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh", "ln": "ln", "log": "log",
+    "lg": "log", "exp": "exp", "floor": "floor", "ceil": "ceil", "abs": "abs", "sgn": "sign", "sign": "sign",
+    "min": "min", "max": "max", "gcd": "gcd", "lcm": "lcm", "Gamma": "gamma", "arccot": "acot", "Re": "re",
+    "Im": "im", "arg": "arg", "conj": "conj", "cis": "cis",
 }  # fmt: skip
 _INVERSE = {
-    "sin": "asin",
-    "cos": "acos",
-    "tan": "atan",
-    "sinh": "asinh",
-    "cosh": "acosh",
-    "tanh": "atanh",
+    "sin": "asin", "cos": "acos", "tan": "atan", "sinh": "asinh", "cosh": "acosh", "tanh": "atanh",
     "cot": "acot",
-}
+}  # fmt: skip
 CONSTANTS = {"pi": "pi", "e": "e", "i": "i", "infty": "inf", "inf": "inf", "infinity": "inf", "oo": "inf"}
 GREEK = frozenset(
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi psi omega"
-    " Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell hbar aleph prime".split()
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau"
+    " upsilon phi chi psi omega Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell hbar aleph prime".split()
 )
 COMMANDS = (
     GREEK | frozenset(FUNCTIONS) | frozenset(CONSTANTS)
     | frozenset(
-        "frac sqrt binom cdot times div pm mp left right le ge ne in notin ni subset subseteq supset supseteq cup cap setminus emptyset"
-        " to rightarrow leftarrow Rightarrow Leftarrow Leftrightarrow leftrightarrow mapsto implies iff neg lnot forall exists nexists"
-        " wedge vee oplus otimes odot ominus partial nabla langle rangle lfloor rfloor lceil rceil mid parallel perp angle triangle square"
-        " sim simeq cong equiv approx propto circ bullet star ast dagger prime overline bar vec hat tilde dot ddot overrightarrow"
-        " overleftrightarrow widehat underline mathbb unit ldots therefore because models vdash top bot Box Diamond infty Omega"
-        " rightleftharpoons longrightarrow uparrow downarrow pmod mathrm text".split()
+        "frac sqrt binom cdot times div pm mp left right le ge ne in notin ni subset subseteq"
+        " supset supseteq cup cap setminus emptyset to rightarrow leftarrow Rightarrow Leftarrow"
+        " Leftrightarrow leftrightarrow mapsto implies iff neg lnot forall exists nexists wedge vee"
+        " oplus otimes odot ominus partial nabla langle rangle lfloor rfloor lceil rceil mid"
+        " parallel perp angle triangle square sim simeq cong equiv approx propto circ bullet star"
+        " ast dagger prime overline bar vec hat tilde dot ddot overrightarrow overleftrightarrow"
+        " widehat underline mathbb unit ldots therefore because models vdash top bot Box Diamond"
+        " infty Omega rightleftharpoons longrightarrow uparrow downarrow pmod mathrm text".split()
     )
 )  # fmt: skip
 """Commands that a reader knows, whether or not this parser does."""
 _VECTORS = ("\\vec{", "\\overrightarrow{", "\\hat{")
 _MARKS = frozenset(
-    r"\overline \bar \vec \hat \tilde \overrightarrow \overleftrightarrow \widehat \mathbb \underline \dot \ddot".split()
+    r"\overline \bar \vec \hat \tilde \overrightarrow \overleftrightarrow \widehat \mathbb"
+    r" \underline \dot \ddot".split()
 )
 _DERIVATIVE = re.compile(r"\\frac ?\{ ?d[^{}]*\} ?\{ ?d ?[a-z]|(?<![A-Za-z])d ?[a-z] ?/ ?d ?[a-z]")
 
@@ -377,13 +380,13 @@ class _Parser:
         return self.atom()
 
     def is_function(self, letter: str) -> bool:
-        r"""Whether a letter before a bracket is a function: `f(2x)`, `P(2)`; `g(\sin a - \cos a)` is a product."""
+        r"""Whether a letter before a bracket is a function: `f(2x)`, `P(2)`, not `g(\sin a - \cos a)`."""
         if letter in "hpqFGHPQ":
             return self.one_letter()
         return letter == "f" or (letter == "g" and not self.has_function())
 
     def named(self, name: str, *, always: bool = False) -> Node:
-        """Return a name, or the call of an unknown function: `f(x)`, `C(n, k)`, `\\phi(n)`."""
+        r"""Return a name, or the call of an unknown function: `f(x)`, `C(n, k)`, `\phi(n)`."""
         if self.peek()[1] != "(" or not (always or self.has_comma()):
             return Node("sym", value=name)
         arguments = self.arguments()

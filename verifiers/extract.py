@@ -1,4 +1,4 @@
-r"""Tier 0: finding the final answer in a completion by an ordered list of rules, each of which can be left out.
+r"""Tier 0: finding the final answer in a completion by an ordered list of rules.
 
     answer_tag    the last <answer>...</answer>
     boxed         the last \boxed{...} or kin; boxes joined by `,` `and` `or` are one list
@@ -12,7 +12,8 @@ r"""Tier 0: finding the final answer in a completion by an ordered list of rules
     {regex: R}    the last match of R: its group 1, or the whole
 
 The first rule that finds something wins (`extract_rules.py`, `boxes.py`), and what the text around
-says of it counts (`contexts.py`). Text inside the thinking part never does. `strict` (for training) takes tag or box only; `lenient` (for evaluation) all.
+says of it counts (`contexts.py`). Text inside the thinking part never does. `strict` (for training)
+takes tag or box only; `lenient` (for evaluation) all.
 """
 
 import re

@@ -86,12 +86,13 @@ _NO_ANSWER = re.compile(
 )
 _NUMBERING = re.compile(r"(?:^|\n)[ *#]{0,6}$")
 _NEXT_WORDS = re.compile(
-    r" ?(\^\\circ|°)? ?(?:[A-Za-zµ²³/^]+(?=[\s.,;:!?)*]|$))(?: (?:per [a-z]+|(?:of )?dollars|cents)(?=[\s.,;:!?)*]|$))?"
+    r" ?(\^\\circ|°)? ?(?:[A-Za-zµ²³/^]+(?=[\s.,;:!?)*]|$))(?: (?:per [a-z]+|(?:of )?dollars"
+    r"|cents)(?=[\s.,;:!?)*]|$))?"
 )
 
 
 def last_number(text: str) -> Find | None:
-    """Take the last number with all that is attached to it: a piece of `x^2`, or its unit, would be another value.
+    """Take the last number with all that is attached to it: a piece of `x^2` would be another value.
 
     Indices, and the numbers of steps and list items, are none.
     """
@@ -156,7 +157,8 @@ _BOLD = re.compile(r"\*\*([^*\n]{1,300})\*\*")
 _HASHES = re.compile(r"####([^\n]*)")
 _ANSWER_IS = (
     r"(?:\b(?:answers?|solutions?|roots|correct (?:option|choice))[ *_]{0,9}(?:to [^\n.:]{1,80} )?"
-    r"(?:is|are|:|=|would be|should be|must be|turns out to be)|答案(?:是|为|應為|应为)?[:：]?|故选[:：]?)[ :：*_]{0,9}([^\s][^\n]{0,299}?)"
+    r"(?:is|are|:|=|would be|should be|must be|turns out to be)|答案(?:是|为|應為|应为)?[:：]?"
+    r"|故选[:：]?)[ :：*_]{0,9}([^\s][^\n]{0,299}?)"
     r"(?=[.!?。]?[ *_]{0,9}(?:\n|$)|[.!?] (?![\d])|,? (?:because|since|as) )"
 )
 
@@ -174,7 +176,8 @@ PLAIN_TEXT = ("hashes", "answer_is", "bold", "last_formula", "last_number", "sho
 """Rules whose find may wear emphasis, end in punctuation, or be a whole sentence."""
 
 _TAIL = re.compile(
-    r"(?:\b(?:is|are|be|equals|gives|was|get|have|has)\b|=|:)\s+(?:approximately |about |exactly |equal to )?(?=\S)",
+    r"(?:\b(?:is|are|be|equals|gives|was|get|have|has)\b|=|:)\s+(?:approximately |about |exactly "
+    r"|equal to )?(?=\S)",
     re.IGNORECASE,
 )
 

@@ -20,7 +20,7 @@ _SECRET = random.SystemRandom()
 
 
 def _random_prime(bits: int) -> int:
-    """Return a random prime: a number that passes Fermat's test to these bases by chance is composite once in 1e20."""
+    """Return a random prime; Fermat's test to these bases passes a composite once in 1e20."""
     while True:
         number = _SECRET.getrandbits(bits) | 1 << (bits - 1) | 1
         if all(pow(base, number - 1, number) == 1 for base in (2, 3, 5, 7)):

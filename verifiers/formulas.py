@@ -16,7 +16,8 @@ from .letters import equal_but_for_letters
 from .verdict import Judge, Reason, Verdict, said
 
 _OPERATORS = re.compile(
-    r"\\(?:i{0,3}nt|oint|sum|prod|lim|det)(?![A-Za-z])|\\begin ?\{vmatrix\}|\\frac ?\{ ?d[^{}]*\} ?\{ ?d ?[a-z]"
+    r"\\(?:i{0,3}nt|oint|sum|prod|lim|det)(?![A-Za-z])|\\begin ?\{vmatrix\}"
+    r"|\\frac ?\{ ?d[^{}]*\} ?\{ ?d ?[a-z]"
 )
 _FOREIGN = re.compile(r"\\(?:i{0,3}nt|oint|sum|prod|lim|begin|det)(?![A-Za-z])")
 
@@ -145,7 +146,7 @@ def unevaluated(node: Node) -> bool:
 
 
 def _is_plain_number(node: Node) -> bool:
-    r"""Whether a formula comes to a fraction without a form of its own: `17`, `17^1`, `|17|`, `\sqrt{289}`, `\binom{17}{1}`."""
+    r"""Whether a formula comes to a fraction without a form of its own: `17`, `17^1`, `\sqrt{289}`."""
     if literal(node):
         return True
     if names_in(node) or _has_a_form(node):

@@ -14,15 +14,20 @@ VARIABLE = re.compile(_LETTER)
 NAMES = re.compile(rf"\( ?{_LETTER}(?:, ?{_LETTER})+ ?\)|{_LETTER}(?:, ?{_LETTER})+")
 _DERIVATIVE = re.compile(r"\\frac ?\{ ?d[^{}]*\} ?\{ ?d ?[a-z][^{}]*\}|d ?[a-z] ?/ ?d ?[a-z]")
 _SIGNS_OF_SHAPES = r"\\(?:m ?)?(?:angle|measuredangle|triangle|odot|square|parallelogram) ?"
-_NAME = rf"(?:m ?)?(?:{_SIGNS_OF_SHAPES})*(?:{_LETTER}|[A-Z]{{1,4}}\d?|\\(?:overline|vec|bar|hat|mathbf|mathbb) ?\{{[^{{}}]*\}})"
+_NAME = (
+    rf"(?:m ?)?(?:{_SIGNS_OF_SHAPES})*(?:{_LETTER}|[A-Z]{{1,4}}\d?|\\(?:overline|vec|bar|hat|mathbf"
+    rf"|mathbb) ?\{{[^{{}}]*\}})"
+)
 _HEAD = re.compile(
     rf"{_NAME}"  # x, A_1, \angle ABC, \overline{AB}
     rf"|[A-Zfgh] ?\^ ?\{{? ?(?:-1|\(n\)) ?\}}?"  # f^{-1}
     rf"|[A-Z]{{2}} ?\^ ?\{{?2\}}?|\\(?:sigma|chi) ?\^ ?\{{?2\}}?|R\^ ?\{{?2\}}?"  # AB^2
-    rf"|\|(?!x\|)[A-Za-z]{{1,3}}\||\|\\vec ?\{{[^{{}}]*\}}\||\\\|[^|\\]{{1,12}}\\\||\[ ?(?:{_SIGNS_OF_SHAPES})?[A-Z]{{3,6}} ?\]"  # |S|, [ABC]
+    rf"|\|(?!x\|)[A-Za-z]{{1,3}}\||\|\\vec ?\{{[^{{}}]*\}}\|"
+    rf"|\\\|[^|\\]{{1,12}}\\\||\[ ?(?:{_SIGNS_OF_SHAPES})?[A-Z]{{3,6}} ?\]"  # |S|, [ABC]
 )
 _CALL = re.compile(
-    r"(?P<name>(?:\\(?!frac|sqrt)[A-Za-z]+|[A-Za-z]+)(?:_(?:\{[^{}]*\}|\w))?'*(?:\^\{?(?:-1|\(\w\))\}?)?) ?(?:\((?P<args>.*)\)|\[(?P<more>.*)\])"
+    r"(?P<name>(?:\\(?!frac|sqrt)[A-Za-z]+|[A-Za-z]+)(?:_(?:\{[^{}]*\}|\w))?'*(?:\^\{?(?:-1"
+    r"|\(\w\))\}?)?) ?(?:\((?P<args>.*)\)|\[(?P<more>.*)\])"
 )
 _SIMPLE = re.compile(r"[\w\\ ,|{}=<>']*")
 _OF_SEVERAL = frozenset(
@@ -70,7 +75,7 @@ def _is_call(text: str) -> bool:
 
 
 def is_wanted(text: str) -> bool:
-    """Whether a formula may be what is asked for, as in `m + n = 12`: several names, no constants to solve for."""
+    """Whether a formula may be what is asked for, as in `m + n = 12`: names, no constants to solve for."""
     if re.match(r"\\(?:sum|prod|i{0,3}nt|lim)(?![a-z])", text):
         return True
     try:
@@ -81,7 +86,7 @@ def is_wanted(text: str) -> bool:
 
 
 def _is_combination(node: Node) -> bool:
-    """Whether a formula is made of names by sums, products, quotients and powers: no constant terms, no functions."""
+    """Whether a formula is made of names by sums, products, quotients and powers only."""
     if node.op == "add":
         return all(_is_combination(arg) and names_in(arg) for arg in node.args)
     if node.op == "pow":
@@ -98,7 +103,7 @@ def same_head(one: str, two: str) -> bool:
     first, second = (re.sub(r"[ {}]", "", _QUOTIENT.sub(r"\1/\2", head)) for head in (one, two))
     if first == second:
         return True
-    if _PHRASE.fullmatch(one) and _worded(one) or _PHRASE.fullmatch(two) and _worded(two):
+    if (_PHRASE.fullmatch(one) and _worded(one)) or (_PHRASE.fullmatch(two) and _worded(two)):
         return True
     return {"y"} == {first, second} - {
         head for head in (first, second) if re.fullmatch(r"[a-zA-Z]\([a-z]\)", head)

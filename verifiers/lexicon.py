@@ -9,57 +9,58 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 UNITS = {
-    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
-    "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16,
-    "seventeen": 17, "eighteen": 18, "nineteen": 19,
+    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
+    "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15,
+    "sixteen": 16, "seventeen": 17, "eighteen": 18, "nineteen": 19,
 }  # fmt: skip
 TENS = {
-    "twenty": 20, "thirty": 30, "forty": 40, "fourty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80,
-    "ninety": 90,
+    "twenty": 20, "thirty": 30, "forty": 40, "fourty": 40, "fifty": 50, "sixty": 60, "seventy": 70,
+    "eighty": 80, "ninety": 90,
 }  # fmt: skip
 LARGE = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 PARTS = {
-    "half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9,
-    "tenth": 10, "eleventh": 11, "twelfth": 12, "twentieth": 20, "hundredth": 100, "thousandth": 1000,
+    "half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8,
+    "ninth": 9, "tenth": 10, "eleventh": 11, "twelfth": 12, "twentieth": 20, "hundredth": 100,
+    "thousandth": 1000,
 }  # fmt: skip
 """Number words with what they count or divide by."""
 
 _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
-NUMBERS = frozenset(
-    [
-        *UNITS,
-        *TENS,
-        *LARGE,
-        *PARTS,
-        *(part + "s" for part in PARTS),
-        *(word for word in _ORDINALS if word != "second"),
-        "hundred",
-    ]
-    + "halve halves hundreds thousands millions billions trillions quadrillion quintillion googol dozen dozens score gross pair pairs"
-    " couple mil mill mln bn lakh lakhs crore crores percent percents percentage pct ppm ppb mille tens odd infinite infinity".split()
+_COUNTING = (
+    "hundred halve halves hundreds thousands millions billions trillions quadrillion quintillion googol"
+    " dozen dozens score gross pair pairs couple mil mill mln bn lakh lakhs crore crores percent"
+    " percents percentage pct ppm ppb mille tens odd infinite infinity"
 )
+NUMBERS = (
+    {*UNITS, *TENS, *LARGE, *PARTS, *(part + "s" for part in PARTS), *_COUNTING.split(), *_ORDINALS}
+    - {"second"}
+)  # fmt: skip
 HEDGES = frozenset(
-    "either maybe perhaps possibly probably presumably likely unlikely unsure guess guessing think believe suppose might could"
-    " roughly somewhere alternatively".split()
+    "either maybe perhaps possibly probably presumably likely unlikely unsure guess guessing think"
+    " believe suppose might could roughly somewhere alternatively".split()
 )
 ALTERNATIVES = frozenset("or xor oder versus vs".split())
 DENIALS = frozenset(
-    "not no nor neither never nothing cannot wrong incorrect incorrectly false untrue fake nope invalid mistaken mistake rejected"
-    " discarded excluded extraneous but without rather instead unless fails failed nicht falsch nein".split()
+    "not no nor neither never nothing cannot wrong incorrect incorrectly false untrue fake nope"
+    " invalid mistaken mistake rejected discarded excluded extraneous but without rather instead"
+    " unless fails failed nicht falsch nein".split()
 )
 RETRACTIONS = frozenset(
     "wait actually scratch correction kidding oops sorry hmm strike struck crossed".split()
 )
 OPERATORS = frozenset(
-    "plus minus times over divided multiplied twice thrice double doubled triple tripled squared cubed square root inverse"
-    " reciprocal negative negated opposite factorial choose mod modulo remainder power raised complement absolute log point"
-    " dot out binary octal hex hexadecimal decimal base".split()
+    "plus minus times over divided multiplied twice thrice double doubled triple tripled squared"
+    " cubed square root inverse reciprocal negative negated opposite factorial choose mod modulo"
+    " remainder power raised complement absolute log point dot out binary octal hex hexadecimal"
+    " decimal base".split()
 )
 COMPARISONS = frozenset(
-    "least most minimum maximum than less below above between until through thru inclusive exclusive bound to from except excluding".split()
+    "least most minimum maximum than less below above between until through thru inclusive"
+    " exclusive bound to from except excluding".split()
 )
 _CONNECTORS = frozenset(
-    "and if is are was were be when where for otherwise else with by so because since iff also then while as that which".split()
+    "and if is are was were be when where for otherwise else with by so because since iff also"
+    " then while as that which".split()
 )
 
 _WORD = re.compile(r"[a-z]+(?:'t)?")

@@ -14,7 +14,8 @@ from .spelling import ONE_BY_ONE, SYNONYMS, VULGAR
 
 _VULGAR = re.compile(f"(\\d?)([{''.join(VULGAR)}])")
 _WRAPPED = re.compile(
-    r"\$\$?(.*?)\$?\$|\\\((.*)\\\)|\\\[(.*)\\\]|\\(?:f?boxed|f(?:rame)?box) ?\{(.*)\}|\*\*?([^*]+)\*?\*|`+([^`]+)`+"
+    r"\$\$?(.*?)\$?\$|\\\((.*)\\\)|\\\[(.*)\\\]|\\(?:f?boxed|f(?:rame)?box) ?\{(.*)\}|\*\*?([^*]+)\*?\*"
+    r"|`+([^`]+)`+"
     r"|\"([^\"]+)\"|'([^']+)'|\\begin\{(?P<env>align|aligned|equation|gather|split)\*?\}(.*)\\end\{(?P=env)\*?\}",
     re.DOTALL,
 )
@@ -23,19 +24,24 @@ _MARKED = re.compile(r"[\\{!<>~&*_']|\.\.|  |[a-z]{3} ?\(|perc|per c|pct")
 """What a synonym may start from."""
 _TWO_LINES = re.compile(r"(?<=[\d$])[ \t]*[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]\s*(?=[\d$])")
 _LEAD_IN = re.compile(
-    r"(?:(?:the )?(?:final |correct |best |right )?ans(?:wer)?(?: is|:| =)|(?:therefore|thus|hence|so)(?:,| )|(?:it|this) is"
-    r"|there (?:is|are)|approximately|approx\.?|about|roughly|exactly|only|just|\\approx|\\therefore|\\Rightarrow|\\implies|=|~)\s*(?=\S)",
+    r"(?:(?:the )?(?:final |correct |best |right )?ans(?:wer)?(?: is|:| =)|(?:therefore|thus|hence"
+    r"|so)(?:,| )|(?:it|this) is"
+    r"|there (?:is|are)|approximately|approx\.?|about|roughly|exactly|only|just|\\approx|\\therefore"
+    r"|\\Rightarrow|\\implies|=|~)\s*(?=\S)",
     re.IGNORECASE,
 )
 _SENTENCE = re.compile(
-    r"(?P<subject>[A-Za-z][A-Za-z' -]{0,60}) (?:is|are|equals|is equal to|was)(?: approximately| about| exactly)?:? (?=[-+\d\\$({\[])"
+    r"(?P<subject>[A-Za-z][A-Za-z' -]{0,60}) (?:is|are|equals|is equal to|was)(?: approximately| about"
+    r"| exactly)?:? (?=[-+\d\\$({\[])"
 )
 _TAIL = re.compile(
-    r",? (?:is (?:the |our |my )?(?:final |correct |right )?(?:answer|correct|right)|only|in total|altogether)$",
+    r",? (?:is (?:the |our |my )?(?:final |correct |right )?(?:answer|correct|right)|only|in total"
+    r"|altogether)$",
     re.IGNORECASE,
 )
 _APPROXIMATION = re.compile(
-    r" ?\((?:\\approx|approximately|approx\.?|about|or about|or approximately|roughly) ?([-\d\\$][^()]{0,30})\)$"
+    r" ?\((?:\\approx|approximately|approx\.?|about|or about|or approximately"
+    r"|roughly) ?([-\d\\$][^()]{0,30})\)$"
 )
 
 

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 from .verdict import Judge, Verdict, said
 
-_BASE_WORDS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
-               "eleven": 11, "twelve": 12, "sixteen": 16, "bin": 2, "oct": 8, "dec": 10, "hex": 16}  # fmt: skip
+_BASE_WORDS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
+               "ten": 10, "eleven": 11, "twelve": 12, "sixteen": 16, "bin": 2, "oct": 8, "dec": 10, "hex": 16}  # fmt: skip
 _DIGITS = r"(?:\d[0-9A-Fa-f]*(?:[ ,][0-9A-Fa-f]{3,4})*|[A-Fa-f][0-9A-Fa-f]+)(?:\.[0-9A-Fa-f]+)?"
 _BASED = re.compile(
     rf"(?P<sign>-?)\(?(?P<digits>{_DIGITS})\)? ?"
-    r"(?:_ ?\{? ?\(?(?P<sub>\d{1,2}|[a-z]{3,7})\)? ?\}?|,? ?\(?(?:in )?base[- ](?P<word>\d{1,2}|[a-z]{3,7})\)?)"
+    r"(?:_ ?\{? ?\(?(?P<sub>\d{1,2}|[a-z]{3,7})\)? ?\}?|,? ?\(?(?:in )?base[- ](?P<word>\d{1,2}"
+    r"|[a-z]{3,7})\)?)"
 )
 MAX_DIGITS = 1000
 _PREFIXED = re.compile(r"(?P<sign>-?)0(?P<kind>[bBoOxX])(?P<digits>[0-9A-Fa-f]+)")
@@ -105,7 +106,8 @@ def _remainder(text: str) -> tuple[int, int] | None:
 
 
 _TIME = re.compile(
-    r"(?P<hour>\d{1,2})(?::(?P<minute>\d{2})(?::(?P<second>\d{2}))?)?(?P<clock> o'clock)? ?(?P<half>[ap]\.? ?m\.?)?"
+    r"(?P<hour>\d{1,2})(?::(?P<minute>\d{2})(?::(?P<second>\d{2}))?)?(?P<clock> o'clock)?"
+    r" ?(?P<half>[ap]\.? ?m\.?)?"
     r"|(?:12 )?(?P<name>noon|midnight)",
     re.IGNORECASE,
 )

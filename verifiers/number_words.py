@@ -7,8 +7,8 @@ from .lexicon import LARGE, PARTS, TENS, UNITS
 
 _SMALL = ("and", "a", "an")
 _KNOWN = frozenset(
-    [*UNITS, *TENS, *LARGE, *PARTS, *(part + "s" for part in PARTS), "halves", "hundred", *_SMALL, "minus", "negative", "point",
-     "over", "dozen"]
+    [*UNITS, *TENS, *LARGE, *PARTS, *(part + "s" for part in PARTS), *_SMALL,
+     "halves", "hundred", "minus", "negative", "point", "over", "dozen"]
 )  # fmt: skip
 _WORDS = re.compile(r"[A-Za-z]+")
 

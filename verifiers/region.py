@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 from .algebra import real_constant
 from .expression import Unreadable, parse
@@ -39,13 +40,16 @@ class Region:
 _LETTER = re.compile(r"(?:[A-Za-z]|\\(?!in|le|ge|pi|ne)[a-z]+)(?:_\{?[A-Za-z0-9,+-]+\}?)?'*")
 _INFINITE = re.compile(r"([-+]?) ?(?:\\infty|infty|infinity|inf|oo)", re.IGNORECASE)
 _REALS = re.compile(
-    r"\\mathbb ?\{?R\}?|\\R|(?:the )?(?:set of )?all (?:the )?real(?:s| numbers)|\( ?-\\infty ?, ?\+?\\infty ?\)"
+    r"\\mathbb ?\{?R\}?|\\R|(?:the )?(?:set of )?all (?:the )?real(?:s| numbers)"
+    r"|\( ?-\\infty ?, ?\+?\\infty ?\)"
 )
 _HALF_REALS = re.compile(
-    r"\\mathbb ?\{?R\}? ?(?:\^|_) ?\{? ?(?P<sign>[+-]|> ?0|< ?0) ?\}?|(?:all )?(?P<word>positive|negative) real(?:s| numbers)"
+    r"\\mathbb ?\{?R\}? ?(?:\^|_) ?\{? ?(?P<sign>[+-]|> ?0|< ?0) ?\}?|(?:all )?(?P<word>positive"
+    r"|negative) real(?:s| numbers)"
 )
 _LESS = re.compile(
-    r"(?P<whole>.+?),? ?(?:\\setminus|\\backslash|-|\\|except(?: for)?|other than|excluding) ?(?:\\\{(?P<set>.*)\\\}|\{(?P<plain>.*)\}|(?P<bare>[-\d\\].*))"
+    r"(?P<whole>.+?),? ?(?:\\setminus|\\backslash|-|\\|except(?: for)?|other than"
+    r"|excluding) ?(?:\\\{(?P<set>.*)\\\}|\{(?P<plain>.*)\}|(?P<bare>[-\d\\].*))"
 )
 _FLIPPED = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le"}
 _ORDER = ("<", ">", r"\le", r"\ge")
@@ -185,7 +189,7 @@ _ABSOLUTE = re.compile(r"\| ?(?P<letter>[A-Za-z]) ?(?:(?P<sign>[-+]) ?(?P<shift>
 
 
 def _one_sign(left: str, mark: str, right: str) -> Region | None:
-    """Read `x < 3`, `x \\ne \\pm 1`, `|x - 1| \\le 2`."""
+    r"""Read `x < 3`, `x \ne \pm 1`, `|x - 1| \le 2`."""
     if mark == r"\ne":
         shape = read_shape(right)
         texts = shape.items if shape is not None and shape.kind in ("plus_minus", "list", "set") else (right,)
@@ -296,8 +300,7 @@ def _real_line_without(texts: "list[str] | tuple[str, ...]", variable: str = "")
     if len(points) != len(texts) or not points:
         return None
     edges: list[tuple[Fraction | None, str]] = [(None, ""), *points, (None, "")]
-    pairs = zip(edges, edges[1:], strict=False)
-    return Region(tuple(Piece(a, b, True, True, (s, t)) for (a, s), (b, t) in pairs), variable)
+    return Region(tuple(Piece(a, b, True, True, (s, t)) for (a, s), (b, t) in pairwise(edges)), variable)
 
 
 def same_region(one: Region, two: Region, same: Same) -> bool:

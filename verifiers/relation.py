@@ -68,15 +68,13 @@ _EQUAL = ("=", ":=", "==", r"\equiv")
 
 
 def _assignment(shape: Shape, same: Same, wanted: bool) -> Assignments | None:
-    r"""Read `x = 2`, `2 = x`, `x = 1 + 1 = 2`, `x \approx 2`, `\frac{1}{3} \approx 0.33`, `(x, y) = (1, 2)`."""
+    r"""Read `x = 2`, `2 = x`, `x = 1 + 1 = 2`, `\frac{1}{3} \approx 0.33`, `(x, y) = (1, 2)`."""
     if any(mark not in (*_EQUAL, r"\approx") for mark in shape.marks):
         return None
     parts, marks = list(shape.items), list(shape.marks)
     head = ""
-    if (
-        constant_of(parts[0]) is None
-        and is_head(parts[0])
-        or (wanted and is_wanted(parts[0]) and constant_of(parts[-1]) is not None)
+    if (constant_of(parts[0]) is None and is_head(parts[0])) or (
+        wanted and is_wanted(parts[0]) and constant_of(parts[-1]) is not None
     ):
         head, parts, marks = parts[0], parts[1:], marks[1:]
     elif len(parts) == 2 and is_head(parts[1]):

@@ -12,18 +12,22 @@ VULGAR = {
 _SYMBOLS = {
     "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ", "∙": r"\cdot ", "÷": r"\div ", "∕": "/", "⁄": "/",
     "√": r"\sqrt ", "∛": r"\sqrt[3] ", "∜": r"\sqrt[4] ", "∞": r"\infty ", "±": r"\pm ", "∓": r"\mp ",
-    "≤": r"\le ", "⩽": r"\le ", "≦": r"\le ", "≥": r"\ge ", "⩾": r"\ge ", "≧": r"\ge ", "≠": r"\ne ", "≈": r"\approx ",
-    "≅": r"\cong ", "≡": r"\equiv ", "∼": r"\sim ", "⊥": r"\perp ", "∥": r"\parallel ", "∪": r"\cup ", "∩": r"\cap ",
-    "∈": r"\in ", "∉": r"\notin ", "∅": r"\emptyset ", "⊂": r"\subset ", "⊆": r"\subseteq ", "∖": r"\setminus ",
-    "→": r"\to ", "⇒": r"\Rightarrow ", "∴": r"\therefore ", "⟨": r"\langle ", "⟩": r"\rangle ", "〈": r"\langle ",
-    "〉": r"\rangle ", "∠": r"\angle ", "△": r"\triangle ", "°": r"^\circ ", "º": r"^\circ ", "℃": r"^\circ C",
-    "℉": r"^\circ F", "′": "'", "″": '"', "∣": "|", "‖": r"\| ", "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ",
-    "⌉": r"\rceil ", "∑": r"\sum ", "∫": r"\int ", "∏": r"\prod ", "∂": r"\partial ", "∇": r"\nabla ", "∧": r"\wedge ",
+    "≤": r"\le ", "⩽": r"\le ", "≦": r"\le ", "≥": r"\ge ", "⩾": r"\ge ", "≧": r"\ge ", "≠": r"\ne ",
+    "≈": r"\approx ", "≅": r"\cong ", "≡": r"\equiv ", "∼": r"\sim ", "⊥": r"\perp ", "∥": r"\parallel ",
+    "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∉": r"\notin ", "∅": r"\emptyset ", "⊂": r"\subset ",
+    "⊆": r"\subseteq ", "∖": r"\setminus ", "→": r"\to ", "⇒": r"\Rightarrow ", "∴": r"\therefore ",
+    "⟨": r"\langle ", "⟩": r"\rangle ", "〈": r"\langle ", "〉": r"\rangle ", "∠": r"\angle ",
+    "△": r"\triangle ", "°": r"^\circ ", "º": r"^\circ ", "℃": r"^\circ C", "℉": r"^\circ F", "′": "'",
+    "″": '"', "∣": "|", "‖": r"\| ", "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ",
+    "∑": r"\sum ", "∫": r"\int ", "∏": r"\prod ", "∂": r"\partial ", "∇": r"\nabla ", "∧": r"\wedge ",
     "∨": r"\vee ", "¬": r"\neg ", "…": r"\ldots ", "⋯": r"\ldots ", "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}",
-    "ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}", "ħ": r"\hbar ", "ℏ": r"\hbar ", "ℓ": "l", "Å": "angstrom ",
-    "Å": "angstrom ", "−": "-", "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-", "﹣": "-", "－": "-", "，": ",", "、": ", ",
-    "；": ";", "：": ":", "∶": ":", "’": "'", "‘": "'", "“": '"', "”": '"', "µ": r"\mu ", "Ω": r"\Omega ", "或": " or ",
-    "和": " and ", "且": " and ", "与": " and ", "✓": " ", "✔": " ", "✅": " ", "。": ".", "‰": "%/10",
+    "ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}", "ħ": r"\hbar ", "ℏ": r"\hbar ", "ℓ": "l",
+    "\xc5": "angstrom ", "\u212b": "angstrom ", "−": "-", "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-",
+    "﹣": "-",
+    "－": "-", "，": ",", "、": ", ", "；": ";", "：": ":", "∶": ":", "’": "'", "‘": "'", "“": '"', "”": '"',
+    "µ": r"\mu ", "Ω": r"\Omega ", "或": " or ", "和": " and ", "且": " and ", "与": " and ", "✓": " ",
+    "✔": " ",
+    "✅": " ", "。": ".", "‰": "%/10",
 }  # fmt: skip
 _GREEK = dict(
     zip(
@@ -40,7 +44,10 @@ ONE_BY_ONE = str.maketrans(
 """One character each; a space ends a command."""
 
 _IN = r"\{((?:[^{}]|\{[^{}]*\})*)\}"
-_TEXT = r"\\(?:text(?:normal|rm|bf|it|sf|tt|up|md)?|mbox|hbox|math(?:rm|bf|it|sf|tt)|emph|bm|ensuremath|underline|rm|bf)"
+_TEXT = (
+    r"\\(?:text(?:normal|rm|bf|it|sf|tt|up|md)?|mbox|hbox|math(?:rm|bf|it|sf|tt)|emph|bm|ensuremath"
+    r"|underline|rm|bf)"
+)
 
 
 def _pattern(pattern: str, replacement: str) -> tuple[re.Pattern[str], str]:
@@ -71,7 +78,8 @@ SYNONYMS = [
     _pattern(r"\\(?:mathbf|boldsymbol|vec|hat|bm) ?\{? ?\\?([ijk])(?:math)? ?\}?(?![A-Za-z}])", r"\\vec{\1}"),
     _pattern(rf"_ ?{_TEXT} ?\{{ ?([^{{}}]*?) ?\}}", r"_{\1}"),
     _pattern(
-        r"\(? ?\\(?:pmod|bmod|mod) ?\{? ?(\w+) ?\}? ?\)?|\( ?(?:\\(?:text|mathrm) ?\{ ?)?mod ?\}? ?(\w+) ?\}? ?\)",
+        r"\(? ?\\(?:pmod|bmod|mod) ?\{? ?(\w+) ?\}? ?\)?|\( ?(?:\\(?:text"
+        r"|mathrm) ?\{ ?)?mod ?\}? ?(\w+) ?\}? ?\)",
         r" \\pmod{\1\2}",
     ),
     _pattern(r"\^ ?\{ ?\\circ ?\}|\^ ?\\circ|\^ ?\{ ?o ?\}|\\degree(?![a-z])|\\deg(?![a-z])", r"^\\circ "),

@@ -44,7 +44,7 @@ _POINT = re.compile(r"([A-Z]) ?(\([^()]*,[^()]*\))")
 
 
 def _without_points(reference: str, answer: str) -> tuple[str, str]:
-    """Take a point's name off one side: `P(3, 4)`. `N(0, 1)`, and `C(5, 2)` as a reference, are more than points."""
+    """Take a point's name off one side: `P(3, 4)`; `N(0, 1)`, and a reference `C(5, 2)`, are no points."""
     one, two = _POINT.fullmatch(reference), _POINT.fullmatch(answer)
     if one is not None and two is None and one[1] not in "BCNU" and read_shape(answer) is not None:
         return one[2], answer
@@ -162,7 +162,7 @@ def _both_assigned(
 
 
 def _values(assigned: Assignments, bare: str, shape: Shape | None, same: Same, *, flipped: bool) -> Outcome:
-    """Compare assigned values with a bare answer: one value, a list of one name's, a tuple of several names'."""
+    """Compare assigned values with a bare answer: a value, one name's list, several names' tuple."""
 
     def alike(value: str, text: str) -> bool | None:
         return same(text, value) if flipped else same(value, text)

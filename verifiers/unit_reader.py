@@ -50,11 +50,12 @@ def _without_radians(dimensions: Dimensions) -> Dimensions:
     return tuple(pair for pair in dimensions if pair[0] != "radian")
 
 
-_SYNONYMS = {"sq": "square", "cu": "cubic", "cubed": "cubic", "squared": "square", "kgs": "kg", "kms": "km", "cms": "cm",
-             "mins": "min", "hrs": "hr", "secs": "sec", "lbs": "lb", "inches": "inch", "feet": "feet", "°": "°"}  # fmt: skip
+_SYNONYMS = {"sq": "square", "cu": "cubic", "cubed": "cubic", "squared": "square", "kgs": "kg", "kms": "km",
+             "cms": "cm", "mins": "min", "hrs": "hr", "secs": "sec", "lbs": "lb",
+             "inches": "inch", "feet": "feet", "°": "°"}  # fmt: skip
 _FILLER = frozenset(
-    "of the an in each every total more left away long old tall wide high deep remaining altogether all them different distinct"
-    " possible on at times".split()
+    "of the an in each every total more left away long old tall wide high deep remaining"
+    " altogether all them different distinct possible on at times".split()
 )
 _FORMULAS = frozenset(name.lower() for name in (*FUNCTIONS, *GREEK, *CONSTANTS) if len(name) > 1) - {
     "min",
@@ -62,7 +63,8 @@ _FORMULAS = frozenset(name.lower() for name in (*FUNCTIONS, *GREEK, *CONSTANTS) 
 }
 _PIECE = re.compile(
     r"(?P<join> ?(?:/|\\cdot|\\times|[*]) ?|-(?=[a-z])| |)\(?"
-    r"(?P<word>\^\\circ(?: ?[CF](?![a-z]))?|(?:[A-Za-z]|\\mu )?\\Omega|\\mu [A-Za-z]+|\\unit\{[A-Za-z]\}|[A-Za-z][A-Za-z'’]*\.?|[$€£¥₹¢])"
+    r"(?P<word>\^\\circ(?: ?[CF](?![a-z]))?|(?:[A-Za-z]|\\mu )?\\Omega|\\mu [A-Za-z]+|\\unit\{[A-Za-z]\}"
+    r"|[A-Za-z][A-Za-z'’]*\.?|[$€£¥₹¢])"
     r"(?P<power> ?\^ ?\{? ?-?\d ?\}?|(?<=[a-z])[23](?![\d/])|)\)?"
 )
 _DEGREES = re.compile(r"(?:degrees?|\^\\circ) ?(c|f)(?:elsius|ahrenheit)?\b", re.IGNORECASE)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 
-from .exact_number import SCALE, read_number, read_safely
+from .exact_number import SCALE, read_safely
 from .unit_reader import MAX_CHARS, Unit, pieces_of, read_unit
 
 
@@ -29,7 +29,8 @@ _SEPARATE = re.compile(
 _FUNCTION = re.compile(r"sin|cos|tan|sec|csc|cot|[-+*/]\s*[^-+*/]")
 _FRACTION_UNIT = re.compile(r" ?\\frac ?\{ ?([^{}]{1,30}) ?\} ?\{ ?([^{}]{1,30}) ?\}$")
 _SCALE_WORD = re.compile(
-    rf"(?P<number>.*\d) ?(?P<scale>{'|'.join(word for word in SCALE if len(word) > 1)})s?(?: (?:of )?(?P<rest>[A-Za-z].*))?$",
+    rf"(?P<number>.*\d) ?(?P<scale>{'|'.join(word for word in SCALE if len(word) > 1)})s?"
+    r"(?: (?:of )?(?P<rest>[A-Za-z].*))?$",
     re.IGNORECASE,
 )
 _VALUE_END = re.compile(r"[\d})%]|\\(?:pi|infty)(?![a-z])")
@@ -136,7 +137,7 @@ def _several(text: str) -> Quantity | None:
 
 
 def _within(largest: str) -> dict[str, str]:
-    """Return what short names mean behind a larger unit: `\'` is feet, but minutes of arc behind degrees."""
+    r"""Return what short names mean behind a larger unit: `\'` is feet, but minutes of arc behind degrees."""
     if largest in ("^\\circ", "degrees", "degree"):
         return {"'": "arcmin", '"': "arcsec", "minutes": "arcmin", "seconds": "arcsec"}
     return {"m": "min"} if largest in ("h", "hr", "hrs", "hour", "hours") else {"'": "ft", '"': "in"}

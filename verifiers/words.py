@@ -13,16 +13,19 @@ from .number_words import spelt_number, without_restatement
 from .verdict import Judge, Verdict, said
 
 _MEANINGS = [
-    {"no solution", "no solutions", "no real solution", "no real solutions", r"\emptyset", "empty set", "none", "null set",
-     "there are no solutions", "there is no solution", "no such values exist", "no real roots", "no values", "no value", "{}",
-     "no integer solutions", "impossible", "not possible", "it is impossible", "cannot be done", "solution set is empty"},
-    {"does not exist", "dne", "doesn't exist", "undefined", "not defined", "limit does not exist", "nonexistent"},
-    {"infinitely many", "infinite", "infinitely many solutions", "infinite solutions", "infinite number of solutions",
-     "infinite number", "infinitely many values"},
-    {"all real numbers", r"\mathbb{r}", r"(-\infty, \infty)", r"(-\infty,\infty)", "all reals", "all real", "reals",
-     "any real number", "every real number", "all real values", r"x in \mathbb{r}", "real numbers"},
+    {"no solution", "no solutions", "no real solution", "no real solutions", r"\emptyset", "empty set",
+     "none", "null set", "there are no solutions", "there is no solution", "no such values exist",
+     "no real roots", "no values", "no value", "{}", "no integer solutions", "impossible", "not possible",
+     "it is impossible", "cannot be done", "solution set is empty"},
+    {"does not exist", "dne", "doesn't exist", "undefined", "not defined", "limit does not exist",
+     "nonexistent"},
+    {"infinitely many", "infinite", "infinitely many solutions", "infinite solutions",
+     "infinite number of solutions", "infinite number", "infinitely many values"},
+    {"all real numbers", r"\mathbb{r}", r"(-\infty, \infty)", r"(-\infty,\infty)", "all reals", "all real",
+     "reals", "any real number", "every real number", "all real values", r"x in \mathbb{r}", "real numbers"},
     {"all integers", "integers", "every integer", "any integer", r"\mathbb{z}"},
-    {"all positive integers", "positive integers", "every positive integer", r"\mathbb{z}^+", r"\mathbb{z}^{+}", r"\mathbb{z}_{>0}"},
+    {"all positive integers", "positive integers", "every positive integer", r"\mathbb{z}^+",
+     r"\mathbb{z}^{+}", r"\mathbb{z}_{>0}"},
     {"yes", "true", "correct", "not false"},
     {"no", "false", "incorrect", "not true"},
     {"cannot be determined", "not enough information", "can not be determined", "insufficient information",
@@ -68,7 +71,7 @@ def _same_truth(meant: int, match: "re.Match[str]") -> bool:
 
 
 def folded(text: str) -> str:
-    """Return a text without case, articles, the endings of ordinals, and punctuation that is not a number's."""
+    """Return a text without case, articles, the endings of ordinals, and punctuation but a number's."""
     text = re.sub(
         r"\b(?:the|a|an) (?=\w)|^(?:it|they|on|in|at) (?=\w)", "", text.casefold().replace("\\", " \\")
     )
@@ -140,9 +143,9 @@ def same_text(reference: str, answer: str) -> bool | None:
     meant, given = meaning(reference), meaning(answer)
     if meant in TRUTHS and given is None and (truth := truth_of(answer)) is not None:
         return _same_truth(meant, truth)
-    if meant is not None or given is not None:
-        if meant == given or not {meant, given} <= {None, _REALS} or is_text(answer):
-            return meant == given
+    one_has = meant is not None or given is not None
+    if one_has and (meant == given or not {meant, given} <= {None, _REALS} or is_text(answer)):
+        return meant == given
     if _worded(reference) and folded(reference) == folded(answer):
         return True
     if is_text(reference):
