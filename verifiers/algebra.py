@@ -11,9 +11,9 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-from .expression import Node, TooLarge
 from .field import PRIME, Irrational, inverse, names_in, rational, residue
 from .numeric import Value, equal_in_digits, high_precision, in_floats
+from .tokens import Node, TooLarge
 
 
 def equal(one: Node, two: Node) -> bool:

@@ -20,12 +20,12 @@ from functools import lru_cache
 from . import claims, exact_number, formulas, notations, quantities, structure, words
 from .choices import read_choice
 from .exact_number import MAX_CHARS, DivisionByZero, read_number
-from .expression import COMMANDS, TooLarge
 from .field import names_in
 from .normal_form import normalise
 from .notations import read_base, read_ratio, read_time
 from .region import is_region
 from .shape import levels, read_shape
+from .tokens import COMMANDS, TooLarge
 from .units import split_unit
 from .verdict import Reason, Verdict
 

@@ -9,7 +9,7 @@ import cmath
 import math
 from typing import Any
 
-from .expression import Node, TooLarge
+from .tokens import Node, TooLarge
 
 MAX_EXPONENT_BITS = 1e6
 """Of a power or an exponential with 50 digits."""

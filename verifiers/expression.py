@@ -1,123 +1,27 @@
 r"""Tier 4, reading: a parser of LaTeX and plain formulas to a small tree.
 
 Own grammar, no evaluation: text of a model never reaches `eval`, `parse_expr` or string `sympify`.
-Size is capped while reading: characters, tokens, depth. Implicit products bind like explicit ones
+Depth is capped here, characters and tokens before (`tokens.py`). Implicit products bind like explicit ones
 (`1/2x` is `x/2`), a function takes the factors behind it (`\sin 2x`), and runs of four letters or
 more that are no function are one name, so that anagrams are not equal.
 """
 
-import re
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any, NamedTuple
 
-MAX_CHARS = 1000
-MAX_TOKENS = 500
-MAX_DEPTH = 40
-
-
-class Unreadable(ValueError):
-    """The text is no formula of this grammar."""
-
-
-class TooLarge(Exception):
-    """The text, or evaluating it, passes a cap."""
-
-
-class Node(NamedTuple):
-    """A node of a formula.
-
-    `num` (value: Fraction), `sym` and `const` (value: name), `add` `mul` `div` `pow` `neg` `fact` `binom`
-    `abs`, `root` (value: a whole degree, or the degree is the second argument) and `call` (value: the
-    function's name; `f()` is an unknown one).
-    """
-
-    op: str
-    args: tuple["Node", ...] = ()
-    value: Any = None
-
-
-FUNCTIONS = {
-    "sin": "sin", "cos": "cos", "tan": "tan", "sec": "sec", "csc": "csc", "cosec": "csc", "cot": "cot",
-    "tg": "tan", "ctg": "cot", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "asin": "asin",
-    "acos": "acos", "atan": "atan", "arctg": "atan", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh",
-    "coth": "coth", "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh", "ln": "ln", "log": "log",
-    "lg": "log", "exp": "exp", "floor": "floor", "ceil": "ceil", "abs": "abs", "sgn": "sign", "sign": "sign",
-    "min": "min", "max": "max", "gcd": "gcd", "lcm": "lcm", "Gamma": "gamma", "arccot": "acot", "Re": "re",
-    "Im": "im", "arg": "arg", "conj": "conj", "cis": "cis",
-}  # fmt: skip
-_INVERSE = {
-    "sin": "asin", "cos": "acos", "tan": "atan", "sinh": "asinh", "cosh": "acosh", "tanh": "atanh",
-    "cot": "acot",
-}  # fmt: skip
-CONSTANTS = {"pi": "pi", "e": "e", "i": "i", "infty": "inf", "inf": "inf", "infinity": "inf", "oo": "inf"}
-GREEK = frozenset(
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau"
-    " upsilon phi chi psi omega Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell hbar aleph prime".split()
+from .tokens import (
+    CONSTANTS,
+    FUNCTIONS,
+    GREEK,
+    INVERSE,
+    MARKS,
+    MAX_DEPTH,
+    VECTORS,
+    Node,
+    Tokens,
+    TooLarge,
+    Unreadable,
 )
-COMMANDS = (
-    GREEK | frozenset(FUNCTIONS) | frozenset(CONSTANTS)
-    | frozenset(
-        "frac sqrt binom cdot times div pm mp left right le ge ne in notin ni subset subseteq"
-        " supset supseteq cup cap setminus emptyset to rightarrow leftarrow Rightarrow Leftarrow"
-        " Leftrightarrow leftrightarrow mapsto implies iff neg lnot forall exists nexists wedge vee"
-        " oplus otimes odot ominus partial nabla langle rangle lfloor rfloor lceil rceil mid"
-        " parallel perp angle triangle square sim simeq cong equiv approx propto circ bullet star"
-        " ast dagger prime overline bar vec hat tilde dot ddot overrightarrow overleftrightarrow"
-        " widehat underline mathbb unit ldots therefore because models vdash top bot Box Diamond"
-        " infty Omega rightleftharpoons longrightarrow uparrow downarrow pmod mathrm text".split()
-    )
-)  # fmt: skip
-"""Commands that a reader knows, whether or not this parser does."""
-_VECTORS = ("\\vec{", "\\overrightarrow{", "\\hat{")
-_MARKS = frozenset(
-    r"\overline \bar \vec \hat \tilde \overrightarrow \overleftrightarrow \widehat \mathbb"
-    r" \underline \dot \ddot".split()
-)
-_DERIVATIVE = re.compile(r"\\frac ?\{ ?d[^{}]*\} ?\{ ?d ?[a-z]|(?<![A-Za-z])d ?[a-z] ?/ ?d ?[a-z]")
-
-_TOKENS = re.compile(
-    r"\s*(?:(?P<num>\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d{1,4}(?!\d))?)|(?P<cmd>\\[A-Za-z]+|\\.)"
-    r"|(?P<word>(?<![A-Za-z])[A-Za-z]\d+|[A-Za-z]+)"
-    r"|(?P<op>\*\*|[-+*/^_!%'|(){}\[\],]))"
-)
-
-
-_KNOWN_INSIDE = re.compile(
-    "|".join(sorted([name for name in FUNCTIONS if len(name) > 1] + ["sqrt", "pi"], key=len, reverse=True))
-)
-_WHOLE = frozenset([*FUNCTIONS, *CONSTANTS, *GREEK, "sqrt", "cbrt"])
-
-
-def _parted(word: str) -> list[str]:
-    """Part a word at the functions in it: `sinx`, `xcosx`, `pir`."""
-    if word in _WHOLE or len(word) < 3 or (inner := _KNOWN_INSIDE.search(word)) is None or inner.start() > 2:
-        return [word]
-    return [part for part in (word[: inner.start()], inner.group(), *_parted(word[inner.end() :])) if part]
-
-
-def tokens_of(text: str) -> list[tuple[str, str]]:
-    """Return (kind, text) pairs.
-
-    Raises:
-        TooLarge: over a cap. Unreadable: a character that no formula has.
-    """
-    if len(text) > MAX_CHARS:
-        raise TooLarge(f"{len(text)} characters")
-    if _DERIVATIVE.search(text):
-        raise Unreadable("a derivative")
-    found, at = [], 0
-    text = text.rstrip()
-    while at < len(text):
-        match = _TOKENS.match(text, at)
-        if match is None:
-            raise Unreadable(f"{text[at]!r} at {at}")
-        kind = match.lastgroup or ""
-        found += [(kind, part) for part in (_parted(match[kind]) if kind == "word" else [match[kind]])]
-        at = match.end()
-    if len(found) > MAX_TOKENS:
-        raise TooLarge(f"{len(found)} tokens")
-    return found
 
 
 @lru_cache(maxsize=4096)
@@ -127,7 +31,7 @@ def parse(text: str) -> Node:
     Raises:
         Unreadable: it is no formula. TooLarge: it passes a cap.
     """
-    parser = _Parser(tokens_of(text))
+    parser = _Parser(text)
     try:
         node = parser.whole()
     except RecursionError:
@@ -137,33 +41,19 @@ def parse(text: str) -> Node:
     return node
 
 
-_END = ("", "")
 _SUBSCRIPTS = frozenset("max min avg tot eq in out net rms".split())
 _ONE, _PI = Node("num", value=Fraction(1)), Node("const", value="pi")
 _SEVERAL = ("min", "max", "gcd", "lcm")
 """Functions of more than one argument."""
 
 
-class _Parser:
+class _Parser(Tokens):
     """Recursive descent over the tokens; one method a level of precedence."""
 
-    def __init__(self, tokens: list[tuple[str, str]]):
-        self.tokens = tokens[::-1]  # the next one is last
+    def __init__(self, text: str):
+        super().__init__(text)
         self.depth = 0
         self.bars = 0
-
-    def peek(self) -> tuple[str, str]:
-        return self.tokens[-1] if self.tokens else _END
-
-    def take(self) -> str:
-        if not self.tokens:
-            raise Unreadable("it ends too early")
-        return self.tokens.pop()[1]
-
-    def expect(self, *wanted: str) -> None:
-        found = self.take()
-        if found not in wanted:
-            raise Unreadable(f"expected {wanted[0]!r}, found {found!r}")
 
     def whole(self) -> Node:
         r"""Return what a group holds: a sum, or `10 \choose 3` and `5 \over 8`."""
@@ -394,28 +284,6 @@ class _Parser:
             return Node("binom", arguments)
         return Node("call", arguments, f"{name}()")
 
-    def bracketed(self) -> list[str]:
-        """Return the tokens of the bracket that comes next, less those of brackets in it."""
-        depth, found = 0, list[str]()
-        for _, token in reversed(self.tokens):
-            depth += (token in ("(", "[", "{")) - (token in (")", "]", "}"))
-            if depth == 1:
-                found.append(token)
-            if depth <= 0:
-                break
-        return found
-
-    def has_comma(self) -> bool:
-        """Whether the bracket that comes next holds a list."""
-        return "," in self.bracketed()
-
-    def has_function(self) -> bool:
-        r"""Whether the bracket that comes next holds a sum with `\sin` and the like."""
-        inside = self.bracketed()
-        return bool({"+", "-"} & set(inside)) and any(
-            token.removeprefix("\\") in FUNCTIONS for token in inside
-        )
-
     def command(self) -> Node:
         token = self.take()
         name = token[1:]
@@ -450,7 +318,7 @@ class _Parser:
         if token == r"\|":
             self.tokens.append(("cmd", token))
             return self.absolute(r"\|")
-        if token in _MARKS:
+        if token in MARKS:
             return Node("sym", value=f"{token}{{{self.raw_argument()}}}")
         if token == r"\unit":
             return Node("sym", value=f"unit {self.raw_argument()}")
@@ -459,24 +327,6 @@ class _Parser:
         return self.named(
             name, always=name == "zeta" or (name in ("phi", "tau", "sigma", "mu") and self.one_letter())
         )
-
-    def one_letter(self) -> bool:
-        """Whether one letter or number in brackets comes next."""
-        return [pair[1] for pair in self.tokens[:-4:-1]][::2] == ["(", ")"] and self.tokens[-2][0] in (
-            "word",
-            "num",
-        )
-
-    def raw_argument(self) -> str:
-        r"""Return a group's text without spaces and backslashes: `v_{\max}` is `v_{max}`."""
-        if self.peek()[1] != "{":
-            return self.take().removeprefix("\\")
-        self.take()
-        inside = []
-        while self.peek()[1] != "}":
-            inside.append(self.take().removeprefix("\\"))
-        self.take()
-        return "".join(inside)
 
     def latex_argument(self, *, digits: bool = False) -> Node:
         r"""Return what LaTeX takes as one argument: a group, or one letter.
@@ -509,8 +359,8 @@ class _Parser:
         if name in _SEVERAL:
             return Node("call", self.arguments(), name)
         argument = self.argument()
-        inverse = power is not None and power.op == "neg" and power.args[0] == _ONE and name in _INVERSE
-        node = Node("call", (argument,), _INVERSE[name] if inverse else name)
+        inverse = power is not None and power.op == "neg" and power.args[0] == _ONE and name in INVERSE
+        node = Node("call", (argument,), INVERSE[name] if inverse else name)
         if name == "abs":
             node = Node("abs", (argument,))
         if base is not None:
@@ -545,7 +395,7 @@ class _Parser:
 
 
 def _is_vector(node: Node) -> bool:
-    return node.op == "sym" and node.value.startswith(_VECTORS)
+    return node.op == "sym" and node.value.startswith(VECTORS)
 
 
 def _mul(left: Node, right: Node) -> Node:

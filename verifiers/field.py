@@ -10,7 +10,7 @@ import random
 from fractions import Fraction
 from functools import lru_cache
 
-from .expression import Node, TooLarge
+from .tokens import Node, TooLarge
 
 MAX_BITS = 1 << 13
 """Of an exponent, or of a constant that is worked out exactly."""

@@ -10,9 +10,10 @@ import re
 from .algebra import equal, has_value, real_constant
 from .conditions import renamed
 from .exact_number import Number, read_safely, same_number, stands_for
-from .expression import Node, Unreadable, parse
+from .expression import parse
 from .field import names_in
 from .letters import equal_but_for_letters
+from .tokens import Node, Unreadable
 from .verdict import Judge, Reason, Verdict, said
 
 _OPERATORS = re.compile(

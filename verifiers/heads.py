@@ -5,9 +5,10 @@ r"""Tier 3, heads: what a value may be given to. `x`, `f(2)`, `|S|`, `\angle ABC
 
 import re
 
-from .expression import CONSTANTS, FUNCTIONS, Node, TooLarge, Unreadable, parse
+from .expression import parse
 from .field import names_in
 from .lexicon import is_plain
+from .tokens import CONSTANTS, FUNCTIONS, Node, TooLarge, Unreadable
 
 _LETTER = r"(?:[A-Za-z]|\\[a-z]+)(?:_(?:\{[A-Za-z0-9,+\\ -]+\}|[A-Za-z0-9]))?'*"
 VARIABLE = re.compile(_LETTER)

@@ -7,8 +7,8 @@ does more than that (`\frac{1}{2}ab\sin C`), another one makes another formula.
 from itertools import permutations
 
 from .algebra import equal
-from .expression import Node
 from .field import names_in
+from .tokens import Node
 
 _OWN = frozenset(["C", "C_1", "C_2", "C_3", "c_1", "c_2", "c_3"])
 _OTHER = _OWN | {"c", "K", "k", "A", "B", "D"}

@@ -9,10 +9,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .lexicon import UNITS as NUMBER_WORDS
 from .verdict import Judge, Verdict, said
 
-_BASE_WORDS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
-               "ten": 10, "eleven": 11, "twelve": 12, "sixteen": 16, "bin": 2, "oct": 8, "dec": 10, "hex": 16}  # fmt: skip
+_BASE_WORDS = {
+    **{word: value for word, value in NUMBER_WORDS.items() if 2 <= value <= 12},
+    "sixteen": 16, "bin": 2, "oct": 8, "dec": 10, "hex": 16,
+}  # fmt: skip
 _DIGITS = r"(?:\d[0-9A-Fa-f]*(?:[ ,][0-9A-Fa-f]{3,4})*|[A-Fa-f][0-9A-Fa-f]+)(?:\.[0-9A-Fa-f]+)?"
 _BASED = re.compile(
     rf"(?P<sign>-?)\(?(?P<digits>{_DIGITS})\)? ?"

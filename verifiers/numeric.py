@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from .evaluate import FLOATS, Notes, evaluate
-from .expression import Node, TooLarge
+from .tokens import Node, TooLarge
 
 DIGITS = (50, 150)
 """Two values are equal if both precisions say so; the first settles most that differ."""

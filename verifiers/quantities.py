@@ -4,8 +4,9 @@ import re
 from fractions import Fraction
 
 from .exact_number import Number, read_safely, same_number
-from .expression import TooLarge, Unreadable, parse
+from .expression import parse
 from .field import names_in
+from .tokens import TooLarge, Unreadable
 from .unit_reader import Unit
 from .unit_table import UNITS
 from .units import Quantity, converted, split_unit

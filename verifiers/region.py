@@ -10,8 +10,9 @@ from fractions import Fraction
 from itertools import pairwise
 
 from .algebra import real_constant
-from .expression import Unreadable, parse
+from .expression import parse
 from .shape import Shape, read_shape, split_at
+from .tokens import Unreadable
 
 Same = Callable[[str, str], bool | None]
 """Judges two texts by all tiers."""

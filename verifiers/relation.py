@@ -10,11 +10,12 @@ from fractions import Fraction
 from .algebra import constant_ratio, equal
 from .conditions import renamed
 from .exact_number import Number, read_safely
-from .expression import Node, Unreadable, parse
+from .expression import parse
 from .field import names_in
 from .heads import NAMES, VARIABLE, is_head, is_wanted
 from .region import Same, constant_of
 from .shape import Shape, read_shape, split_at
+from .tokens import Node, Unreadable
 
 Assignments = list[tuple[str, str]]
 """(head, value) pairs; a head is what stands left of the sign, or an empty string."""

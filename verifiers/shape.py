@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from .expression import MAX_DEPTH, TooLarge
+from .tokens import MAX_DEPTH, TooLarge
 
 Kind = Literal["list", "set", "bracket", "union", "relation", "matrix", "cases", "plus_minus"]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
-from .expression import CONSTANTS, FUNCTIONS, GREEK
 from .lexicon import is_plain
+from .tokens import CONSTANTS, FUNCTIONS, GREEK
 from .unit_table import UNITS, Dimensions
 
 MAX_CHARS = 60

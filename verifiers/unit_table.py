@@ -67,32 +67,13 @@ _DERIVED: dict[str, tuple[str, dict[str, int]]] = {
     "rpm": ("6", {"angle": 1, "time": -1}), "M molar": ("1000", {"amount": 1, "length": -3}),
 }  # fmt: skip
 _SHORT = {
-    "T": 12,
-    "G": 9,
-    "M": 6,
-    "k": 3,
-    "h": 2,
-    "d": -1,
-    "c": -2,
-    "m": -3,
-    "u": -6,
-    "n": -9,
-    "p": -12,
+    "T": 12, "G": 9, "M": 6, "k": 3, "h": 2, "d": -1, "c": -2, "m": -3, "u": -6, "n": -9, "p": -12,
     "f": -15,
-}
+}  # fmt: skip
 _LONG = {
-    "tera": 12,
-    "giga": 9,
-    "mega": 6,
-    "kilo": 3,
-    "hecto": 2,
-    "deci": -1,
-    "centi": -2,
-    "milli": -3,
-    "micro": -6,
-    "nano": -9,
-    "pico": -12,
-}
+    "tera": 12, "giga": 9, "mega": 6, "kilo": 3, "hecto": 2, "deci": -1, "centi": -2, "milli": -3,
+    "micro": -6, "nano": -9, "pico": -12,
+}  # fmt: skip
 _PREFIXED = (
     "m meter metre g gram gramme s sec second A amp ampere K mol mole L l liter litre N newton J joule W"
     " watt Pa pascal Hz hertz"

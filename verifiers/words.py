@@ -7,9 +7,9 @@ thing of a short list (`no solution`, `\emptyset`). Other texts differ: nothing 
 import re
 
 from . import choices
-from .expression import CONSTANTS, FUNCTIONS, GREEK
 from .lexicon import ALTERNATIVES, DENIALS, HEDGES, RETRACTIONS, words_of
 from .number_words import spelt_number, without_restatement
+from .tokens import CONSTANTS, FUNCTIONS, GREEK
 from .verdict import Judge, Verdict, said
 
 _MEANINGS = [
