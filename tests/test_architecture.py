@@ -14,7 +14,7 @@ TORCH = {"torch", "transformers", "safetensors", "tokenizers", "vllm"}
 
 PUBLIC = {
     "markscheme.sandbox": {"MarkschemeError", "TaskError", "DataError", "UnknownNameError", "RewardError"}
-    | {"InfraError", "PolicyError", "RunError"},
+    | {"InfraError", "DeadlineError", "MemoryLimitError", "PolicyError", "RunError", "with_deadline"},
     "markscheme.tasks": {"Task", "Problem", "Completion", "load_task", "load_problems"},
     "markscheme.verifiers": {"verifier", "Verdict", "verify_answer", "compare_answers", "extract_answer"},
     "markscheme.rewards": {"reward", "Score", "MarkScheme", "from_trl"},

@@ -1,6 +1,7 @@
 """`timeout_s` on synchronous rewards and verifiers: a hard deadline for each completion."""
 
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 import worker_jobs  # noqa: F401  (registers `patient`)
@@ -67,7 +68,7 @@ def test_what_has_no_name_elsewhere_is_refused_with_the_reason(make_task: MakeTa
 
     with pytest.raises(TaskError, match=r"nested.*inside another function.*use: file.py:name"):
         MarkScheme(make_task("rewards: {a: {use: nested, timeout_s: 1}}"))
-    session = type(nested)(nested.__code__, {"__name__": "__main__"}, "session")
+    session = FunctionType(nested.__code__, {"__name__": "__main__"}, "session")
     session.__module__, session.__qualname__ = "__main__", "session"
     reward("session")(session)
     with pytest.raises(TaskError, match="notebook or in the script"):

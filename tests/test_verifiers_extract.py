@@ -9,6 +9,7 @@ from markscheme.tasks import Completion, Problem
 from markscheme.verifiers import extract_answer
 from markscheme.verifiers.answer import answer
 from markscheme.verifiers.extract import MAX_CHARS
+from markscheme.verifiers.verdict import Verdict
 
 B = r"\boxed{%s}"
 
@@ -52,7 +53,7 @@ FOUND = [
     (B % "1" + ", " + B % "2", "strict", "1, 2", "boxed"),
     (B % "1" + " and " + B % "2", "strict", "1 and 2", "boxed"),
     (B % "1" + r" \text{ and } " + B % "2", "strict", r"1 \text{ and } 2", "boxed"),
-    (B % "1" + "$, $" + B % "2", "strict", "1$, $2", "boxed"),
+    (B % "1" + "$, $" + B % "2", "strict", "1, 2", "boxed"),
     (B % r"\frac{1}{2}", "strict", r"\frac{1}{2}", "boxed"),
     (B % r"\{1\}", "strict", r"\{1\}", "boxed"),
     (r"\boxed {42}", "strict", "42", "boxed"),
@@ -80,7 +81,7 @@ NOT_FOUND = [
     ("The answer is 42", "strict"),
     ("<think>" + B % "42" + "</think>", "strict"),
     ("<think>" + B % "42", "strict"),
-    ("no digits", "lenient"),
+    ("no digits, and no other form of an answer.\nAt all.", "lenient"),
     ("42", ["boxed"]),
     ("", "lenient"),
 ]
@@ -114,6 +115,8 @@ def test_an_answer_that_was_cut_off_is_told() -> None:
     for text in (r"\boxed{42", "<answer>42"):
         whole, cut = Completion(text, finish_reason="stop"), Completion(text, finish_reason="length")
         ended, stopped = answer([problem, problem], [whole, cut])
+        assert isinstance(ended, Verdict)
+        assert isinstance(stopped, Verdict)
         assert (ended.correct, stopped.correct, stopped.reason) == (True, False, "no_answer")
 
 

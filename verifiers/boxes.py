@@ -60,7 +60,7 @@ def unboxed(text: str) -> str:
         behind = _BETWEEN.sub(", ", text[inside.end + 1 :])
         before, after = _MATH.sub(" ", text[: match.start()]), _MATH.sub(" ", behind)
         text = f"{before} {text[inside.start : inside.end]} {after}"
-    return re.sub(" {2,}", " ", text).strip()
+    return re.sub(" {2,}", " ", re.sub(" +(?=,)", "", text)).strip()
 
 
 _MATH = re.compile(r"(?<!\\)\$|(?<!\\)\\[()\[\]]")

@@ -28,17 +28,20 @@ _PREFIXED = re.compile(r"(?P<sign>-?)0(?P<kind>[bBoOxX])(?P<digits>[0-9A-Fa-f]+)
 
 def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     """Compare where one side is in one of the notations; None where none is."""
-    for read, same in ((_congruence, _same_congruence), (_remainder, None)):
-        one, two = read(reference), read(answer)
-        if one is not None or two is not None:
-            if one is None or two is None:
-                return said(False)
-            return said(one == two if same is None else same(one, two, judge))
+    congruent = _congruence(reference), _congruence(answer)
+    if congruent != (None, None):
+        one, two = congruent
+        return said(one is not None and two is not None and _same_congruence(one, two, judge))
+    divided = _remainder(reference), _remainder(answer)
+    if divided != (None, None):
+        return said(divided[0] == divided[1])
     based, other = read_base(reference), read_base(answer)
     if based is not None and other is not None:
         return said(_same_base(based, other))
-    if based is not None or other is not None:
-        return _one_base(based or other, reference if based is None else answer, judge, based is None)
+    if based is not None:
+        return _one_base(based, answer, judge, flipped=False)
+    if other is not None:
+        return _one_base(other, reference, judge, flipped=True)
     times = _times(reference, answer)
     return _ratios(reference, answer, judge) if times is None else times
 
@@ -70,7 +73,7 @@ def _same_base(one: tuple[int, str], two: tuple[int, str]) -> bool:
     return int(one[1], one[0]) == int(two[1], two[0])
 
 
-def _one_base(based: tuple[int, str], plain: str, judge: Judge, flipped: bool) -> Verdict:
+def _one_base(based: tuple[int, str], plain: str, judge: Judge, *, flipped: bool) -> Verdict:
     """Compare a number in a base with one that shows none: decimal ones only are alike."""
     if based[0] != 10:
         return said(False)

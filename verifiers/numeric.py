@@ -85,6 +85,7 @@ def equal_in_digits(one: Node, two: Node, point: dict[str, complex]) -> bool:
     Raises:
         TooLarge: a cap is passed. ArithmeticError: one has no value there.
     """
+    size, noise = 0.0, 0.0
     for digits in DIGITS:
         try:
             a, b = high_precision(one, point, digits), high_precision(two, point, digits)

@@ -95,6 +95,7 @@ SYNONYMS = [
     _pattern(r"\\(?:leq|leqslant|leqq)(?![a-z])|(?<![<=])<=(?!=)", r"\\le "),
     _pattern(r"\\(?:geq|geqslant|geqq)(?![a-z])|(?<![>=])>=(?!=)", r"\\ge "),
     _pattern(r"\\(?:neq|not ?=)(?![a-z])|(?<![\d)])!=|<>", r"\\ne "),
+    _pattern(r"(?<=[\d)])!=(?=[^=])", "! = "),  # 5!=120
     _pattern(r"\\lt(?![a-z])", "<"),
     _pattern(r"\\gt(?![a-z])", ">"),
     _pattern(r"\\(?:varnothing|empty)(?![a-z])|\\\{ ?\\\}", r"\\emptyset "),
