@@ -31,18 +31,13 @@ def equal(one: Node, two: Node) -> bool:
 
 
 _RANGES = (
-    (0.4, 2.2),
-    (-2.3, -0.4),
-    (0.1, 0.9),
-    (2.5, 8.0),
-    (-0.9, 0.9),
-    (-9.0, 9.0),
-    (10.0, 40.0),
-    (-40.0, -10.0),
-)
+    (0.4, 2.2), (-2.3, -0.4), (0.1, 0.9), (2.5, 8.0), (-0.9, 0.9), (-9.0, 9.0), (10.0, 40.0), (-40.0, -10.0),
+)  # fmt: skip
 """Where variables are drawn from, in turn: a domain may be narrow, and signs matter."""
 _FAR = ((300.0, 3000.0), (-30000.0, -3000.0))
 """Also, where a formula may change its form."""
+_ON_STEPS = ((-12, 12),) * 6
+"""Halves in these bounds also, where a formula has steps: a step is missed by all other points."""
 _WHOLE_RANGES = ((1, 12), (2, 40), (-9, 9), (20, 300))
 _INTEGER_NAMES = frozenset("n k m j".split())
 """Names that run through integers where a formula has steps."""
@@ -65,7 +60,9 @@ def points_for(*nodes: Node) -> list[dict[str, complex]]:
             {name: complex(rng.randint(*bounds)) for name in sorted(names)} for bounds in _WHOLE_RANGES * 6
         ]
     ranges = (*_FAR, *_RANGES) if any(map(_is_pieced, nodes)) else _RANGES
-    return [
+    on_steps = _ON_STEPS if any(map(_is_stepped, nodes)) else ()
+    halves = [{name: complex(rng.randint(*bounds) / 2) for name in sorted(names)} for bounds in on_steps * 3]
+    return halves + [
         {
             name: rng.uniform(*bounds) + (1j * rng.uniform(0.3, 2) if name in complex_names else 0)
             for name in sorted(names)
@@ -90,7 +87,7 @@ def _equal_at_points(one: Node, two: Node) -> bool:
     met: list[dict[str, complex]] = []
     strayed: list[dict[str, complex]] = []
     for i, point in enumerate(points):
-        if i >= len(_RANGES) and len(met) >= _ENOUGH:
+        if i >= len(points) // 3 and len(met) >= _ENOUGH:
             break
         try:
             a, b = in_floats(one, point), in_floats(two, point)
@@ -140,6 +137,10 @@ def _is_whole(node: Node) -> bool:
 def _is_pieced(node: Node) -> bool:
     pieced = node.op == "abs" or (node.op == "call" and node.value in ("min", "max", "floor", "ceil", "sign"))
     return pieced or any(map(_is_pieced, node.args))
+
+
+def _is_stepped(node: Node) -> bool:
+    return (node.op == "call" and node.value in ("floor", "ceil")) or any(map(_is_stepped, node.args))
 
 
 def has_value(node: Node) -> bool:
