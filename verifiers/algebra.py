@@ -41,6 +41,7 @@ _ON_STEPS = ((-12, 12),) * 6
 _WHOLE_RANGES = ((1, 12), (2, 40), (-9, 9), (20, 300))
 _INTEGER_NAMES = frozenset("n k m j".split())
 """Names that run through integers where a formula has steps."""
+_ROUNDS = 3
 _ENOUGH = 3
 """Points that must be met; all ranges are tried once in any case."""
 
@@ -57,18 +58,20 @@ def points_for(*nodes: Node) -> list[dict[str, complex]]:
     complex_names = _COMPLEX_NAMES if any(map(_has_complex_parts, nodes)) else ()
     if any(map(_is_whole, nodes)) or (names <= _INTEGER_NAMES and any(map(_is_pieced, nodes))):
         return [
-            {name: complex(rng.randint(*bounds)) for name in sorted(names)} for bounds in _WHOLE_RANGES * 6
+            {name: complex(rng.randint(*ends)) for name in sorted(names)}
+            for ends in _WHOLE_RANGES * 2 * _ROUNDS
         ]
     ranges = (*_FAR, *_RANGES) if any(map(_is_pieced, nodes)) else _RANGES
     on_steps = _ON_STEPS if any(map(_is_stepped, nodes)) else ()
-    halves = [{name: complex(rng.randint(*bounds) / 2) for name in sorted(names)} for bounds in on_steps * 3]
-    return halves + [
-        {
-            name: rng.uniform(*bounds) + (1j * rng.uniform(0.3, 2) if name in complex_names else 0)
-            for name in sorted(names)
-        }
-        for bounds in ranges * 3
-    ]
+
+    def drawn(low: float, high: float, name: str) -> complex:
+        return rng.uniform(low, high) + (1j * rng.uniform(0.3, 2) if name in complex_names else 0)
+
+    points: list[dict[str, complex]] = []
+    for _ in range(_ROUNDS):
+        points += [{name: complex(rng.randint(*ends) / 2) for name in sorted(names)} for ends in on_steps]
+        points += [{name: drawn(*ends, name) for name in sorted(names)} for ends in ranges]
+    return points
 
 
 _COMPLEX_NAMES = ("z", "w", "z_1", "z_2")
@@ -87,7 +90,7 @@ def _equal_at_points(one: Node, two: Node) -> bool:
     met: list[dict[str, complex]] = []
     strayed: list[dict[str, complex]] = []
     for i, point in enumerate(points):
-        if i >= len(points) // 3 and len(met) >= _ENOUGH:
+        if i >= len(points) // _ROUNDS and len(met) >= _ENOUGH:
             break
         try:
             a, b = in_floats(one, point), in_floats(two, point)
@@ -181,7 +184,7 @@ def constant_ratio(one: Node, two: Node) -> int | None:
 
 
 def _ratios(
-    one: Node, two: Node, evaluate: Callable[..., Value], enough: int = len(_RANGES) * 3
+    one: Node, two: Node, evaluate: Callable[..., Value], enough: int = len(_RANGES) * _ROUNDS
 ) -> list[Any]:
     """Return the quotients of two formulas at points, at least two unless both are constant."""
     found: list[Any] = []

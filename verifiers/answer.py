@@ -22,9 +22,9 @@ from .words import same_text
 KEPT = 1 << 13
 """Verdicts that are kept, each of a reference and an answer of together at most KEPT_CHARS."""
 KEPT_CHARS = 600
-_kept: dict[tuple[str, str], Verdict] = {}
-
 Pair = tuple[str, str]
+_kept: dict[Pair, Verdict] = {}
+_DIGIT = re.compile(r"\d")
 
 
 def compare_answers(reference: str, answer: str) -> Verdict:
@@ -39,22 +39,23 @@ def compare_answers(reference: str, answer: str) -> Verdict:
 def compare_all(pairs: Sequence[Pair]) -> list[Verdict]:
     """Judge many (reference, answer) pairs; what needs the last tier goes to it in parallel."""
     verdicts = [_kept[pair] if pair in _kept else _settled(pair) for pair in pairs]
-    left = list(dict.fromkeys(pair for pair, verdict in zip(pairs, verdicts, strict=True) if verdict is None))
-    if left:
-        hard = last_tier.judge_all([(normalise(reference), normalise(answer)) for reference, answer in left])
-        for pair, verdict in zip(left, hard, strict=True):
-            verdict.tier = verdict.tier or "last"
-            if verdict.reason is not Reason.UNAVAILABLE:
-                _keep(pair, verdict)
-        found = dict(zip(left, hard, strict=True))
-        verdicts = [
-            found[pair] if verdict is None else verdict for pair, verdict in zip(pairs, verdicts, strict=True)
-        ]
+    hard = _by_the_last_tier([pair for pair, verdict in zip(pairs, verdicts, strict=True) if verdict is None])
     return [
-        _of(verdict, answer)
-        for verdict, (_, answer) in zip(verdicts, pairs, strict=True)
-        if verdict is not None
+        _of(hard[pair] if verdict is None else verdict, pair[1])
+        for verdict, pair in zip(verdicts, pairs, strict=True)
     ]
+
+
+def _by_the_last_tier(pairs: Sequence[Pair]) -> dict[Pair, Verdict]:
+    if not pairs:
+        return {}
+    pairs = list(dict.fromkeys(pairs))
+    judged = last_tier.judge_all([(normalise(reference), normalise(answer)) for reference, answer in pairs])
+    for pair, verdict in zip(pairs, judged, strict=True):
+        verdict.tier = "last"
+        if verdict.reason is not Reason.UNAVAILABLE:
+            _keep(pair, verdict)
+    return dict(zip(pairs, judged, strict=True))
 
 
 def _settled(pair: Pair) -> Verdict | None:
@@ -62,7 +63,10 @@ def _settled(pair: Pair) -> Verdict | None:
     reference, answer = pair
     if len(answer) > 10 * MAX_CHARS and len(answer := " ".join(answer.split())) > 10 * MAX_CHARS:
         return Verdict(False, Reason.TOO_LARGE, tier="claims")
-    verdict = judge(normalise(reference), normalise(answer))
+    if reference == answer and _DIGIT.search(answer):
+        verdict = Verdict(True, Reason.EQUAL, tier="words")
+    else:
+        verdict = judge(normalise(reference), normalise(answer))
     if verdict.correct is None and verdict.reason is Reason.UNDECIDED:
         last_tier.warm_up()
         return None
@@ -100,7 +104,10 @@ def verify_answer(
     references = (reference,) if isinstance(reference, str) else tuple(reference)
     if not references:
         raise TaskError(_NO_REFERENCE)
-    return _verify_all([(references, extract_by(ready_rules(extract), completion))])[0]
+    found = extract_by(ready_rules(extract), completion)
+    if found.text is None or found.reason is not None:
+        return _not_found(found)
+    return _any_of(compare_all([(reference, found.text) for reference in references]))
 
 
 _NO_REFERENCE = "there is no reference to judge by; set `problem.reference` in the task"
@@ -114,19 +121,19 @@ def _verify_all(rows: Sequence[tuple[Sequence[str], Extracted]]) -> list[Verdict
         if found.text is not None and found.reason is None
         for reference in references
     ]
-    judged = dict(zip(pairs, compare_all(pairs), strict=True))
-    verdicts = []
-    for references, found in rows:
-        if found.text is None or found.reason is not None:
-            verdicts.append(_not_found(found))
-        else:
-            verdicts.append(_any_of([judged[reference, found.text] for reference in references]))
-    return verdicts
+    judged = iter(compare_all(pairs))
+    return [
+        _not_found(found)
+        if found.text is None or found.reason is not None
+        else _any_of([next(judged) for _ in references])
+        for references, found in rows
+    ]
 
 
 def _any_of(verdicts: Sequence[Verdict]) -> Verdict:
-    found = min(verdicts, key=lambda verdict: (True, None, False).index(verdict.correct))
-    return Verdict(found.correct, found.reason, found.extracted, found.tier, evidence=dict(found.evidence))
+    if len(verdicts) == 1:
+        return verdicts[0]
+    return min(verdicts, key=lambda verdict: (True, None, False).index(verdict.correct))
 
 
 def _not_found(found: Extracted) -> Verdict:

@@ -71,6 +71,9 @@ def _last_box(text: str, before: int) -> _Box | None:
     """Return the last box whose command stands before a place."""
     at = before
     while (at := text.rfind("box", 0, at)) >= 0:
+        if text.startswith("\\boxed{", at - 1):  # nearly always
+            inside = _braced(text, at + 6, len(text))
+            return _Box(at - 1, inside, inside.end + inside.closed)
         slash = text.rfind("\\", max(at - 6, 0), at)
         match = _BOX.match(text, slash) if slash >= 0 else None
         if match is None:
@@ -84,6 +87,9 @@ def _last_box(text: str, before: int) -> _Box | None:
 
 
 def _braced(text: str, start: int, stop: int) -> Find:
+    end = text.find("}", start, stop)
+    if end >= 0 and text.find("{", start, end) < 0 and text.find("\\", start, end) < 0:
+        return Find(start, end)
     depth = 1
     for match in _BRACE.finditer(text, start, stop):
         brace = match.group()

@@ -26,25 +26,12 @@ _DENIED_BEHIND = re.compile(
 _NEGATIVE = re.compile(
     r"wrong|incorrect|\bnot\b|false|impossible|invalid|mistake|can't|cannot|n't", re.IGNORECASE
 )
-_CUES = (
-    "not",
-    "n't",
-    "n’t",
-    "never",
-    "neither",
-    "\\ne",
-    "≠",
-    "!=",
-    "wrong",
-    "ncorrect",
-    "false",
-    "nvalid",
-    "reject",
-    "instead",
-    "rather",
-    "longer",
+_CUE = re.compile(
+    r"not|n['’]t|never|neither|\\ne|≠|!=|wrong|ncorrect|false|nvalid|reject|instead|rather|longer"
 )
 """One of them stands in all that denies: spares the longer look."""
+_LAST = re.compile(r"[}$).*\s\\\]]{0,9}")
+"""What may stand behind the last word of a completion."""
 _RETRACTED = re.compile(
     r"\b(?:that|this|it|which|the above|my answer|the answer above|the previous answer)(?:'s|’s| is"
     r"| was)(?: [a-z]+ly)?"
@@ -68,17 +55,17 @@ def objection(text: str, find: Find) -> Reason | None:
     before = text[max(find.start - _BEFORE, 0) : find.start]
     if before.endswith("{"):
         before = before[: max(before.rfind("\\"), 0)]  # the box's own command
+    if _CUE.search(before.lower()) and _DENIED_BEFORE.search(before):
+        return Reason.DENIED
+    if "or" in before[-24:] and _OFFERED_BEFORE.search(before[-24:]):
+        return Reason.AMBIGUOUS
+    if _LAST.fullmatch(text, find.end):
+        return None
     behind = text[find.end : find.end + _BEHIND].removeprefix("}")
     if behind.startswith("</"):
         behind = behind[behind.find(">") + 1 :]
-    lowered = before.lower()
-    for cue in _CUES:
-        if cue in lowered:
-            if _DENIED_BEFORE.search(before):
-                return Reason.DENIED
-            break
     if (denied := _DENIED_BEHIND.match(behind)) is not None and _NEGATIVE.search(denied.group()):
         return Reason.DENIED
-    if ("or" in before and _OFFERED_BEFORE.search(before)) or _OFFERED_BEHIND.match(behind):
+    if _OFFERED_BEHIND.match(behind):
         return Reason.AMBIGUOUS
     return Reason.CONTRADICTS if _RETRACTED.search(text, find.end, find.end + _AFTERWARDS) else None

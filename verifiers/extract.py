@@ -39,7 +39,7 @@ WHOLE: tuple[str, Rule] = ("whole", lambda text: Find(0, len(text)))
 PRESETS: dict[str, tuple[str, ...]] = {"strict": ("answer_tag", "boxed"), "lenient": tuple(RULES)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Extracted:
     """What extraction found. `text` is None when no rule found anything."""
 
@@ -117,7 +117,8 @@ def extract_by(rules: Sequence[tuple[str, Rule]], text: str) -> Extracted:
         find = rule(body[skipped:] if skipped else body)
         if find is None:
             continue
-        find = Find(find.start + skipped, find.end + skipped, find.closed)
+        if skipped:
+            find = Find(find.start + skipped, find.end + skipped, find.closed)
         if name not in ("boxed", "whole") and not name.startswith("regex"):
             find = _inner_box(body, find)
         return _extracted(name, body, find, offset)

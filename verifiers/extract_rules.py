@@ -20,7 +20,7 @@ _CLOSED = re.compile(r"</(?:final[_ ]?)?answer>", re.IGNORECASE)
 
 def answer_tag(text: str) -> Find | None:
     """Take the last <answer>...</answer>; one that was never closed goes to the end of the text."""
-    opened = deque(_OPENED.finditer(text), maxlen=2)
+    opened = deque(_OPENED.finditer(text), maxlen=2) if "<" in text else None
     if not opened:
         return None
     start = opened[-1].end()

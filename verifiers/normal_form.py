@@ -10,7 +10,7 @@ import unicodedata
 from functools import lru_cache
 
 from .lexicon import is_plain
-from .spelling import ONE_BY_ONE, SYNONYMS, VULGAR
+from .spelling import COMMANDS, ONE_BY_ONE, SYNONYMS, VULGAR
 
 _VULGAR = re.compile(f"(\\d?)([{''.join(VULGAR)}])")
 _WRAPPED = re.compile(
@@ -22,6 +22,7 @@ _WRAPPED = re.compile(
 _PLAIN = re.compile(r"-?\d+(?:\.\d+)?")
 _MARKED = re.compile(r"[\\{!<>~&*_']|\.\.|  |[a-z]{3} ?\(|perc|per c|pct")
 """What a synonym may start from."""
+_COMMAND = re.compile(r"\\([A-Za-z]+)")
 _TWO_LINES = re.compile(r"(?<=[\d$])[ \t]*[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]\s*(?=[\d$])")
 _LEAD_IN = re.compile(
     r"(?:(?:the )?(?:final |correct |best |right )?ans(?:wer)?(?: is|:| =)|(?:therefore|thus|hence"
@@ -55,6 +56,7 @@ def normalise(text: str) -> str:
     text = _TWO_LINES.sub("; ", text)  # two lines, two numbers
     text = unwrapped(" ".join(text.split()))
     if _MARKED.search(text):
+        text = _COMMAND.sub(lambda match: COMMANDS.get(match[1], match.group()), text)
         for pattern, replacement in SYNONYMS:
             text = pattern.sub(replacement, text)
         text = unwrapped(text.strip())

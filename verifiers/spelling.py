@@ -1,6 +1,7 @@
 r"""The tables of `normal_form.py`: characters that stand for LaTeX, and commands that mean the same."""
 
 import re
+from collections.abc import Callable
 
 VULGAR = {
     "½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⅕": "1/5", "⅖": "2/5", "⅗": "3/5",
@@ -48,19 +49,37 @@ _TEXT = (
 )
 
 
-def _pattern(pattern: str, replacement: str) -> tuple[re.Pattern[str], str]:
-    return re.compile(pattern), replacement
+_SAME = {
+    r"\frac": "dfrac tfrac cfrac sfrac xfrac nicefrac flatfrac", r"\binom": "dbinom tbinom",
+    r"\le ": "leq leqslant leqq", r"\ge ": "geq geqslant geqq", r"\ne ": "neq", "<": "lt", ">": "gt",
+    r"\emptyset ": "varnothing empty", r"\ldots ": "dots cdots dotsc dotsb vdots ldotp",
+    r"\cup ": "bigcup union", r"\setminus ": "backslash", r"\{": "lbrace", r"\}": "rbrace",
+    "|": "lvert rvert vert mid", ":": "colon", " or ": "lor vee", " and ": "land wedge",
+    r"^\circ ": "degree deg", "£": "pounds textsterling", "€": "euro", "¥": "yen textyen",
+    " ": "hfil hfill par newline centering enspace thinspace medspace thickspace checkmark",
+    "": "displaystyle textstyle scriptstyle limits nolimits"
+        " tiny small normalsize large Large LARGE huge Huge",
+}  # fmt: skip
+COMMANDS = {name: same for same, names in _SAME.items() for name in names.split()} | {
+    f"var{name}": rf"\{name}" for name in "epsilon phi theta rho sigma pi".split()
+}
+"""LaTeX commands that another one, or a character, stands for."""
+
+Replacement = str | Callable[[re.Match[str]], str]
+
+
+def _pattern(pattern: str, template: str) -> tuple[re.Pattern[str], Replacement]:
+    """Compile both; a template with a backslash would be read anew in every text, match or not."""
+    return re.compile(pattern), (lambda match: match.expand(template)) if "\\" in template else template
 
 
 SYNONYMS = [
     _pattern(r"<sup>([^<>]*)</sup>", r"^{\1}"),
     _pattern(r"<sub>([^<>]*)</sub>", r"_{\1}"),
     _pattern(r"<(b|i|strong|em|u|span|p)>([^<>]*)</\1>", r" \2 "),
-    _pattern(r"<br ?/?>|&nbsp;|\\checkmark(?![a-z])", " "),
+    _pattern(r"<br ?/?>|&nbsp;", " "),
     _pattern(r"(?<=\d) ?(?:\\q?quad ?)+(?=\d)", "; "),  # two numbers
-    _pattern(r"\\(?:text)?color ?\{[^{}]*\}|\\(?:tiny|small|normalsize|[lL]arge|LARGE|[hH]uge)(?![a-z])", ""),
-    _pattern(r"\\(?:[dtc]|s|x|nice|flat)frac(?![a-z])", r"\\frac"),
-    _pattern(r"\\[dt]binom(?![a-z])", r"\\binom"),
+    _pattern(r"\\(?:text)?color ?\{[^{}]*\}", ""),
     _pattern(r"\\frac ?(\d) ?(\d)(?![\d,])", r"\\frac{\1}{\2}"),
     _pattern(r"\\frac ?(\d) ?\{", r"\\frac{\1}{"),
     _pattern(r"(\\frac ?\{\d+\}) ?(\d)(?![\d,])", r"\1{\2}"),
@@ -68,10 +87,8 @@ SYNONYMS = [
     _pattern(r"(?<=\d) ?\{, ?\} ?(?=\d{3}(?!\d))", ","),
     _pattern(r"(?<=\d),? ?\\! ?,? ?(?=\d{3}(?!\d))", ","),
     _pattern(r"(?<=\d)\\[,:; ](?=\d{3}(?!\d))", ","),
-    _pattern(r"\{:\}|\\text ?\{ ?: ?\}|\\colon(?![a-z])", ":"),
-    _pattern(
-        r"(?<!\\)\\(?:[,;:! ]|(?:thin|med|thick)space|(?:q?quad|hfill|enspace)(?![a-z]))|(?<!~)~(?!~)", " "
-    ),
+    _pattern(r"\{:\}|\\text ?\{ ?: ?\}", ":"),
+    _pattern(r"(?<!\\)\\(?:[,;:! ]|q?quad(?![a-z]))|(?<!~)~(?!~)", " "),
     _pattern(r"\\(?:hspace|vspace|phantom|label|tag)\*?\{[^{}]*\}", " "),
     _pattern(r"\\(?:mathbf|boldsymbol|vec|hat|bm) ?\{? ?\\?([ijk])(?:math)? ?\}?(?![A-Za-z}])", r"\\vec{\1}"),
     _pattern(rf"_ ?{_TEXT} ?\{{ ?([^{{}}]*?) ?\}}", r"_{\1}"),
@@ -80,7 +97,7 @@ SYNONYMS = [
         r"|mathrm) ?\{ ?)?mod ?\}? ?(\w+) ?\}? ?\)",
         r" \\pmod{\1\2}",
     ),
-    _pattern(r"\^ ?\{ ?\\circ ?\}|\^ ?\\circ|\^ ?\{ ?o ?\}|\\degree(?![a-z])|\\deg(?![a-z])", r"^\\circ "),
+    _pattern(r"\^ ?\{ ?\\circ ?\}|\^ ?\\circ|\^ ?\{ ?o ?\}", r"^\\circ "),
     _pattern(r"(?<=\d) ?(?:percent(?:age)?|per cent|pct\.?)(?![A-Za-z])", "%"),
     # One upright letter behind a number is a unit: `5\text{ m}` is no product.
     _pattern(rf"(?<=[\d}})]) ?{_TEXT} ?\{{ ?(?![eixyzR])([A-Za-z]) ?\}}(?! ?_)", r" \\unit{\1}"),
@@ -91,27 +108,12 @@ SYNONYMS = [
     _pattern(r"\\math(?:cal|frak|scr) ?\{([^{}]*)\}|\\boldsymbol ?\{([^{}]*)\}", r"\1\2"),
     _pattern(r"\\overline ?\{ ?([A-Z]{2,}) ?\}", r"\1"),
     _pattern(r"\\(?:[Bb]igg?|left|right|middle)[lmr]?(?![a-z])\.?", ""),
-    _pattern(r"\\(?:displaystyle|textstyle|scriptstyle|limits|nolimits)(?![a-z])", ""),
-    _pattern(r"\\(?:leq|leqslant|leqq)(?![a-z])|(?<![<=])<=(?!=)", r"\\le "),
-    _pattern(r"\\(?:geq|geqslant|geqq)(?![a-z])|(?<![>=])>=(?!=)", r"\\ge "),
-    _pattern(r"\\(?:neq|not ?=)(?![a-z])|(?<![\d)])!=|<>", r"\\ne "),
+    _pattern(r"(?<![<=])<=(?!=)", r"\\le "),
+    _pattern(r"(?<![>=])>=(?!=)", r"\\ge "),
+    _pattern(r"\\not ?=|(?<![\d)])!=|<>", r"\\ne "),
     _pattern(r"(?<=[\d)])!=(?=[^=])", "! = "),  # 5!=120
-    _pattern(r"\\lt(?![a-z])", "<"),
-    _pattern(r"\\gt(?![a-z])", ">"),
-    _pattern(r"\\(?:varnothing|empty)(?![a-z])|\\\{ ?\\\}", r"\\emptyset "),
-    _pattern(r"\\var(epsilon|phi|theta|rho|sigma|pi)(?![a-z])", r"\\\1"),
-    _pattern(r"\\(?:dots|cdots|dotsc|dotsb|vdots|ldotp)(?![a-z])|\.{3,}", r"\\ldots "),
-    _pattern(r"\\lbrace(?![a-z])", r"\\{"),
-    _pattern(r"\\rbrace(?![a-z])", r"\\}"),
-    _pattern(r"\\(?:lvert|rvert|vert|mid)(?![a-z])", "|"),
-    _pattern(r"\\(?:bigcup|union)(?![a-z])", r"\\cup "),
-    _pattern(r"\\backslash(?![a-z])", r"\\setminus "),
-    _pattern(r"\\(?:lor|vee)(?![a-z])", " or "),
-    _pattern(r"\\(?:land|wedge)(?![a-z])", " and "),
-    _pattern(r"\\(?:pounds|textsterling)(?![a-z])", "£"),
-    _pattern(r"\\euro(?![a-z])", "€"),
-    _pattern(r"\\(?:yen|textyen)(?![a-z])", "¥"),
-    _pattern(r"\\(?:hfil|par|newline|centering)(?![a-z])", " "),
+    _pattern(r"\\\{ ?\\\}", r"\\emptyset "),
+    _pattern(r"\.{3,}", r"\\ldots "),
     _pattern(r"(?<!\\)\\([%$#&_])", r"\1"),
     _pattern(r"\b(?:Matrix|np\.array|array|matrix|vector|Point|FiniteSet) ?\((.*)\)", r"\1"),
     _pattern(r" {2,}", " "),
