@@ -68,10 +68,13 @@ class Pool:
         self._warm: list[str] = []
 
     def warm(self, module: str) -> None:
-        """Start the server if need be and have it import a module; returns at once."""
+        """Start the server if need be and have it import a module; returns at once.
+
+        What cannot be started is told by the first call.
+        """
         if module in self._warm:
             return
-        with self._lock:
+        with self._lock, suppress(OSError):
             if module not in self._warm:
                 self._warm.append(module)
                 if self._control is None:
@@ -143,11 +146,15 @@ class Pool:
         ours.settimeout(LOAD_S)
         environment = {**os.environ, "SYMPY_GROUND_TYPES": "python", "OMP_NUM_THREADS": "1"}
         with theirs:
-            self._server = subprocess.Popen(
-                [sys.executable, "-c", _BOOT.format(path=sys.path, fd=theirs.fileno())],
-                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=environment,
-                start_new_session=True,  # Ctrl-C is for the caller, which closes the server itself
-            )  # fmt: skip
+            try:
+                self._server = subprocess.Popen(
+                    [sys.executable, "-c", _BOOT.format(path=sys.path, fd=theirs.fileno())],
+                    pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=environment,
+                    start_new_session=True,  # Ctrl-C is for the caller, which closes the server itself
+                )  # fmt: skip
+            except OSError:
+                ours.close()
+                raise
         self._control = ours
         for module in self._warm:
             send(ours, ("import", module))

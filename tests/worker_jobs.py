@@ -75,3 +75,32 @@ def patient_batch(problems: Sequence[Problem], completions: Sequence[Completion]
     if any("hang" in completion.text for completion in completions):
         spin(0)
     return [1.0] * len(completions)
+
+
+def judge_guarded(reference: str, answer: str) -> tuple[list[str], tuple[bool, bool, bool]]:
+    """Judge by the last tier with every evaluation of text watched; what its own parsers refuse is fine."""
+    import builtins
+
+    from sympy.parsing import sympy_parser
+
+    from markscheme.verifiers import last_tier_worker
+
+    evaluated: list[str] = []
+    real = builtins.eval, builtins.compile
+
+    def watched_eval(source: Any, *rest: Any) -> Any:
+        if isinstance(source, str) and source.strip() and source in reference + answer:
+            evaluated.append(source)
+        return real[0](source, *rest)
+
+    def watched_compile(source: Any, *rest: Any, **more: Any) -> Any:
+        if isinstance(source, str) and any(part in source for part in ("open", "__", "lambda")):
+            evaluated.append(source)
+        return real[1](source, *rest, **more)
+
+    assert sympy_parser.parse_expr is last_tier_worker._number
+    builtins.eval, builtins.compile = watched_eval, watched_compile
+    try:
+        return evaluated, last_tier_worker.judge(reference, answer)
+    finally:
+        builtins.eval, builtins.compile = real

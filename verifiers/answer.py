@@ -24,7 +24,6 @@ KEPT = 1 << 13
 KEPT_CHARS = 600
 Pair = tuple[str, str]
 _kept: dict[Pair, Verdict] = {}
-_DIGIT = re.compile(r"\d")
 
 
 def compare_answers(reference: str, answer: str) -> Verdict:
@@ -63,10 +62,8 @@ def _settled(pair: Pair) -> Verdict | None:
     reference, answer = pair
     if len(answer) > 10 * MAX_CHARS and len(answer := " ".join(answer.split())) > 10 * MAX_CHARS:
         return Verdict(False, Reason.TOO_LARGE, tier="claims")
-    if reference == answer and _DIGIT.search(answer):
-        verdict = Verdict(True, Reason.EQUAL, tier="words")
-    else:
-        verdict = judge(normalise(reference), normalise(answer))
+    target, given = normalise(reference), normalise(answer)
+    verdict = Verdict(True, Reason.EQUAL, tier="words") if target == given != "" else judge(target, given)
     if verdict.correct is None and verdict.reason is Reason.UNDECIDED:
         last_tier.warm_up()
         return None

@@ -26,16 +26,22 @@ def warm_up() -> None:
 def judge_all(pairs: list[tuple[str, str]]) -> list[Verdict]:
     """Judge normalised (reference, answer) pairs, in parallel, each within LIMIT_S.
 
-    A pair that times out, or wants too much memory, is wrong by the completion's fault.
+    A pair that times out, or wants too much memory, is wrong by the completion's fault; where no
+    worker can be had it is undecided.
     """
-    found = with_deadline(f"{_HERE}_worker:judge", pairs, timeout_s=LIMIT_S, memory_mb=MEMORY_MB)
+    found = _outcomes(pairs)
     died = [i for i, outcome in enumerate(found) if isinstance(outcome, InfraError)]
     if died:  # a crash may have been a neighbour's: once more, then it is this one's own
-        again = [pairs[i] for i in died]
-        retried = with_deadline(f"{_HERE}_worker:judge", again, timeout_s=LIMIT_S, memory_mb=MEMORY_MB)
-        for i, outcome in zip(died, retried, strict=True):
+        for i, outcome in zip(died, _outcomes([pairs[i] for i in died]), strict=True):
             found[i] = outcome
     return [_verdict(*pair, outcome) for pair, outcome in zip(pairs, found, strict=True)]
+
+
+def _outcomes(pairs: list[tuple[str, str]]) -> list[Any]:
+    try:
+        return with_deadline(f"{_HERE}_worker:judge", pairs, timeout_s=LIMIT_S, memory_mb=MEMORY_MB)
+    except InfraError as error:
+        return [error] * len(pairs)
 
 
 def _verdict(reference: str, answer: str, outcome: Any) -> Verdict:
