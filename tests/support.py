@@ -1,13 +1,26 @@
 """Names that several test files share."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from markscheme.tasks import Completion, Problem, Task
-from markscheme.verifiers import Verdict, extract_answer, verifier, verify_answer
+from markscheme.verifiers import Verdict, compare_answers, extract_answer, verifier, verify_answer
 
 ROOT = Path(__file__).resolve().parent.parent
 MakeTask = Callable[..., Task]
+LABELLED: list[dict[str, Any]] = [
+    json.loads(line) for line in (ROOT / "tests/data/answers.jsonl").read_text(encoding="utf-8").splitlines()
+]
+"""Answers with the mark that they deserve, and where each row comes from."""
+
+
+def judged(row: dict[str, Any]) -> Verdict:
+    """Judge a labelled row: a pair, or a completion."""
+    if "answer" in row:
+        return compare_answers(row["reference"], row["answer"])
+    return verify_answer(row["reference"], row["completion"], extract=row["extract"])
 
 
 def boxed(answer: str, thought: str = "so") -> Completion:

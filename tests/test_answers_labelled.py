@@ -3,23 +3,14 @@
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from markscheme.verifiers import Verdict, compare_answers, verify_answer
-from support import ROOT
+from markscheme.verifiers import verify_answer
+from support import LABELLED, judged
 
-ROWS: list[dict[str, Any]] = [
-    json.loads(line) for line in (ROOT / "tests/data/answers.jsonl").read_text(encoding="utf-8").splitlines()
-]
+ROWS = LABELLED
 KINDS = sorted({row["kind"] for row in ROWS})
-
-
-def judged(row: dict[str, Any]) -> Verdict:
-    if "answer" in row:
-        return compare_answers(row["reference"], row["answer"])
-    return verify_answer(row["reference"], row["completion"], extract=row["extract"])
 
 
 def test_the_set_is_what_it_says() -> None:
