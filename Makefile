@@ -47,7 +47,7 @@ $(VENV)/.dev: $(VENV)/.train
 $(SLOW)/.ready: $(SOURCES) pyproject.toml constraints.txt
 	test -x $(SLOW)/bin/python || $(PYTHON) -m venv $(SLOW)
 	$(SLOW)/bin/python $(PIP) --config-settings editable_mode=strict --editable ".[train]" trl==1.16.0
-	$(SLOW)/bin/python $(PIP) ray tensordict codetiming hydra-core
+	$(SLOW)/bin/python $(PIP) ray gmpy2 tensordict codetiming hydra-core
 	$(SLOW)/bin/python $(PIP) --no-deps verl==0.9.1
 	touch $@
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from support import ROOT
+from support import LABELLED, ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -52,6 +52,18 @@ def test_the_same_marks_inside_verl_s_reward_manager(peers_python: str, tmp_path
     assert found["theirs"] == pytest.approx([0.0 if value is None else value for value in found["ours"]])
     assert found["extra"]["left_out"] == [float(value is None) for value in found["ours"]]
     assert found["extra"]["acc"] == [1.0, 0.0, 0.0, 0.0]
+
+
+def test_answers_inside_ray_and_with_gmpy2(peers_python: str) -> None:
+    """Tasks, threaded and asyncio actors: the same marks, and a hang is killed in each."""
+    rows = ROOT / "tests/data/answers.jsonl"
+    found = json.loads(run(peers_python, ROOT / "tests/scripts/answers_in_ray.py", rows).splitlines()[-1])
+    labels = [row["correct"] for row in LABELLED]
+    assert found["task"] == found["asyncio"] == labels
+    assert found["threads"] == [labels] * 4
+    for kind in ("hard_task", "hard_threads", "hard_asyncio"):
+        assert found[kind] == [[True, "equal", "last"], [False, "timeout", "last"]]
+    assert (found["ground_types_here"], found["ground_types_there"]) == ("gmpy", "python")
 
 
 @pytest.fixture(scope="session")

@@ -246,7 +246,17 @@ def doctor(args: argparse.Namespace) -> int:
     packages = {extra: {name: _version(name) for name in names} for extra, names in OPTIONAL.items()}
     base = {
         n: _version(n)
-        for n in ("markscheme", "pydantic", "datasets", "jinja2", "pyyaml", "jsonschema", "tqdm")
+        for n in (
+            "markscheme",
+            "pydantic",
+            "datasets",
+            "jinja2",
+            "pyyaml",
+            "jsonschema",
+            "tqdm",
+            "sympy",
+            "math-verify",
+        )
     }
     result: dict[str, Any] = {
         "python": platform.python_version(), "system": platform.platform(), "processors": os.cpu_count(),

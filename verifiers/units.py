@@ -66,7 +66,7 @@ def split_unit(text: str) -> Quantity | None:
 
 
 def _split_at(value: str, behind: str, pieces: list[re.Match[str]]) -> Quantity | None:
-    if _SEPARATE.search(value) or (behind.lstrip().startswith("^") and _FUNCTION.search(value)):
+    if _SEPARATE.search(value) or (behind.lstrip().startswith("^") and _FUNCTION.search(value.lstrip("-+ "))):
         return None
     words, gap = [piece["word"] for piece in pieces], behind[0] == " "
     plain = read_safely(value) is not None

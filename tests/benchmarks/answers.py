@@ -184,7 +184,8 @@ def speed(rounds: int = 5) -> None:
         if not count:
             print(f"{name}: no real data at {SHARED}")
             continue
-        mine(), theirs()
+        mine()
+        theirs()
         seconds = []
         for _ in range(rounds):
             forget()
