@@ -17,15 +17,16 @@ _DENIED_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _DENIED_BEHIND = re.compile(
-    r"[\s$*)\]\\.,]{0,6}(?:which |that |but (?:that|this|it) )?(?:is|was|are|seems|looks|would be"
-    r"|cannot be|can't be|isn't|wasn't)"
-    r"(?: [a-z]+ly)? ?(?:wrong|incorrect|not|false|impossible|invalid|a mistake|mistaken"
-    r"|right\b.{0,20}\bnot)?\b",
+    r"[\s$*)\]\\.,]{0,6}(?:which |that |but (?:that|this|it) )?(?:"
+    r"(?:is|was|are|seems|looks|would be)(?: [a-z]+ly)? "
+    r"(?:wrong|incorrect|false|impossible|invalid|a mistake|mistaken|right\b.{0,20}\bnot)\b"
+    r"|(?:(?:is|was|are|seems|looks|would) not(?: be)?|(?:is|was|are|would)n['’]t(?: be)?"
+    r"|can(?:not|['’]t) be)"
+    r"(?: [a-z]+ly)?(?: (?:the |my |a )?(?:correct|right|true|valid|possible|answer|solution|final|it|so)\b"
+    r"|[\s$]*(?:[.,;!?]|$)))",
     re.IGNORECASE,
 )
-_NEGATIVE = re.compile(
-    r"wrong|incorrect|\bnot\b|false|impossible|invalid|mistake|can't|cannot|n't", re.IGNORECASE
-)
+"""Of the answer itself: `9, which is not prime` and `2/3, which cannot be simplified` deny nothing."""
 _CUE = re.compile(
     r"not|n['’]t|never|neither|\\ne|≠|!=|wrong|ncorrect|false|nvalid|reject|instead|rather|longer"
 )
@@ -64,7 +65,7 @@ def objection(text: str, find: Find) -> Reason | None:
     behind = text[find.end : find.end + _BEHIND].removeprefix("}")
     if behind.startswith("</"):
         behind = behind[behind.find(">") + 1 :]
-    if (denied := _DENIED_BEHIND.match(behind)) is not None and _NEGATIVE.search(denied.group()):
+    if _DENIED_BEHIND.match(behind):
         return Reason.DENIED
     if _OFFERED_BEHIND.match(behind):
         return Reason.AMBIGUOUS
