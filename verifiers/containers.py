@@ -45,10 +45,11 @@ def _bracket_against(one: Shape, two: Shape, same: Same) -> bool | None:
         if inner is None or inner.kind != "bracket":
             return False
         return same_shapes(bracket, inner, same) if one is bracket else same_shapes(inner, bracket, same)
-    whole = bracket.marks in (("(", ")"), ("[", "]")) and other.kind == "list" and "or" not in other.marks
+    whole = bracket.marks in _WHOLE and other.kind == "list" and "or" not in other.marks
     return whole and not _may_be_interval(bracket) and _in_order(one, two, same)
 
 
+_WHOLE = (("(", ")"), ("[", "]"))
 _ROUND = (("(", ")"), ("<", ">"), ("]", "["))
 
 
@@ -119,6 +120,8 @@ def _matrix_against(one: Shape, two: Shape, same: Same) -> bool | None:
     count, cells = int(matrix.marks[0]), other.items
     rows = [read_shape(item) for item in other.items]
     if all(row is not None and row.kind == "bracket" for row in rows):
+        if any(row is None or row.marks not in _WHOLE for row in (other, *rows)):
+            return False
         width = len(matrix.items) // count
         if len(rows) != count or any(row is not None and len(row.items) != width for row in rows):
             return False

@@ -43,6 +43,7 @@ def parse(text: str) -> Node:
 
 _SUBSCRIPTS = frozenset("max min avg tot eq in out net rms".split())
 _ONE, _PI = Node("num", value=Fraction(1)), Node("const", value="pi")
+_ENDS_ARGUMENT = ("sqrt", r"\cdot", r"\times", r"\ast", r"\div")
 _SEVERAL = ("min", "max", "gcd", "lcm")
 """Functions of more than one argument."""
 
@@ -367,6 +368,10 @@ class _Parser(Tokens):
             node = Node("div", (Node("call", (argument,), "ln"), Node("call", (base,), "ln")))
         return node if power is None or inverse else Node("pow", (node, power))
 
+    def is_exponential(self) -> bool:
+        r"""Whether `e^` comes next, a function of its own: `\cos y e^{-x}`."""
+        return [pair[1] for pair in self.tokens[:-3:-1]] in (["e", "^"], ["e", "**"])
+
     def arguments(self) -> tuple[Node, ...]:
         self.expect("(", r"\{")
         found = [self.sum()]
@@ -377,15 +382,15 @@ class _Parser(Tokens):
         return tuple(found)
 
     def argument(self) -> Node:
-        r"""Return a function's argument: one bracket, or the factors up to a sign or a function."""
+        r"""Return a function's argument: one bracket, or the factors up to a sign, a dot or a function."""
         kind, token = self.peek()
         if token in ("(", "[", "{", "|"):
             return self.atom()
         node = self.power() if token not in ("-",) else self.signed()
         while True:
             kind, token = self.peek()
-            named = token.removeprefix("\\") in FUNCTIONS or token in ("sqrt",)
-            if kind in ("num", "word", "cmd") and self.starts_factor(kind, token) and not named:
+            ends = token.removeprefix("\\") in FUNCTIONS or token in _ENDS_ARGUMENT or self.is_exponential()
+            if kind in ("num", "word", "cmd") and self.starts_factor(kind, token) and not ends:
                 node = self.juxtaposed(node)
             elif token == "/" and _PI in (node, *node.args):  # sin 3pi/2
                 self.take()

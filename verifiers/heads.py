@@ -93,7 +93,7 @@ def _is_combination(node: Node) -> bool:
     if node.op == "pow":
         return _is_combination(node.args[0]) and node.args[1].op == "num"
     if node.op == "div":
-        return all(_is_combination(arg) for arg in node.args) and bool(names_in(node.args[0]))
+        return all(_is_combination(arg) and names_in(arg) for arg in node.args)
     return node.op in ("sym", "num") or (node.op in ("mul", "neg") and all(map(_is_combination, node.args)))
 
 

@@ -53,6 +53,8 @@ def normalise(text: str) -> str:
         return text
     if not text.isascii():
         text = _ascii(text)
+    if text == "{}":
+        return r"\emptyset"
     text = _TWO_LINES.sub("; ", text)  # two lines, two numbers
     text = unwrapped(" ".join(text.split()))
     if _MARKED.search(text):
@@ -122,8 +124,22 @@ def _without_words(text: str) -> str:
         text = text[match.end() :]
     if (match := _SENTENCE.match(text)) and is_plain(match["subject"]):
         text = text[match.end() :]
-    text = re.sub(r"^(?:negative|minus) (?=[\d\\])", "-", text)
+    text = _COMPARED.sub(lambda match: f"{match['letter']} {_signs_of(match)} ", text)
+    text = re.sub(r"^(?:negative|minus) (?=[\d\\]|infinity\b)", "-", text)
+    text = re.sub(r"^(?:positive|plus) (?=infinity\b|\\infty)", "", text)
     return _APPROXIMATION.sub(r" \\approx \1", _TAIL.sub("", text))
+
+
+_COMPARED = re.compile(
+    r"^(?P<letter>[A-Za-z]) (?:is )?(?:strictly )?(?P<word>greater|larger|more|less|smaller) than"
+    r"(?P<equal> or equal to)? (?=[-\d\\])"
+)
+
+
+def _signs_of(match: re.Match[str]) -> str:
+    """Return the sign of `x is greater than or equal to 3`."""
+    more = match["word"] in ("greater", "larger", "more")
+    return (r"\ge" if more else r"\le") if match["equal"] else (">" if more else "<")
 
 
 def _without_end(text: str) -> str:

@@ -98,6 +98,7 @@ SYNONYMS = [
         r" \\pmod{\1\2}",
     ),
     _pattern(r"\^ ?\{ ?\\circ ?\}|\^ ?\\circ|\^ ?\{ ?o ?\}", r"^\\circ "),
+    _pattern(r"\^ ?\{? ?\\prime ?\}?", "'"),
     _pattern(r"(?<=\d) ?(?:percent(?:age)?|per cent|pct\.?)(?![A-Za-z])", "%"),
     # One upright letter behind a number is a unit: `5\text{ m}` is no product.
     _pattern(rf"(?<=[\d}})]) ?{_TEXT} ?\{{ ?(?![eixyzR])([A-Za-z]) ?\}}(?! ?_)", r" \\unit{\1}"),
