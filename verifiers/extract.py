@@ -3,11 +3,11 @@ r"""Tier 0: finding the final answer in a completion by an ordered list of rules
     answer_tag    the last <answer>...</answer>
     boxed         the last \boxed{...} or kin; boxes joined by `,` `and` `or` are one list
     hashes        what follows the last ####, to the end of the line
-    answer_is     what follows the last "the answer is", to the end of the sentence
+    answer_is     what follows the last "the answer is", to the end of the sentence; "option C is right"
     bold          the last **...**
     last_formula  the last formula in math mode, if no number follows
     last_number   the last number, with its unit
-    short_text    the whole of one short line
+    short_text    the whole of one short line, or of one that starts with a choice letter
     {after: T}    what follows the last T, to the end of the line
     {regex: R}    the last match of R: its group 1, or the whole
 

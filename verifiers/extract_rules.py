@@ -96,6 +96,8 @@ def last_number(text: str) -> Find | None:
 
     Indices, and the numbers of steps and list items, are none.
     """
+    if _CHOICE_LINE.fullmatch(text):
+        return None
     found: re.Match[str] | None = None
     for match in _NUMBER.finditer(text):
         before = text[max(match.start() - 12, 0) : match.start()]
@@ -110,7 +112,16 @@ def last_number(text: str) -> Find | None:
         start -= 1
     while end < len(text) and not text[end].isspace() and text[end] not in "*_,;:!?，。；：！？":
         end += 1
+    if (power := _POWER_OF_UNIT.fullmatch(text[start:end])) and read_unit(power[1]) is not None:
+        value = _VALUE_BEFORE.search(text[max(start - 24, 0) : start])
+        start -= len(value.group()) if value else 0
     return Find(start, _with_unit(text, end))
+
+
+_POWER_OF_UNIT = re.compile(r"((?:[A-Za-z]{1,9}/)?[A-Za-z]{1,9}(?:\^\{?[23]\}?|[²³]))\.?")
+_VALUE_BEFORE = re.compile(r"(?<![^\s($])[-−]?\d[\d.,]*(?:/\d+)? ?$")
+_CHOICE_LINE = re.compile(r"\s*\*{0,2}\(?[A-J](?:[).:]\*{0,2}|\*{2}) [^\n]{1,200}\s*")
+"""A line that starts with a choice letter is that choice, with its text."""
 
 
 def _with_unit(text: str, end: int) -> int:
@@ -135,7 +146,7 @@ _FORMULA = re.compile(
 def last_formula(text: str) -> Find | None:
     """Take the last formula in math mode, if no number stands behind it."""
     found = deque(_FORMULA.finditer(text), maxlen=1)
-    if not found or re.search(r"\d", text[found[0].end() :]):
+    if not found or _CHOICE_LINE.fullmatch(text) or re.search(r"\d", text[found[0].end() :]):
         return None
     group = next(i for i in range(1, 5) if found[0][i] is not None)
     return Find(*found[0].span(group))
@@ -147,7 +158,8 @@ MAX_SHORT = 40
 def short_text(text: str) -> Find | None:
     """Take the whole of a text of one short line: `B`, `Yes.`, `five`."""
     stripped = text.strip()
-    if not stripped or len(stripped) > MAX_SHORT or "\n" in stripped or len(stripped.split()) > 5:
+    short = len(stripped) <= MAX_SHORT and "\n" not in stripped and len(stripped.split()) <= 5
+    if not stripped or not (short or _CHOICE_LINE.fullmatch(text)):
         return None
     start = text.index(stripped)
     return Find(start, start + len(stripped))
@@ -162,11 +174,21 @@ _ANSWER_IS = (
     r"(?=[.!?。]?[ *_]{0,9}(?:\n|$)|[.!?] (?![\d])|,? (?:because|since|as) )"
 )
 
+_CHOSEN = r"\b(?i:option|choice|answer) \(?([A-J])\)? is (?:the )?(?:correct|right|best)\b"
+_stated, _chosen = last_match(_ANSWER_IS, re.IGNORECASE), last_match(_CHOSEN)
+
+
+def answer_is(text: str) -> Find | None:
+    """Take what follows the last "the answer is", or the letter of the last "option C is correct"."""
+    found = [find for find in (_stated(text), _chosen(text)) if find is not None]
+    return max(found, default=None)
+
+
 RULES: dict[str, Rule] = {
     "answer_tag": answer_tag,
     "boxed": boxed,
     "hashes": _not_a_label(_HASHES.finditer),
-    "answer_is": last_match(_ANSWER_IS, re.IGNORECASE),
+    "answer_is": answer_is,
     "bold": _not_a_label(_BOLD.finditer),
     "last_formula": last_formula,
     "last_number": last_number,
@@ -184,7 +206,7 @@ _TAIL = re.compile(
 
 def tail_of(sentence: str) -> str:
     """Return what a sentence comes down to: `The largest n is 34` says `34`."""
-    if len(sentence.split()) < 3 or not re.match(r"[A-Za-z*]", sentence):
+    if len(sentence.split()) < 3 or not re.match(r"[A-Za-z*]", sentence) or _CHOICE_LINE.fullmatch(sentence):
         return sentence
     marks = list(_TAIL.finditer(sentence))
     while marks and sentence[marks[-1].start()] == "=":

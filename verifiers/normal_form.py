@@ -127,9 +127,15 @@ def _without_words(text: str) -> str:
     text = _COMPARED.sub(lambda match: f"{match['letter']} {_signs_of(match)} ", text)
     text = re.sub(r"^(?:negative|minus) (?=[\d\\]|infinity\b)", "-", text)
     text = re.sub(r"^(?:positive|plus) (?=infinity\b|\\infty)", "", text)
+    if (match := _NOT_ANOTHER.fullmatch(text)) is not None:
+        text = match[1]
     return _APPROXIMATION.sub(r" \\approx \1", _TAIL.sub("", text))
 
 
+_NOT_ANOTHER = re.compile(
+    r"([-+\d\\$(][^,;()]{0,60}?)(?:,| \(| and|, and|, but| but) ?not (?!\1\)?$)[-\d\\$][^,;()]{0,20}\)?"
+)
+"""`5, not 6` is 5."""
 _COMPARED = re.compile(
     r"^(?P<letter>[A-Za-z]) (?:is )?(?:strictly )?(?P<word>greater|larger|more|less|smaller) than"
     r"(?P<equal> or equal to)? (?=[-\d\\])"
