@@ -140,6 +140,32 @@ def test_eight_threads_give_the_same_verdicts() -> None:
         assert [(v.correct, v.reason) for v in found[k]] == [(v.correct, v.reason) for v in alone]
 
 
+def test_threads_may_empty_each_others_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answer_module, "KEPT", 1)
+    wrong: list[Any] = []
+
+    def work(k: int) -> None:
+        try:
+            for n in range(200):
+                pairs = [(str(k), str(i % 2 + k)) for i in range(n % 50)]
+                if [verdict.correct for verdict in compare_all(pairs)] != [one == two for one, two in pairs]:
+                    wrong.append(pairs)
+        except Exception as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(8)]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert wrong == []
+
+
 def test_where_no_worker_can_be_had_the_answer_is_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
     shared_pool().close()
     with monkeypatch.context() as broken:

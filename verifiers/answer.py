@@ -37,7 +37,7 @@ def compare_answers(reference: str, answer: str) -> Verdict:
 
 def compare_all(pairs: Sequence[Pair]) -> list[Verdict]:
     """Judge many (reference, answer) pairs; what needs the last tier goes to it in parallel."""
-    verdicts = [_kept[pair] if pair in _kept else _settled(pair) for pair in pairs]
+    verdicts = [_settled(pair) for pair in pairs]
     hard = _by_the_last_tier([pair for pair, verdict in zip(pairs, verdicts, strict=True) if verdict is None])
     return [
         _of(hard[pair] if verdict is None else verdict, pair[1])
@@ -58,7 +58,9 @@ def _by_the_last_tier(pairs: Sequence[Pair]) -> dict[Pair, Verdict]:
 
 
 def _settled(pair: Pair) -> Verdict | None:
-    """Judge a pair by all tiers but the last; None if they cannot tell."""
+    """Judge a pair by all tiers but the last, or by memory; None if they cannot tell."""
+    if (kept := _kept.get(pair)) is not None:  # once: another thread may empty the memory
+        return kept
     reference, answer = pair
     if len(answer) > 10 * MAX_CHARS and len(answer := " ".join(answer.split())) > 10 * MAX_CHARS:
         return Verdict(False, Reason.TOO_LARGE, tier="claims")
