@@ -80,11 +80,18 @@ def _united(one: Shape, two: Shape, same: Same) -> bool | None:
         return matched(one.items, two.items, same)
     spread = []
     for shape in (one, two):
-        inner = [read_shape(item) for item in shape.items] if shape.kind == "union" else [shape]
+        inner = [_part_of_union(item) for item in shape.items] if shape.kind == "union" else [shape]
         if not all(part is not None and part.kind in ("set", "list") for part in inner):
             return False
         spread.append([item for part in inner if part is not None for item in part.items])
     return matched(spread[0], spread[1], same)
+
+
+def _part_of_union(text: str) -> Shape | None:
+    r"""Read a set; `{3}` without backslashes is one here."""
+    if text[:1] + text[-1:] == "{}" and not re.search(r"[{},]", text[1:-1]):
+        return Shape("set", (text[1:-1].strip(),))
+    return read_shape(text)
 
 
 def _spread(shape: Shape) -> list[str]:

@@ -38,7 +38,8 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
             or _equal_as_meant(reference, answer)
         )
     except ArithmeticError:
-        return said(False) if has_value(given) else Verdict(False, Reason.UNPARSABLE_ANSWER)
+        valued = has_value(target) and has_value(given)
+        return said(False) if valued else Verdict(False, Reason.UNPARSABLE_ANSWER)
     if same and literal(target) and unevaluated(given):
         return Verdict(False, Reason.UNEVALUATED)
     return said(same)

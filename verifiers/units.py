@@ -81,7 +81,7 @@ def _split_at(value: str, behind: str, pieces: list[re.Match[str]]) -> Quantity 
     made = read_unit(behind.strip())
     if (
         made is None
-        or (made.nouns and not (plain and gap and (len(words[0]) > 2 or made.dimensions)))
+        or (made.nouns and not (plain and gap and (len(words[0]) > 2 or words[0] == "of" or made.dimensions)))
         or (words == ["in"] and not plain)
     ):
         return None
