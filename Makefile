@@ -15,10 +15,10 @@ train: $(VENV)/.train
 	$(BIN)/markscheme train $(TASK) --seeds "$(SEEDS)"
 
 test: lint types
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadscope -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadscope --hypothesis-profile=ci -m "not slow"
 
 test-slow: $(VENV)/.dev $(SLOW)/.ready
-	OMP_NUM_THREADS=1 MARKSCHEME_SLOW_PYTHON=$(CURDIR)/$(SLOW)/bin/python $(BIN)/pytest -q -m slow
+	OMP_NUM_THREADS=1 MARKSCHEME_SLOW_PYTHON=$(CURDIR)/$(SLOW)/bin/python $(BIN)/pytest -q --hypothesis-profile=ci -m slow
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
