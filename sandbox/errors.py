@@ -8,6 +8,8 @@ MarkschemeError
 ├── InfraError(RuntimeError)      ours failed (an endpoint, a sandbox): retried, never marked as 0
 ├── DeadlineError(TimeoutError)   a call did not end within its time; its process was killed
 ├── MemoryLimitError(MemoryError) a call wanted more memory than it was given
+├── SandboxError(RuntimeError)    no safe sandbox can be started here, or it is closed
+├── LimitsError(ValueError)       limits of a program that make no sense
 ├── PolicyError(ValueError)       a model or tokenizer cannot do what the run asks
 └── RunError(RuntimeError)        training or sampling cannot start or go on
 
@@ -58,6 +60,14 @@ class DeadlineError(MarkschemeError, TimeoutError):
 
 class MemoryLimitError(MarkschemeError, MemoryError):
     """A call in a worker process passed its memory limit."""
+
+
+class SandboxError(MarkschemeError, RuntimeError):
+    """No sandbox that is safe can be started here; the message says why and what to do."""
+
+
+class LimitsError(MarkschemeError, ValueError):
+    """Limits that no program can be held to."""
 
 
 class PolicyError(MarkschemeError, ValueError):

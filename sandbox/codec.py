@@ -1,0 +1,175 @@
+"""Plain data between a program's process and ours: JSON with tags, nothing that could run.
+
+Exact values of None, bool, int, float, complex, str, bytes, list, tuple, set, frozenset and dict,
+Decimal and Fraction; what inherits from one of them (a Counter, a named tuple, an IntEnum) counts as
+the plain data that it holds, so that no method of a program's own is ever asked. Arrays count as
+their lists; iterators are drained into `Items`.
+"""
+
+import itertools
+import json
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+DEPTH = 64
+"""Deepest nesting,"""
+NODES = 2_000_000
+"""and most values, that are sent."""
+_DRAINED = 100_000
+_SMALL = 1 << 53
+_ITERATORS = (
+    range, map, zip, filter, enumerate, reversed, type({}.keys()), type({}.values()), type({}.items()),
+    type(iter([])), type(iter(())), type(iter(set())), type(iter("")), type(iter({})), type(i for i in ()),
+    type(iter(range(0))), type(reversed([])), itertools.chain, itertools.islice, itertools.product,
+    itertools.permutations, itertools.combinations, itertools.accumulate, itertools.starmap, deque,
+)  # fmt: skip
+
+
+class Items(list[Any]):
+    """What an iterator or a view gave: equal to no list; to be looked at through list(), set(), ..."""
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType]
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+class NotPlainError(TypeError):
+    """A value that is not plain data, too deep or too large."""
+
+
+def encode(value: Any, foreign: Callable[[Any], Any] | None = None) -> str:
+    """Return a value as JSON text.
+
+    Args:
+        value: what a program gave.
+        foreign: returns the JSON of what is not plain data; without it that is an error.
+
+    Raises:
+        NotPlainError: says what is not plain.
+    """
+    return json.dumps(_Encoder(foreign).pack(value, 0))
+
+
+class _Encoder:
+    def __init__(self, foreign: Callable[[Any], Any] | None):
+        self.foreign = foreign
+        self.left = NODES
+
+    def pack(self, value: Any, depth: int) -> Any:
+        kind = type(value)
+        if value is None or kind is bool or kind is str:
+            return value
+        if kind is int:
+            return value if -_SMALL < value < _SMALL else {"i": f"{value:x}"}
+        if kind is float:
+            return value if value - value == 0 else {"f": repr(value)}
+        self.left -= 1
+        if depth > DEPTH or self.left < 0:
+            raise NotPlainError("the value is nested too deeply, or too large")
+        if kind is list:
+            return self._all(value, depth)
+        return self._tagged(value, kind, depth)
+
+    def _all(self, values: Any, depth: int) -> list[Any]:
+        self.left -= len(values)
+        if self.left < 0:
+            raise NotPlainError("the value is too large")
+        return [self.pack(item, depth + 1) for item in values]
+
+    def _tagged(self, value: Any, kind: type, depth: int) -> Any:
+        for base, tag, items in _CONTAINERS:
+            if issubclass(kind, base):
+                return {tag: self._all(list(items(value)), depth)}
+        for base, write in _SCALARS:
+            if issubclass(kind, base):
+                return write(value)
+        if isinstance(value, _ITERATORS):
+            drained = list(itertools.islice(iter(value), _DRAINED + 1))
+            if len(drained) > _DRAINED:
+                raise NotPlainError(f"an iterator of more than {_DRAINED} items")
+            return {"I": self._all(drained, depth)}
+        numpy = sys.modules.get("numpy")
+        if numpy is not None and isinstance(value, numpy.ndarray | numpy.generic):
+            shaped = numpy.ndarray.tolist(value) if isinstance(value, numpy.ndarray) else value.item()
+            if type(shaped) is not kind:
+                return self.pack(shaped, depth + 1)
+        if self.foreign is not None:
+            return self.foreign(value)
+        raise NotPlainError(f"a value of type {kind.__name__!r} is not plain data")
+
+
+def _pairs(value: Any) -> Iterator[Any]:
+    for pair in dict.items(value):
+        yield from pair
+
+
+_CONTAINERS: tuple[tuple[type, str, Any], ...] = (
+    (list, "l", list.__iter__),
+    (tuple, "t", tuple.__iter__),
+    (dict, "d", _pairs),
+    (set, "s", set.__iter__),
+    (frozenset, "z", frozenset.__iter__),
+)
+_SCALARS: tuple[tuple[type, Any], ...] = (
+    (int, lambda value: {"i": int.__format__(value, "x")}),
+    (float, lambda value: {"f": float.__repr__(value)}),
+    (str, lambda value: str.__str__(value)),
+    (bytes, lambda value: {"b": bytes.hex(value)}),
+    (bytearray, lambda value: {"y": bytearray.hex(value)}),
+    (complex, lambda value: {"c": [float.__repr__(complex.__getattribute__(value, part)) for part in ("real", "imag")]}),
+    (Decimal, lambda value: {"D": Decimal.__str__(value)}),
+    (Fraction, lambda value: {"F": [f"{value._numerator:x}", f"{value._denominator:x}"]}),
+)  # fmt: skip
+
+
+def decode(text: str | bytes, foreign: Callable[[Any], Any] | None = None) -> Any:
+    """Return the value that `encode` wrote; the text may come from a hostile program.
+
+    Raises:
+        ValueError: it is no such text.
+    """
+    try:
+        return _unpack(json.loads(text), foreign, 0)
+    except (RecursionError, TypeError, KeyError, ArithmeticError) as error:
+        raise ValueError(f"not a value: {error}") from error
+
+
+def _unpack(packed: Any, foreign: Callable[[Any], Any] | None, depth: int) -> Any:
+    if depth > 2 * DEPTH:
+        raise ValueError("nested too deeply")
+    if isinstance(packed, list):
+        return [_unpack(item, foreign, depth + 1) for item in packed]
+    if not isinstance(packed, dict):
+        return packed
+    ((tag, body),) = packed.items()
+    if tag in _REBUILT:
+        return _REBUILT[tag]([_unpack(item, foreign, depth + 1) for item in body])
+    if tag in _READ:
+        return _READ[tag](body)
+    if foreign is not None:
+        return foreign(packed)
+    raise ValueError(f"unknown tag {tag!r}")
+
+
+_REBUILT: dict[str, Callable[[list[Any]], Any]] = {
+    "l": list,
+    "t": tuple,
+    "d": lambda items: dict(zip(items[::2], items[1::2], strict=True)),
+    "s": set,
+    "z": frozenset,
+    "I": Items,
+}
+_READ: dict[str, Callable[[Any], Any]] = {
+    "i": lambda body: int(body, 16),
+    "f": float,
+    "b": bytes.fromhex,
+    "y": bytearray.fromhex,
+    "c": lambda body: complex(float(body[0]), float(body[1])),
+    "D": Decimal,
+    "F": lambda body: Fraction(int(body[0], 16), int(body[1], 16)),
+}

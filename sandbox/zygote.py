@@ -1,0 +1,303 @@
+"""A worker: a process that shuts itself in once and then forks itself for every program.
+
+`main` runs in a freshly exec'ed interpreter: one thread, a clean environment, no descriptor but
+its own. The first process (the *stub*) stays outside and only waits, to tidy up; the worker, its
+child, is pid 1 of a namespace where there are namespaces. The worker itself never reads a program:
+it forks, watches the clock and reports.
+"""
+
+import contextlib
+import gc
+import importlib
+import marshal
+import os
+import random
+import resource
+import select
+import shutil
+import signal
+import socket
+import struct
+import sys
+import time
+import warnings
+from typing import Any
+
+from . import harness, kernel
+from .isolation import (
+    SAFE,
+    TMP_MB,
+    Tier,
+    leave_namespaces,
+    library_path,
+    limit_for_good,
+    private_root,
+    prove,
+    shut_in,
+    take_user,
+    user_of_its_own,
+)
+from .seccomp import program_filter
+
+REQUEST = struct.Struct("=ddddQQQI")
+"""cpu_s, wall_s (of a case), cpu_s, wall_s (in all), memory, output and file bytes, processes."""
+REPLY = struct.Struct("=BiddQ")
+"""cause, wait status, CPU and wall seconds, peak memory in KiB."""
+QUESTION = b"?"
+"""The worker's question, with a pidfd: how long has this process waited for a processor?"""
+READY = b"ready"
+BY_ITSELF, CPU, WALL, SPACE, WORN = range(5)
+"""Causes of a program's end. WORN: and the worker could not tidy up after it."""
+
+PRELOADED = (
+    "abc", "array", "bisect", "cmath", "collections", "contextlib", "copy", "dataclasses", "datetime", "decimal",
+    "enum", "fractions", "functools", "heapq", "io", "itertools", "json", "math", "numbers", "operator", "queue",
+    "random", "re", "statistics", "string", "textwrap", "threading", "time", "typing",
+)  # fmt: skip
+"""What most programs import."""
+_PID = 0x7A69_6E63
+"""Stands for a program's own pid in the filters that are made once."""
+_LOOK_S = 0.05
+"""Seconds between looks at a folder that has no quota of its own."""
+
+
+def main(config: dict[str, Any]) -> None:
+    """Be the stub: enter namespaces, fork the worker, wait, tidy up.
+
+    Args:
+        config: `tier`, `tmp` (a folder of its own), `preload` (modules) and the descriptors
+            `control`, `blob`, `results`.
+    """
+    tier, tmp = Tier(config["tier"]), config["tmp"]
+    user = os.geteuid()
+    if tier is Tier.NAMESPACES:
+        user = leave_namespaces()
+    elif tier is Tier.LANDLOCK:
+        user = user_of_its_own()
+        os.chown(tmp, user, user if user != os.geteuid() else -1)
+    stub = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            _Worker(tier, tmp, user, config, stub).serve()
+        except BaseException as error:
+            os.write(2, f"{type(error).__name__}: {error}".encode())
+            os._exit(1)
+        os._exit(0)
+    for descriptor in (config["control"], config["blob"], config["results"]):
+        os.close(descriptor)
+    os.waitpid(pid, 0)
+    shutil.rmtree(tmp, ignore_errors=True)
+
+
+class _Worker:
+    def __init__(self, tier: Tier, tmp: str, user: int, config: dict[str, Any], stub: int):
+        self.tier = tier
+        self.control, self.blob, self.results = (config[name] for name in ("control", "blob", "results"))
+        sys.path[:] = library_path()
+        for module in (*PRELOADED, *config["preload"]):
+            importlib.import_module(module)
+        sys.argv[:] = [harness.FILE]
+        warnings.simplefilter("ignore", SyntaxWarning)
+        random.seed(0)  # every program meets the same numbers, whatever ran before it
+        with open("/proc/self/statm") as sizes:
+            self.own_bytes = int(sizes.read().split()[0]) * resource.getpagesize()
+        if tier is Tier.NAMESPACES:
+            private_root(user)
+            tmp = "/tmp"
+        self.tmp = tmp
+        os.chdir(tmp)
+        os.environ.update(HOME=tmp, TMPDIR=tmp)
+        take_user(user)
+        shut_in(tier, tmp)
+        if tier is Tier.LANDLOCK:
+            kernel.adopt_orphans()
+        kernel.die_with_parent(signal.SIGKILL)
+        if tier is not Tier.NAMESPACES and os.getppid() != stub:
+            os._exit(1)
+        limit_for_good(tier)
+        prove(tier)
+        self.filters = [kernel.Filter(program_filter(_PID, forks=forks), _PID) for forks in (False, True)]
+        hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
+        resource.setrlimit(resource.RLIMIT_STACK, (_STACK if hard < 0 else min(hard, _STACK), hard))
+        if tier is Tier.NAMESPACES:
+            resource.setrlimit(resource.RLIMIT_NPROC, (_THREADS, _THREADS))
+        self.poll = select.poll()
+        self.poll.register(self.control, select.POLLIN)
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+
+    def serve(self) -> None:
+        """Run a program for every request, until the caller is gone."""
+        channel = self.control
+        os.write(channel, READY)
+        while request := os.read(channel, REQUEST.size):
+            os.write(channel, self._run(request))
+
+    def _run(self, request: bytes) -> bytes:
+        limits = REQUEST.unpack(request)
+        for descriptor in (0, 1, 2, self.results):
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            os.ftruncate(descriptor, 0)
+        os.ftruncate(self.results, harness.PROGRESS.size)
+        began = time.monotonic()
+        pid = kernel.fork()
+        if pid == 0:
+            try:
+                os._exit(self._program(limits))
+            except BaseException as error:
+                os.write(2, f"{type(error).__name__}: {error}".encode())
+            finally:
+                os._exit(1)
+        watched = os.pidfd_open(pid)
+        self.poll.register(watched, select.POLLIN)
+        try:
+            cause = self._watch(pid, watched, began, limits)
+        finally:
+            self.poll.unregister(watched)
+            os.close(watched)
+        _, status, usage = os.wait4(pid, 0)
+        wall = time.monotonic() - began
+        if limits[-1] > 1:
+            self._end_the_rest()
+        if not self._tidied():
+            cause = WORN + cause
+        return REPLY.pack(cause, status, usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss)
+
+    def _program(self, limits: tuple[Any, ...]) -> int:
+        """In the child: shed what is the worker's, take the limits, do the job."""
+        *_, cpu_in_all, _, memory, _, files, processes = limits
+        os.close(self.control)
+        if self.tier is not Tier.NAMESPACES:
+            kernel.die_with_parent(signal.SIGKILL)
+        resource.setrlimit(resource.RLIMIT_AS, (self.own_bytes + memory,) * 2)
+        if processes > 1:
+            whole = int(cpu_in_all) + 2  # of each process; the worker watches the first more closely
+            resource.setrlimit(resource.RLIMIT_CPU, (whole, whole + 1))
+            resource.setrlimit(resource.RLIMIT_NPROC, (2 + processes, 2 + processes))
+        if self.tier is not Tier.RLIMITS:
+            self.filters[processes > 1].enter(os.getpid())
+        (length,) = struct.unpack("=Q", os.pread(self.blob, 8, 0))
+        job = marshal.loads(os.pread(self.blob, length, 8))
+        return harness.run(job, (self.blob, 8 + length), self.results, files)
+
+    def _watch(self, pid: int, watched: int, began: float, limits: tuple[Any, ...]) -> int:
+        """Wait for the program's end, or end it when a limit is passed; return the cause."""
+        cpu_s, wall_s, cpu_in_all, wall_in_all, *_ = limits
+        processors = len(os.sched_getaffinity(0))
+        clock = (~pid << 3) | 2  # CPU time of another process: linux/posix-timers.h
+        case, forgiven = (0.0, began), 0.0
+        quick = self.tier is not Tier.NAMESPACES
+        wait = min(cpu_s / processors, wall_s)
+        while True:
+            events = self.poll.poll(1000 * (min(wait, _LOOK_S) if quick else wait) + 1)
+            ended = {descriptor for descriptor, _ in events}
+            if watched in ended:
+                return BY_ITSELF
+            if self.control in ended:  # the caller is gone
+                self._kill(pid)
+                os._exit(0)
+            cpu, wall = _cpu(clock), time.monotonic()
+            if min(cpu_s - cpu + case[0], wall_s - wall + case[1] + forgiven) <= 0:
+                case = self._case(case)
+            left = min(case[0] + cpu_s, cpu_in_all) - cpu
+            if left <= 0:
+                return self._kill(pid, CPU)
+            until = min(case[1] + wall_s, began + wall_in_all) + forgiven - wall
+            if until <= 0:
+                waited = self._waited(watched)
+                if waited <= forgiven + 0.001 or forgiven > 20 * wall_in_all:
+                    return self._kill(pid, WALL)
+                forgiven = waited
+                until = 0.001
+            if quick and _space(self.tmp) > TMP_MB << 20:
+                return self._kill(pid, SPACE)
+            wait = max(min(left / processors, until), 0.001)
+
+    def _case(self, case: tuple[float, float]) -> tuple[float, float]:
+        """Return when the case began that runs now, as the program says; never before what it said last."""
+        _, cpu, wall = harness.PROGRESS.unpack(os.pread(self.results, harness.PROGRESS.size, 0))
+        now = time.monotonic()
+        return (cpu, wall) if case[0] <= cpu and case[1] <= wall <= now else case
+
+    def _waited(self, watched: int) -> float:
+        channel = socket.socket(fileno=os.dup(self.control))
+        with channel:
+            socket.send_fds(channel, [QUESTION], [watched])
+            return float(channel.recv(64) or b"0")
+
+    def _kill(self, pid: int, cause: int = BY_ITSELF) -> int:
+        os.kill(pid, signal.SIGKILL)
+        return cause
+
+    def _end_the_rest(self) -> None:
+        """Kill what the program has left running: all of the namespace, which is the worker's."""
+        if self.tier is not Tier.NAMESPACES or os.getpid() != 1:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                os.waitpid(-1, 0)
+
+    def _tidied(self) -> bool:
+        """Empty the private folder; whether that worked."""
+        if not os.listdir(self.tmp):
+            return True
+        try:
+            _empty(self.tmp)
+        except OSError:
+            return False
+        return not os.listdir(self.tmp)
+
+
+_THREADS = 256
+_STACK = 64 << 20
+"""Bytes of stack of a program's first thread: deep recursion through C takes it."""
+
+
+def read_at(descriptor: int, length: int, offset: int) -> bytes:
+    """Read a stretch of a file whole."""
+    parts = []
+    while length > 0 and (part := os.pread(descriptor, length, offset)):
+        parts.append(part)
+        length, offset = length - len(part), offset + len(part)
+    return b"".join(parts)
+
+
+def _cpu(clock: int) -> float:
+    try:
+        return time.clock_gettime(clock)
+    except OSError:  # it has ended in this moment
+        return 0.0
+
+
+def _space(folder: str) -> int:
+    """Return the bytes that files below a folder take."""
+    total, folders = 0, [folder]
+    while folders:
+        try:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    total += 4096 + entry.stat(follow_symlinks=False).st_blocks * 512
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+        except OSError:
+            continue
+    return total
+
+
+def _empty(folder: str) -> None:
+    """Remove everything below a folder, however deep: by turns, what is nested is moved up."""
+    count = 0
+    while names := os.listdir(folder):
+        for name in names:
+            path = os.path.join(folder, name)
+            if not os.path.isdir(path) or os.path.islink(path):
+                os.unlink(path)
+                continue
+            for inner in os.listdir(path):
+                count += 1
+                os.rename(os.path.join(path, inner), os.path.join(folder, f"\n{count}"))
+            os.rmdir(path)
