@@ -1,16 +1,17 @@
 """Plain data between a program's process and ours: JSON with tags, nothing that could run.
 
 Exact values of None, bool, int, float, complex, str, bytes, list, tuple, set, frozenset and dict,
-Decimal and Fraction; what inherits from one of them (a Counter, a named tuple, an IntEnum) counts as
-the plain data that it holds, so that no method of a program's own is ever asked. Arrays count as
-their lists; iterators are drained into `Items`.
+Decimal, Fraction, dates and times, Counter, OrderedDict, deque and named tuples. What a program
+derives from one of them counts as the plain data that it holds, so that no method of a program's own
+is ever asked. Arrays count as their lists; iterators are drained into `Items`.
 """
 
 import itertools
 import json
 import sys
-from collections import deque
+from collections import Counter, OrderedDict, deque, namedtuple
 from collections.abc import Callable, Iterator
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -19,13 +20,16 @@ DEPTH = 64
 """Deepest nesting,"""
 NODES = 2_000_000
 """and most values, that are sent."""
+DIGITS = 1 << 20
+"""Most hexadecimal digits of a number that are read."""
 _DRAINED = 100_000
 _SMALL = 1 << 53
+_VIEWS = (range, type({}.keys()), type({}.values()), type({}.items()))
 _ITERATORS = (
-    range, map, zip, filter, enumerate, reversed, type({}.keys()), type({}.values()), type({}.items()),
-    type(iter([])), type(iter(())), type(iter(set())), type(iter("")), type(iter({})), type(i for i in ()),
-    type(iter(range(0))), type(reversed([])), itertools.chain, itertools.islice, itertools.product,
-    itertools.permutations, itertools.combinations, itertools.accumulate, itertools.starmap, deque,
+    map, zip, filter, enumerate, reversed, type(iter([])), type(iter(())), type(iter(set())), type(iter("")),
+    type(iter({})), type(i for i in ()), type(iter(range(0))), type(reversed([])), itertools.chain,
+    itertools.islice, itertools.product, itertools.permutations, itertools.combinations,
+    itertools.accumulate, itertools.starmap,
 )  # fmt: skip
 
 
@@ -47,12 +51,18 @@ def encode(value: Any, foreign: Callable[[Any], Any] | None = None) -> str:
 
     Args:
         value: what a program gave.
-        foreign: returns the JSON of what is not plain data; without it that is an error.
+        foreign: returns the JSON of what is not plain data (and of iterators); without it that is
+            an error (and iterators are drained).
 
     Raises:
         NotPlainError: says what is not plain.
     """
-    return json.dumps(_Encoder(foreign).pack(value, 0))
+    return json.dumps(pack(value, foreign))
+
+
+def pack(value: Any, foreign: Callable[[Any], Any] | None = None) -> Any:
+    """Return a value as what JSON can hold; see `encode`."""
+    return _Encoder(foreign).pack(value, 0)
 
 
 class _Encoder:
@@ -82,13 +92,15 @@ class _Encoder:
         return [self.pack(item, depth + 1) for item in values]
 
     def _tagged(self, value: Any, kind: type, depth: int) -> Any:
+        if issubclass(kind, tuple) and type(fields := getattr(kind, "_fields", None)) is tuple and fields:
+            return {"n": [kind.__name__, self._all(list(fields), depth), self._all(list(tuple.__iter__(value)), depth)]}
         for base, tag, items in _CONTAINERS:
             if issubclass(kind, base):
                 return {tag: self._all(list(items(value)), depth)}
         for base, write in _SCALARS:
             if issubclass(kind, base):
                 return write(value)
-        if isinstance(value, _ITERATORS):
+        if isinstance(value, _VIEWS) or (self.foreign is None and isinstance(value, _ITERATORS)):
             drained = list(itertools.islice(iter(value), _DRAINED + 1))
             if len(drained) > _DRAINED:
                 raise NotPlainError(f"an iterator of more than {_DRAINED} items")
@@ -111,7 +123,10 @@ def _pairs(value: Any) -> Iterator[Any]:
 _CONTAINERS: tuple[tuple[type, str, Any], ...] = (
     (list, "l", list.__iter__),
     (tuple, "t", tuple.__iter__),
+    (Counter, "C", _pairs),
+    (OrderedDict, "O", _pairs),
     (dict, "d", _pairs),
+    (deque, "q", deque.__iter__),
     (set, "s", set.__iter__),
     (frozenset, "z", frozenset.__iter__),
 )
@@ -124,6 +139,10 @@ _SCALARS: tuple[tuple[type, Any], ...] = (
     (complex, lambda value: {"c": [float.__repr__(complex.__getattribute__(value, part)) for part in ("real", "imag")]}),
     (Decimal, lambda value: {"D": Decimal.__str__(value)}),
     (Fraction, lambda value: {"F": [f"{value._numerator:x}", f"{value._denominator:x}"]}),
+    (datetime, lambda value: {"datetime": datetime.isoformat(value)}),
+    (date, lambda value: {"date": date.isoformat(value)}),
+    (time, lambda value: {"time": time.isoformat(value)}),
+    (timedelta, lambda value: {"timedelta": [value.days, value.seconds, value.microseconds]}),
 )  # fmt: skip
 
 
@@ -134,7 +153,16 @@ def decode(text: str | bytes, foreign: Callable[[Any], Any] | None = None) -> An
         ValueError: it is no such text.
     """
     try:
-        return _unpack(json.loads(text), foreign, 0)
+        packed = json.loads(text)
+    except (RecursionError, TypeError) as error:
+        raise ValueError(f"not a value: {error}") from error
+    return unpack(packed, foreign)
+
+
+def unpack(packed: Any, foreign: Callable[[Any], Any] | None = None) -> Any:
+    """Return the value that `pack` wrote; see `decode`."""
+    try:
+        return _unpack(packed, foreign, 0)
     except (RecursionError, TypeError, KeyError, ArithmeticError) as error:
         raise ValueError(f"not a value: {error}") from error
 
@@ -147,6 +175,8 @@ def _unpack(packed: Any, foreign: Callable[[Any], Any] | None, depth: int) -> An
     if not isinstance(packed, dict):
         return packed
     ((tag, body),) = packed.items()
+    if tag == "n":
+        return _named(body, foreign, depth)
     if tag in _REBUILT:
         return _REBUILT[tag]([_unpack(item, foreign, depth + 1) for item in body])
     if tag in _READ:
@@ -156,20 +186,43 @@ def _unpack(packed: Any, foreign: Callable[[Any], Any] | None, depth: int) -> An
     raise ValueError(f"unknown tag {tag!r}")
 
 
+def _mapping(items: list[Any]) -> dict[Any, Any]:
+    return dict(zip(items[::2], items[1::2], strict=True))
+
+
+def _named(body: list[Any], foreign: Callable[[Any], Any] | None, depth: int) -> Any:
+    name, fields, items = body
+    made = namedtuple(str(name), fields)
+    return made(*(_unpack(item, foreign, depth + 1) for item in items))
+
+
 _REBUILT: dict[str, Callable[[list[Any]], Any]] = {
     "l": list,
     "t": tuple,
-    "d": lambda items: dict(zip(items[::2], items[1::2], strict=True)),
+    "d": _mapping,
+    "C": lambda items: Counter(_mapping(items)),
+    "O": lambda items: OrderedDict(_mapping(items)),
+    "q": deque,
     "s": set,
     "z": frozenset,
     "I": Items,
 }
 _READ: dict[str, Callable[[Any], Any]] = {
-    "i": lambda body: int(body, 16),
+    "i": lambda body: _whole(body),
     "f": float,
     "b": bytes.fromhex,
     "y": bytearray.fromhex,
     "c": lambda body: complex(float(body[0]), float(body[1])),
     "D": Decimal,
-    "F": lambda body: Fraction(int(body[0], 16), int(body[1], 16)),
+    "F": lambda body: Fraction(_whole(body[0]), _whole(body[1])),
+    "datetime": datetime.fromisoformat,
+    "date": date.fromisoformat,
+    "time": time.fromisoformat,
+    "timedelta": lambda body: timedelta(*body),
 }
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > DIGITS:
+        raise ValueError("a number of too many digits")
+    return int(digits, 16)

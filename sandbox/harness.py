@@ -7,77 +7,60 @@ expected value: what comes out is an answer, which our side compares.
 import atexit
 import gc
 import io
-import json
 import marshal
 import os
 import resource
-import struct
 import sys
 import threading
-import time
 from types import CodeType, ModuleType
 from typing import Any
 
+from .checker import run_tests
 from .codec import NotPlainError, encode
+from .records import COMPILE, DEFINE, MEMORY, Records, told
+from .served import Served
 
-PROGRESS = struct.Struct("=qdd")
-"""At the start of the results: the case that runs now, and when it began (CPU, monotonic seconds)."""
-LENGTH = struct.Struct("=I")
-"""Before each record of the results."""
 FILE = "solution.py"
-COMPILE, MEMORY = "compile", "memory"
 
 
-def run(job: dict[str, Any], blob: tuple[int, int], results: int, files: int) -> int:
+def run(job: dict[str, Any], blob: tuple[int, int], results: int, files: int, link: int | None = None) -> int:
     """Do a job; return the exit status of the process.
 
     Args:
-        job: `code`, `mode` (`stdio`, `calls`) and what the mode needs.
+        job: `code`, `mode` (`stdio`, `calls`, `serve`, `shared`) and what the mode needs.
         blob: descriptor with the inputs, and where in it they begin.
         results: descriptor for records.
         files: bytes that any file may grow to in all.
+        link: descriptor to the tests' process, for `serve`.
     """
     gc.enable()
     resource.setrlimit(resource.RLIMIT_FSIZE, (min(files, job["output"] + 1), files))
-    writer = _Records(results)
+    writer = Records(results)
     try:
         code = compile(job["code"], FILE, "exec", dont_inherit=True)
     except BaseException as error:
-        writer.failed(error, COMPILE)
         _show(error.with_traceback(None))
-        return _finish(1)
+        return _finish(_undefined(error, COMPILE, writer, link))
     if job["mode"] == "stdio":
         return _stdio(code, job, blob, writer)
-    return _calls(code, job, writer)
+    module, _, error = _execute(code, "solution", job.get("prelude", ""))
+    if error is not None:
+        _show(error)
+        return _finish(_undefined(error, MEMORY if isinstance(error, MemoryError) else DEFINE, writer, link))
+    if job["mode"] == "calls":
+        return _calls(module, job, writer)
+    if link is not None:
+        return Served(link, module).serve()
+    return run_tests(job["tests"], module, writer)
 
 
-class _Records:
-    def __init__(self, descriptor: int):
-        self.descriptor = descriptor
-        self.started = (0.0, 0.0)
-
-    def begin(self, case: int) -> None:
-        """Say which case runs from now on: its limits count from here."""
-        self.started = (time.process_time(), time.monotonic())
-        os.pwrite(self.descriptor, PROGRESS.pack(case, *self.started), 0)
-
-    def seconds(self) -> list[float]:
-        return [time.process_time() - self.started[0], time.monotonic() - self.started[1]]
-
-    def write(self, record: dict[str, Any]) -> None:
-        body = json.dumps(record).encode()
-        os.lseek(self.descriptor, 0, os.SEEK_END)
-        os.write(self.descriptor, LENGTH.pack(len(body)) + body)
-
-    def failed(self, error: BaseException, kind: str) -> None:
-        self.write({"failed": kind, "error": _told(error)})
-
-
-def _told(error: BaseException) -> str:
-    try:
-        return f"{type(error).__name__}: {error}"[:2000]
-    except BaseException:
-        return type(error).__name__
+def _undefined(error: BaseException, kind: str, writer: Records, link: int | None) -> int:
+    """Tell what kept the program from being defined, to whom it concerns."""
+    if link is None:
+        writer.failed(error, kind)
+    else:
+        Served(link, ModuleType("solution"), failed=(kind, told(error))).serve()
+    return 1
 
 
 def _show(error: BaseException) -> None:
@@ -98,10 +81,12 @@ def _fresh(name: str) -> ModuleType:
     return module
 
 
-def _execute(code: CodeType, name: str) -> tuple[ModuleType, int, BaseException | None]:
+def _execute(code: CodeType, name: str, prelude: str = "") -> tuple[ModuleType, int, BaseException | None]:
     """Run code as a module; return it, the exit status, and the exception that ended it."""
     module = _fresh(name)
     try:
+        if prelude:
+            exec(prelude, module.__dict__)
         exec(code, module.__dict__)
     except SystemExit as error:
         return module, _status(error), error
@@ -143,7 +128,7 @@ def _flushed(status: int) -> int:
     return status
 
 
-def _stdio(code: CodeType, job: dict[str, Any], blob: tuple[int, int], records: _Records) -> int:
+def _stdio(code: CodeType, job: dict[str, Any], blob: tuple[int, int], records: Records) -> int:
     """Run the program once for each input, in turn; stop early where threads are left over."""
     inputs: list[tuple[int, int, int]] = job["inputs"]
     status = 0
@@ -194,28 +179,25 @@ def _renew_streams() -> None:
     sys.setrecursionlimit(1000)
 
 
-def _calls(code: CodeType, job: dict[str, Any], records: _Records) -> int:
-    """Define the program once, then answer each call."""
-    records.begin(-1)
-    module, _, error = _execute(code, "solution")
-    if error is not None:
-        kind = MEMORY if isinstance(error, MemoryError) else "leave" if isinstance(error, SystemExit) else "define"
-        records.failed(error, kind)
-        _show(error)
-        return _finish(1)
-    calls: list[tuple[int, str, bytes]] = job["calls"]
-    for case, entry, arguments in calls:
+def _calls(module: ModuleType, job: dict[str, Any], records: Records) -> int:
+    """Answer each case's calls."""
+    cases: list[tuple[int, list[tuple[str, bytes]]]] = job["cases"]
+    for case, calls in cases:
         records.begin(case)
         record: dict[str, Any] = {"case": case}
         try:
-            args, kwargs = marshal.loads(arguments)
-            record["value"] = encode(_entry(module, entry)(*args, **kwargs))
+            record["value"] = encode([_called(module, *call) for call in calls])
         except NotPlainError as error:
             record |= {"raised": "NotPlainError", "error": str(error)}
         except BaseException as error:
-            record |= {"raised": type(error).__name__, "error": _told(error)}
+            record |= {"raised": type(error).__name__, "error": told(error)}
         records.write({**record, "seconds": records.seconds()})
     return _finish(0)
+
+
+def _called(module: ModuleType, entry: str, arguments: bytes) -> Any:
+    args, kwargs = marshal.loads(arguments)
+    return _entry(module, entry)(*args, **kwargs)
 
 
 def _entry(module: ModuleType, path: str) -> Any:

@@ -18,8 +18,8 @@ from typing import Any
 
 from .errors import DataError, InfraError, SandboxError
 from .execution import Execution, Limits, RunVerdict
-from .harness import COMPILE, MEMORY
 from .isolation import SAFE, Tier
+from .records import COMPILE, MEMORY
 from .syscalls import ARCHITECTURES
 from .worker import Job, Report, Worker, WorkerLostError, worn
 from .zygote import CPU, SPACE, WALL, WORN
@@ -27,7 +27,7 @@ from .zygote import CPU, SPACE, WALL, WORN
 Program = str | tuple[str, str]
 """Code, or code and its standard input."""
 TIER_VARIABLE = "MARKSCHEME_SANDBOX_TIER"
-_HEAVY = ("numpy", "pandas", "scipy", "sympy", "pytest")
+_HEAVY = ("numpy", "pandas", "scipy", "sympy", "unittest", "pytest")
 """Imported ahead in workers of their own: no program pays for them, nor for the others' memory."""
 _IMPORT = re.compile(rf"\b(?:import|from)\s+({'|'.join(_HEAVY)})\b")
 _KINDS = 3
@@ -191,7 +191,7 @@ class Sandbox:
         Raises:
             InfraError: lost twice. SandboxError: the sandbox is closed.
         """
-        preload = _preload(job.body["code"])
+        preload = _preload(job)
         slot = self._free.get()
         try:
             for attempt in (1, 2):
@@ -304,8 +304,8 @@ def _installed(module: str) -> bool:
     return find_spec(module) is not None
 
 
-def _preload(code: str) -> tuple[str, ...]:
-    named = set(_IMPORT.findall(code))
+def _preload(job: Job) -> tuple[str, ...]:
+    named = {*_IMPORT.findall(job.body["code"]), *job.preload}
     return tuple(module for module in _HEAVY if module in named and _installed(module))
 
 
@@ -326,7 +326,7 @@ def verdict_of(report: Report, limits: Limits) -> Execution:
         made.verdict = RunVerdict.TIMEOUT
     elif cause == WALL:
         made.verdict = RunVerdict.WALL_TIMEOUT
-    elif failed and failed["failed"] == MEMORY or (made.signal and report.kib >> 10 > 0.8 * limits.memory_mb):
+    elif (failed and failed["failed"] == MEMORY) or (made.signal and report.kib >> 10 > 0.8 * limits.memory_mb):
         made.verdict = RunVerdict.MEMORY
     elif made.signal:
         made.verdict = RunVerdict.KILLED

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .execution import Limits
-from .harness import LENGTH, PROGRESS
 from .isolation import Tier
+from .records import LENGTH, PROGRESS
 from .zygote import QUESTION, READY, REPLY, REQUEST, WORN, read_at
 
 START_S = 120.0
@@ -54,6 +54,10 @@ class Job:
     inputs: Sequence[bytes] = ()
     cases: int = 1
     """How many cases: what is to be done in all may take as many times as long."""
+    tests: dict[str, Any] | None = None
+    """For `checker.check`, in a process of their own; the program is then only served to them."""
+    preload: tuple[str, ...] = ()
+    """Modules that are to be imported already."""
 
 
 @dataclass(slots=True)
@@ -119,7 +123,7 @@ class Worker:
         self._control.settimeout(25 * (limits.wall_s * cases + 4))
         request = REQUEST.pack(
             limits.cpu_s, limits.wall_s, limits.cpu_s * cases, limits.wall_s * cases,
-            limits.memory_mb << 20, output, max(files, largest), limits.processes,
+            limits.memory_mb << 20, output, max(files, largest), limits.processes, job.tests is not None,
         )  # fmt: skip
         try:
             self._control.send(request)
@@ -139,9 +143,13 @@ class Worker:
         head = marshal.dumps(
             {**job.body, "inputs": placed, "output": int(job.limits.output_mb * (1 << 20))}
         )
+        parts = [struct.pack("=Q", len(head)), head, *job.inputs]
+        if job.tests is not None:
+            tests = marshal.dumps(job.tests)
+            parts += [struct.pack("=Q", len(tests)), tests]
         os.ftruncate(blob, 0)
         offset = 0
-        for part in (struct.pack("=Q", len(head)), head, *job.inputs):
+        for part in parts:
             while part:
                 written = os.pwrite(blob, part, offset)
                 part, offset = part[written:], offset + written

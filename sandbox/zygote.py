@@ -21,11 +21,12 @@ import struct
 import sys
 import time
 import warnings
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import harness, kernel
+from .checker import check
 from .isolation import (
-    SAFE,
     TMP_MB,
     Tier,
     leave_namespaces,
@@ -37,10 +38,11 @@ from .isolation import (
     take_user,
     user_of_its_own,
 )
+from .records import PROGRESS, Records
 from .seccomp import program_filter
 
-REQUEST = struct.Struct("=ddddQQQI")
-"""cpu_s, wall_s (of a case), cpu_s, wall_s (in all), memory, output and file bytes, processes."""
+REQUEST = struct.Struct("=ddddQQQI?")
+"""cpu_s, wall_s (of a case), cpu_s, wall_s (in all), memory, output and file bytes, processes, and whether tests run beside it."""
 REPLY = struct.Struct("=BiddQ")
 """cause, wait status, CPU and wall seconds, peak memory in KiB."""
 QUESTION = b"?"
@@ -136,28 +138,25 @@ class _Worker:
             os.write(channel, self._run(request))
 
     def _run(self, request: bytes) -> bytes:
-        limits = REQUEST.unpack(request)
+        *limits, with_tests = REQUEST.unpack(request)
         for descriptor in (0, 1, 2, self.results):
             os.lseek(descriptor, 0, os.SEEK_SET)
             os.ftruncate(descriptor, 0)
-        os.ftruncate(self.results, harness.PROGRESS.size)
+        os.ftruncate(self.results, PROGRESS.size)
         began = time.monotonic()
-        pid = kernel.fork()
-        if pid == 0:
-            try:
-                os._exit(self._program(limits))
-            except BaseException as error:
-                os.write(2, f"{type(error).__name__}: {error}".encode())
-            finally:
-                os._exit(1)
-        watched = os.pidfd_open(pid)
-        self.poll.register(watched, select.POLLIN)
-        try:
-            cause = self._watch(pid, watched, began, limits)
-        finally:
-            self.poll.unregister(watched)
-            os.close(watched)
-        _, status, usage = os.wait4(pid, 0)
+        if with_tests:
+            links = socket.socketpair()
+            program = self._forked(lambda: self._program(limits, links[0].detach(), links[1]))
+            tests = self._forked(lambda: self._tests(limits, links[1].detach(), links[0]))
+            for link in links:
+                link.close()
+        else:
+            program = self._forked(lambda: self._program(limits))
+            tests = None
+        cause = self._watch(program, tests or program, began, limits)
+        if tests is not None:
+            self._end(tests, patience=0.0 if cause == BY_ITSELF else _LAST_WORDS_S)
+        _, status, usage = self._end(program)
         wall = time.monotonic() - began
         if limits[-1] > 1:
             self._end_the_rest()
@@ -165,10 +164,55 @@ class _Worker:
             cause = WORN + cause
         return REPLY.pack(cause, status, usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss)
 
-    def _program(self, limits: tuple[Any, ...]) -> int:
+    def _forked(self, work: Callable[[], int]) -> tuple[int, int]:
+        """Do work in a child; return its pid and pidfd."""
+        pid = kernel.fork()
+        if pid == 0:
+            try:
+                os._exit(work())
+            except BaseException as error:
+                os.write(2, f"{type(error).__name__}: {error}".encode())
+            finally:
+                os._exit(1)
+        watched = os.pidfd_open(pid)
+        self.poll.register(watched, select.POLLIN)
+        return pid, watched
+
+    def _end(self, child: tuple[int, int], patience: float = 0.0) -> Any:
+        """Kill a child that has not ended within some seconds; return what wait4 says of it."""
+        pid, watched = child
+        self.poll.unregister(watched)
+        if patience:
+            select.select([watched], [], [], patience)
+        os.kill(pid, signal.SIGKILL)  # nothing, where it has ended: it is ours to wait for
+        os.close(watched)
+        return os.wait4(pid, 0)
+
+    def _program(self, limits: Sequence[Any], link: int | None = None, other: Any = None) -> int:
         """In the child: shed what is the worker's, take the limits, do the job."""
+        files = self._limited(limits, other)
+        (length,) = struct.unpack("=Q", os.pread(self.blob, 8, 0))
+        job = marshal.loads(os.pread(self.blob, length, 8))
+        if link is None:
+            return harness.run(job, (self.blob, 8 + length), self.results, files)
+        for descriptor in (self.blob, self.results):  # the tests, and what comes of them
+            os.close(descriptor)
+        return harness.run(job, (-1, 0), -1, files, link)
+
+    def _tests(self, limits: Sequence[Any], link: int, other: Any) -> int:
+        """In the other child: run the tests."""
+        self._limited(limits, other)
+        (length,) = struct.unpack("=Q", os.pread(self.blob, 8, 0))
+        at = 8 + length
+        (length,) = struct.unpack("=Q", os.pread(self.blob, 8, at))
+        job = marshal.loads(os.pread(self.blob, length, at + 8))
+        return check(job, link, Records(self.results))
+
+    def _limited(self, limits: Sequence[Any], other: Any) -> int:
         *_, cpu_in_all, _, memory, _, files, processes = limits
         os.close(self.control)
+        if other is not None:
+            other.close()
         if self.tier is not Tier.NAMESPACES:
             kernel.die_with_parent(signal.SIGKILL)
         resource.setrlimit(resource.RLIMIT_AS, (self.own_bytes + memory,) * 2)
@@ -178,12 +222,13 @@ class _Worker:
             resource.setrlimit(resource.RLIMIT_NPROC, (2 + processes, 2 + processes))
         if self.tier is not Tier.RLIMITS:
             self.filters[processes > 1].enter(os.getpid())
-        (length,) = struct.unpack("=Q", os.pread(self.blob, 8, 0))
-        job = marshal.loads(os.pread(self.blob, length, 8))
-        return harness.run(job, (self.blob, 8 + length), self.results, files)
+        return files
 
-    def _watch(self, pid: int, watched: int, began: float, limits: tuple[Any, ...]) -> int:
-        """Wait for the program's end, or end it when a limit is passed; return the cause."""
+    def _watch(
+        self, program: tuple[int, int], last: tuple[int, int], began: float, limits: Sequence[Any]
+    ) -> int:
+        """Wait until `last` has ended, or end the program when it passes a limit; return the cause."""
+        pid, watched = program
         cpu_s, wall_s, cpu_in_all, wall_in_all, *_ = limits
         processors = len(os.sched_getaffinity(0))
         clock = (~pid << 3) | 2  # CPU time of another process: linux/posix-timers.h
@@ -193,7 +238,10 @@ class _Worker:
         while True:
             events = self.poll.poll(1000 * (min(wait, _LOOK_S) if quick else wait) + 1)
             ended = {descriptor for descriptor, _ in events}
-            if watched in ended:
+            if last[1] in ended:
+                return BY_ITSELF
+            if watched in ended:  # its tests have still to notice
+                select.select([last[1]], [], [], _LAST_WORDS_S)
                 return BY_ITSELF
             if self.control in ended:  # the caller is gone
                 self._kill(pid)
@@ -217,7 +265,7 @@ class _Worker:
 
     def _case(self, case: tuple[float, float]) -> tuple[float, float]:
         """Return when the case began that runs now, as the program says; never before what it said last."""
-        _, cpu, wall = harness.PROGRESS.unpack(os.pread(self.results, harness.PROGRESS.size, 0))
+        _, cpu, wall = PROGRESS.unpack(os.pread(self.results, PROGRESS.size, 0))
         now = time.monotonic()
         return (cpu, wall) if case[0] <= cpu and case[1] <= wall <= now else case
 
@@ -252,6 +300,8 @@ class _Worker:
         return not os.listdir(self.tmp)
 
 
+_LAST_WORDS_S = 5.0
+"""Seconds that tests have to tell how they ended, once their program has."""
 _THREADS = 256
 _STACK = 64 << 20
 """Bytes of stack of a program's first thread: deep recursion through C takes it."""
