@@ -95,6 +95,8 @@ def _node(task: Task, name: str, entry: RewardEntry, keys: tuple[str | int, ...]
         rules_of(given["extract"], task.where(*keys, "extract"))
     elif "extract" in (getattr(component.function, "__kwdefaults__", None) or {}):
         given = {**given, "extract": task.extract}  # the task's own policy, unless the entry has one
+    if task.limits is not None and "limits" in (getattr(component.function, "__kwdefaults__", None) or {}):
+        given = {"limits": task.limits, **given}
     address = _address(task, entry, component, task.where(*keys, "timeout_s"))
     parameters = typed_parameters(component, given, where)
     bounds = _clipped(range_of(component), entry.clip, task.where(*keys, "clip"))
@@ -252,15 +254,14 @@ def _ordered(task: Task, lines: dict[str, Line]) -> dict[str, Line]:
 
 
 def reference_readers(lines: Mapping[str, Line]) -> list[Verifier]:
-    """Return the verifiers that judge by the problem's reference, wherever they stand."""
+    """Return the verifiers that judge by the problem's reference or tests, wherever they stand."""
     nodes: list[Node | str] = [line.node for line in lines.values()]
     found = []
     while nodes:
         node = nodes.pop()
         if isinstance(node, Composite):
             nodes.extend(node.members)
-        elif (
-            isinstance(node, Term) and isinstance(node.component, Verifier) and node.component.reference_fault
-        ):
-            found.append(node.component)
+        elif isinstance(node, Term) and isinstance(verifier := node.component, Verifier):
+            if verifier.reference_fault or verifier.tests_fault:
+                found.append(verifier)
     return found

@@ -185,8 +185,9 @@ def _from_verdict(term: Term, result: Any) -> Part:
     if result.correct is None:
         status = Status.INFRA_ERROR if result.reason is Reason.UNAVAILABLE else _ABSTAIN
         return Part(None, status=status, reason=reason, verdict=result)
-    status = _OK if result.correct else STATUS_OF_REASON.get(result.reason, _OK)
-    return Part(float(result.correct), status=status, reason=reason, verdict=result)
+    worth = float(result.correct) if result.worth is None else result.worth
+    status = _OK if worth > 0 else STATUS_OF_REASON.get(result.reason, _OK)
+    return Part(worth, status=status, reason=reason, verdict=result)
 
 
 def _from_value(term: Term, result: Any) -> Part:

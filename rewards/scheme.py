@@ -1,7 +1,7 @@
 """`MarkScheme`: a task's entries, run over completions and combined into scores."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..sandbox.errors import DataError, RewardError, TaskError, first_of
@@ -67,30 +67,22 @@ class MarkScheme:
 
     @property
     def reads_references(self) -> bool:
-        """Whether any entry judges by the problems' references."""
+        """Whether any entry judges by the problems' references or tests."""
         return bool(reference_readers(self._lines))
 
     def check_references(self, problems: Sequence[Problem]) -> None:
-        """Look at every reference before anything is scored.
+        """Look at every reference, and all tests, before anything is scored.
 
         Raises:
-            DataError: all problems whose reference is missing or cannot be judged by.
+            DataError: all problems whose reference or tests are missing or cannot be judged by.
         """
-        faults = []
-        for problem in problems if self.reads_references else ():
-            for reader in reference_readers(self._lines):
-                assert reader.reference_fault is not None
-                found = [
-                    f"{reader.reference_fault(r)} ({r!r})"
-                    for r in problem.references
-                    if reader.reference_fault(r)
-                ]
-                if not problem.references or found:
-                    faults.append(f"problem {problem.id}: reference {', '.join(found) or 'is missing'}")
+        readers = reference_readers(self._lines)
+        faults = [fault for problem in problems for reader in readers for fault in _faults(reader, problem)]
         faults = list(dict.fromkeys(faults))
         if faults:
-            where = self.task.where("problem", "reference")
-            raise DataError(f"{where}: {len(faults)} reference(s) cannot be judged by:\n{first_of(faults)}")
+            by = "tests" if any(reader.tests_fault for reader in readers) else "reference"
+            where = self.task.where("problem", by)
+            raise DataError(f"{where}: {len(faults)} {by.removesuffix('s')}(s) cannot be judged by:\n{first_of(faults)}")
 
     def score(
         self,
@@ -208,6 +200,16 @@ class MarkScheme:
         from .adapters import as_verl
 
         return as_verl(self)
+
+
+def _faults(reader: Verifier, problem: Problem) -> Iterator[str]:
+    """Yield why a verifier cannot judge by this problem."""
+    if reader.tests_fault is not None and (fault := reader.tests_fault(problem.tests)):
+        yield f"problem {problem.id}: {fault}"
+    if reader.reference_fault is not None:
+        found = [f"{fault} ({r!r})" for r in problem.references if (fault := reader.reference_fault(r))]
+        if not problem.references or found:
+            yield f"problem {problem.id}: reference {', '.join(found) or 'is missing'}"
 
 
 def _first_status(parts: Mapping[str, Part]) -> Status:

@@ -33,6 +33,8 @@ STATUS_OF_REASON = {
     Reason.TIMEOUT: Status.TIMEOUT,
     Reason.MEMORY: Status.MEMORY,
     Reason.UNPARSABLE_ANSWER: Status.UNPARSABLE,
+    Reason.COMPILE_ERROR: Status.UNPARSABLE,
+    Reason.OUTPUT_LIMIT: Status.TOO_LARGE,
 }
 
 

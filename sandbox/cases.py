@@ -38,6 +38,7 @@ Outcome = Execution | Called
 def run_cases(
     sandbox: Sandbox, code: str, stdins: Sequence[str], *,
     right: Callable[[int, Execution], bool], limits: Limits | None = None, stop_early: bool = False,
+    prelude: str = "",
 ) -> list[Execution | None]:  # fmt: skip
     """Run a program once for each input.
 
@@ -48,6 +49,7 @@ def run_cases(
         right: whether a case's outcome is right; asked once or twice a case.
         limits: of each case.
         stop_early: end at the first case that is wrong for sure.
+        prelude: code that the program may count on.
 
     Returns:
         Outcomes in order; None for cases that were not reached.
@@ -57,7 +59,7 @@ def run_cases(
     """
     limits = limits or sandbox.limits
     inputs = [encoded(stdin) for stdin in stdins]
-    body = {"mode": "stdio", "code": text_of(code, "code")}
+    body = {"mode": "stdio", "code": text_of(code, "code"), "prelude": prelude}
 
     def attempt(cases: Sequence[int]) -> list[Execution]:
         job = Job(body, limits, [inputs[case] for case in cases], len(cases))
@@ -78,7 +80,7 @@ def run_calls(
         code: Python source, run as a module named `solution`.
         cases: each of one call or several, as (entry, marshalled (args, kwargs)); an entry is `f`,
             `a.b` or `Solution().method`.
-        prelude: imports that the program may count on.
+        prelude: code that the program may count on.
         right: whether a case's outcome is right.
         limits: of each case.
         stop_early: end at the first case that is wrong for sure.

@@ -45,7 +45,8 @@ class TestRun:
 
 def run_tests(
     sandbox: Sandbox, code: str, kind: str, tests: str, *, asserts: Sequence[str] = (),
-    only: Sequence[int] | None = None, count: int = 1, shared: bool = False, limits: Limits | None = None,
+    only: Sequence[int] | None = None, count: int = 1, prelude: str = "", shared: bool = False,
+    limits: Limits | None = None,
 ) -> TestRun:  # fmt: skip
     """Run tests against a program.
 
@@ -57,6 +58,7 @@ def run_tests(
         asserts: statements, each a test.
         only: the asserts to run, by place; None = all.
         count: about how many tests there are: in all they may take as many times the limits.
+        prelude: code that the program may count on.
         shared: in the program's own process, where it can read what is expected.
         limits: of each test.
 
@@ -66,7 +68,7 @@ def run_tests(
     limits = limits or sandbox.limits
     places = list(range(len(asserts)) if only is None else only)
     beside: dict[str, Any] = {"kind": kind, "code": tests, "asserts": list(asserts), "only": places}
-    body = {"code": text_of(code, "code"), "mode": "shared" if shared else "serve"}
+    body = {"code": text_of(code, "code"), "prelude": prelude, "mode": "shared" if shared else "serve"}
     job = Job(body, limits, cases=max(count, len(places), 1), preload=() if kind == "asserts" else (kind,))
     if shared:
         job.body["tests"] = beside

@@ -139,7 +139,7 @@ def _stdio(code: CodeType, job: dict[str, Any], blob: tuple[int, int], records: 
             _feed(blob[0], blob[1] + offset, length, job["output"])
         records.begin(case)
         error: BaseException | None
-        _, status, error = _execute(code, "__main__")
+        _, status, error = _execute(code, "__main__", job.get("prelude", ""))
         if error is not None and not isinstance(error, SystemExit):
             _show(error)
         last = count == len(inputs) - 1 or threading.active_count() > 1

@@ -6,6 +6,7 @@ goes to the program only for an object that the tests themselves made from one o
 """
 
 import builtins
+import importlib
 import sys
 from collections.abc import Callable
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
@@ -13,6 +14,7 @@ from typing import Any
 
 from .codec import pack, unpack
 from .exchange import Link, Message
+from .served import is_builtin
 
 _COMPARING = frozenset(f"__{name}__" for name in ("eq", "ne", "lt", "le", "gt", "ge"))
 _UNARY = frozenset(
@@ -52,6 +54,8 @@ class Program:
     def names(self) -> tuple[dict[str, Any], tuple[str, str] | None]:
         """Return what the program defines: plain values as they are, all else as stand-ins.
 
+        Modules of the standard library that it imports are imported here.
+
         And, where it could not be defined, what failed and the error's text.
         """
         answer = self._asked({"do": "names"})
@@ -60,7 +64,13 @@ class Program:
             return {}, (str(failed[0]), str(failed[1]))
         if not isinstance(value, dict):
             raise ProgramEndedError
-        return {str(name): self.unpack(packed) for name, packed in value.items()}, None
+        modules = answer.get("modules")
+        names = {
+            str(name): importlib.import_module(module)
+            for name, module in (modules.items() if isinstance(modules, dict) else ())
+            if module in sys.stdlib_module_names
+        }
+        return {**names, **{str(name): self.unpack(packed) for name, packed in value.items()}}, None
 
     def call(self, handle: int, args: tuple[Any, ...], kwargs: dict[str, Any], special: str = "") -> Any:
         """Call something of the program's; lists, dicts and sets that it changed are changed here too."""
@@ -132,6 +142,8 @@ class Program:
         handle = _handle_of(value)
         if handle is not None:
             return {"^": handle}
+        if is_builtin(value):
+            return {"B": value.__name__}
         if isinstance(value, ModuleType):
             raise Refused("a module cannot be handed to the program")
         if not any(value is lent for lent in self._lent):
@@ -141,6 +153,11 @@ class Program:
     def _known(self, packed: Message) -> Any:
         if "!" in packed:
             return self._lent[packed["!"]]
+        if "B" in packed:
+            found = getattr(builtins, packed["B"])
+            if not is_builtin(found):
+                raise ValueError("not a type or function of Python's own")
+            return found
         if "@c" in packed:
             return self._class(packed["@c"])
         handle, kind = packed["@"]

@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from types import ModuleType
+from types import BuiltinFunctionType, ModuleType
 from typing import Any
 
 from .codec import NotPlainError, pack, unpack
@@ -61,11 +61,16 @@ class Served:
     def _do_names(self, question: Message) -> Message:
         if self._failed is not None:
             return {"failed": list(self._failed)}
-        names = {}
-        for name, value in vars(self._objects[0]).items():
-            if not (name.startswith("__") or isinstance(value, ModuleType)):
-                names[name] = self._pack(value)
-        return {"value": names}
+        names, modules = {}, {}
+        for name, value in list(vars(self._objects[0]).items()):
+            if isinstance(value, ModuleType):
+                modules[name] = str(value.__name__)
+            elif not name.startswith("__"):
+                try:
+                    names[name] = self._pack(value)
+                except NotPlainError:
+                    names[name] = self._foreign(value)
+        return {"value": names, "modules": modules}
 
     def _do_get(self, question: Message) -> Message:
         return {"value": self._pack(getattr(self._objects[question["on"]], question["name"]))}
@@ -111,6 +116,8 @@ class Served:
     def _foreign(self, value: Any) -> Any:
         if isinstance(value, Borrowed):
             return {"!": object.__getattribute__(value, "_number")}
+        if is_builtin(value):
+            return {"B": value.__name__}
         if isinstance(value, type):
             return {"@c": self._handle(value)}
         return {"@": [self._handle(value), self._handle(type(value))]}
@@ -118,6 +125,8 @@ class Served:
     def _known(self, packed: Message) -> Any:
         if "^" in packed:
             return self._objects[packed["^"]]
+        if "B" in packed:
+            return getattr(builtins, packed["B"])
         return Borrowed(packed["!"], self._borrow)
 
     def _handle(self, value: Any) -> int:
@@ -158,6 +167,15 @@ class Served:
             return printed.decode(errors="replace")
         except BaseException:
             return ""
+
+
+def is_builtin(value: Any) -> bool:
+    """Whether a value is a type or function that every process has under its name."""
+    return isinstance(value, type | BuiltinFunctionType) and _builtin(value) is value
+
+
+def _builtin(value: Any) -> Any:
+    return getattr(builtins, getattr(value, "__name__", ""), None)
 
 
 def _size(descriptor: int) -> int:

@@ -139,4 +139,11 @@ def _load_file(path: Path) -> ModuleType:
     return _files[key]
 
 
-GENERATORS = Table("generator", "markscheme.generators", {"addition": "markscheme.tasks.addition:Addition"})
+GENERATORS = Table(
+    "generator",
+    "markscheme.generators",
+    {
+        "addition": "markscheme.tasks.addition:Addition",
+        "list_programs": "markscheme.tasks.list_programs:ListPrograms",
+    },
+)

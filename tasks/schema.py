@@ -3,6 +3,7 @@
 A task says where its problems come from, how a row becomes a problem, and how answers earn marks.
 """
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from ..sandbox.errors import did_you_mean
+from ..sandbox.execution import Limits
 from .yaml_file import YamlFile
 
 RESERVED = ("use", "weight", "when", "clip", "ramp", "of", "timeout_s", "on_failure")
@@ -191,6 +193,8 @@ class Task(BaseModel):
     """System text; needs a tokenizer with a chat template."""
     extract: ExtractSpec = "strict"
     """How the answer is found: `strict` (tag or box), `lenient`, or an ordered list of rules."""
+    limits: Limits | None = None
+    """What a program may take: `cpu_s`, `wall_s`, `memory_mb`, `output_mb`, `processes`."""
     rewards: dict[str, RewardEntry] = Field(min_length=1)
     """What is trained on, by name."""
     watch: dict[str, RewardEntry] = Field(default_factory=dict)
@@ -200,6 +204,15 @@ class Task(BaseModel):
 
     _file: YamlFile | None = PrivateAttr(default=None)
     _allow_code: bool = PrivateAttr(default=True)
+
+    @field_validator("limits", mode="before")
+    @classmethod
+    def _known_limits(cls, limits: Any) -> Any:
+        if isinstance(limits, dict):
+            known = [field.name for field in dataclasses.fields(Limits)]
+            for key in set(limits) - set(known):
+                raise ValueError(f"unknown key {key!r}{did_you_mean(str(key), known)} (allowed: {', '.join(known)})")
+        return limits
 
     @field_validator("watch", mode="before")
     @classmethod

@@ -2,6 +2,7 @@
 
 from .answer import compare_answers, verify_answer
 from .extract import extract_answer
+from .program import verify_program
 from .verdict import Verdict, verifier
 
-__all__ = ["Verdict", "compare_answers", "extract_answer", "verifier", "verify_answer"]
+__all__ = ["Verdict", "compare_answers", "extract_answer", "verifier", "verify_answer", "verify_program"]

@@ -27,7 +27,11 @@ class Reason(StrEnum):
     TOO_LARGE = "too_large"  # over a cap, not evaluated
     TIMEOUT = "timeout"
     MEMORY = "memory"
-    UNAVAILABLE = "unavailable"  # ours: the worker processes of the last tier are out of order
+    UNAVAILABLE = "unavailable"  # ours: worker processes or the sandbox are out of order
+    ERROR = "error"  # a program raised, or ended with another status than 0
+    COMPILE_ERROR = "compile_error"  # is no program
+    OUTPUT_LIMIT = "output_limit"  # printed more than it may
+    KILLED = "killed"  # a crash
     UNDECIDED = "undecided"  # no tier could tell
     PASSED = "passed"  # a check other than of an answer: holds
     FAILED = "failed"  # does not hold
@@ -46,7 +50,9 @@ class Verdict:
     tier: str = ""
     """The tier that decided."""
     share: float | None = None
-    """Share of cases passed, 0 to 1, where there are cases."""
+    """Share of cases passed, 0 to 1, where there are cases and all were run."""
+    worth: float | None = None
+    """What it is worth as a reward, 0 to 1; None = 1 where it is right and 0 where it is wrong."""
     evidence: dict[str, Any] = field(default_factory=dict)
     """Whatever shows why: normal forms, the tag that is missing, failing cases."""
     seconds: float = 0.0
@@ -77,6 +83,8 @@ class Verifier:
     """Takes lists and returns a list of the same length."""
     reference_fault: Callable[[str], str | None] | None = None
     """Says why a reference cannot be judged by, or None; asked for every problem at load."""
+    tests_fault: Callable[[Any], str | None] | None = None
+    """Says why a problem's tests cannot be judged by, or None; asked likewise."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function itself."""
@@ -92,6 +100,7 @@ VERIFIERS = Table(
         name: f"markscheme.verifiers.{module}:{name}"
         for module, names in {
             "answer": ("answer", "exact_match", "choice"),
+            "unit_tests": ("unit_tests",),
             "format": ("think_answer", "boxed", "regex", "json_schema"),
         }.items()
         for name in names
@@ -100,7 +109,11 @@ VERIFIERS = Table(
 
 
 def verifier(
-    name: str, *, reference_fault: Callable[[str], str | None] | None = None, batch: bool = False
+    name: str,
+    *,
+    reference_fault: Callable[[str], str | None] | None = None,
+    tests_fault: Callable[[Any], str | None] | None = None,
+    batch: bool = False,
 ) -> Callable[[F], F]:
     """Register a verifier: `(problem, completion, **parameters) -> bool | None | Verdict`.
 
@@ -111,6 +124,7 @@ def verifier(
         name: what `use:` in a task says.
         reference_fault: says why a reference cannot be judged by, or None. With it, a problem
             without a usable reference is an error when its task is loaded.
+        tests_fault: the same for a problem's tests.
         batch: the function takes lists of problems and completions and returns a list; an
             exception in it stands for its row.
 
@@ -122,7 +136,7 @@ def verifier(
 
     def register(function: F) -> F:
         built_in = VERIFIERS.builtin.get(name) == f"{function.__module__}:{function.__name__}"
-        made = Verifier(name, function, inspect.iscoroutinefunction(function), batch, reference_fault)
+        made = Verifier(name, function, inspect.iscoroutinefunction(function), batch, reference_fault, tests_fault)
         function.markscheme_component = made  # pyright: ignore[reportFunctionMemberAccess]
         if not built_in:
             VERIFIERS.register(name, function)
