@@ -262,6 +262,5 @@ def reference_readers(lines: Mapping[str, Line]) -> list[Verifier]:
         if isinstance(node, Composite):
             nodes.extend(node.members)
         elif isinstance(node, Term) and isinstance(verifier := node.component, Verifier):
-            if verifier.reference_fault or verifier.tests_fault:
-                found.append(verifier)
+            found += [verifier] if verifier.reference_fault or verifier.tests_fault else []
     return found

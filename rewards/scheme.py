@@ -82,7 +82,9 @@ class MarkScheme:
         if faults:
             by = "tests" if any(reader.tests_fault for reader in readers) else "reference"
             where = self.task.where("problem", by)
-            raise DataError(f"{where}: {len(faults)} {by.removesuffix('s')}(s) cannot be judged by:\n{first_of(faults)}")
+            raise DataError(
+                f"{where}: {len(faults)} {by.removesuffix('s')}(s) cannot be judged by:\n{first_of(faults)}"
+            )
 
     def score(
         self,

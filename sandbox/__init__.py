@@ -22,12 +22,14 @@ if TYPE_CHECKING:
         UnknownNameError,
     )
     from .execution import Execution, Limits
+    from .remote import RemoteSandbox
     from .sandbox import Sandbox
     from .workers import with_deadline
 
 _HOME = {
     "Execution": "execution",
     "Limits": "execution",
+    "RemoteSandbox": "remote",
     "Sandbox": "sandbox",
     "with_deadline": "workers",
 }
@@ -42,6 +44,7 @@ __all__ = [
     "MarkschemeError",
     "MemoryLimitError",
     "PolicyError",
+    "RemoteSandbox",
     "RewardError",
     "RunError",
     "Sandbox",

@@ -13,7 +13,7 @@ from typing import Any
 from .codec import decode
 from .errors import InfraError
 from .execution import Execution, Limits, RunVerdict
-from .sandbox import Sandbox, encoded, text_of
+from .executor import Executor, encoded, text_of
 from .worker import Job, Report
 
 
@@ -36,7 +36,7 @@ Outcome = Execution | Called
 
 
 def run_cases(
-    sandbox: Sandbox, code: str, stdins: Sequence[str], *,
+    sandbox: Executor, code: str, stdins: Sequence[str], *,
     right: Callable[[int, Execution], bool], limits: Limits | None = None, stop_early: bool = False,
     prelude: str = "",
 ) -> list[Execution | None]:  # fmt: skip
@@ -70,7 +70,7 @@ def run_cases(
 
 
 def run_calls(
-    sandbox: Sandbox, code: str, cases: Sequence[Sequence[tuple[str, bytes]]], *, prelude: str = "",
+    sandbox: Executor, code: str, cases: Sequence[Sequence[tuple[str, bytes]]], *, prelude: str = "",
     right: Callable[[int, Called], bool], limits: Limits | None = None, stop_early: bool = False,
 ) -> list[Called | None]:  # fmt: skip
     """Define a program once and call its functions.
@@ -86,7 +86,8 @@ def run_calls(
         stop_early: end at the first case that is wrong for sure.
 
     Returns:
-        Outcomes in order, the value of each the list of what its calls gave; None for cases that were not reached.
+        Outcomes in order, the value of each the list of what its calls gave; None for cases that were
+        not reached.
 
     Raises:
         InfraError: a worker was lost twice.
@@ -131,7 +132,7 @@ def _settled(
     return settled
 
 
-def _executions(sandbox: Sandbox, report: Report, limits: Limits, count: int) -> list[Execution]:
+def _executions(sandbox: Executor, report: Report, limits: Limits, count: int) -> list[Execution]:
     """Return the executions of the cases that were run, in order: those with a record, and the last."""
     if count == 1:
         return [sandbox.execution(report, limits)]
@@ -141,7 +142,9 @@ def _executions(sandbox: Sandbox, report: Report, limits: Limits, count: int) ->
         try:
             status, (to_out, to_err), (cpu, wall) = record["status"], record["ends"], record["seconds"]
             sliced = report.stdout[out : int(to_out)], report.stderr[err : int(to_err)]
-            alone = Report(0, int(status) << 8, float(cpu), float(wall), report.kib, *sliced, _failure(report, len(made)))
+            alone = Report(
+                0, int(status) << 8, float(cpu), float(wall), report.kib, *sliced, _failure(report, len(made))
+            )
             out, err = int(to_out), int(to_err)
         except (KeyError, TypeError, ValueError):
             continue
@@ -151,7 +154,8 @@ def _executions(sandbox: Sandbox, report: Report, limits: Limits, count: int) ->
     if made and report.status == 0:
         return made  # it stopped early, for the threads that a case left
     last = Report(
-        report.cause, report.status, report.cpu_s, report.wall_s, report.kib, report.stdout[out:], report.stderr[err:],
+        report.cause, report.status, report.cpu_s, report.wall_s, report.kib,
+        report.stdout[out:], report.stderr[err:],
         [record for record in report.records if "failed" in record][-1:],
     )  # fmt: skip
     return [*made, sandbox.execution(last, limits)]
@@ -170,7 +174,7 @@ def _failure(report: Report, case: int) -> list[dict[str, Any]]:
     return []
 
 
-def _answers(sandbox: Sandbox, report: Report, limits: Limits, count: int) -> list[Called]:
+def _answers(sandbox: Executor, report: Report, limits: Limits, count: int) -> list[Called]:
     made: list[Called] = []
     for record in report.records:
         if record.get("case") == len(made) and len(made) < count:

@@ -5,6 +5,10 @@ test. In shared mode, which must be asked for, the same tests meet the program's
 program's own process, where it can reach them.
 """
 
+import ast
+import builtins
+import contextlib
+import importlib
 import io
 import os
 import sys
@@ -25,10 +29,12 @@ def check(job: dict[str, Any], descriptor: int, records: Records) -> int:
     """Run tests against a program in another process; return the exit status.
 
     Args:
-        job: `kind` (asserts, unittest, pytest), `code`, `asserts`, `only` (places of asserts).
+        job: `kind` (asserts, unittest, pytest), `code`, `asserts`, `only` (places of asserts), and
+            `names` (of the program's functions that have a built-in's name and are meant).
         descriptor: to the program's side.
         records: for what comes of each test.
     """
+    os.environ["HOME"] = "/nonexistent"  # the program writes where the worker's is
     nowhere = os.open("/dev/null", os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(nowhere, standard)
@@ -49,8 +55,12 @@ def run_tests(
     job: dict[str, Any], solution: ModuleType, records: Records, gone: Callable[[], bool] = lambda: False
 ) -> int:
     """Run tests that see `solution`'s names as their own, and can import it by any name."""
+    own = [name for name in vars(solution) if name[:2] != "__" and not hasattr(builtins, name)]
+    # `import *` leaves what judges, such as `abs`, as it is
+    solution.__dict__["__all__"] = [name for name in own if name[0] != "_"]
     sys.meta_path.append(_AnyName(solution))
-    space = {name: value for name, value in vars(solution).items() if not name.startswith("__")}
+    named = {*own, *(name for name in job["names"] if name in vars(solution))}
+    space = {**{name: vars(solution)[name] for name in named}, **_modules(job)}
     try:
         _RUNNERS[job["kind"]](job, space, _Recorder(records, gone))
     except ProgramEndedError:
@@ -60,6 +70,26 @@ def run_tests(
         return 1
     records.write({"done": True})
     return 0
+
+
+def _modules(job: dict[str, Any]) -> dict[str, ModuleType]:
+    """Return the libraries whose attributes the tests use, imported or not.
+
+    Tests may count on the program's imports; but what they compare with must not be the program's.
+    """
+    found = {}
+    for source in (job["code"], *job["asserts"]):
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                name = _ALIASES.get(node.value.id, node.value.id)
+                if name in sys.stdlib_module_names or name in _LIBRARIES:
+                    with contextlib.suppress(ImportError):
+                        found[node.value.id] = importlib.import_module(name)
+    return found
+
+
+_ALIASES = {"np": "numpy", "pd": "pandas"}
+_LIBRARIES = frozenset("numpy pandas scipy sympy sklearn torch pytest unittest hypothesis networkx".split())
 
 
 class _Recorder:
@@ -91,7 +121,9 @@ class _AnyName(MetaPathFinder, Loader):
         self._solution = solution
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
-        return None if path is not None or fullname.startswith("_") else ModuleSpec(fullname, self)
+        if path is not None or fullname.startswith("_") or fullname in _LIBRARIES:
+            return None
+        return ModuleSpec(fullname, self)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         return self._solution
@@ -167,10 +199,9 @@ def _pytest(job: dict[str, Any], space: dict[str, Any], recorder: _Recorder) -> 
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     import pytest
 
-    folder = os.path.join(os.getcwd(), f"tests-{os.getpid()}")
-    os.mkdir(folder)
-    path = os.path.join(folder, "test_program.py")
-    open(path, "x").close()  # empty: what the tests hold is in this process only
+    # A module needs a path, and pytest runs what it finds around it: so one where nobody can write.
+    path = os.__file__
+    folder = os.path.dirname(path)
 
     class InMemory(pytest.Module):
         """A module that was never a file."""
@@ -211,7 +242,17 @@ def _pytest(job: dict[str, Any], space: dict[str, Any], recorder: _Recorder) -> 
 
     plugin = Plugin()
     sys.stdout = sys.stderr = io.StringIO()
-    options = ["-c", "/dev/null", "--rootdir", folder, "--confcutdir", folder, "--noconftest", "--assert=plain", "--import-mode=importlib"]
+    options = [
+        "-c",
+        "/dev/null",
+        "--rootdir",
+        folder,
+        "--confcutdir",
+        folder,
+        "--noconftest",
+        "--assert=plain",
+        "--import-mode=importlib",
+    ]
     pytest.main([path, "-q", *options, *_WITHOUT, "--capture=sys"], plugins=[plugin])
     if recorder.gone():
         raise ProgramEndedError

@@ -6,8 +6,8 @@ from typing import Any
 
 from .checker import NEEDS_SHARED
 from .execution import Execution, Limits, RunVerdict
+from .executor import Executor, text_of
 from .records import COMPILE, MEMORY, TESTS
-from .sandbox import Sandbox, text_of
 from .worker import Job
 
 
@@ -44,9 +44,9 @@ class TestRun:
 
 
 def run_tests(
-    sandbox: Sandbox, code: str, kind: str, tests: str, *, asserts: Sequence[str] = (),
+    sandbox: Executor, code: str, kind: str, tests: str, *, asserts: Sequence[str] = (),
     only: Sequence[int] | None = None, count: int = 1, prelude: str = "", shared: bool = False,
-    limits: Limits | None = None,
+    limits: Limits | None = None, names: Sequence[str] = (),
 ) -> TestRun:  # fmt: skip
     """Run tests against a program.
 
@@ -61,13 +61,20 @@ def run_tests(
         prelude: code that the program may count on.
         shared: in the program's own process, where it can read what is expected.
         limits: of each test.
+        names: functions of the program that have a built-in's name and are meant.
 
     Raises:
         InfraError: a worker was lost twice.
     """
     limits = limits or sandbox.limits
     places = list(range(len(asserts)) if only is None else only)
-    beside: dict[str, Any] = {"kind": kind, "code": tests, "asserts": list(asserts), "only": places}
+    beside: dict[str, Any] = {
+        "kind": kind,
+        "code": tests,
+        "asserts": list(asserts),
+        "only": places,
+        "names": list(names),
+    }
     body = {"code": text_of(code, "code"), "prelude": prelude, "mode": "shared" if shared else "serve"}
     job = Job(body, limits, cases=max(count, len(places), 1), preload=() if kind == "asserts" else (kind,))
     if shared:
@@ -94,7 +101,9 @@ def _read(ended: Execution, records: Sequence[dict[str, Any]]) -> TestRun:
         elif isinstance(kind := record.get("failed"), str):
             run.error = str(record.get("error"))
             run.tests_fail = kind == TESTS
-            run.verdict = {COMPILE: RunVerdict.COMPILE_ERROR, MEMORY: RunVerdict.MEMORY}.get(kind, RunVerdict.ERROR)
+            run.verdict = {COMPILE: RunVerdict.COMPILE_ERROR, MEMORY: RunVerdict.MEMORY}.get(
+                kind, RunVerdict.ERROR
+            )
     if not run.complete and not run.error:
         run.error = ended.stderr[-2000:] or f"the program ended before its tests ({ended.verdict})"
         killed_by_us = ended.verdict == RunVerdict.KILLED and ended.signal == 9

@@ -93,7 +93,13 @@ class _Encoder:
 
     def _tagged(self, value: Any, kind: type, depth: int) -> Any:
         if issubclass(kind, tuple) and type(fields := getattr(kind, "_fields", None)) is tuple and fields:
-            return {"n": [kind.__name__, self._all(list(fields), depth), self._all(list(tuple.__iter__(value)), depth)]}
+            return {
+                "n": [
+                    kind.__name__,
+                    self._all(list(fields), depth),
+                    self._all(list(tuple.__iter__(value)), depth),
+                ]
+            }
         for base, tag, items in _CONTAINERS:
             if issubclass(kind, base):
                 return {tag: self._all(list(items(value)), depth)}
@@ -136,7 +142,7 @@ _SCALARS: tuple[tuple[type, Any], ...] = (
     (str, lambda value: str.__str__(value)),
     (bytes, lambda value: {"b": bytes.hex(value)}),
     (bytearray, lambda value: {"y": bytearray.hex(value)}),
-    (complex, lambda value: {"c": [float.__repr__(complex.__getattribute__(value, part)) for part in ("real", "imag")]}),
+    (complex, lambda value: {"c": [repr(complex.__getattribute__(value, p)) for p in ("real", "imag")]}),
     (Decimal, lambda value: {"D": Decimal.__str__(value)}),
     (Fraction, lambda value: {"F": [f"{value._numerator:x}", f"{value._denominator:x}"]}),
     (datetime, lambda value: {"datetime": datetime.isoformat(value)}),

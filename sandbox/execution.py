@@ -32,8 +32,16 @@ class Limits:
             number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
             zero_is_wrong = name != "wall_s" and number and value == 0
             if not (number and whole and least <= value <= most) or zero_is_wrong:
-                kind = "a whole number" if least else "a number of seconds" if name.endswith("_s") else "a number"
-                raise LimitsError(f"limits: {name} must be {kind} above 0 and up to {most} (given: {value!r})")
+                kind = (
+                    "a whole number"
+                    if least
+                    else "a number of seconds"
+                    if name.endswith("_s")
+                    else "a number"
+                )
+                raise LimitsError(
+                    f"limits: {name} must be {kind} above 0 and up to {most} (given: {value!r})"
+                )
         if not self.wall_s:
             object.__setattr__(self, "wall_s", 3 * self.cpu_s)
         if self.wall_s < self.cpu_s:

@@ -17,6 +17,7 @@ from typing import Any
 
 from .checker import run_tests
 from .codec import NotPlainError, encode
+from .execute import build, execute
 from .records import COMPILE, DEFINE, MEMORY, Records, told
 from .served import Served
 
@@ -27,7 +28,7 @@ def run(job: dict[str, Any], blob: tuple[int, int], results: int, files: int, li
     """Do a job; return the exit status of the process.
 
     Args:
-        job: `code`, `mode` (`stdio`, `calls`, `serve`, `shared`) and what the mode needs.
+        job: `code`, `mode` (stdio, calls, serve, shared; execute, build) and what the mode needs.
         blob: descriptor with the inputs, and where in it they begin.
         results: descriptor for records.
         files: bytes that any file may grow to in all.
@@ -36,6 +37,12 @@ def run(job: dict[str, Any], blob: tuple[int, int], results: int, files: int, li
     gc.enable()
     resource.setrlimit(resource.RLIMIT_FSIZE, (min(files, job["output"] + 1), files))
     writer = Records(results)
+    if job["mode"] == "build":
+        return build(job, (blob[0], results), writer)
+    if job["mode"] == "execute":
+        ((_, offset, length),) = job["inputs"]
+        _feed(blob[0], blob[1] + offset, length, job["output"])
+        return execute(job, (blob[0], results))
     try:
         code = compile(job["code"], FILE, "exec", dont_inherit=True)
     except BaseException as error:

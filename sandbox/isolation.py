@@ -23,7 +23,7 @@ _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"
 _SYSTEM = (
     "/usr/lib", "/usr/lib64", "/usr/libexec", "/usr/local/lib", "/lib", "/lib64", "/usr/include",
     "/usr/bin", "/bin", "/usr/local/bin", "/usr/share/zoneinfo", "/etc/ld.so.cache", "/etc/localtime",
-    "/etc/alternatives",
+    "/etc/alternatives", "/etc/ssl/openssl.cnf",
 )  # fmt: skip
 
 
@@ -85,7 +85,11 @@ def leave_namespaces() -> int:
         except PermissionError:
             pass  # root of a container: as any user, then
     kernel.unshare(spaces | kernel.NEW_USER)
-    for file, line in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
+    for file, line in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{user} {user} 1"),
+        ("gid_map", f"{group} {group} 1"),
+    ):
         with open(f"/proc/self/{file}", "w") as out:
             out.write(line)
     return user
@@ -109,7 +113,9 @@ def private_root(user: int) -> None:
         kernel.mount(os.path.realpath(path), root + path, None, kernel.MS_BIND | kernel.MS_REC)
     os.mkdir(f"{root}/tmp")
     space = f"mode=0700,size={TMP_MB}m,nr_inodes={TMP_FILES},uid={user},gid={user}"
-    kernel.mount("tmpfs", f"{root}/tmp", "tmpfs", flags, space if os.geteuid() == 0 != user else space.split(",uid")[0])
+    kernel.mount(
+        "tmpfs", f"{root}/tmp", "tmpfs", flags, space if os.geteuid() == 0 != user else space.split(",uid")[0]
+    )
     os.makedirs(f"{root}/dev/shm")
     kernel.mount(f"{root}/tmp", f"{root}/dev/shm", None, kernel.MS_BIND)  # semaphores of multiprocessing
     kernel.change_root(root)

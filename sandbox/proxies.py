@@ -20,11 +20,14 @@ _COMPARING = frozenset(f"__{name}__" for name in ("eq", "ne", "lt", "le", "gt", 
 _UNARY = frozenset(
     f"__{name}__"
     for name in (
-        "len bool iter next getitem call enter exit str repr hash int float index complex round abs neg pos invert"
-        " reversed format bytes copy"
+        "len bool iter next getitem call enter exit str repr hash int float index complex round abs neg pos"
+        " invert reversed format bytes copy"
     ).split()
 )
 """Special methods that tell the program nothing of what is expected."""
+
+
+_SHOWN = frozenset(("__name__", "__qualname__", "__doc__", "__module__", "__annotations__", "__wrapped__"))
 
 
 class ProgramEndedError(BaseException):
@@ -118,12 +121,13 @@ class Program:
             kind = RuntimeError
         if isinstance(handle := raised.get("class"), int):
             kind = self._class(handle)
+        maker: Any = kind
         try:
-            error = kind(*self.unpack(raised.get("args")))
+            error = maker(*self.unpack(raised.get("args")))
         except Exception:
-            error = kind.__new__(kind, text)
-        if isinstance(kind, type) and "_markscheme_text" in vars(kind):
-            error._markscheme_text, error._markscheme_handle = text, raised.get("on")  # pyright: ignore
+            error = maker.__new__(maker, text)
+        if "_markscheme_text" in vars(kind):
+            error._markscheme_text, error._markscheme_handle = text, raised.get("on")
         raise error
 
     def pack(self, value: Any) -> Any:
@@ -168,7 +172,7 @@ class Program:
         return self._objects[handle]
 
     def _stand_in(self, kind: int) -> type:
-        """Return the class of an instance's stand-in; an exception that is no one's raise is an object too."""
+        """Return the class of an instance's stand-in."""
         made = self._class(kind)
         return made if issubclass(made, Remote) else Remote
 
@@ -183,14 +187,24 @@ class Program:
     def _made(self, handle: int, told: Message) -> type:
         name = str(told.get("name"))
         if told.get("error"):
-            bases = tuple(self._class(b) if isinstance(b, int) else getattr(builtins, str(b)) for b in told["bases"])
-            bases = tuple(b for b in bases if isinstance(b, type) and issubclass(b, BaseException)) or (Exception,)
+            bases = tuple(
+                self._class(b) if isinstance(b, int) else getattr(builtins, str(b)) for b in told["bases"]
+            )
+            bases = tuple(b for b in bases if isinstance(b, type) and issubclass(b, BaseException)) or (
+                Exception,
+            )
             space = {"_markscheme_text": "", "_markscheme_handle": None, "__str__": _error_text}
             return type(name, bases, {**space, "__getattr__": lambda error, n: self._of_error(error, n)})
-        bases = tuple(b for b in (self._class(b) for b in told["bases"] if isinstance(b, int)) if issubclass(b, Remote))
+        bases = tuple(
+            b for b in (self._class(b) for b in told["bases"] if isinstance(b, int)) if issubclass(b, Remote)
+        )
         special = [n for n in told.get("dunders", ()) if isinstance(n, str)]
         space = {n: _special(self, n) for n in special}
-        space |= {"_markscheme_program": self, "_markscheme_class": handle, "__eq__": _equal(self, "__eq__" in special)}
+        space |= {
+            "_markscheme_program": self,
+            "_markscheme_class": handle,
+            "__eq__": _equal(self, "__eq__" in special),
+        }
         space.setdefault("__hash__", lambda remote: hash((id(self), remote._markscheme_handle)))
         return RemoteClass(name, bases or (Remote,), space)
 
@@ -207,14 +221,18 @@ class Program:
             if question["do"] == "call":
                 return {"value": self.pack(lent(*args, **kwargs))}
             name = question["name"]
-            if name.startswith("_") or isinstance(lent, type | FunctionType | MethodType | BuiltinFunctionType):
+            if name.startswith("_") or isinstance(
+                lent, type | FunctionType | MethodType | BuiltinFunctionType
+            ):
                 raise AttributeError(name)
             if question["do"] == "set":
                 setattr(lent, name, args[0])
                 return {"value": None}
             return {"value": self.pack(getattr(lent, name))}
         except Exception as error:
-            builtin = next(b.__name__ for b in type(error).__mro__ if getattr(builtins, b.__name__, None) is b)
+            builtin = next(
+                b.__name__ for b in type(error).__mro__ if getattr(builtins, b.__name__, None) is b
+            )
             return {"raised": {"builtin": builtin, "args": [str(error)]}}
 
 
@@ -230,13 +248,14 @@ class RemoteClass(type):
     """The class of stand-ins of one of the program's classes: calling it makes an object there."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Make an object in the program's process, and its stand-in here."""
         made = cls._markscheme_program.call(cls._markscheme_class, args, kwargs)
         if isinstance(made, Remote):
             object.__setattr__(made, "_markscheme_ours", True)
         return made
 
     def __getattr__(cls, name: str) -> Any:
-        if name.startswith(("_markscheme", "_abc")) or "_markscheme_class" not in cls.__dict__:
+        if name.startswith(("_markscheme", "__", "_abc")) or "_markscheme_class" not in cls.__dict__:
             raise AttributeError(name)
         return cls._markscheme_program.get(cls._markscheme_class, name)
 
@@ -248,9 +267,9 @@ class Remote:
     _markscheme_program: Program
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_markscheme"):
-            if name == "_markscheme_ours":
-                return False
+        if name == "_markscheme_ours":
+            return False
+        if name.startswith("__") and name not in _SHOWN:  # protocols: an array's could point into our memory
             raise AttributeError(name)
         return self._markscheme_program.get(self._markscheme_handle, name)
 

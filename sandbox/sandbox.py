@@ -5,35 +5,28 @@ import os
 import platform
 import queue
 import re
-import signal
 import sys
 import threading
 import weakref
-from asyncio import to_thread
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from importlib.util import find_spec
-from typing import Any
 
-from .errors import DataError, InfraError, SandboxError
-from .execution import Execution, Limits, RunVerdict
+from .errors import InfraError, SandboxError
+from .execution import Execution, Limits
+from .executor import Executor
 from .isolation import SAFE, Tier
-from .records import COMPILE, MEMORY
+from .languages import Programs
 from .syscalls import ARCHITECTURES
 from .worker import Job, Report, Worker, WorkerLostError, worn
-from .zygote import CPU, SPACE, WALL, WORN
 
-Program = str | tuple[str, str]
-"""Code, or code and its standard input."""
 TIER_VARIABLE = "MARKSCHEME_SANDBOX_TIER"
 _HEAVY = ("numpy", "pandas", "scipy", "sympy", "unittest", "pytest")
 """Imported ahead in workers of their own: no program pays for them, nor for the others' memory."""
 _IMPORT = re.compile(rf"\b(?:import|from)\s+({'|'.join(_HEAVY)})\b")
 _KINDS = 3
 _FIXES = {
-    Tier.NAMESPACES: "allow user namespaces (sysctl kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor"
-    " profile; in a container --security-opt seccomp=unconfined or --cap-add SYS_ADMIN)",
+    Tier.NAMESPACES: "allow user namespaces (sysctl kernel.apparmor_restrict_unprivileged_userns=0, or an"
+    " AppArmor profile; in a container --security-opt seccomp=unconfined or --cap-add SYS_ADMIN)",
     Tier.LANDLOCK: "run Linux 6.2 or newer with landlock in its list of LSMs (boot with lsm=landlock,...)",
 }
 
@@ -77,7 +70,9 @@ def best_tier() -> Tier:
             return tier
         reasons.append(f"  {tier}: {reason}; to mend it, {_FIXES[tier]}")
     raise SandboxError(
-        "no safe sandbox can be started here:\n" + "\n".join(reasons) + f"\nWeaker ones must be asked for by name:"
+        "no safe sandbox can be started here:\n"
+        + "\n".join(reasons)
+        + f"\nWeaker ones must be asked for by name:"
         f" Sandbox(tier='seccomp') or {TIER_VARIABLE}=rlimits; `markscheme doctor` says what each promises."
         " Or use the remote executor, markscheme.sandbox.RemoteSandbox(url)."
     )
@@ -106,7 +101,7 @@ class _Slot:
             self.workers.popitem()[1].close()
 
 
-class Sandbox:
+class Sandbox(Executor):
     """Workers that run untrusted programs. Safe to share between threads; a context manager.
 
     Args:
@@ -130,6 +125,7 @@ class Sandbox:
             raise SandboxError(f"{error}; the tiers are {', '.join(Tier)}") from error
         self.limits = limits or Limits()
         self.workers = workers or len(os.sched_getaffinity(0))
+        self._programs = Programs(self.do, self.tier)
         self._open()
         slot = self._free.get()
         try:
@@ -147,43 +143,15 @@ class Sandbox:
         self._closed = False
         _open_ones.add(self)
 
-    def run(self, code: str, stdin: str = "", *, limits: Limits | None = None) -> Execution:
-        """Run a program once, as `__main__`, and say what became of it.
-
-        Args:
-            code: Python source.
-            stdin: its standard input.
-            limits: None = the sandbox's own.
-
-        Raises:
-            DataError: code or input is not text. SandboxError: the sandbox is closed.
-        """
-        limits = limits or self.limits
-        body = {"mode": "stdio", "code": text_of(code, "code")}
-        return self.execute(Job(body, limits, (encoded(stdin),)))
-
-    def run_batch(self, programs: Iterable[Program], *, limits: Limits | None = None) -> list[Execution]:
-        """Run programs, as many at once as there are workers; results in order."""
-        pairs = [(program, "") if isinstance(program, str) else program for program in programs]
-        return self.map(lambda pair: self.run(*pair, limits=limits), pairs)
-
-    async def run_async(self, code: str, stdin: str = "", *, limits: Limits | None = None) -> Execution:
-        """Run a program without holding up the event loop."""
-        return await to_thread(self.run, code, stdin, limits=limits)
-
-    def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
-        """Call a function that uses this sandbox for each item, on as many threads as there are workers."""
-        if len(items) < 2 or self.workers == 1:
-            return [function(item) for item in items]
-        with ThreadPoolExecutor(min(self.workers, len(items))) as threads:
-            return list(threads.map(function, items))
-
-    def execute(self, job: Job) -> Execution:
-        """Do a job of one case; what is ours to blame comes back as `sandbox_error`."""
-        try:
-            return self.execution(self.do(job), job.limits)
-        except InfraError as error:
-            return Execution(RunVerdict.SANDBOX_ERROR, tier=self.tier, detail={"error": str(error)})
+    def job(self, code: str, stdin: bytes, language: str, limits: Limits) -> Job | Execution:
+        """Return what a worker is to do for a run; see `run`."""
+        if limits.processes > 1 and self.tier is not Tier.NAMESPACES:
+            raise SandboxError(
+                f"processes: {limits.processes} needs the tier `namespaces` (this is {self.tier})"
+            )
+        if language == "python":
+            return Job({"mode": "stdio", "code": code}, limits, (stdin,))
+        return self._programs.job(code, stdin, language, limits)
 
     def do(self, job: Job) -> Report:
         """Do a job on a free worker, once more if the worker is lost.
@@ -215,15 +183,6 @@ class Sandbox:
         finally:
             self._free.put(slot)
 
-    def execution(self, report: Report, limits: Limits) -> Execution:
-        """Return what a report of a single run means."""
-        made = verdict_of(report, limits)
-        most = int(limits.output_mb * (1 << 20))
-        made.tier = self.tier
-        made.stdout = report.stdout[:most].decode(errors="replace")
-        made.stderr = report.stderr[:most].decode(errors="replace")
-        return made
-
     def close(self) -> None:
         """End all workers, and what they run."""
         self._closed = True
@@ -242,12 +201,6 @@ class Sandbox:
             for worker in slot.workers.values():
                 worker.forget()
         self._open()
-
-    def __enter__(self) -> "Sandbox":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
 
 _open_ones: "weakref.WeakSet[Sandbox]" = weakref.WeakSet()
@@ -283,22 +236,6 @@ atexit.register(_close_all)
 os.register_at_fork(after_in_child=_after_fork)
 
 
-def text_of(value: object, what: str) -> str:
-    """Return text as it is.
-
-    Raises:
-        DataError: it is no text.
-    """
-    if not isinstance(value, str):
-        raise DataError(f"{what} must be text (given: {type(value).__name__})")
-    return value
-
-
-def encoded(text: str) -> bytes:
-    """Return text as a program's input."""
-    return text_of(text, "stdin").encode(errors="surrogateescape")
-
-
 @lru_cache
 def _installed(module: str) -> bool:
     return find_spec(module) is not None
@@ -307,29 +244,3 @@ def _installed(module: str) -> bool:
 def _preload(job: Job) -> tuple[str, ...]:
     named = {*_IMPORT.findall(job.body["code"]), *job.preload}
     return tuple(module for module in _HEAVY if module in named and _installed(module))
-
-
-def verdict_of(report: Report, limits: Limits) -> Execution:
-    """Return what a report means, without its outputs."""
-    most = int(limits.output_mb * (1 << 20))
-    code = os.waitstatus_to_exitcode(report.status)
-    failed = next((record for record in report.records if isinstance(record.get("failed"), str)), None)
-    detail = {"error": str(failed.get("error"))} if failed else {}
-    made = Execution(
-        RunVerdict.OK, exit_code=code if code >= 0 else None, signal=-code if code < 0 else None,
-        cpu_s=report.cpu_s, wall_s=report.wall_s, memory_mb=report.kib / 1024, detail=detail,
-    )  # fmt: skip
-    cause = report.cause % WORN
-    if cause == SPACE or made.signal == signal.SIGXFSZ or max(len(report.stdout), len(report.stderr)) > most:
-        made.verdict = RunVerdict.OUTPUT_LIMIT
-    elif cause == CPU or made.signal == signal.SIGXCPU:
-        made.verdict = RunVerdict.TIMEOUT
-    elif cause == WALL:
-        made.verdict = RunVerdict.WALL_TIMEOUT
-    elif (failed and failed["failed"] == MEMORY) or (made.signal and report.kib >> 10 > 0.8 * limits.memory_mb):
-        made.verdict = RunVerdict.MEMORY
-    elif made.signal:
-        made.verdict = RunVerdict.KILLED
-    elif code:
-        made.verdict = RunVerdict.COMPILE_ERROR if failed and failed["failed"] == COMPILE else RunVerdict.ERROR
-    return made

@@ -58,7 +58,7 @@ _NAMES = (15, 16)  # PR_SET_NAME, PR_GET_NAME
 _SPECIAL: dict[str, Code] = {
     "clone3": ABSENT,
     # Landlock does not hold these, and a program may own the libraries that it can read.
-    **dict.fromkeys(("chmod", "fchmod", "fchmodat", "utime", "utimes", "utimensat", "futimesat"), NOTHING_DONE),
+    **dict.fromkeys("chmod fchmod fchmodat utime utimes utimensat futimesat".split(), NOTHING_DONE),
     # TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX
     "ioctl": _one_of(1, (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)),
     # Duplicate, flags, record locks: no leases, no signals to others, no seals. 1030 = F_DUPFD_CLOEXEC
@@ -77,12 +77,15 @@ def worker_filter(machine: str = platform.machine()) -> bytes:
     return _program(rules, DENY, machine)
 
 
-def program_filter(pid: int, *, forks: bool, machine: str = platform.machine()) -> bytes:
+def program_filter(
+    pid: int, *, forks: bool = False, executes: bool = False, machine: str = platform.machine()
+) -> bytes:
     """Return what a program additionally may not do.
 
     Args:
         pid: the program's own, in its own namespace: the only one that it may signal or limit.
-        forks: whether it may make processes and execute files.
+        forks: whether it may make processes.
+        executes: whether it may become another program.
         machine: the architecture.
     """
     rules: dict[str, Code] = {
@@ -90,10 +93,12 @@ def program_filter(pid: int, *, forks: bool, machine: str = platform.machine()) 
         "pidfd_open": DENY,
         "prlimit64": _one_of(0, (0, pid)),
     }
+    if not executes:
+        rules["execve"] = DENY
     if not forks:
         rules |= {
             "clone": _THREAD,
-            **dict.fromkeys(("fork", "vfork", "execve", "setpgid", "setsid"), DENY),
+            **dict.fromkeys(("fork", "vfork", "setpgid", "setsid"), DENY),
             **dict.fromkeys(("kill", "tgkill"), _one_of(0, (pid,))),
         }
     numbers = allowed(machine)

@@ -18,9 +18,10 @@ from .exchange import Link, Message
 DUNDERS = tuple(
     f"__{name}__"
     for name in (
-        "len bool iter next contains getitem setitem delitem call enter exit str repr hash int float index complex"
-        " round abs neg pos invert eq ne lt le gt ge add sub mul truediv floordiv mod pow matmul and or xor lshift rshift"
-        " radd rsub rmul rtruediv rfloordiv rmod rpow iadd isub imul divmod reversed format bytes await copy"
+        "len bool iter next contains getitem setitem delitem call enter exit str repr hash int float index"
+        " complex round abs neg pos invert eq ne lt le gt ge add sub mul truediv floordiv mod pow matmul and"
+        " or xor lshift rshift radd rsub rmul rtruediv rfloordiv rmod rpow iadd isub imul divmod reversed"
+        " format bytes await copy"
     ).split()
 )
 """Methods that Python looks up on a class: those that a class has stand on its proxy."""
@@ -50,7 +51,7 @@ class Served:
 
     def _serve(self, question: Message) -> Message:
         try:
-            answer = getattr(self, f"_do_{question['do']}")(question)
+            answer: Message = getattr(self, f"_do_{question['do']}")(question)
         except BaseException as error:
             answer = {"raised": self._raised(error)}
         answer["cpu"] = time.process_time()
@@ -105,7 +106,9 @@ class Served:
         for base in kind.__bases__:
             builtin = getattr(builtins, base.__name__, None) is base
             bases.append(base.__name__ if builtin else self._handle(base))
-        return {"value": {"name": kind.__name__, "dunders": dunders, "bases": bases, "error": _is_error(kind)}}
+        return {
+            "value": {"name": kind.__name__, "dunders": dunders, "bases": bases, "error": _is_error(kind)}
+        }
 
     def _pack(self, value: Any) -> Any:
         return pack(value, self._foreign)
@@ -138,7 +141,9 @@ class Served:
 
     def _borrow(self, question: Message, args: Any = (), kwargs: Any = None) -> Any:
         """Ask the tests' side for something of an object of theirs."""
-        answer = self._link.ask({**question, "args": self._pack(list(args)), "kwargs": self._pack(kwargs or {})})
+        answer = self._link.ask(
+            {**question, "args": self._pack(list(args)), "kwargs": self._pack(kwargs or {})}
+        )
         if "raised" in answer:
             kind = getattr(builtins, str(answer["raised"].get("builtin")), Exception)
             raise kind(*self._unpack(answer["raised"]["args"]))
@@ -146,7 +151,9 @@ class Served:
 
     def _raised(self, error: BaseException) -> Message:
         kind = type(error)
-        builtin = next(base.__name__ for base in kind.__mro__ if getattr(builtins, base.__name__, None) is base)
+        builtin = next(
+            base.__name__ for base in kind.__mro__ if getattr(builtins, base.__name__, None) is base
+        )
         told: Message = {"builtin": builtin, "on": self._handle(error), "text": _text(error)}
         if builtin != kind.__name__:
             told["class"] = self._handle(kind)
@@ -204,6 +211,7 @@ class Borrowed:
         object.__setattr__(self, "_borrow", borrow)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call it, in the tests' process."""
         return self._borrow({"do": "call", "on": self._number}, args, kwargs)
 
     def __getattr__(self, name: str) -> Any:

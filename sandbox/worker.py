@@ -17,18 +17,18 @@ from typing import Any
 from .execution import Limits
 from .isolation import Tier
 from .records import LENGTH, PROGRESS
-from .zygote import QUESTION, READY, REPLY, REQUEST, WORN, read_at
+from .zygote import ALONE, EXECUTES, FORKS, QUESTION, READY, REPLY, REQUEST, WORN, read_at
 
 START_S = 120.0
 _BOOT = """
-import json, sys
-config = json.loads(sys.argv[1])
+import json, os, sys
+config = json.loads(os.pread(int(sys.argv[1]), 1 << 20, 0))
 sys.path, own = config["path"], sys.path
 from markscheme.sandbox.zygote import main
 sys.path = own
 main(config)
 """
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
     "LANG": "C.UTF-8",
     "PYTHONHASHSEED": "0",  # a set prints in one order, whichever worker runs it
@@ -58,6 +58,13 @@ class Job:
     """For `checker.check`, in a process of their own; the program is then only served to them."""
     preload: tuple[str, ...] = ()
     """Modules that are to be imported already."""
+
+    @property
+    def may(self) -> int:
+        """What the program may start."""
+        if self.limits.processes > 1:
+            return FORKS
+        return EXECUTES if self.body["mode"] == "execute" else ALONE
 
 
 @dataclass(slots=True)
@@ -93,12 +100,13 @@ class Worker:
             "tier": tier, "tmp": tmp, "preload": preload, "path": sys.path,
             "control": theirs.fileno(), "blob": self._files[3], "results": self._files[4],
         }  # fmt: skip
+        os.pwrite(self._files[3], json.dumps(config).encode(), 0)  # not as an argument, which stays readable
         library = {k: v for k, v in os.environ.items() if k == "LD_LIBRARY_PATH"}
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-s", "-P", "-B", "-c", _BOOT, json.dumps(config)],
+                [sys.executable, "-s", "-P", "-B", "-c", _BOOT, str(self._files[3])],
                 stdin=self._files[0], stdout=self._files[1], stderr=self._files[2],
-                pass_fds=[theirs.fileno(), *self._files[3:]], env={**_ENVIRONMENT, **library},
+                pass_fds=[theirs.fileno(), *self._files[3:]], env={**ENVIRONMENT, **library},
                 start_new_session=True,  # Ctrl-C is for the caller
             )  # fmt: skip
         self._control.settimeout(START_S)
@@ -123,7 +131,8 @@ class Worker:
         self._control.settimeout(25 * (limits.wall_s * cases + 4))
         request = REQUEST.pack(
             limits.cpu_s, limits.wall_s, limits.cpu_s * cases, limits.wall_s * cases,
-            limits.memory_mb << 20, output, max(files, largest), limits.processes, job.tests is not None,
+            limits.memory_mb << 20, output, max(files, largest), limits.processes, job.may,
+            job.tests is not None,
         )  # fmt: skip
         try:
             self._control.send(request)
@@ -140,9 +149,7 @@ class Worker:
         for case, data in enumerate(job.inputs):
             placed.append((case, offset, len(data)))
             offset += len(data)
-        head = marshal.dumps(
-            {**job.body, "inputs": placed, "output": int(job.limits.output_mb * (1 << 20))}
-        )
+        head = marshal.dumps({**job.body, "inputs": placed, "output": int(job.limits.output_mb * (1 << 20))})
         parts = [struct.pack("=Q", len(head)), head, *job.inputs]
         if job.tests is not None:
             tests = marshal.dumps(job.tests)

@@ -41,20 +41,23 @@ from .isolation import (
 from .records import PROGRESS, Records
 from .seccomp import program_filter
 
-REQUEST = struct.Struct("=ddddQQQI?")
-"""cpu_s, wall_s (of a case), cpu_s, wall_s (in all), memory, output and file bytes, processes, and whether tests run beside it."""
+REQUEST = struct.Struct("=ddddQQQIB?")
+"""cpu_s, wall_s (of a case), cpu_s, wall_s (in all), memory, output and file bytes, processes, what it
+may start (ALONE, EXECUTES, FORKS), and whether tests run beside it."""
 REPLY = struct.Struct("=BiddQ")
 """cause, wait status, CPU and wall seconds, peak memory in KiB."""
 QUESTION = b"?"
 """The worker's question, with a pidfd: how long has this process waited for a processor?"""
 READY = b"ready"
+ALONE, EXECUTES, FORKS = range(3)
+"""What a program may start: nothing, another program in its place, processes."""
 BY_ITSELF, CPU, WALL, SPACE, WORN = range(5)
 """Causes of a program's end. WORN: and the worker could not tidy up after it."""
 
 PRELOADED = (
-    "abc", "array", "bisect", "cmath", "collections", "contextlib", "copy", "dataclasses", "datetime", "decimal",
-    "enum", "fractions", "functools", "heapq", "io", "itertools", "json", "math", "numbers", "operator", "queue",
-    "random", "re", "statistics", "string", "textwrap", "threading", "time", "typing",
+    "abc", "array", "bisect", "cmath", "collections", "contextlib", "copy", "dataclasses", "datetime",
+    "decimal", "enum", "fractions", "functools", "heapq", "io", "itertools", "json", "math", "numbers",
+    "operator", "queue", "random", "re", "statistics", "string", "textwrap", "threading", "time", "typing",
 )  # fmt: skip
 """What most programs import."""
 _PID = 0x7A69_6E63
@@ -100,6 +103,8 @@ class _Worker:
         for module in (*PRELOADED, *config["preload"]):
             importlib.import_module(module)
         sys.argv[:] = [harness.FILE]
+        config.clear()  # nothing of the caller's is left in memory
+        sys.orig_argv[:] = ["python"]
         warnings.simplefilter("ignore", SyntaxWarning)
         random.seed(0)  # every program meets the same numbers, whatever ran before it
         with open("/proc/self/statm") as sizes:
@@ -112,14 +117,15 @@ class _Worker:
         os.environ.update(HOME=tmp, TMPDIR=tmp)
         take_user(user)
         shut_in(tier, tmp)
-        if tier is Tier.LANDLOCK:
+        if tier is not Tier.NAMESPACES:
             kernel.adopt_orphans()
         kernel.die_with_parent(signal.SIGKILL)
         if tier is not Tier.NAMESPACES and os.getppid() != stub:
             os._exit(1)
         limit_for_good(tier)
         prove(tier)
-        self.filters = [kernel.Filter(program_filter(_PID, forks=forks), _PID) for forks in (False, True)]
+        kinds = {ALONE: {}, EXECUTES: {"executes": True}, FORKS: {"forks": True, "executes": True}}
+        self.filters = {kind: kernel.Filter(program_filter(_PID, **may), _PID) for kind, may in kinds.items()}
         hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
         resource.setrlimit(resource.RLIMIT_STACK, (_STACK if hard < 0 else min(hard, _STACK), hard))
         if tier is Tier.NAMESPACES:
@@ -158,8 +164,8 @@ class _Worker:
             self._end(tests, patience=0.0 if cause == BY_ITSELF else _LAST_WORDS_S)
         _, status, usage = self._end(program)
         wall = time.monotonic() - began
-        if limits[-1] > 1:
-            self._end_the_rest()
+        if limits[-1] == FORKS:
+            self._end_the_rest(program[0])
         if not self._tidied():
             cause = WORN + cause
         return REPLY.pack(cause, status, usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss)
@@ -209,19 +215,20 @@ class _Worker:
         return check(job, link, Records(self.results))
 
     def _limited(self, limits: Sequence[Any], other: Any) -> int:
-        *_, cpu_in_all, _, memory, _, files, processes = limits
+        _, _, cpu_in_all, _, memory, _, files, processes, may = limits
         os.close(self.control)
         if other is not None:
             other.close()
         if self.tier is not Tier.NAMESPACES:
             kernel.die_with_parent(signal.SIGKILL)
         resource.setrlimit(resource.RLIMIT_AS, (self.own_bytes + memory,) * 2)
-        if processes > 1:
+        if may == FORKS:
             whole = int(cpu_in_all) + 2  # of each process; the worker watches the first more closely
             resource.setrlimit(resource.RLIMIT_CPU, (whole, whole + 1))
-            resource.setrlimit(resource.RLIMIT_NPROC, (2 + processes, 2 + processes))
+            if self.tier is Tier.NAMESPACES:  # whose workers' users have no other processes
+                resource.setrlimit(resource.RLIMIT_NPROC, (2 + processes, 2 + processes))
         if self.tier is not Tier.RLIMITS:
-            self.filters[processes > 1].enter(os.getpid())
+            self.filters[may].enter(os.getpid())
         return files
 
     def _watch(
@@ -279,12 +286,15 @@ class _Worker:
         os.kill(pid, signal.SIGKILL)
         return cause
 
-    def _end_the_rest(self) -> None:
-        """Kill what the program has left running: all of the namespace, which is the worker's."""
-        if self.tier is not Tier.NAMESPACES or os.getpid() != 1:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(-1, signal.SIGKILL)
+    def _end_the_rest(self, program: int) -> None:
+        """Kill what the program has left running.
+
+        All of the namespace, which is the worker's; in other tiers only compilers fork, and stay in
+        their group.
+        """
+        everyone = -1 if self.tier is Tier.NAMESPACES and os.getpid() == 1 else -program
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(everyone, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
             while True:
                 os.waitpid(-1, 0)

@@ -63,11 +63,13 @@ class ListPrograms:
     """
 
     pieces = (
-        "<code>", "</code>", "def f(a):\n", " for x in a", "return ", "a=", "sorted(", "list(", "set(", "abs(",
-        "sum(", "max(", "len(", " if ", "[::-1]", " then ", *SNIPPETS, ":", "[", "]", "(", ")", "x", "a", "%", "=",
-        ">", "<", "*", "+", "-", "0", "1", "2", "3", " ", "\n",
+        "<code>", "</code>", "def f(a):\n", " for x in a", "return ", "a=", "sorted(", "list(", "set(",
+        "abs(", "sum(", "max(", "len(", " if ", "[::-1]", " then ", *SNIPPETS, ":", "[", "]", "(", ")", "x",
+        "a", "%", "=", ">", "<", "*", "+", "-", "0", "1", "2", "3", " ", "\n",
     )  # fmt: skip
     """The text pieces that every prompt and program is made of."""
+    warm_start_steps = 600
+    """Batches that the embedded policy imitates the teacher for: enough for the format and the skills."""
 
     def __init__(self, *, mistakes: float = 0.65):
         if not 0 <= mistakes <= 1:
@@ -140,7 +142,8 @@ def _cases(names: list[str], prompt: str) -> list[dict[str, Any]] | None:
 _REFERENCE: dict[str, Any] = {
     "even": lambda a: [x for x in a if x % 2 == 0], "odd": lambda a: [x for x in a if x % 2 == 1],
     "pos": lambda a: [x for x in a if x > 0], "neg": lambda a: [x for x in a if x < 0],
-    "uniq": lambda a: sorted(set(a)), "double": lambda a: [x * 2 for x in a], "square": lambda a: [x * x for x in a],
+    "uniq": lambda a: sorted(set(a)), "double": lambda a: [x * 2 for x in a],
+    "square": lambda a: [x * x for x in a],
     "inc": lambda a: [x + 1 for x in a], "abs": lambda a: [abs(x) for x in a], "asc": sorted,
     "desc": lambda a: sorted(a)[::-1], "rev": lambda a: a[::-1], "top2": lambda a: sorted(a)[-2:],
     "first3": lambda a: a[:3], "last3": lambda a: a[-3:], "sum": sum, "len": len, "list": list, "max": max,

@@ -211,7 +211,9 @@ class Task(BaseModel):
         if isinstance(limits, dict):
             known = [field.name for field in dataclasses.fields(Limits)]
             for key in set(limits) - set(known):
-                raise ValueError(f"unknown key {key!r}{did_you_mean(str(key), known)} (allowed: {', '.join(known)})")
+                raise ValueError(
+                    f"unknown key {key!r}{did_you_mean(str(key), known)} (allowed: {', '.join(known)})"
+                )
         return limits
 
     @field_validator("watch", mode="before")

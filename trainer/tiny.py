@@ -35,7 +35,7 @@ RECIPE: dict[str, Any] = {
     "num_attention_heads": 2,  # head size 32: the smallest that vLLM's CPU attention takes
     "max_position_embeddings": 128,
     "initializer_range": 0.05,
-    "sft_steps": 900,
+    "sft_steps": 900,  # unless the generator says `warm_start_steps`
     "batch": 32,
     "lr": 5e-3,
     "betas": (0.9, 0.98),
@@ -165,7 +165,7 @@ def _warm_start(
     progress: Callable[[int, int], None] | None,
 ) -> None:
     """Imitate the sloppy teacher on training problems, loss on the trace and the end token only."""
-    steps, rng = RECIPE["sft_steps"], Random(f"teacher/{seed}")
+    steps, rng = getattr(generator, "warm_start_steps", RECIPE["sft_steps"]), Random(f"teacher/{seed}")
     optimizer = torch.optim.AdamW(
         model.parameters(),
         lr=RECIPE["lr"],

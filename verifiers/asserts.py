@@ -40,6 +40,8 @@ class AssertPlan:
     prelude: str
     """Imports of the setup, which the program too may count on."""
     splits: tuple[Split | None, ...]
+    called: tuple[str, ...]
+    """Names of the program's that are called."""
 
 
 @lru_cache(maxsize=4096)
@@ -62,7 +64,7 @@ def plan_asserts(asserts: tuple[str, ...], setup: str) -> AssertPlan:
     names, own, imports = _names(tree)
     program = _called_names(bodies, names, own)
     splits = tuple(_split(body, names, own, program) for body in bodies)
-    return AssertPlan(asserts, setup, "\n".join(imports), splits)
+    return AssertPlan(asserts, setup, "\n".join(imports), splits, tuple(sorted(program)))
 
 
 def _parsed(source: str, what: str) -> ast.Module:
@@ -82,7 +84,11 @@ def _names(setup: ast.Module) -> tuple[dict[str, Any], set[str], list[str]]:
             for alias in node.names:
                 name = alias.asname or alias.name.partition(".")[0]
                 module = MODULES.get(node.module or "") if isinstance(node, ast.ImportFrom) else None
-                known = MODULES.get(alias.name) if isinstance(node, ast.Import) else (module or {}).get(alias.name)
+                known = (
+                    MODULES.get(alias.name)
+                    if isinstance(node, ast.Import)
+                    else (module or {}).get(alias.name)
+                )
                 own.discard(name)
                 if known is None:
                     own.add(name)
@@ -164,7 +170,12 @@ def _entry(call: ast.Call, program: set[str]) -> str | None:
     if isinstance(function, ast.Name):
         return function.id if function.id in program else None
     if isinstance(function, ast.Attribute) and isinstance(made := function.value, ast.Call):
-        bare = isinstance(made.func, ast.Name) and made.func.id in program and not made.args and not made.keywords
+        bare = (
+            isinstance(made.func, ast.Name)
+            and made.func.id in program
+            and not made.args
+            and not made.keywords
+        )
         return f"{made.func.id}().{function.attr}" if bare and isinstance(made.func, ast.Name) else None
     return None
 
@@ -191,10 +202,14 @@ def _inlined(setup: ast.Module, bodies: Sequence[ast.Module]) -> tuple[ast.Modul
     if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and len(call.args) == 1):
         return None
     name, given = call.func.id, call.args[0]
-    defined = [n for n in setup.body if isinstance(n, ast.FunctionDef) and n.name == name and len(n.args.args) == 1]
+    defined = [
+        n for n in setup.body if isinstance(n, ast.FunctionDef) and n.name == name and len(n.args.args) == 1
+    ]
     if len(defined) != 1 or not isinstance(given, ast.Name):
         return None
-    statements = [n for n in defined[0].body if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))]
+    statements = [
+        n for n in defined[0].body if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))
+    ]
     if not statements or not all(isinstance(n, ast.Assert) for n in statements):
         return None
     renamed = _Renamed(defined[0].args.args[0].arg, given.id)
@@ -207,5 +222,5 @@ class _Renamed(ast.NodeTransformer):
     def __init__(self, old: str, new: str):
         self.old, self.new = old, new
 
-    def visit_Name(self, node: ast.Name) -> ast.Name:  # noqa: N802
+    def visit_Name(self, node: ast.Name) -> ast.Name:
         return ast.copy_location(ast.Name(self.new, node.ctx), node) if node.id == self.old else node

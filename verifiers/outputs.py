@@ -5,7 +5,9 @@ import re
 from typing import Any
 
 
-def same_output(expected: str, given: str, *, whitespace: str = "lines", float_tolerance: float = 0.0) -> bool:
+def same_output(
+    expected: str, given: str, *, whitespace: str = "lines", float_tolerance: float = 0.0
+) -> bool:
     """Compare printed text. The number of lines counts, empty ones at the end aside.
 
     Args:
@@ -35,7 +37,9 @@ def _same_line(expected: str, given: str, whitespace: str, tolerance: float) -> 
     if whitespace != "tokens" and _gaps(expected) != _gaps(given):
         return False
     wanted, found = expected.split(), given.split()
-    return len(wanted) == len(found) and all(_same_word(a, b, tolerance) for a, b in zip(wanted, found, strict=True))
+    return len(wanted) == len(found) and all(
+        _same_word(a, b, tolerance) for a, b in zip(wanted, found, strict=True)
+    )
 
 
 def _gaps(line: str) -> str:

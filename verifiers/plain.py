@@ -33,7 +33,11 @@ def _bounded_power(base: Any, exponent: Any) -> Any:
 
 def _bounded_product(left: Any, right: Any) -> Any:
     for sequence, count in ((left, right), (right, left)):
-        if isinstance(count, int) and isinstance(sequence, str | bytes | list | tuple) and len(sequence) * count > MOST:
+        if (
+            isinstance(count, int)
+            and isinstance(sequence, str | bytes | list | tuple)
+            and len(sequence) * count > MOST
+        ):
             raise OverflowError("a sequence that is too long")
     return left * right
 
@@ -46,8 +50,13 @@ def _bounded_range(*arguments: int) -> range:
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    **{f.__name__: f for f in (abs, all, any, bin, bool, bytes, chr, complex, dict, divmod, enumerate, float)},
-    **{f.__name__: f for f in (frozenset, hex, int, isinstance, len, list, max, min, oct, ord, repr, reversed)},
+    **{
+        f.__name__: f for f in (abs, all, any, bin, bool, bytes, chr, complex, dict, divmod, enumerate, float)
+    },
+    **{
+        f.__name__: f
+        for f in (frozenset, hex, int, isinstance, len, list, max, min, oct, ord, repr, reversed)
+    },
     **{f.__name__: f for f in (round, set, sorted, str, sum, tuple, type, zip)},
     **{f.__name__: f for f in (Counter, Decimal, Fraction, OrderedDict, deque)},
     "range": _bounded_range,
@@ -56,24 +65,27 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     ),
 }
 MODULES: dict[str, Mapping[str, Any]] = {
-    "math": {n: f for n, f in vars(math).items() if n not in ("factorial", "comb", "perm", "prod") and n[0] != "_"},
+    "math": {
+        n: f for n, f in vars(math).items() if n not in ("factorial", "comb", "perm", "prod") and n[0] != "_"
+    },
     "cmath": {n: f for n, f in vars(cmath).items() if n[0] != "_"},
     "collections": {"Counter": Counter, "OrderedDict": OrderedDict, "deque": deque},
     "decimal": {"Decimal": Decimal},
     "fractions": {"Fraction": Fraction},
 }
 _METHODS = frozenset(
-    "lower upper strip lstrip rstrip split splitlines startswith endswith count index find title capitalize swapcase"
-    " isdigit isalpha isupper islower isalnum items keys values get most_common union intersection difference"
-    " symmetric_difference issubset issuperset as_integer_ratio bit_length is_integer".split()
+    "lower upper strip lstrip rstrip split splitlines startswith endswith count index find title capitalize"
+    " swapcase isdigit isalpha isupper islower isalnum items keys values get most_common union intersection"
+    " difference symmetric_difference issubset issuperset as_integer_ratio bit_length is_integer".split()
 )
 _OPERATORS: dict[type, Callable[..., Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: _bounded_product, ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod, ast.Pow: _bounded_power, ast.BitAnd: operator.and_,
-    ast.BitOr: operator.or_, ast.BitXor: operator.xor, ast.USub: operator.neg, ast.UAdd: operator.pos,
-    ast.Not: operator.not_, ast.Invert: operator.invert, ast.Eq: operator.eq, ast.NotEq: operator.ne,
-    ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge, ast.Is: operator.is_,
-    ast.IsNot: operator.is_not, ast.In: lambda item, of: item in of, ast.NotIn: lambda item, of: item not in of,
+    ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod, ast.Pow: _bounded_power,
+    ast.BitAnd: operator.and_, ast.BitOr: operator.or_, ast.BitXor: operator.xor,
+    ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Not: operator.not_, ast.Invert: operator.invert,
+    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
+    ast.Gt: operator.gt, ast.GtE: operator.ge, ast.Is: operator.is_, ast.IsNot: operator.is_not,
+    ast.In: lambda item, of: item in of, ast.NotIn: lambda item, of: item not in of,
 }  # fmt: skip
 
 
@@ -208,7 +220,9 @@ def _subscript(node: ast.Subscript, inner: Inner, names: Mapping[str, Any]) -> A
 def _dict(node: ast.Dict, inner: Inner, names: Mapping[str, Any]) -> Any:
     if any(key is None for key in node.keys):
         raise OutsideError("**")
-    return {inner(key): inner(value) for key, value in zip(node.keys, node.values, strict=True) if key is not None}
+    return {
+        inner(key): inner(value) for key, value in zip(node.keys, node.values, strict=True) if key is not None
+    }
 
 
 _HANDLERS: dict[type, Callable[[Any, Inner, Mapping[str, Any]], Any]] = {

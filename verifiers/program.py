@@ -16,7 +16,8 @@ from ..sandbox.cases import Called, run_calls, run_cases
 from ..sandbox.checks import TestRun, run_tests
 from ..sandbox.errors import InfraError, TaskError
 from ..sandbox.execution import Execution, Limits, RunVerdict
-from ..sandbox.sandbox import Sandbox, shared_sandbox
+from ..sandbox.executor import Executor
+from ..sandbox.sandbox import shared_sandbox
 from .outputs import same_output, same_value
 from .program_tests import Asserts, Calls, ProgramTests, Pytest, Stdio, Unittest, program_tests
 from .verdict import Reason, Verdict
@@ -51,7 +52,7 @@ _NOT_REACHED = Case(None, Reason.UNDECIDED)
 
 
 def verify_program(
-    code: str, tests: Any, *, limits: Limits | None = None, sandbox: Sandbox | None = None,
+    code: str, tests: Any, *, limits: Limits | None = None, sandbox: Executor | None = None,
     stop_early: bool = False, integrity: Integrity = "separate",
 ) -> Verdict:  # fmt: skip
     """Run a program against its tests.
@@ -78,7 +79,9 @@ def verify_program(
     sandbox = sandbox or shared_sandbox()
     started = time.perf_counter()
     try:
-        cases = _JUDGES[type(typed)](_Run(sandbox, code, limits or sandbox.limits, stop_early, integrity), typed)
+        cases = _JUDGES[type(typed)](
+            _Run(sandbox, code, limits or sandbox.limits, stop_early, integrity), typed
+        )
     except InfraError as error:
         return Verdict(None, Reason.UNAVAILABLE, evidence={"error": str(error)})
     verdict = _summed(cases)
@@ -91,7 +94,7 @@ def verify_program(
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    sandbox: Sandbox
+    sandbox: Executor
     code: str
     limits: Limits
     stop_early: bool
@@ -107,7 +110,11 @@ def _summed(cases: Sequence[Case]) -> Verdict:
         verdict.share = sum(case.passed is True for case in cases) / len(cases)
     if failed is not None:
         verdict.reason = cases[failed].reason
-        verdict.evidence["first_failed"] = {"case": failed, "reason": str(verdict.reason), "said": cases[failed].said}
+        verdict.evidence["first_failed"] = {
+            "case": failed,
+            "reason": str(verdict.reason),
+            "said": cases[failed].said,
+        }
     return verdict
 
 
@@ -147,7 +154,10 @@ def _calls(run: _Run, tests: Calls) -> list[Case]:
 
 
 def _called(
-    run: _Run, asked: Sequence[Sequence[tuple[str, bytes]]], right: Callable[[int, Called], bool], prelude: str
+    run: _Run,
+    asked: Sequence[Sequence[tuple[str, bytes]]],
+    right: Callable[[int, Called], bool],
+    prelude: str,
 ) -> list[Case]:
     def safely(place: int, called: Called) -> bool:
         try:
@@ -156,7 +166,13 @@ def _called(
             return False
 
     outcomes = run_calls(
-        run.sandbox, run.code, asked, prelude=prelude, right=safely, limits=run.limits, stop_early=run.stop_early
+        run.sandbox,
+        run.code,
+        asked,
+        prelude=prelude,
+        right=safely,
+        limits=run.limits,
+        stop_early=run.stop_early,
     )
     cases = []
     for place, called in enumerate(outcomes):
@@ -198,7 +214,9 @@ def _asserts(run: _Run, tests: Asserts) -> list[Case]:
         if run.stop_early and any(case.passed is False for case in judged):
             return cases
     while beside:
-        done = _beside(run, "asserts", plan.setup, tests.prelude, asserts=plan.asserts, only=beside)
+        done = _beside(
+            run, "asserts", plan.setup, tests.prelude, asserts=plan.asserts, only=beside, names=plan.called
+        )
         for outcome in done.outcomes:
             if outcome.case in beside:
                 cases[outcome.case] = _tested(outcome.passed, outcome.error)
@@ -216,7 +234,14 @@ def _asserts(run: _Run, tests: Asserts) -> list[Case]:
 
 def _beside(run: _Run, kind: str, tests: str, prelude: str, **more: Any) -> TestRun:
     return run_tests(
-        run.sandbox, run.code, kind, tests, prelude=prelude, shared=run.integrity == "shared", limits=run.limits, **more
+        run.sandbox,
+        run.code,
+        kind,
+        tests,
+        prelude=prelude,
+        shared=run.integrity == "shared",
+        limits=run.limits,
+        **more,
     )
 
 

@@ -122,7 +122,9 @@ class _Module(_Tests):
 
     def _functions(self) -> int:
         tree = ast.parse(self.code)
-        functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+        functions = (
+            node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        )
         return sum(node.name.startswith("test") for node in functions)
 
     @property
@@ -172,7 +174,8 @@ def program_tests(tests: Any, where: str = "tests") -> ProgramTests:
         return tests  # pyright: ignore[reportReturnType]
     if not isinstance(tests, Mapping) or "type" not in tests:
         raise TaskError(
-            f"{where}: expected a mapping with `type`: {', '.join((*_NAMES, *_SHAPES))} (given: {str(tests)[:100]!r})"
+            f"{where}: expected a mapping with `type`: {', '.join((*_NAMES, *_SHAPES))}"
+            f" (given: {str(tests)[:100]!r})"
         )
     shape = _SHAPES.get(tests["type"]) if isinstance(tests["type"], str) else None
     try:
@@ -187,7 +190,9 @@ def program_tests(tests: Any, where: str = "tests") -> ProgramTests:
     except (KeyError, TypeError, ValueError, binascii.Error, zlib.error, pickle.UnpicklingError) as error:
         if isinstance(error, TaskError):
             raise
-        raise TaskError(f"{where}: not in the shape of {tests['type']}: {type(error).__name__}: {error}") from error
+        raise TaskError(
+            f"{where}: not in the shape of {tests['type']}: {type(error).__name__}: {error}"
+        ) from error
 
 
 _NAMES = ("asserts", "calls", "stdio", "unittest", "pytest")
@@ -232,7 +237,10 @@ def _livecodebench(tests: dict[str, Any]) -> dict[str, Any]:
         cases = [{"stdin": row["input"], "stdout": row["output"]} for row in rows]
         return {"type": "stdio", "cases": cases, "whitespace": "tokens", **tests}
     cases = [
-        {"args": [json.loads(line) for line in row["input"].split("\n") if line], "expected": json.loads(row["output"])}
+        {
+            "args": [json.loads(line) for line in row["input"].split("\n") if line],
+            "expected": json.loads(row["output"]),
+        }
         for row in rows
     ]
     return {"type": "calls", "entry": f"Solution().{name}", "cases": cases, **tests}

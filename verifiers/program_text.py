@@ -8,7 +8,8 @@ from .verdict import Reason
 
 _FENCE = re.compile(r"^[ \t]{0,3}(`{3,}|~{3,})[ \t]*([\w+#.-]*)[^\n`]*$", re.MULTILINE)
 _OTHERS = frozenset(
-    "text txt output console plaintext json yaml yml toml xml html css sql diff markdown md latex tex csv log".split()
+    "text txt output console plaintext json yaml yml toml xml html css sql diff markdown md latex tex csv"
+    " log".split()
 )
 """Fences of what is no program."""
 _SHELLS = frozenset(("bash", "sh", "shell", "zsh"))

@@ -17,7 +17,9 @@ from .verdict import Reason, Verdict, verifier
 
 
 def _weights(score: Any) -> Any:
-    if isinstance(score, Mapping) and not (score and all(w >= 0 for w in score.values()) and sum(score.values()) > 0):
+    if isinstance(score, Mapping) and not (
+        score and all(w >= 0 for w in score.values()) and sum(score.values()) > 0
+    ):
         raise ValueError("subsets need weights of 0 or more, and one above 0")
     return score
 

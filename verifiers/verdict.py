@@ -136,7 +136,9 @@ def verifier(
 
     def register(function: F) -> F:
         built_in = VERIFIERS.builtin.get(name) == f"{function.__module__}:{function.__name__}"
-        made = Verifier(name, function, inspect.iscoroutinefunction(function), batch, reference_fault, tests_fault)
+        made = Verifier(
+            name, function, inspect.iscoroutinefunction(function), batch, reference_fault, tests_fault
+        )
         function.markscheme_component = made  # pyright: ignore[reportFunctionMemberAccess]
         if not built_in:
             VERIFIERS.register(name, function)
