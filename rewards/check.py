@@ -1,7 +1,6 @@
 """Looking at a task before it is used: data, references, reference solutions, labelled cases."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +9,10 @@ from ..tasks.data import ProblemMaker, load_problems
 from ..tasks.files import read_rows
 from ..tasks.problem import Completion, Problem
 from ..tasks.schema import Task
+from .check_programs import program_findings
+from .finding import Finding
 from .scheme import MarkScheme
-from .score import Score
-
-
-@dataclass
-class Finding:
-    """One thing that was looked at."""
-
-    name: str
-    good: bool | None
-    """None: could not be looked at, or there was nothing to look at."""
-    said: str
-    details: list[str] = field(default_factory=list)
+from .score import Part, Score
 
 
 def check_task(task: Task, *, limit: int | None = 1000) -> list[Finding]:
@@ -42,12 +32,13 @@ def check_task(task: Task, *, limit: int | None = 1000) -> list[Finding]:
     if problems:
         findings.append(_references(scheme, problems))
         findings.append(_solutions(scheme, problems))
+        findings += program_findings(scheme, problems)
     findings.append(_cases(task, scheme))
     return findings
 
 
 def _references(scheme: MarkScheme, problems: list[Problem]) -> Finding:
-    if not scheme.reads_references:
+    if not scheme.judges:
         return Finding("references", None, "no reward reads them")
     good = f"all {len(problems)} can be judged by"
     return _found("references", lambda: scheme.check_references(problems), good)
@@ -96,7 +87,15 @@ def _solutions(scheme: MarkScheme, problems: list[Problem]) -> Finding:
 
 
 def _why(score: Score) -> str:
-    return ", ".join(f"{name}: {part.reason or part.status}" for name, part in score.parts.items())
+    return ", ".join(
+        f"{name}: {part.reason or part.status}{_said(part)}" for name, part in score.parts.items()
+    )
+
+
+def _said(part: Part) -> str:
+    """Return what a program's first failing case says of itself."""
+    failed = part.verdict.evidence.get("first_failed") if part.verdict is not None else None
+    return f" (case {failed['case'] + 1}: {failed['said'].strip()[-200:]})" if failed else ""
 
 
 def cases_file(task: Task) -> Path | None:

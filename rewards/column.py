@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..sandbox.errors import DeadlineError, InfraError, MemoryLimitError, RewardError
+from ..sandbox.errors import DeadlineError, InfraError, MemoryLimitError, RewardError, SandboxError
 from ..tasks.problem import Completion, Problem
 from ..verifiers.verdict import Reason, Verdict, Verifier
 from .component import Component, range_of
@@ -50,10 +50,12 @@ def run_column(
     """Return one part a completion, in order.
 
     Raises:
-        RewardError: a failure whose policy is `stop`.
+        RewardError: a failure whose policy is `stop`. SandboxError: no safe sandbox can be started.
     """
     start = time.perf_counter()
     results = _call(term, problems, completions)
+    if refused := next((result for result in results if isinstance(result, SandboxError)), None):
+        raise refused  # no row can be judged: there is nothing to go on with
     seconds = (time.perf_counter() - start) / max(len(completions), 1)
     make = _from_verdict if isinstance(term.component, Verifier) else _from_value
     low, high = range_of(term.component)

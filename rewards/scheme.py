@@ -66,9 +66,9 @@ class MarkScheme:
         return part_is_right(score.parts[self._accuracy_line], self._lines[self._accuracy_line].node.bounds)
 
     @property
-    def reads_references(self) -> bool:
-        """Whether any entry judges by the problems' references or tests."""
-        return bool(reference_readers(self._lines))
+    def judges(self) -> list[Verifier]:
+        """The verifiers that judge by the problems' references or tests."""
+        return reference_readers(self._lines)
 
     def check_references(self, problems: Sequence[Problem]) -> None:
         """Look at every reference, and all tests, before anything is scored.
@@ -76,7 +76,7 @@ class MarkScheme:
         Raises:
             DataError: all problems whose reference or tests are missing or cannot be judged by.
         """
-        readers = reference_readers(self._lines)
+        readers = self.judges
         faults = [fault for problem in problems for reader in readers for fault in _faults(reader, problem)]
         faults = list(dict.fromkeys(faults))
         if faults:

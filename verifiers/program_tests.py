@@ -201,6 +201,7 @@ _NAMES = ("asserts", "calls", "stdio", "unittest", "pytest")
 def _apps(tests: dict[str, Any]) -> dict[str, Any]:
     """APPS and TACO: `input_output` is JSON with inputs, outputs and, for functions, fn_name."""
     del tests["type"]
+    in_class = "class Solution" in (tests.pop("starter_code", "") or "")
     shown = tests.pop("input_output")
     shown = json.loads(shown) if isinstance(shown, str) else shown
     inputs, outputs = shown["inputs"], shown["outputs"]
@@ -209,12 +210,9 @@ def _apps(tests: dict[str, Any]) -> dict[str, Any]:
     if not (name := shown.get("fn_name")):
         cases = [{"stdin": _text(i), "stdout": _text(o)} for i, o in zip(inputs, outputs, strict=True)]
         return {"type": "stdio", "cases": cases, "whitespace": "tokens", **tests}
-    in_class = "class Solution" in tests.pop("starter_code", "")
-    # An output stands in a list of its own, as printed by the checkers of both data sets.
-    cases = [
-        {"args": i, "expected": o[0] if isinstance(o, list) and len(o) == 1 else o}
-        for i, o in zip(inputs, outputs, strict=True)
-    ]
+    # Where every output stands in a list of its own, the list is the data set's.
+    wrapped = all(isinstance(output, list) and len(output) == 1 for output in outputs)
+    cases = [{"args": i, "expected": o[0] if wrapped else o} for i, o in zip(inputs, outputs, strict=True)]
     return {"type": "calls", "entry": f"Solution().{name}" if in_class else name, "cases": cases, **tests}
 
 
