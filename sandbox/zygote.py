@@ -7,9 +7,11 @@ it forks, watches the clock and reports.
 """
 
 import contextlib
+import fcntl
 import gc
 import importlib
 import marshal
+import math
 import os
 import random
 import resource
@@ -27,6 +29,7 @@ from typing import Any
 from . import harness, kernel
 from .checker import check
 from .isolation import (
+    TMP_FILES,
     TMP_MB,
     Tier,
     leave_namespaces,
@@ -40,6 +43,7 @@ from .isolation import (
 )
 from .records import PROGRESS, Records
 from .seccomp import program_filter
+from .semaphore import ThreadSemaphore
 
 REQUEST = struct.Struct("=ddddQQQIB?")
 """cpu_s, wall_s (of a case), cpu_s, wall_s (in all), memory, output and file bytes, processes, what it
@@ -119,6 +123,7 @@ class _Worker:
         shut_in(tier, tmp)
         if tier is not Tier.NAMESPACES:
             kernel.adopt_orphans()
+            importlib.import_module("_multiprocessing").SemLock = ThreadSemaphore
         kernel.die_with_parent(signal.SIGKILL)
         if tier is not Tier.NAMESPACES and os.getppid() != stub:
             os._exit(1)
@@ -145,7 +150,8 @@ class _Worker:
 
     def _run(self, request: bytes) -> bytes:
         *limits, with_tests = REQUEST.unpack(request)
-        for descriptor in (0, 1, 2, self.results):
+        for descriptor in (0, 1, 2, self.results):  # shared with every program: offset, flags and content
+            fcntl.fcntl(descriptor, fcntl.F_SETFL, 0)
             os.lseek(descriptor, 0, os.SEEK_SET)
             os.ftruncate(descriptor, 0)
         os.ftruncate(self.results, PROGRESS.size)
@@ -310,6 +316,8 @@ class _Worker:
         return not os.listdir(self.tmp)
 
 
+_DEPTH = 64
+"""Deepest nesting of folders in a folder that has no quota of its own."""
 _LAST_WORDS_S = 5.0
 """Seconds that tests have to tell how they ended, once their program has."""
 _THREADS = 256
@@ -333,16 +341,20 @@ def _cpu(clock: int) -> float:
         return 0.0
 
 
-def _space(folder: str) -> int:
-    """Return the bytes that files below a folder take."""
-    total, folders = 0, [folder]
+def _space(folder: str) -> float:
+    """Return the bytes that files below a folder take; without end where they are too many or too deep."""
+    total, files, folders = 0, 0, [(folder, 0)]
     while folders:
+        here, depth = folders.pop()
         try:
-            with os.scandir(folders.pop()) as entries:
+            with os.scandir(here) as entries:
                 for entry in entries:
-                    total += 4096 + entry.stat(follow_symlinks=False).st_blocks * 512
+                    total += entry.stat(follow_symlinks=False).st_blocks * 512
+                    files += 1
+                    if files > TMP_FILES or depth > _DEPTH:
+                        return math.inf
                     if entry.is_dir(follow_symlinks=False):
-                        folders.append(entry.path)
+                        folders.append((entry.path, depth + 1))
         except OSError:
             continue
     return total

@@ -1,0 +1,64 @@
+"""Semaphores of multiprocessing for a program that can have threads only.
+
+The C library makes them as files in /dev/shm, which all programs of the machine share. Where a
+worker has no /dev/shm of its own, it has no processes either, so that threads are all there is to
+hold back: `multiprocessing.pool.ThreadPool` and the like then work as elsewhere.
+"""
+
+import threading
+from typing import Any
+
+
+class ThreadSemaphore:
+    """What `_multiprocessing.SemLock` is, for the threads of one process."""
+
+    SEM_VALUE_MAX = (1 << 31) - 1
+    handle = 0
+
+    def __init__(self, kind: int, value: int, maxvalue: int, name: str, unlink: bool):
+        self.kind, self.maxvalue, self.name = kind, maxvalue, None
+        self._value, self._held, self._owner = value, 0, 0
+        self._changed = threading.Condition()
+
+    def acquire(self, block: bool = True, timeout: float | None = None) -> bool:
+        """Take it; kind 0 may be taken again by the thread that has it."""
+        with self._changed:
+            if self.kind == 0 and self._is_mine():
+                self._held += 1
+                return True
+            if not self._changed.wait_for(lambda: self._value > 0, timeout if block else 0):
+                return False
+            self._value -= 1
+            self._held, self._owner = self._held + 1, threading.get_ident()
+            return True
+
+    def release(self) -> None:
+        """Give it back."""
+        with self._changed:
+            if self.kind == 0 and not self._is_mine():
+                raise AssertionError("attempt to release recursive lock not owned by thread")
+            self._held -= 1
+            if self.kind == 0 and self._held:
+                return
+            if self._value >= self.maxvalue:
+                raise ValueError("semaphore or lock released too many times")
+            self._value += 1
+            self._changed.notify()
+
+    def _is_mine(self) -> bool:
+        return self._held > 0 and self._owner == threading.get_ident()
+
+    def _count(self) -> int:
+        return self._held
+
+    def _get_value(self) -> int:
+        return self._value
+
+    def _is_zero(self) -> bool:
+        return self._value == 0
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *error: Any) -> None:
+        self.release()
