@@ -32,7 +32,8 @@ class Called:
     """`error` where it raised."""
 
 
-Outcome = Execution | Called
+PATIENCE = 2
+_LATE = (RunVerdict.TIMEOUT, RunVerdict.WALL_TIMEOUT)
 
 
 def run_cases(
@@ -107,8 +108,13 @@ def _settled(
     count: int, attempt: Callable[[Sequence[int]], list[Any]], right: Callable[[int, Any], bool],
     stop_early: bool,
 ) -> list[Any]:  # fmt: skip
-    """Run all cases at once, those that failed alone, and go on behind one that ended its process."""
+    """Run all cases at once, those that failed alone, and go on behind one that ended its process.
+
+    A program that has passed its time limit in PATIENCE fresh processes is not tried any further: the
+    cases that it has not passed count as late too.
+    """
     settled: list[Any] = [None] * count
+    late = 0
     groups = deque([list(range(count))] if count else [])
     while groups:
         group = groups.popleft()
@@ -124,6 +130,9 @@ def _settled(
                 settled[case] = outcome
                 if stop_early:
                     return settled
+                late += outcome.verdict in _LATE
+                if late >= PATIENCE:
+                    return [outcome if known is None else known for known in settled]
             else:
                 alone.append(case)
         if rest := group[len(outcomes) :]:

@@ -41,6 +41,9 @@ class Items(list[Any]):
     def __eq__(self, other: object) -> bool:
         return self is other
 
+    def __ne__(self, other: object) -> bool:
+        return self is not other
+
 
 class NotPlainError(TypeError):
     """A value that is not plain data, too deep or too large."""
@@ -169,7 +172,7 @@ def unpack(packed: Any, foreign: Callable[[Any], Any] | None = None) -> Any:
     """Return the value that `pack` wrote; see `decode`."""
     try:
         return _unpack(packed, foreign, 0)
-    except (RecursionError, TypeError, KeyError, ArithmeticError) as error:
+    except (RecursionError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
         raise ValueError(f"not a value: {error}") from error
 
 

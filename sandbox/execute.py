@@ -8,6 +8,7 @@ from typing import Any
 
 from .records import Records
 
+_STACK = 1 << 28
 _OVERHEAD = 256 << 20
 """Bytes that an interpreter which reserves much writes for itself."""
 
@@ -24,12 +25,11 @@ def execute(job: dict[str, Any], keep: tuple[int, ...]) -> int:
         os.set_inheritable(descriptor, False)
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which an interpreter ignores, and children inherit
         signal.signal(number, signal.SIG_DFL)
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     if job["reserves"]:
-        resource.setrlimit(resource.RLIMIT_DATA, (limit + _OVERHEAD, limit + _OVERHEAD))
-    stack = resource.getrlimit(resource.RLIMIT_STACK)[1]
-    if not job["reserves"] and stack < 0:
-        resource.setrlimit(resource.RLIMIT_STACK, (min(limit, 1 << 28), stack))
+        limit = job["memory"] + _OVERHEAD
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    elif (hard := resource.getrlimit(resource.RLIMIT_STACK)[1]) < 0:
+        resource.setrlimit(resource.RLIMIT_STACK, (min(job["memory"], _STACK), hard))
     os.execv(job["argv"][0], job["argv"])
 
 

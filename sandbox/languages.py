@@ -94,6 +94,7 @@ class Programs:
         run[0] = tool if run[0] == how.tool else run[0]
         limits = replace(limits, processes=max(limits.processes, how.processes))
         body = {"mode": "execute", "code": "", "files": files, "argv": tuple(run), "reserves": how.reserves}
+        body["memory"] = limits.memory_mb << 20
         return Job(body, limits, (stdin,))
 
     def _built(self, how: Language, code: str, language: str) -> bytes | Execution:

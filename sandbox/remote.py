@@ -29,6 +29,7 @@ import json as _json, sys as _sys, types as _types
 _codec = _types.ModuleType("_codec"); _sys.modules["_codec"] = _codec; exec(_CODEC, _codec.__dict__)
 def _told(error): return f"{type(error).__name__}: {error}"[:2000]
 def _tell(record): _sys.__stdout__.write(_MARK + _json.dumps(record) + "\\n"); _sys.__stdout__.flush()
+def _failed(what, error): _tell({"failed": what, "error": _told(error)}); _sys.exit(1)
 def _found(module, path):
     found, names = module, path.split(".")
     for i, name in enumerate(names):
@@ -39,10 +40,10 @@ def _found(module, path):
 def _main():
     module = _types.ModuleType("solution"); _sys.modules["solution"] = module
     try: code = compile(_CODE, "solution.py", "exec")
-    except BaseException as error: return _tell({"failed": "compile", "error": _told(error)})
+    except BaseException as error: return _failed("compile", error)
     try:
         exec(_PRELUDE, module.__dict__); exec(code, module.__dict__)
-    except BaseException as error: return _tell({"failed": "define", "error": _told(error)})
+    except BaseException as error: return _failed("define", error)
     for case, calls in enumerate(_json.loads(_CASES)):
         record = {"case": case}
         try: record["value"] = _codec.encode([_found(module, entry)(*args, **kwargs)

@@ -38,6 +38,8 @@ ENVIRONMENT = {
     "MKL_NUM_THREADS": "1",
 }
 _RECORDS = 256 << 20
+_ANY = 1 << 45
+"""Address space without a limit: what a program writes is then limited instead."""
 
 
 class WorkerLostError(RuntimeError):
@@ -102,13 +104,19 @@ class Worker:
         }  # fmt: skip
         os.pwrite(self._files[3], json.dumps(config).encode(), 0)  # not as an argument, which stays readable
         library = {k: v for k, v in os.environ.items() if k == "LD_LIBRARY_PATH"}
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-s", "-P", "-B", "-c", _BOOT, str(self._files[3])],
-                stdin=self._files[0], stdout=self._files[1], stderr=self._files[2],
-                pass_fds=[theirs.fileno(), *self._files[3:]], env={**ENVIRONMENT, **library},
-                start_new_session=True,  # Ctrl-C is for the caller
-            )  # fmt: skip
+        try:
+            with theirs:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-s", "-P", "-B", "-c", _BOOT, str(self._files[3])],
+                    stdin=self._files[0], stdout=self._files[1], stderr=self._files[2],
+                    pass_fds=[theirs.fileno(), *self._files[3:]], env={**ENVIRONMENT, **library},
+                    start_new_session=True,  # Ctrl-C is for the caller
+                )  # fmt: skip
+        except OSError:
+            self.forget()
+            if tmp:
+                os.rmdir(tmp)
+            raise
         self._control.settimeout(START_S)
         with suppress(OSError):
             if self._control.recv(len(READY)) == READY:
@@ -129,9 +137,10 @@ class Worker:
         largest = max(map(len, job.inputs), default=0)
         files = min(cases * (output + 1), max(1 << 28, output + 1))
         self._control.settimeout(25 * (limits.wall_s * cases + 4))
+        memory = _ANY if job.body.get("reserves") else limits.memory_mb << 20
         request = REQUEST.pack(
             limits.cpu_s, limits.wall_s, limits.cpu_s * cases, limits.wall_s * cases,
-            limits.memory_mb << 20, output, max(files, largest), limits.processes, job.may,
+            memory, output, max(files, largest), limits.processes, job.may,
             job.tests is not None,
         )  # fmt: skip
         try:

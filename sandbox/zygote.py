@@ -16,7 +16,6 @@ import os
 import random
 import resource
 import select
-import shutil
 import signal
 import socket
 import struct
@@ -96,7 +95,10 @@ def main(config: dict[str, Any]) -> None:
     for descriptor in (config["control"], config["blob"], config["results"]):
         os.close(descriptor)
     os.waitpid(pid, 0)
-    shutil.rmtree(tmp, ignore_errors=True)
+    if tmp:
+        with contextlib.suppress(OSError):
+            _empty(tmp)
+            os.rmdir(tmp)
 
 
 class _Worker:
@@ -123,7 +125,7 @@ class _Worker:
         shut_in(tier, tmp)
         if tier is not Tier.NAMESPACES:
             kernel.adopt_orphans()
-            importlib.import_module("_multiprocessing").SemLock = ThreadSemaphore
+            setattr(importlib.import_module("_multiprocessing"), "SemLock", ThreadSemaphore)  # noqa: B010
         kernel.die_with_parent(signal.SIGKILL)
         if tier is not Tier.NAMESPACES and os.getppid() != stub:
             os._exit(1)

@@ -31,29 +31,28 @@ def extract_program(text: str, *, language: str = "python") -> Extracted:
     to the end and is not `closed`.
     """
     start = max(thinking_end(text), len(text) - 200 * MAX_CHARS)
-    for rule, find in (("code_tag", _tagged), ("fence", lambda t, s: _fenced(t, s, language))):
-        found = find(text, start)
-        if found is not None:
-            first, last, closed = found
-            code = _dedented(text[first:last])
-            return Extracted(code, rule, (first, last), None if code.strip() else Reason.EMPTY, closed)
-    bare = text[start:]
-    return Extracted(bare, "bare", (start, len(text)), None if bare.strip() else Reason.NO_ANSWER)
+    body = text[start:]
+    found = _tagged(body, language) or _fenced(body, language)
+    first, last, closed = found or (0, len(body), True)
+    code = _dedented(body[first:last]) if found else body
+    reason = None if code.strip() else Reason.EMPTY if found else Reason.NO_ANSWER
+    return Extracted(code, "marked" if found else "bare", (start + first, start + last), reason, closed)
 
 
-def _tagged(text: str, start: int) -> Block | None:
-    opened = text.rfind("<code>", start)
+def _tagged(text: str, language: str) -> Block | None:
+    opened = text.rfind("<code>")
     if opened < 0:
         return None
     first = opened + len("<code>")
     closed = text.find("</code>", first)
     last = len(text) if closed < 0 else closed
-    inner = _fenced(text[:last], first, "python")
-    return (*inner[:2], closed >= 0) if inner is not None else (first, last, closed >= 0)
+    if inner := _fenced(text[first:last], language):
+        return first + inner[0], first + inner[1], closed >= 0
+    return first, last, closed >= 0
 
 
-def _fenced(text: str, start: int, language: str) -> Block | None:
-    blocks = list(_blocks(text, start))
+def _fenced(text: str, language: str) -> Block | None:
+    blocks = list(_blocks(text))
     named = _LANGUAGES.get(language, (language,))
     for wanted in (named, ("",)):
         if found := [block for name, block in blocks if name in wanted]:
@@ -62,10 +61,10 @@ def _fenced(text: str, start: int, language: str) -> Block | None:
     return others[-1] if others else None
 
 
-def _blocks(text: str, start: int) -> Iterator[tuple[str, Block]]:
+def _blocks(text: str) -> Iterator[tuple[str, Block]]:
     """Yield fenced blocks with the language that they name; a fence that names one opens another."""
     opened: re.Match[str] | None = None
-    for fence in _FENCE.finditer(text, start):
+    for fence in _FENCE.finditer(text):
         if opened is not None and fence[1].startswith(opened[1]) and not fence[2]:
             yield opened[2].lower(), (min(opened.end() + 1, fence.start()), fence.start(), True)
             opened = None
