@@ -1,17 +1,17 @@
-"""Many cases of one program: a batch in one process, then what failed alone, in a fresh one.
+"""Many cases of one program: a batch in one process, and fresh ones where that does not settle it.
 
-Nothing in a program's process knows an answer, so a case that is right in the batch is right,
-whatever an earlier case left behind. One that is wrong might be so for what an earlier case left:
-it is believed only where it ran first in its process.
+Nothing in a program's process knows an answer, so a batch in which all cases are right is right,
+whatever one case left behind for the next. Where one is wrong, that might be for what an earlier
+case left. Then every case but the first, which nothing ran before, is judged by a run of its own, and
+by nothing else: were only the wrong ones run again, a program that notices would know which they are.
+Asserts are other: they mean to run one after the other, and keep what came of each.
 """
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .codec import decode
-from .errors import InfraError
 from .execution import Execution, Limits, RunVerdict
 from .executor import Executor, encoded, text_of
 from .worker import Job, Report
@@ -33,6 +33,8 @@ class Called:
 
 
 PATIENCE = 2
+"""A program that has passed its time limit so often, each time in another process, is not run on the
+rest of its cases: they count as late too."""
 _LATE = (RunVerdict.TIMEOUT, RunVerdict.WALL_TIMEOUT)
 
 
@@ -67,12 +69,13 @@ def run_cases(
         report = sandbox.do(job)
         return _executions(sandbox, report, limits, len(cases))
 
-    return _settled(len(inputs), attempt, right, stop_early)
+    return _independent(len(inputs), attempt, right, stop_early)
 
 
 def run_calls(
     sandbox: Executor, code: str, cases: Sequence[Sequence[tuple[str, bytes]]], *, prelude: str = "",
-    right: Callable[[int, Called], bool], limits: Limits | None = None, stop_early: bool = False,
+    in_sequence: bool = False, right: Callable[[int, Called], bool], limits: Limits | None = None,
+    stop_early: bool = False,
 ) -> list[Called | None]:  # fmt: skip
     """Define a program once and call its functions.
 
@@ -82,6 +85,7 @@ def run_calls(
         cases: each of one call or several, as (entry, marshalled (args, kwargs)); an entry is `f`,
             `a.b` or `Solution().method`.
         prelude: code that the program may count on.
+        in_sequence: cases follow each other in one process, as asserts do; else each stands alone.
         right: whether a case's outcome is right.
         limits: of each case.
         stop_early: end at the first case that is wrong for sure.
@@ -99,46 +103,65 @@ def run_calls(
         numbered = [(place, list(cases[case])) for place, case in enumerate(group)]
         body = {"mode": "calls", "code": text_of(code, "code"), "prelude": prelude, "cases": numbered}
         report = sandbox.do(Job(body, limits, cases=len(group)))
-        return _answers(sandbox, report, limits, len(group))
+        return _answers(sandbox, report, limits, [len(cases[case]) for case in group])
 
-    return _settled(len(cases), attempt, right, stop_early)
+    settle = _in_sequence if in_sequence else _independent
+    return settle(len(cases), attempt, right, stop_early)
 
 
-def _settled(
-    count: int, attempt: Callable[[Sequence[int]], list[Any]], right: Callable[[int, Any], bool],
-    stop_early: bool,
-) -> list[Any]:  # fmt: skip
-    """Run all cases at once, those that failed alone, and go on behind one that ended its process.
+Attempt = Callable[[Sequence[int]], list[Any]]
+"""Runs cases in one process: the outcomes of those that it came to, in order."""
+Right = Callable[[int, Any], bool]
 
-    A program that has passed its time limit in PATIENCE fresh processes is not tried any further: the
-    cases that it has not passed count as late too.
-    """
-    settled: list[Any] = [None] * count
-    late = 0
-    groups = deque([list(range(count))] if count else [])
-    while groups:
-        group = groups.popleft()
-        outcomes = attempt(group)
-        if not outcomes:
-            raise InfraError("a program's cases came back without any outcome")
-        alone: list[int] = []
-        for place, outcome in enumerate(outcomes):
-            case = group[place]
-            if right(case, outcome):
-                settled[case] = outcome
-            elif place == 0 or outcome is outcomes[0]:  # the same: what all of them share has failed
-                settled[case] = outcome
-                if stop_early:
-                    return settled
-                late += outcome.verdict in _LATE
-                if late >= PATIENCE:
-                    return [outcome if known is None else known for known in settled]
-            else:
-                alone.append(case)
-        if rest := group[len(outcomes) :]:
-            groups.appendleft(rest)
-        groups.extendleft([case] for case in reversed(alone))
+
+def _independent(count: int, attempt: Attempt, right: Right, stop_early: bool) -> list[Any]:
+    """Run all cases at once; unless all are right, all but the first alone, which ran alone anyhow."""
+    outcomes = attempt(range(count)) if count else []
+    settled: list[Any] = [outcomes[0] if case == 0 else None for case in range(count)]
+    wrong = [case for case, outcome in enumerate(outcomes) if not right(case, outcome)]
+    if not wrong and len(outcomes) == count:
+        return outcomes
+    if _shared(outcomes, count):
+        return outcomes
+    first_is_wrong = wrong[:1] == [0]
+    if stop_early and first_is_wrong:
+        return settled
+    late = int(first_is_wrong and outcomes[0].verdict in _LATE)
+    suspects = [case for case in (*wrong, *range(len(outcomes), count)) if case]
+    for case in (*suspects, *(case for case in range(1, count) if case not in set(suspects))):
+        settled[case] = outcome = attempt([case])[0]
+        if right(case, outcome):
+            continue
+        if stop_early:
+            return settled
+        late += outcome.verdict in _LATE
+        if late >= PATIENCE:
+            return [outcome if known is None else known for known in settled]
     return settled
+
+
+def _in_sequence(count: int, attempt: Attempt, right: Right, stop_early: bool) -> list[Any]:
+    """Run cases one after the other, in one process for as long as it lasts."""
+    settled: list[Any] = []
+    late = 0
+    while len(settled) < count:
+        start = len(settled)
+        outcomes = attempt(range(start, count))
+        for outcome in outcomes:
+            settled.append(outcome)
+            if stop_early and not right(len(settled) - 1, outcome):
+                return [*settled, *(None for _ in range(len(settled), count))]
+        if _shared(outcomes, count - start):
+            break
+        late += outcomes[-1].verdict in _LATE
+        if late >= PATIENCE:
+            settled += [outcomes[-1]] * (count - len(settled))
+    return settled
+
+
+def _shared(outcomes: Sequence[Any], count: int) -> bool:
+    """Whether one outcome stands for all cases: the program could not be defined."""
+    return 1 < count == len(outcomes) and all(outcome is outcomes[0] for outcome in outcomes)
 
 
 def _executions(sandbox: Executor, report: Report, limits: Limits, count: int) -> list[Execution]:
@@ -152,10 +175,16 @@ def _executions(sandbox: Executor, report: Report, limits: Limits, count: int) -
             status, (to_out, to_err), (cpu, wall) = record["status"], record["ends"], record["seconds"]
             sliced = report.stdout[out : int(to_out)], report.stderr[err : int(to_err)]
             alone = Report(
-                0, int(status) << 8, float(cpu), float(wall), report.kib, *sliced, _failure(report, len(made))
+                0,
+                (int(status) & 0xFF) << 8,
+                float(cpu),
+                float(wall),
+                report.kib,
+                *sliced,
+                _failure(report, len(made)),
             )
             out, err = int(to_out), int(to_err)
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             continue
         made.append(sandbox.execution(alone, limits))
         if len(made) == count:
@@ -183,11 +212,13 @@ def _failure(report: Report, case: int) -> list[dict[str, Any]]:
     return []
 
 
-def _answers(sandbox: Executor, report: Report, limits: Limits, count: int) -> list[Called]:
+def _answers(sandbox: Executor, report: Report, limits: Limits, calls: Sequence[int]) -> list[Called]:
+    """Return what the cases that were run gave, in order; `calls` = how many calls each has."""
     made: list[Called] = []
+    count = len(calls)
     for record in report.records:
-        if record.get("case") == len(made) and len(made) < count:
-            made.append(_answer(record))
+        if len(made) < count and record.get("case") == len(made):
+            made.append(_answer(record, calls[len(made)]))
     if len(made) == count:
         return made
     ended = sandbox.execution(report, limits)
@@ -199,7 +230,7 @@ def _answers(sandbox: Executor, report: Report, limits: Limits, count: int) -> l
     return [*made, last]
 
 
-def _answer(record: dict[str, Any]) -> Called:
+def _answer(record: dict[str, Any], calls: int) -> Called:
     seconds = record.get("seconds")
     cpu = seconds[0] if isinstance(seconds, list) and seconds and isinstance(seconds[0], float) else 0.0
     if "value" not in record:
@@ -207,6 +238,9 @@ def _answer(record: dict[str, Any]) -> Called:
         verdict = RunVerdict.MEMORY if raised == "MemoryError" else RunVerdict.ERROR
         return Called(raised=raised, error=str(record.get("error"))[:2000], cpu_s=cpu, verdict=verdict)
     try:
-        return Called(decode(record["value"]), cpu_s=cpu)
-    except (ValueError, TypeError) as error:
+        value = decode(record["value"])
+        if not isinstance(value, list) or len(value) != calls:
+            raise ValueError(f"not the answers of {calls} calls")
+        return Called(value, cpu_s=cpu)
+    except (ValueError, TypeError, AttributeError) as error:
         return Called(raised="NotPlainError", error=str(error)[:200], cpu_s=cpu, verdict=RunVerdict.ERROR)

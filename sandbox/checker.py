@@ -12,14 +12,15 @@ import importlib
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from .proxies import Program, ProgramEndedError, Refused
-from .records import TESTS, Records
+from .proxies import Program, ProgramEndedError
+from .records import TESTS, Records, told
+from .stand_ins import Remote
 
 FILE = "tests.py"
 NEEDS_SHARED = "test_needs_shared_process"
@@ -46,90 +47,155 @@ def check(job: dict[str, Any], descriptor: int, records: Records) -> int:
     if failed is not None:
         records.failed(failed[1], failed[0])
         return 1
-    module = ModuleType("solution")
-    module.__dict__.update(names)
-    return run_tests(job, module, records, lambda: program.ended)
+    return run_tests(job, _Solution(program, names), names, _Recorder(records, program))
+
+
+class _Solution(ModuleType):
+    """The program as a module: plain values are read when they are asked for, since they may change."""
+
+    def __init__(self, program: Program, names: Mapping[str, Any]):
+        super().__init__("solution")
+        self.__dict__.update({name: made for name, made in names.items() if _is_stand_in(made)})
+        self.__dict__["_markscheme"] = program, set(names)
+
+    def __getattr__(self, name: str) -> Any:
+        program, names = self.__dict__["_markscheme"]
+        if name not in names:
+            raise AttributeError(f"module 'solution' has no attribute {name!r}")
+        return program.get(0, name)
+
+
+def _is_stand_in(value: Any) -> bool:
+    return isinstance(value, Remote | type)
+
+
+def share(job: dict[str, Any], module: ModuleType, records: Records) -> int:
+    """Run tests in the program's own process, where it can reach them."""
+    names = {name: value for name, value in vars(module).items() if not name.startswith("__")}
+    return run_tests(job, module, names, _Recorder(records, None))
 
 
 def run_tests(
-    job: dict[str, Any], solution: ModuleType, records: Records, gone: Callable[[], bool] = lambda: False
+    job: dict[str, Any], solution: ModuleType, names: Mapping[str, Any], recorder: "_Recorder"
 ) -> int:
     """Run tests that see `solution`'s names as their own, and can import it by any name."""
-    own = [name for name in vars(solution) if name[:2] != "__" and not hasattr(builtins, name)]
-    # `import *` leaves what judges, such as `abs`, as it is
-    solution.__dict__["__all__"] = [name for name in own if name[0] != "_"]
-    sys.meta_path.append(_AnyName(solution))
-    named = {*own, *(name for name in job["names"] if name in vars(solution))}
-    space = {**{name: vars(solution)[name] for name in named}, **_modules(job)}
+    trees = [ast.parse(source) for source in (job["code"], *job["asserts"])]
+    libraries = _libraries(trees, names)
+    imported = _imported(trees)
+    own = [name for name in names if not hasattr(builtins, name)]
+    # `import *` leaves what judges, such as `abs` or `math`, as it is.
+    judging = {*libraries, *imported.values()}
+    solution.__dict__["__all__"] = [n for n in own if n[0] != "_" and n not in judging]
+    sys.meta_path.append(_AnyName(solution, imported))
+    meant = {*own, *(name for name in job["names"] if name in names)}
     try:
-        _RUNNERS[job["kind"]](job, space, _Recorder(records, gone))
+        _RUNNERS[job["kind"]](job, {**{name: names[name] for name in meant}, **libraries}, recorder)
     except ProgramEndedError:
         return 1
     except BaseException as error:
-        records.failed(error, TESTS)
+        recorder.records.failed(error, TESTS)
         return 1
-    records.write({"done": True})
     return 0
 
 
-def _modules(job: dict[str, Any]) -> dict[str, ModuleType]:
+def _libraries(trees: Sequence[ast.AST], names: Mapping[str, Any]) -> dict[str, ModuleType]:
     """Return the libraries whose attributes the tests use, imported or not.
 
     Tests may count on the program's imports; but what they compare with must not be the program's.
     """
     found = {}
-    for source in (job["code"], *job["asserts"]):
-        for node in ast.walk(ast.parse(source)):
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-                name = _ALIASES.get(node.value.id, node.value.id)
-                if name in sys.stdlib_module_names or name in _LIBRARIES:
-                    with contextlib.suppress(ImportError):
-                        found[node.value.id] = importlib.import_module(name)
+    for node in (node for tree in trees for node in ast.walk(tree)):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            name = _ALIASES.get(node.value.id, node.value.id)
+            if name in sys.stdlib_module_names or name in _LIBRARIES:
+                with contextlib.suppress(ImportError):
+                    module = importlib.import_module(name)
+                    if hasattr(module, node.attr) or node.value.id not in names:
+                        found[node.value.id] = module
+    return found
+
+
+def _imported(trees: Sequence[ast.AST]) -> dict[str, str]:
+    """Return modules that the tests import and that are none of Python's or a library's, by dotted name.
+
+    With the name, for the others too, that the import gives.
+    """
+    found: dict[str, str] = {}
+    for node in (node for tree in trees for node in ast.walk(tree)):
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            modules = [(node.module or "", alias.asname or alias.name) for alias in node.names]
+        elif isinstance(node, ast.Import):
+            modules = [(alias.name, alias.asname or alias.name.partition(".")[0]) for alias in node.names]
+        else:
+            continue
+        for module, bound in modules:
+            top = module.partition(".")[0]
+            if top in sys.stdlib_module_names or top in _LIBRARIES:
+                found[f"{module} {bound}"] = bound
+            else:
+                found[module] = ""
     return found
 
 
 _ALIASES = {"np": "numpy", "pd": "pandas"}
-_LIBRARIES = frozenset("numpy pandas scipy sympy sklearn torch pytest unittest hypothesis networkx".split())
+_LIBRARIES = frozenset("numpy pandas scipy sympy sklearn torch pytest hypothesis networkx".split())
 
 
 class _Recorder:
-    def __init__(self, records: Records, gone: Callable[[], bool]):
-        self._records, self.gone = records, gone
+    """Writes what comes of each test, and at the end that all were run."""
+
+    def __init__(self, records: Records, program: Program | None):
+        self.records, self._program = records, program
+
+    @property
+    def gone(self) -> bool:
+        """Whether the program's process has ended."""
+        return self._program is not None and self._program.ended
 
     def begin(self, place: int) -> None:
-        self._records.begin(place)
+        """Say that a test begins."""
+        self.records.begin(place)
+        if self._program is not None:
+            self._program.refused = ""
 
     def told(self, name: str, error: BaseException | str | None, place: int | None = None) -> None:
         """Write what came of a test; one that hid the program's end is left to those that were not run."""
-        if self.gone():
+        if self.gone:
             raise ProgramEndedError
+        refused = self._program.refused if self._program is not None else ""
+        error = error or refused or None  # a test that hid a refusal has failed
         record: dict[str, Any] = {"test": name, "passed": error is None}
         if place is not None:
             record["case"] = place
         if error is not None:
-            text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
-            record["error"] = text[:2000]
-            if isinstance(error, Refused):
-                record["why"] = NEEDS_SHARED
-        self._records.write(record)
+            record["error"] = (error if isinstance(error, str) else told(error))[:2000]
+        if refused:
+            record["why"] = NEEDS_SHARED
+        self.records.write(record)
+
+    def done(self) -> None:
+        """Say that every test was run."""
+        if self.gone:
+            raise ProgramEndedError
+        self.records.write({"done": True})
 
 
 class _AnyName(MetaPathFinder, Loader):
-    """Finds the program under every module name that nothing else has: tests import it by one."""
+    """Finds the program under every name, dotted ones too, by which the tests import what is no library."""
 
-    def __init__(self, solution: ModuleType):
+    def __init__(self, solution: ModuleType, imported: Mapping[str, str]):
         self._solution = solution
+        parts = [name.split(".") for name, bound in imported.items() if not bound]
+        self._names = {".".join(name[: i + 1]) for name in parts for i in range(len(name))}
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
-        if path is not None or fullname.startswith("_") or fullname in _LIBRARIES:
-            return None
-        return ModuleSpec(fullname, self)
+        return ModuleSpec(fullname, self, is_package=True) if fullname in self._names else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         return self._solution
 
     def exec_module(self, module: ModuleType) -> None:
-        return None
+        module.__path__ = []  # nothing is looked for on disk
 
 
 def _asserts(job: dict[str, Any], space: dict[str, Any], recorder: _Recorder) -> None:
@@ -146,6 +212,7 @@ def _asserts(job: dict[str, Any], space: dict[str, Any], recorder: _Recorder) ->
         except BaseException as raised:
             error = raised
         recorder.told(source[:200], error, place)
+    recorder.done()
 
 
 def _module(job: dict[str, Any], space: dict[str, Any]) -> ModuleType:
@@ -191,8 +258,7 @@ def _unittest(job: dict[str, Any], space: dict[str, Any], recorder: _Recorder) -
     result = Result()
     suite = unittest.defaultTestLoader.loadTestsFromModule(_module(job, space))
     suite.run(result)
-    for _, _ in result.errors:  # of a class's or module's set-up, which belong to no test
-        recorder.told("setUp", "set-up failed")
+    recorder.done()
 
 
 def _pytest(job: dict[str, Any], space: dict[str, Any], recorder: _Recorder) -> None:
@@ -212,7 +278,11 @@ def _pytest(job: dict[str, Any], space: dict[str, Any], recorder: _Recorder) -> 
     class Plugin:
         """Collects the module, and tells each test's end."""
 
-        count = 0
+        count = finished = 0
+        collected = -1
+
+        def pytest_collection_finish(self, session: Any) -> None:
+            self.collected = len(session.items)
 
         def pytest_pycollect_makemodule(self, module_path: Any, parent: Any) -> Any:
             return InMemory.from_parent(parent, path=module_path)
@@ -229,10 +299,11 @@ def _pytest(job: dict[str, Any], space: dict[str, Any], recorder: _Recorder) -> 
             error = call.excinfo.value if call.excinfo is not None else None
             self.passed = self.passed or (report.when == "call" and report.passed)
             if report.failed:
-                self.failed = self.failed or f"{type(error).__name__}: {error}"
+                self.failed = self.failed or (told(error) if error is not None else "failed")
             return report
 
         def pytest_runtest_logfinish(self, nodeid: str) -> None:
+            self.finished += 1
             if self.failed is not None or self.passed:
                 recorder.told(nodeid.rpartition("::")[2], self.failed)
 
@@ -253,9 +324,10 @@ def _pytest(job: dict[str, Any], space: dict[str, Any], recorder: _Recorder) -> 
         "--assert=plain",
         "--import-mode=importlib",
     ]
-    pytest.main([path, "-q", *options, *_WITHOUT, "--capture=sys"], plugins=[plugin])
-    if recorder.gone():
-        raise ProgramEndedError
+    code = pytest.main([path, "-q", *options, *_WITHOUT, "--capture=sys"], plugins=[plugin])
+    if plugin.finished != plugin.collected or code not in (0, 1):
+        recorder.told("pytest", f"ended before its tests did (exit code {int(code)})")
+    recorder.done()
 
 
 _WITHOUT = [

@@ -10,21 +10,31 @@ import itertools
 import json
 import sys
 from collections import Counter, OrderedDict, deque, namedtuple
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path, PurePath
 from typing import Any
 
-DEPTH = 64
+DEPTH = 200
 """Deepest nesting,"""
 NODES = 2_000_000
 """and most values, that are sent."""
 DIGITS = 1 << 20
-"""Most hexadecimal digits of a number that are read."""
+"""Most hexadecimal digits of a whole number that are read,"""
+FINE_DIGITS = 4096
+"""and digits, or tens of an exponent, of a fraction or a decimal: what works with them is slow."""
+COLLISIONS = 1000
+"""Most members of a set that share their hash with another: a set of only such ones is quadratic."""
+KINDS = 1000
+"""Most named tuples."""
 _DRAINED = 100_000
 _SMALL = 1 << 53
-_VIEWS = (range, type({}.keys()), type({}.values()), type({}.items()))
+_OWN = frozenset("builtins collections decimal fractions datetime pathlib itertools numpy".split())
+"""Modules whose classes are sent as data to the other side of a check; all others by handle."""
+_VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
 _ITERATORS = (
     map, zip, filter, enumerate, reversed, type(iter([])), type(iter(())), type(iter(set())), type(iter("")),
     type(iter({})), type(i for i in ()), type(iter(range(0))), type(reversed([])), itertools.chain,
@@ -33,16 +43,26 @@ _ITERATORS = (
 )  # fmt: skip
 
 
-class Items(list[Any]):
-    """What an iterator or a view gave: equal to no list; to be looked at through list(), set(), ..."""
+class Items:
+    """What an iterator gave: to be gone through, as by list() or set(), and equal to nothing."""
 
     __hash__ = None  # pyright: ignore[reportAssignmentType]
 
-    def __eq__(self, other: object) -> bool:
-        return self is other
+    def __init__(self, items: list[Any]):
+        self._items = items
 
-    def __ne__(self, other: object) -> bool:
-        return self is not other
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._items)
+
+    def __contains__(self, item: object) -> bool:
+        return item in self._items
+
+
+class View(Items):
+    """What a view of a dictionary gave: it has a length too."""
+
+    def __len__(self) -> int:
+        return len(self._items)
 
 
 class NotPlainError(TypeError):
@@ -63,14 +83,37 @@ def encode(value: Any, foreign: Callable[[Any], Any] | None = None) -> str:
     return json.dumps(pack(value, foreign))
 
 
-def pack(value: Any, foreign: Callable[[Any], Any] | None = None) -> Any:
-    """Return a value as what JSON can hold; see `encode`."""
-    return _Encoder(foreign).pack(value, 0)
+def pack(
+    value: Any, foreign: Callable[[Any], Any] | None = None, known: Mapping[int, int] | None = None
+) -> Any:
+    """Return a value as what JSON can hold; see `encode`.
+
+    Args:
+        value: what is sent.
+        foreign: as for `encode`.
+        known: lists, dicts and sets that the other side has, by their id(): it gets back its own.
+    """
+    return _Encoder(foreign, known or {}).pack(value, 0)
+
+
+def containers(value: Any) -> list[Any]:
+    """Return the lists, dicts and sets in a value, in the order in which they are met."""
+    found: list[Any] = []
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if type(item) in (list, dict, set):
+            found.append(item)
+        if type(item) in (list, tuple):
+            waiting.extend(reversed(item))
+        elif type(item) is dict:
+            waiting.extend(reversed(item.values()))
+    return found
 
 
 class _Encoder:
-    def __init__(self, foreign: Callable[[Any], Any] | None):
-        self.foreign = foreign
+    def __init__(self, foreign: Callable[[Any], Any] | None, known: Mapping[int, int]):
+        self.foreign, self.known = foreign, known
         self.left = NODES
 
     def pack(self, value: Any, depth: int) -> Any:
@@ -84,8 +127,12 @@ class _Encoder:
         self.left -= 1
         if depth > DEPTH or self.left < 0:
             raise NotPlainError("the value is nested too deeply, or too large")
+        if id(value) in self.known:
+            return {"a": self.known[id(value)]}
         if kind is list:
             return self._all(value, depth)
+        if self.foreign is not None and kind.__module__ not in _OWN:
+            return self.foreign(value)
         return self._tagged(value, kind, depth)
 
     def _all(self, values: Any, depth: int) -> list[Any]:
@@ -113,7 +160,7 @@ class _Encoder:
             drained = list(itertools.islice(iter(value), _DRAINED + 1))
             if len(drained) > _DRAINED:
                 raise NotPlainError(f"an iterator of more than {_DRAINED} items")
-            return {"I": self._all(drained, depth)}
+            return {"V" if isinstance(value, _VIEWS) else "I": self._all(drained, depth)}
         numpy = sys.modules.get("numpy")
         if numpy is not None and isinstance(value, numpy.ndarray | numpy.generic):
             shaped = numpy.ndarray.tolist(value) if isinstance(value, numpy.ndarray) else value.item()
@@ -152,6 +199,9 @@ _SCALARS: tuple[tuple[type, Any], ...] = (
     (date, lambda value: {"date": date.isoformat(value)}),
     (time, lambda value: {"time": time.isoformat(value)}),
     (timedelta, lambda value: {"timedelta": [value.days, value.seconds, value.microseconds]}),
+    (range, lambda value: {"range": [value.start, value.stop, value.step]}),
+    (slice, lambda value: {"slice": [value.start, value.stop, value.step]}),
+    (PurePath, lambda value: {"path": PurePath.__str__(value)}),
 )  # fmt: skip
 
 
@@ -161,6 +211,9 @@ def decode(text: str | bytes, foreign: Callable[[Any], Any] | None = None) -> An
     Raises:
         ValueError: it is no such text.
     """
+    named = text.count('{"n"') if isinstance(text, str) else text.count(b'{"n"')
+    if named > KINDS:
+        raise ValueError("too many named tuples")
     try:
         packed = json.loads(text)
     except (RecursionError, TypeError) as error:
@@ -196,13 +249,24 @@ def _unpack(packed: Any, foreign: Callable[[Any], Any] | None, depth: int) -> An
 
 
 def _mapping(items: list[Any]) -> dict[Any, Any]:
-    return dict(zip(items[::2], items[1::2], strict=True))
+    return dict(zip(_hashed(items[::2]), items[1::2], strict=True))
+
+
+def _hashed(items: list[Any]) -> list[Any]:
+    if len(items) - len(set(map(hash, items))) > COLLISIONS:
+        raise ValueError("a set or dictionary whose members share their hashes")
+    return items
 
 
 def _named(body: list[Any], foreign: Callable[[Any], Any] | None, depth: int) -> Any:
     name, fields, items = body
-    made = namedtuple(str(name), fields)
+    made = _named_kind(str(name), tuple(fields))
     return made(*(_unpack(item, foreign, depth + 1) for item in items))
+
+
+@lru_cache(maxsize=256)
+def _named_kind(name: str, fields: tuple[str, ...]) -> Any:
+    return namedtuple(name, fields)
 
 
 _REBUILT: dict[str, Callable[[list[Any]], Any]] = {
@@ -212,9 +276,10 @@ _REBUILT: dict[str, Callable[[list[Any]], Any]] = {
     "C": lambda items: Counter(_mapping(items)),
     "O": lambda items: OrderedDict(_mapping(items)),
     "q": deque,
-    "s": set,
-    "z": frozenset,
+    "s": lambda items: set(_hashed(items)),
+    "z": lambda items: frozenset(_hashed(items)),
     "I": Items,
+    "V": View,
 }
 _READ: dict[str, Callable[[Any], Any]] = {
     "i": lambda body: _whole(body),
@@ -222,16 +287,26 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "b": bytes.fromhex,
     "y": bytearray.fromhex,
     "c": lambda body: complex(float(body[0]), float(body[1])),
-    "D": Decimal,
-    "F": lambda body: Fraction(_whole(body[0]), _whole(body[1])),
+    "D": lambda body: _decimal(body),
+    "F": lambda body: Fraction(_whole(body[0], FINE_DIGITS), _whole(body[1], FINE_DIGITS)),
     "datetime": datetime.fromisoformat,
     "date": date.fromisoformat,
     "time": time.fromisoformat,
     "timedelta": lambda body: timedelta(*body),
+    "range": lambda body: range(*body),
+    "slice": lambda body: slice(*body),
+    "path": lambda body: Path(body),
 }
 
 
-def _whole(digits: str) -> int:
-    if len(digits) > DIGITS:
+def _decimal(text: str) -> Decimal:
+    made = Decimal(text)
+    if made.is_finite() and (abs(made.adjusted()) > FINE_DIGITS or len(text) > FINE_DIGITS):
+        raise ValueError("a decimal of too many digits")
+    return made
+
+
+def _whole(digits: str, most: int = DIGITS) -> int:
+    if len(digits) > most:
         raise ValueError("a number of too many digits")
     return int(digits, 16)

@@ -107,7 +107,7 @@ def text_of(value: object, what: str) -> str:
 
 def encoded(text: str) -> bytes:
     """Return text as a program's input."""
-    return text_of(text, "stdin").encode(errors="surrogateescape")
+    return text_of(text, "stdin").encode(errors="surrogatepass")
 
 
 def _starved(report: Report, limits: Limits) -> bool:

@@ -15,8 +15,8 @@ import threading
 from types import CodeType, ModuleType
 from typing import Any
 
-from .checker import run_tests
-from .codec import NotPlainError, encode
+from .checker import share
+from .codec import NotPlainError, decode, encode
 from .execute import build, execute
 from .records import COMPILE, DEFINE, MEMORY, Records, told
 from .served import Served
@@ -58,7 +58,7 @@ def run(job: dict[str, Any], blob: tuple[int, int], results: int, files: int, li
         return _calls(module, job, writer)
     if link is not None:
         return Served(link, module).serve()
-    return run_tests(job["tests"], module, writer)
+    return share(job["tests"], module, writer)
 
 
 def _undefined(error: BaseException, kind: str, writer: Records, link: int | None) -> int:
@@ -203,7 +203,7 @@ def _calls(module: ModuleType, job: dict[str, Any], records: Records) -> int:
 
 
 def _called(module: ModuleType, entry: str, arguments: bytes) -> Any:
-    args, kwargs = marshal.loads(arguments)
+    args, kwargs = decode(arguments[1:]) if arguments[:1] == b"\0" else marshal.loads(arguments)
     return _entry(module, entry)(*args, **kwargs)
 
 

@@ -1,9 +1,4 @@
-"""The tests' side of a check: stand-ins for the program's functions, classes and objects.
-
-Expected values must not reach the program, and its own methods must not decide what is equal. So a
-stand-in is equal to nothing but another one, and an operator with a plain value on its other side
-goes to the program only for an object that the tests themselves made from one of its classes.
-"""
+"""The program, seen from its tests' process: calls go out, plain data and stand-ins come back."""
 
 import builtins
 import importlib
@@ -12,30 +7,17 @@ from collections.abc import Callable
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from .codec import pack, unpack
+from .codec import containers, pack, unpack
 from .exchange import Link, Message
-from .served import is_builtin
+from .served import FUNCTION_NAMES, LENT, PURE, is_builtin
+from .stand_ins import Refused, Remote, RemoteClass, restore, space_of
 
-_COMPARING = frozenset(f"__{name}__" for name in ("eq", "ne", "lt", "le", "gt", "ge"))
-_UNARY = frozenset(
-    f"__{name}__"
-    for name in (
-        "len bool iter next getitem call enter exit str repr hash int float index complex round abs neg pos"
-        " invert reversed format bytes copy"
-    ).split()
-)
-"""Special methods that tell the program nothing of what is expected."""
-
-
-_SHOWN = frozenset(("__name__", "__qualname__", "__doc__", "__module__", "__annotations__", "__wrapped__"))
+_JUDGING = frozenset("unittest doctest bdb test _pytest pytest".split())
+"""Modules whose exceptions steer test runners."""
 
 
 class ProgramEndedError(BaseException):
     """The program's process is gone: no test can go on, nor catch this as an Exception."""
-
-
-class Refused(TypeError):
-    """An expected value would have reached the program."""
 
 
 class Program:
@@ -52,12 +34,13 @@ class Program:
         self._classes: dict[int, type] = {}
         self._objects: dict[int, Any] = {}
         self._lent: list[Any] = []
+        self._places: dict[int, int] = {}
         self.ended = False
+        self.refused = ""
+        """What was refused last; the recorder of tests empties it."""
 
     def names(self) -> tuple[dict[str, Any], tuple[str, str] | None]:
         """Return what the program defines: plain values as they are, all else as stand-ins.
-
-        Modules of the standard library that it imports are imported here.
 
         And, where it could not be defined, what failed and the error's text.
         """
@@ -67,37 +50,58 @@ class Program:
             return {}, (str(failed[0]), str(failed[1]))
         if not isinstance(value, dict):
             raise ProgramEndedError
-        modules = answer.get("modules")
-        names = {
-            str(name): importlib.import_module(module)
-            for name, module in (modules.items() if isinstance(modules, dict) else ())
-            if module in sys.stdlib_module_names
-        }
-        return {**names, **{str(name): self.unpack(packed) for name, packed in value.items()}}, None
+        # No name that means something to Python itself, such as __path__ of a package.
+        named = {n: self.unpack(p) for n, p in value.items() if n.isidentifier() and not n.startswith("__")}
+        lower = [made for n, made in named.items() if isinstance(made, RemoteClass) and not _is_class_name(n)]
+        for name, made in named.items():
+            if isinstance(made, RemoteClass) and _is_class_name(name) and made not in lower:
+                made._markscheme_trusted = True
+        return named, None
 
     def call(self, handle: int, args: tuple[Any, ...], kwargs: dict[str, Any], special: str = "") -> Any:
         """Call something of the program's; lists, dicts and sets that it changed are changed here too."""
         given, named = list(args), dict(kwargs)
+        ours = containers([given, list(named.values())])[2:]
         question: Message = {"do": "call", "on": handle, "args": self.pack(given), "kwargs": self.pack(named)}
         if special:
             question["special"] = special
         answer = self._asked(question)
-        for key, ours in (("args", given), ("kwargs", named)):
+        for key, mine in (("args", given), ("kwargs", named)):
             if key in answer:
-                _restore(ours, self.unpack(answer[key]))
+                restore(mine, self.unpack(answer[key]))
         self._raise(answer)
         value = answer.get("value")
-        return NotImplemented if value == {"N": []} else self.unpack(value)
+        if value == {"N": []}:
+            return NotImplemented
+        return unpack(value, lambda packed: ours[packed["a"]] if "a" in packed else self._known(packed))
 
     def get(self, handle: int, name: str) -> Any:
         """Return an attribute."""
-        answer = self._asked({"do": "get", "on": handle, "name": name})
-        self._raise(answer)
-        return self.unpack(answer.get("value"))
+        return self._done({"do": "get", "on": handle, "name": name})
 
     def set(self, handle: int, name: str, value: Any) -> None:
         """Set an attribute."""
-        self._raise(self._asked({"do": "set", "on": handle, "name": name, "value": self.pack(value)}))
+        self._done({"do": "set", "on": handle, "name": name, "value": self.pack(value)})
+
+    def delete(self, handle: int, name: str) -> None:
+        """Delete an attribute."""
+        self._done({"do": "delete", "on": handle, "name": name})
+
+    def data(self, handle: int) -> Any:
+        """Return the plain data of an object whose class is derived from a built-in one."""
+        answer = self._asked({"do": "data", "on": handle})
+        self._raise(answer)
+        return unpack(answer.get("value"))
+
+    def refuse(self, what: str) -> Refused:
+        """Return the exception to raise, and remember it: a test that hides it has failed."""
+        self.refused = f"{what} of an object of the program would be told a value of the tests"
+        return Refused(self.refused)
+
+    def _done(self, question: Message) -> Any:
+        answer = self._asked(question)
+        self._raise(answer)
+        return self.unpack(answer.get("value"))
 
     def _asked(self, question: Message) -> Message:
         try:
@@ -112,21 +116,23 @@ class Program:
         return answer
 
     def _raise(self, answer: Message) -> None:
+        """Raise what the program raised: an Exception, or SystemExit, and nothing else."""
         raised = answer.get("raised")
         if not isinstance(raised, dict):
             return
-        name, text = str(raised.get("builtin")), str(raised.get("text"))
-        kind = getattr(builtins, name, None)
-        if not (isinstance(kind, type) and issubclass(kind, BaseException)) or name == "KeyboardInterrupt":
+        kind: Any = getattr(builtins, str(raised.get("builtin")), None)
+        if not (isinstance(kind, type) and issubclass(kind, Exception | SystemExit)):
             kind = RuntimeError
         if isinstance(handle := raised.get("class"), int):
-            kind = self._class(handle)
-        maker: Any = kind
+            made = self._class(handle)
+            kind = made if issubclass(made, Exception) else RuntimeError
+        text = str(raised.get("text"))
+        error: Any
         try:
-            error = maker(*self.unpack(raised.get("args")))
+            error = kind(*self.unpack(raised.get("args")))
         except Exception:
-            error = maker.__new__(maker, text)
-        if "_markscheme_text" in vars(kind):
+            error = kind.__new__(kind, text)
+        if hasattr(kind, "_markscheme_text"):
             error._markscheme_text, error._markscheme_handle = text, raised.get("on")
         raise error
 
@@ -143,70 +149,73 @@ class Program:
         return unpack(packed, self._known)
 
     def _foreign(self, value: Any) -> Any:
-        handle = _handle_of(value)
-        if handle is not None:
-            return {"^": handle}
+        if isinstance(value, RemoteClass):
+            return {"^": type.__getattribute__(value, "_markscheme_class")}
+        if isinstance(value, Remote):
+            return {"^": object.__getattribute__(value, "_markscheme_handle")}
         if is_builtin(value):
             return {"B": value.__name__}
         if isinstance(value, ModuleType):
-            raise Refused("a module cannot be handed to the program")
-        if not any(value is lent for lent in self._lent):
+            raise self.refuse("a module")
+        place = self._places.get(id(value))
+        if place is None:
+            place = self._places[id(value)] = len(self._lent)
             self._lent.append(value)
-        return {"!": next(i for i, lent in enumerate(self._lent) if lent is value)}
+        special = [name for name in LENT if any(name in vars(base) for base in type(value).__mro__[:-1])]
+        return {"!": [place, special]}
 
     def _known(self, packed: Message) -> Any:
         if "!" in packed:
-            return self._lent[packed["!"]]
+            return self._lent[packed["!"][0]]
         if "B" in packed:
             found = getattr(builtins, packed["B"])
-            if not is_builtin(found):
-                raise ValueError("not a type or function of Python's own")
+            if not (is_builtin(found) and (isinstance(found, type) or found.__name__ in PURE)):
+                raise ValueError("no type, nor a function that runs no code")
             return found
         if "@c" in packed:
             return self._class(packed["@c"])
         handle, kind = packed["@"]
         if handle not in self._objects:
-            made = object.__new__(self._stand_in(kind))
-            object.__setattr__(made, "_markscheme_handle", handle)
-            self._objects[handle] = made
+            made = self._class(kind)
+            remote = object.__new__(made if issubclass(made, Remote) else Remote)
+            object.__setattr__(remote, "_markscheme_handle", handle)
+            self._objects[handle] = remote
         return self._objects[handle]
-
-    def _stand_in(self, kind: int) -> type:
-        """Return the class of an instance's stand-in."""
-        made = self._class(kind)
-        return made if issubclass(made, Remote) else Remote
 
     def _class(self, handle: int) -> type:
         if handle not in self._classes:
             told = self._asked({"do": "describe", "on": handle}).get("value")
             if not isinstance(told, dict) or not isinstance(told.get("bases"), list):
                 raise ProgramEndedError
-            self._classes[handle] = self._made(handle, told)
+            self._classes[handle] = self._error(told) if told.get("error") else self._made(handle, told)
         return self._classes[handle]
 
     def _made(self, handle: int, told: Message) -> type:
-        name = str(told.get("name"))
-        if told.get("error"):
-            bases = tuple(
-                self._class(b) if isinstance(b, int) else getattr(builtins, str(b)) for b in told["bases"]
-            )
-            bases = tuple(b for b in bases if isinstance(b, type) and issubclass(b, BaseException)) or (
-                Exception,
-            )
-            space = {"_markscheme_text": "", "_markscheme_handle": None, "__str__": _error_text}
-            return type(name, bases, {**space, "__getattr__": lambda error, n: self._of_error(error, n)})
-        bases = tuple(
-            b for b in (self._class(b) for b in told["bases"] if isinstance(b, int)) if issubclass(b, Remote)
-        )
-        special = [n for n in told.get("dunders", ()) if isinstance(n, str)]
-        space = {n: _special(self, n) for n in special}
-        space |= {
-            "_markscheme_program": self,
-            "_markscheme_class": handle,
-            "__eq__": _equal(self, "__eq__" in special),
-        }
-        space.setdefault("__hash__", lambda remote: hash((id(self), remote._markscheme_handle)))
-        return RemoteClass(name, bases or (Remote,), space)
+        bases = [
+            made
+            for base in told["bases"]
+            if isinstance(base, int) and issubclass(made := self._class(base), Remote)
+        ]
+        special = [name for name in told.get("dunders", ()) if isinstance(name, str)]
+        space = space_of(self, handle, special, told.get("plain") is True)
+        try:
+            return RemoteClass(str(told.get("name")), tuple(bases) or (Remote,), space)
+        except TypeError:  # bases that do not go together here
+            return RemoteClass(str(told.get("name")), (Remote,), space)
+
+    def _error(self, told: Message) -> type:
+        """Return an exception's class: the standard library's own, or one made here like the program's."""
+        module, name = str(told.get("module")), str(told.get("name"))
+        if module.partition(".")[0] in sys.stdlib_module_names - _JUDGING:
+            found = getattr(importlib.import_module(module), name, None)
+            if isinstance(found, type) and issubclass(found, Exception):
+                return found
+        bases = [
+            self._class(b) if isinstance(b, int) else getattr(builtins, str(b), None) for b in told["bases"]
+        ]
+        own = tuple(b for b in bases if isinstance(b, type) and issubclass(b, Exception)) or (Exception,)
+        space = {"_markscheme_text": "", "_markscheme_handle": None, "__str__": _error_text}
+        return type(name, own, {**space, "__getattr__": lambda error, n: self._of_error(error, n)})
 
     def _of_error(self, error: Any, name: str) -> Any:
         if name.startswith("_") or not isinstance(error._markscheme_handle, int):
@@ -214,21 +223,25 @@ class Program:
         return self.get(error._markscheme_handle, name)
 
     def _serve(self, question: Message) -> Message:
-        """Answer the program: call what was lent to it, or show a public attribute of an instance."""
+        """Answer the program about an object that was lent to it."""
         try:
             lent = self._lent[question["on"]]
             args, kwargs = self.unpack(question["args"]), self.unpack(question["kwargs"])
+            name = str(question.get("name"))
             if question["do"] == "call":
                 return {"value": self.pack(lent(*args, **kwargs))}
-            name = question["name"]
-            if name.startswith("_") or isinstance(
-                lent, type | FunctionType | MethodType | BuiltinFunctionType
-            ):
+            if question["do"] == "special" and name in LENT:
+                return {"value": self.pack(getattr(type(lent), name)(lent, *args))}
+            function = isinstance(lent, type | FunctionType | MethodType | BuiltinFunctionType)
+            if not (name in FUNCTION_NAMES or (name[0] != "_" and not function)):
                 raise AttributeError(name)
-            if question["do"] == "set":
-                setattr(lent, name, args[0])
-                return {"value": None}
-            return {"value": self.pack(getattr(lent, name))}
+            if question["do"] == "get":
+                return {"value": self.pack(getattr(lent, name))}
+            own = getattr(type(lent), name, None)
+            if _is_mock(lent) or callable(own) or hasattr(own, "__get__"):
+                raise AttributeError(f"{name} of an object of the tests is not the program's to set")
+            setattr(lent, name, args[0])
+            return {"value": None}
         except Exception as error:
             builtin = next(
                 b.__name__ for b in type(error).__mro__ if getattr(builtins, b.__name__, None) is b
@@ -236,101 +249,14 @@ class Program:
             return {"raised": {"builtin": builtin, "args": [str(error)]}}
 
 
-def _handle_of(value: Any) -> int | None:
-    if isinstance(value, RemoteClass):
-        return type.__getattribute__(value, "_markscheme_class")
-    if isinstance(value, Remote):
-        return object.__getattribute__(value, "_markscheme_handle")
-    return None
+def _is_mock(value: Any) -> bool:
+    return any(base.__module__ == "unittest.mock" for base in type(value).__mro__)
 
 
-class RemoteClass(type):
-    """The class of stand-ins of one of the program's classes: calling it makes an object there."""
-
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        """Make an object in the program's process, and its stand-in here."""
-        made = cls._markscheme_program.call(cls._markscheme_class, args, kwargs)
-        if isinstance(made, Remote):
-            object.__setattr__(made, "_markscheme_ours", True)
-        return made
-
-    def __getattr__(cls, name: str) -> Any:
-        if name.startswith(("_markscheme", "__", "_abc")) or "_markscheme_class" not in cls.__dict__:
-            raise AttributeError(name)
-        return cls._markscheme_program.get(cls._markscheme_class, name)
-
-
-class Remote:
-    """A stand-in for an object of the program."""
-
-    __slots__ = ("__weakref__", "_markscheme_handle", "_markscheme_ours")
-    _markscheme_program: Program
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "_markscheme_ours":
-            return False
-        if name.startswith("__") and name not in _SHOWN:  # protocols: an array's could point into our memory
-            raise AttributeError(name)
-        return self._markscheme_program.get(self._markscheme_handle, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        self._markscheme_program.set(self._markscheme_handle, name, value)
-
-
-def _special(program: Program, name: str) -> Callable[..., Any]:
-    def method(self: Remote, *args: Any, **kwargs: Any) -> Any:
-        theirs = all(isinstance(arg, Remote) for arg in args)
-        if not (theirs or name in _UNARY or (self._markscheme_ours and name not in _COMPARING)):
-            if name in _COMPARING:
-                return NotImplemented
-            raise Refused(f"{name} of an object of the program would be told a value of the tests")
-        made = program.call(self._markscheme_handle, args, kwargs, special=name)
-        if isinstance(made, Remote) and self._markscheme_ours and name not in _UNARY:
-            object.__setattr__(made, "_markscheme_ours", True)
-        return made
-
-    method.__name__ = name
-    return method
-
-
-def _equal(program: Program, defined: bool) -> Callable[[Remote, object], Any]:
-    def equal(self: Remote, other: object) -> Any:
-        if self is other:
-            return True
-        if not defined or not isinstance(other, Remote):
-            return NotImplemented
-        return program.call(self._markscheme_handle, (other,), {}, special="__eq__")
-
-    return equal
+def _is_class_name(name: str) -> bool:
+    """Whether a name is that of a class, by the custom: what is written as a function is used as one."""
+    return name.lstrip("_")[:1].isupper()
 
 
 def _error_text(error: Any) -> str:
     return error._markscheme_text or Exception.__str__(error)
-
-
-def _restore(ours: Any, now: Any) -> None:
-    """Make our lists, dicts and sets what the program's copies have become, in place."""
-    if type(ours) is not type(now):
-        return
-    if isinstance(ours, list):
-        for old, new in zip(ours, now, strict=False):
-            _restore(old, new)
-        kept = [old if _same_kind(old, new) else new for old, new in zip(ours, now, strict=False)]
-        ours[:] = kept + now[len(ours) :]
-    elif isinstance(ours, dict):
-        for key, new in now.items():
-            if key in ours and _same_kind(ours[key], new):
-                _restore(ours[key], new)
-                now[key] = ours[key]
-        ours.clear()
-        ours.update(now)
-    elif isinstance(ours, set):
-        ours.clear()
-        ours.update(now)
-    elif isinstance(ours, tuple):
-        for old, new in zip(ours, now, strict=False):
-            _restore(old, new)
-
-
-def _same_kind(old: Any, new: Any) -> bool:
-    return type(old) is type(new) and isinstance(old, list | dict | set)

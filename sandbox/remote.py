@@ -91,7 +91,7 @@ class RemoteSandbox(Executor):
             raise SandboxError(
                 "the remote executor runs stdio, calls and asserts that can be split; no test modules"
             )
-        cases = [[(e, codec.pack(marshal.loads(a))) for e, a in calls] for _, calls in body["cases"]]
+        cases = [[(entry, _packed(arguments)) for entry, arguments in calls] for _, calls in body["cases"]]
         given = {
             "_CODEC": inspect.getsource(codec), "_CODE": body["code"], "_PRELUDE": body["prelude"],
             "_CASES": json.dumps(cases), "_MARK": _MARK,
@@ -145,6 +145,10 @@ class RemoteSandbox(Executor):
             [{"failed": COMPILE, "error": err.decode(errors="replace")[:2000]}] if failed_to_compile else []
         )
         return Report(cause, status, seconds, seconds, 0, out, err, records)
+
+
+def _packed(arguments: bytes) -> Any:
+    return json.loads(arguments[1:]) if arguments[:1] == b"\0" else codec.pack(marshal.loads(arguments))
 
 
 def _loaded(line: str) -> Any:

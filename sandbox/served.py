@@ -9,10 +9,11 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from types import BuiltinFunctionType, ModuleType
 from typing import Any
 
-from .codec import NotPlainError, pack, unpack
+from .codec import NotPlainError, containers, pack, unpack
 from .exchange import Link, Message
 
 DUNDERS = tuple(
@@ -25,6 +26,20 @@ DUNDERS = tuple(
     ).split()
 )
 """Methods that Python looks up on a class: those that a class has stand on its proxy."""
+
+
+PURE = frozenset(
+    "abs all any ascii bin callable chr divmod format hash hex isinstance issubclass len max min oct ord pow"
+    " print repr round sorted sum".split()
+)
+"""Functions of Python's own that a program may hand to tests as itself: none that can run code."""
+PLAIN = (int, float, complex, str, bytes, list, tuple, dict, set, frozenset)
+LENT = tuple(
+    f"__{name}__"
+    for name in "iter next len getitem contains eq lt gt le ge hash str repr bool enter exit".split()
+)
+"""Special methods of the tests' objects that the program may use."""
+FUNCTION_NAMES = frozenset(("__name__", "__qualname__", "__doc__", "__module__"))
 
 
 class Served:
@@ -40,6 +55,7 @@ class Served:
         self._failed = failed
         self._objects: list[Any] = [module]
         self._handles: dict[int, int] = {id(module): 0}
+        self._borrowed: dict[int, Borrowed] = {}
         self._printed = _size(1)
         self._link = Link(descriptor, self._serve)
 
@@ -62,16 +78,14 @@ class Served:
     def _do_names(self, question: Message) -> Message:
         if self._failed is not None:
             return {"failed": list(self._failed)}
-        names, modules = {}, {}
+        names = {}
         for name, value in list(vars(self._objects[0]).items()):
-            if isinstance(value, ModuleType):
-                modules[name] = str(value.__name__)
-            elif not name.startswith("__"):
+            if not (name.startswith("__") or isinstance(value, ModuleType)):
                 try:
                     names[name] = self._pack(value)
                 except NotPlainError:
                     names[name] = self._foreign(value)
-        return {"value": names, "modules": modules}
+        return {"value": names}
 
     def _do_get(self, question: Message) -> Message:
         return {"value": self._pack(getattr(self._objects[question["on"]], question["name"]))}
@@ -80,15 +94,25 @@ class Served:
         setattr(self._objects[question["on"]], question["name"], self._unpack(question["value"]))
         return {"value": None}
 
+    def _do_delete(self, question: Message) -> Message:
+        delattr(self._objects[question["on"]], question["name"])
+        return {"value": None}
+
+    def _do_data(self, question: Message) -> Message:
+        """Return the plain data of an object whose class is derived from a built-in one."""
+        return {"value": pack(self._objects[question["on"]])}
+
     def _do_call(self, question: Message) -> Message:
         """Call an object, or a method that stands on its class; tell which arguments it changed."""
         target = self._objects[question["on"]]
         args, kwargs = self._unpack(question["args"]), self._unpack(question["kwargs"])
+        theirs = containers([args, list(kwargs.values())])[2:]
+        known = {id(container): place for place, container in enumerate(theirs)}
         if name := question.get("special"):
             value = getattr(type(target), name)(target, *args, **kwargs)
         else:
             value = target(*args, **kwargs)
-        answer = {"value": {"N": []} if value is NotImplemented else self._pack(value)}
+        answer = {"value": {"N": []} if value is NotImplemented else self._pack(value, known)}
         for key, sent, given in (("args", question["args"], args), ("kwargs", question["kwargs"], kwargs)):
             try:
                 if (now := self._pack(given)) != sent:
@@ -102,24 +126,24 @@ class Served:
         kind = self._objects[question["on"]]
         own = [base for base in kind.__mro__ if base not in (object, type)]
         dunders = [n for n in DUNDERS if any(vars(base).get(n) is not None for base in own)]
+        plain = issubclass(kind, PLAIN)
         bases = []
         for base in kind.__bases__:
             builtin = getattr(builtins, base.__name__, None) is base
             bases.append(base.__name__ if builtin else self._handle(base))
-        return {
-            "value": {"name": kind.__name__, "dunders": dunders, "bases": bases, "error": _is_error(kind)}
-        }
+        told = {"name": kind.__name__, "module": kind.__module__, "bases": bases}
+        return {"value": {**told, "dunders": dunders, "error": _is_error(kind), "plain": plain}}
 
-    def _pack(self, value: Any) -> Any:
-        return pack(value, self._foreign)
+    def _pack(self, value: Any, known: dict[int, int] | None = None) -> Any:
+        return pack(value, self._foreign, known)
 
     def _unpack(self, packed: Any) -> Any:
         return unpack(packed, self._known)
 
     def _foreign(self, value: Any) -> Any:
         if isinstance(value, Borrowed):
-            return {"!": object.__getattribute__(value, "_number")}
-        if is_builtin(value):
+            return {"!": [object.__getattribute__(value, "_number"), []]}
+        if is_builtin(value) and (isinstance(value, type) or value.__name__ in PURE):
             return {"B": value.__name__}
         if isinstance(value, type):
             return {"@c": self._handle(value)}
@@ -130,7 +154,10 @@ class Served:
             return self._objects[packed["^"]]
         if "B" in packed:
             return getattr(builtins, packed["B"])
-        return Borrowed(packed["!"], self._borrow)
+        number, special = packed["!"]
+        if number not in self._borrowed:
+            self._borrowed[number] = _borrowed_class(tuple(special))(number, self._borrow)
+        return self._borrowed[number]
 
     def _handle(self, value: Any) -> int:
         handle = self._handles.get(id(value))
@@ -215,9 +242,22 @@ class Borrowed:
         return self._borrow({"do": "call", "on": self._number}, args, kwargs)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
+        if name.startswith("_") and name not in FUNCTION_NAMES:
             raise AttributeError(name)
         return self._borrow({"do": "get", "on": self._number, "name": name})
 
     def __setattr__(self, name: str, value: Any) -> None:
         self._borrow({"do": "set", "on": self._number, "name": name}, (value,))
+
+
+@lru_cache(maxsize=256)
+def _borrowed_class(special: tuple[str, ...]) -> type[Borrowed]:
+    """Return the class of lent objects that have these special methods."""
+
+    def method(name: str) -> Callable[..., Any]:
+        def call(self: Any, *args: Any) -> Any:
+            return self._borrow({"do": "special", "on": self._number, "name": name}, args)
+
+        return call
+
+    return type("Borrowed", (Borrowed,), {name: method(name) for name in special if name in LENT})

@@ -280,7 +280,10 @@ class _Worker:
 
     def _case(self, case: tuple[float, float]) -> tuple[float, float]:
         """Return when the case began that runs now, as the program says; never before what it said last."""
-        _, cpu, wall = PROGRESS.unpack(os.pread(self.results, PROGRESS.size, 0))
+        said = os.pread(self.results, PROGRESS.size, 0)
+        if len(said) < PROGRESS.size:
+            return case
+        _, cpu, wall = PROGRESS.unpack(said)
         now = time.monotonic()
         return (cpu, wall) if case[0] <= cpu and case[1] <= wall <= now else case
 

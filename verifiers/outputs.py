@@ -2,7 +2,12 @@
 
 import math
 import re
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
+
+NUMBERS = (int, float, complex, Decimal, Fraction)
 
 
 def same_output(
@@ -67,7 +72,7 @@ def same_value(expected: Any, given: Any, *, float_tolerance: float = 0.0, exact
         return expected is given
     if exact_types and type(expected) is not type(given):
         return False
-    if isinstance(expected, int | float | complex) and isinstance(given, int | float | complex):
+    if isinstance(expected, NUMBERS) and isinstance(given, NUMBERS):
         return _same_number(expected, given, float_tolerance)
     if isinstance(expected, list | tuple) and isinstance(given, list | tuple):
         return len(expected) == len(given) and all(
@@ -79,7 +84,7 @@ def same_value(expected: Any, given: Any, *, float_tolerance: float = 0.0, exact
             same_value(value, given[key], float_tolerance=float_tolerance, exact_types=exact_types)
             for key, value in expected.items()
         )
-    kinds = (str, bytes, set | frozenset)
+    kinds = (str, bytes, set | frozenset, datetime, date, time, timedelta)
     return any(isinstance(expected, k) and isinstance(given, k) for k in kinds) and bool(expected == given)
 
 

@@ -42,6 +42,18 @@ def _bounded_product(left: Any, right: Any) -> Any:
     return left * right
 
 
+def _bounded_remainder(left: Any, right: Any) -> Any:
+    if isinstance(left, str | bytes):  # formatting: a width could ask for any length
+        raise OverflowError("a format that is not the tests' own")
+    return left % right
+
+
+def _bounded_sum(items: Any, start: Any = 0) -> Any:
+    if not isinstance(start, int | float | complex | Decimal | Fraction):
+        raise OverflowError("a sum of sequences")
+    return sum(items, start)
+
+
 def _bounded_range(*arguments: int) -> range:
     made = range(*arguments)
     if len(made) > MOST:
@@ -57,8 +69,9 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
         f.__name__: f
         for f in (frozenset, hex, int, isinstance, len, list, max, min, oct, ord, repr, reversed)
     },
-    **{f.__name__: f for f in (round, set, sorted, str, sum, tuple, type, zip)},
+    **{f.__name__: f for f in (round, set, sorted, str, tuple, type, zip)},
     **{f.__name__: f for f in (Counter, Decimal, Fraction, OrderedDict, deque)},
+    "sum": _bounded_sum,
     "range": _bounded_range,
     "pow": lambda base, exponent, modulus=None: (
         _bounded_power(base, exponent) if modulus is None else pow(base, exponent, modulus)
@@ -80,7 +93,7 @@ _METHODS = frozenset(
 )
 _OPERATORS: dict[type, Callable[..., Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: _bounded_product, ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod, ast.Pow: _bounded_power,
+    ast.FloorDiv: operator.floordiv, ast.Mod: _bounded_remainder, ast.Pow: _bounded_power,
     ast.BitAnd: operator.and_, ast.BitOr: operator.or_, ast.BitXor: operator.xor,
     ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Not: operator.not_, ast.Invert: operator.invert,
     ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
@@ -143,8 +156,10 @@ def _check_call(node: ast.Call, known: Mapping[ast.expr, Any], names: Mapping[st
         check(function.value, known, names)
     elif isinstance(function, ast.Attribute):
         _attribute(function, _no_value, names)
+    elif isinstance(function, ast.Name):
+        _name(function, _no_value, names)
     else:
-        check(function, known, names)
+        raise OutsideError("a call of what a call gave")
     if any(isinstance(arg, ast.Starred) for arg in node.args) or any(k.arg is None for k in node.keywords):
         raise OutsideError("starred arguments")
     for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
@@ -244,6 +259,8 @@ _HANDLERS: dict[type, Callable[[Any, Inner, Mapping[str, Any]], Any]] = {
 
 
 def _operated(node: ast.BinOp, inner: Inner) -> Any:
+    if isinstance(node.op, ast.Mod) and isinstance(node.left, ast.Constant):
+        return operator.mod(node.left.value, inner(node.right))
     operation = _OPERATORS.get(type(node.op))
     if operation is None:
         raise OutsideError(type(node.op).__name__)

@@ -6,7 +6,6 @@ test modules, run in a process of their own that calls the program. Judging in t
 process, where it can reach the tests, must be asked for (`integrity="shared"`), and the verdict says so.
 """
 
-import marshal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from ..sandbox.errors import InfraError, TaskError
 from ..sandbox.execution import Execution, Limits, RunVerdict
 from ..sandbox.executor import Executor
 from ..sandbox.sandbox import shared_sandbox
+from .asserts import packed_arguments
 from .outputs import same_output, same_value
 from .program_tests import Asserts, Calls, ProgramTests, Pytest, Stdio, Unittest, program_tests
 from .verdict import Reason, Verdict
@@ -149,16 +149,16 @@ def _calls(run: _Run, tests: Calls) -> list[Case]:
             float_tolerance=tests.float_tolerance, exact_types=tests.exact_types,
         )  # fmt: skip
 
-    asked = [[(tests.entry, marshal.dumps((tuple(case.args), dict(case.kwargs))))] for case in tests.cases]
-    return _called(run, asked, right, tests.prelude)
+    asked = [[(tests.entry, packed_arguments(case.args, case.kwargs))] for case in tests.cases]
+    return _called(run, asked, right, tests.prelude)[0]
 
 
 def _called(
-    run: _Run,
-    asked: Sequence[Sequence[tuple[str, bytes]]],
-    right: Callable[[int, Called], bool],
-    prelude: str,
-) -> list[Case]:
+    run: _Run, asked: Sequence[Sequence[tuple[str, bytes]]], right: Callable[[int, Called], bool],
+    prelude: str, *, in_sequence: bool = False,
+) -> tuple[list[Case], list[Called | None]]:  # fmt: skip
+    """Make calls; return what came of each case, and what it gave."""
+
     def safely(place: int, called: Called) -> bool:
         try:
             return right(place, called)
@@ -170,6 +170,7 @@ def _called(
         run.code,
         asked,
         prelude=prelude,
+        in_sequence=in_sequence,
         right=safely,
         limits=run.limits,
         stop_early=run.stop_early,
@@ -185,7 +186,7 @@ def _called(
         else:
             given = called.value[0] if len(called.value) == 1 else called.value
             cases.append(Case(False, Reason.FAILED, f"gave {_shown(given)}"))
-    return cases
+    return cases, outcomes
 
 
 def _shown(value: Any) -> str:
@@ -196,23 +197,28 @@ def _shown(value: Any) -> str:
 
 
 def _asserts(run: _Run, tests: Asserts) -> list[Case]:
+    """Judge asserts here, from what calls gave; all of them beside the program if one needs that."""
+    plan = tests.plan
+    splits = [split for split in plan.splits if split is not None]
+    if len(splits) < len(plan.asserts) or run.integrity == "shared":
+        return _asserts_beside(run, tests)
+
+    def right(place: int, called: Called) -> bool:
+        return not called.raised and splits[place].holds(called.value)
+
+    prelude = "\n".join(filter(None, (plan.prelude, tests.prelude)))
+    calls = [split.calls for split in splits]
+    cases, outcomes = _called(run, calls, right, prelude, in_sequence=True)
+    if any(outcome is not None and outcome.raised == "NotPlainError" for outcome in outcomes):
+        return _asserts_beside(run, tests)  # its objects may still be what the tests ask for
+    return cases
+
+
+def _asserts_beside(run: _Run, tests: Asserts) -> list[Case]:
+    """Run asserts in a process beside the program's, one after the other."""
     plan = tests.plan
     cases = [_NOT_REACHED] * len(plan.asserts)
-    shared = run.integrity == "shared"
-    apart = [i for i, split in enumerate(plan.splits) if split is not None and not shared]
-    beside = [i for i in range(len(cases)) if i not in set(apart)]
-    if apart:
-        splits = [split for split in plan.splits if split is not None]
-
-        def right(place: int, called: Called) -> bool:
-            return not called.raised and splits[place].holds(called.value)
-
-        prelude = "\n".join(filter(None, (plan.prelude, tests.prelude)))
-        judged = _called(run, [split.calls for split in splits], right, prelude)
-        for place, case in zip(apart, judged, strict=True):
-            cases[place] = case
-        if run.stop_early and any(case.passed is False for case in judged):
-            return cases
+    beside = list(range(len(cases)))
     while beside:
         done = _beside(
             run, "asserts", plan.setup, tests.prelude, asserts=plan.asserts, only=beside, names=plan.called

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from ..sandbox.errors import TaskError
-from .asserts import AssertPlan, plan_asserts
+from .asserts import AssertPlan, packed_arguments, plan_asserts
 
 
 class _Tests(BaseModel):
@@ -73,6 +73,11 @@ class CallCase(BaseModel):
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = Field(default_factory=dict)
     expected: Any
+
+    @model_validator(mode="after")
+    def _plain(self) -> "CallCase":
+        packed_arguments(self.args, self.kwargs)
+        return self
 
 
 class Calls(_Tests):
@@ -139,7 +144,7 @@ class _Module(_Tests):
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise ValueError(f"the tests are not Python: {error}") from error
         if count == 0:
-            raise ValueError("there are no tests: no function whose name starts with `test`")
+            raise ValueError("there are no tests: no function (of a class) whose name starts with `test`")
         return self
 
 
@@ -147,6 +152,12 @@ class Unittest(_Module):
     """A module of unittest.TestCase classes. The program's names are known in it, under any import."""
 
     type: Literal["unittest"]
+
+    def _functions(self) -> int:
+        classes = [node for node in ast.walk(ast.parse(self.code)) if isinstance(node, ast.ClassDef)]
+        methods = (node for made in classes for node in made.body)
+        functions = (node for node in methods if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+        return sum(node.name.startswith("test") for node in functions)
 
 
 class Pytest(_Module):
@@ -187,6 +198,8 @@ def program_tests(tests: Any, where: str = "tests") -> ProgramTests:
             raise TaskError(f"{where}: {place}: there are no tests; give at least one") from error
         said = first["msg"].removeprefix("Value error, ")
         raise TaskError(f"{where}: {place}: {said} (given: {str(first['input'])[:100]!r})") from error
+    except RecursionError as error:
+        raise TaskError(f"{where}: nested too deeply") from error
     except (KeyError, TypeError, ValueError, binascii.Error, zlib.error, pickle.UnpicklingError) as error:
         if isinstance(error, TaskError):
             raise
