@@ -246,7 +246,10 @@ def _unittest(job: dict[str, Any], space: dict[str, Any], recorder: _Recorder) -
             self._fail(err)
 
         def addError(self, test: unittest.TestCase, err: Any) -> None:
-            self._fail(err)
+            if isinstance(test, unittest.TestCase):
+                self._fail(err)
+            else:  # a class's or a module's set-up or tear-down
+                recorder.told(str(test), err[1])
 
         def addUnexpectedSuccess(self, test: unittest.TestCase) -> None:
             self.failed = "an unexpected success"

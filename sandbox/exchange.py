@@ -6,6 +6,7 @@ JSON with a length before it. Either side may be hostile: what is no message is 
 import json
 import os
 import struct
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,7 @@ class Link:
 
     def __init__(self, descriptor: int, serve: Callable[[Message], Message]):
         self._descriptor, self._serve = descriptor, serve
+        self._one = threading.RLock()
 
     def ask(self, question: Message) -> Message:
         """Send a question and return its answer, answering what is asked meanwhile.
@@ -31,12 +33,13 @@ class Link:
         Raises:
             EOFError: the other side is gone, or sends no messages.
         """
-        self._send({"ask": question})
-        while True:
-            message = self._receive()
-            if isinstance(answer := message.get("answer"), dict):
-                return answer
-            self._answer(message)
+        with self._one:  # threads of a program may ask too
+            self._send({"ask": question})
+            while True:
+                message = self._receive()
+                if isinstance(answer := message.get("answer"), dict):
+                    return answer
+                self._answer(message)
 
     def serve_for_ever(self) -> None:
         """Answer questions until the other side is gone."""

@@ -24,6 +24,8 @@ class Executor:
     tier: Tier
     limits: Limits
     workers: int
+    serves_tests = True
+    """Whether tests can run in a process beside the program's."""
 
     def job(self, code: str, stdin: bytes, language: str, limits: Limits) -> Job | Execution:
         """Return what is to be done for a run, or what is known of it already."""

@@ -4,7 +4,7 @@ import builtins
 import importlib
 import sys
 from collections.abc import Callable
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType, TracebackType
 from typing import Any
 
 from .codec import containers, pack, unpack
@@ -153,16 +153,38 @@ class Program:
             return {"^": type.__getattribute__(value, "_markscheme_class")}
         if isinstance(value, Remote):
             return {"^": object.__getattribute__(value, "_markscheme_handle")}
+        if isinstance(value, BaseException) or "_markscheme_class" in getattr(value, "__dict__", ()):
+            return self._packed_error(value)
         if is_builtin(value):
             return {"B": value.__name__}
         if isinstance(value, ModuleType):
             raise self.refuse("a module")
+        if isinstance(value, TracebackType):
+            return None
         place = self._places.get(id(value))
         if place is None:
             place = self._places[id(value)] = len(self._lent)
             self._lent.append(value)
         special = [name for name in LENT if any(name in vars(base) for base in type(value).__mro__[:-1])]
         return {"!": [place, special]}
+
+    def _packed_error(self, value: Any) -> Any:
+        """Return an exception, or a program's class of exceptions: as the program's own where it is."""
+        if isinstance(value, type):
+            return {"^": vars(value)["_markscheme_class"]}
+        if hasattr(type(value), "_markscheme_class"):
+            return {"^": self._handle_of_error(value)}
+        kind = next(b for b in type(value).__mro__ if getattr(builtins, b.__name__, None) is b)
+        return {"E": [kind.__name__, self.pack(list(value.args))]}
+
+    def _handle_of_error(self, error: Any) -> int:
+        """Return the handle of a program's exception; one that the tests made is made there first."""
+        if not isinstance(error._markscheme_handle, int):
+            question: Message = {"do": "call", "on": type(error)._markscheme_class, "kwargs": {"d": []}}
+            answer = self._asked({**question, "args": self.pack(list(error.args))})
+            self._raise(answer)
+            error._markscheme_handle = answer["value"]["@"][0]
+        return error._markscheme_handle
 
     def _known(self, packed: Message) -> Any:
         if "!" in packed:
@@ -177,6 +199,10 @@ class Program:
         handle, kind = packed["@"]
         if handle not in self._objects:
             made = self._class(kind)
+            if issubclass(made, BaseException):
+                error = made.__new__(made)
+                error._markscheme_handle = handle  # pyright: ignore[reportAttributeAccessIssue]
+                return error
             remote = object.__new__(made if issubclass(made, Remote) else Remote)
             object.__setattr__(remote, "_markscheme_handle", handle)
             self._objects[handle] = remote
@@ -187,7 +213,9 @@ class Program:
             told = self._asked({"do": "describe", "on": handle}).get("value")
             if not isinstance(told, dict) or not isinstance(told.get("bases"), list):
                 raise ProgramEndedError
-            self._classes[handle] = self._error(told) if told.get("error") else self._made(handle, told)
+            self._classes[handle] = (
+                self._error(handle, told) if told.get("error") else self._made(handle, told)
+            )
         return self._classes[handle]
 
     def _made(self, handle: int, told: Message) -> type:
@@ -203,7 +231,7 @@ class Program:
         except TypeError:  # bases that do not go together here
             return RemoteClass(str(told.get("name")), (Remote,), space)
 
-    def _error(self, told: Message) -> type:
+    def _error(self, handle: int, told: Message) -> type:
         """Return an exception's class: the standard library's own, or one made here like the program's."""
         module, name = str(told.get("module")), str(told.get("name"))
         if module.partition(".")[0] in sys.stdlib_module_names - _JUDGING:
@@ -215,12 +243,13 @@ class Program:
         ]
         own = tuple(b for b in bases if isinstance(b, type) and issubclass(b, Exception)) or (Exception,)
         space = {"_markscheme_text": "", "_markscheme_handle": None, "__str__": _error_text}
+        space["_markscheme_class"] = handle
         return type(name, own, {**space, "__getattr__": lambda error, n: self._of_error(error, n)})
 
     def _of_error(self, error: Any, name: str) -> Any:
-        if name.startswith("_") or not isinstance(error._markscheme_handle, int):
+        if name.startswith("_"):
             raise AttributeError(name)
-        return self.get(error._markscheme_handle, name)
+        return self.get(self._handle_of_error(error), name)
 
     def _serve(self, question: Message) -> Message:
         """Answer the program about an object that was lent to it."""
@@ -246,7 +275,9 @@ class Program:
             builtin = next(
                 b.__name__ for b in type(error).__mro__ if getattr(builtins, b.__name__, None) is b
             )
-            return {"raised": {"builtin": builtin, "args": [str(error)]}}
+            own = hasattr(type(error), "_markscheme_class")
+            known = self._handle_of_error(error) if own else None
+            return {"raised": {"builtin": builtin, "args": [str(error)], "on": known}}
 
 
 def _is_mock(value: Any) -> bool:

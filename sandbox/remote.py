@@ -64,6 +64,8 @@ class RemoteSandbox(Executor):
             `wall_s` is what a program may take.
     """
 
+    serves_tests = False
+
     def __init__(self, url: str, workers: int = 8, *, limits: Limits | None = None):
         if not url.startswith(("http://", "https://")):
             raise SandboxError(f"the url of a server must start with http:// or https:// (given: {url!r})")

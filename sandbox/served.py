@@ -22,7 +22,7 @@ DUNDERS = tuple(
         "len bool iter next contains getitem setitem delitem call enter exit str repr hash int float index"
         " complex round abs neg pos invert eq ne lt le gt ge add sub mul truediv floordiv mod pow matmul and"
         " or xor lshift rshift radd rsub rmul rtruediv rfloordiv rmod rpow iadd isub imul divmod reversed"
-        " format bytes await copy"
+        " format bytes await copy floor ceil trunc ior iand ixor itruediv ifloordiv imod ilshift irshift"
     ).split()
 )
 """Methods that Python looks up on a class: those that a class has stand on its proxy."""
@@ -152,6 +152,9 @@ class Served:
     def _known(self, packed: Message) -> Any:
         if "^" in packed:
             return self._objects[packed["^"]]
+        if "E" in packed:
+            name, args = packed["E"]
+            return getattr(builtins, name)(*self._unpack(args))
         if "B" in packed:
             return getattr(builtins, packed["B"])
         number, special = packed["!"]
@@ -172,6 +175,8 @@ class Served:
             {**question, "args": self._pack(list(args)), "kwargs": self._pack(kwargs or {})}
         )
         if "raised" in answer:
+            if isinstance(handle := answer["raised"].get("on"), int):
+                raise self._objects[handle]
             kind = getattr(builtins, str(answer["raised"].get("builtin")), Exception)
             raise kind(*self._unpack(answer["raised"]["args"]))
         return self._unpack(answer["value"])

@@ -77,7 +77,8 @@ def plan_asserts(asserts: tuple[str, ...], setup: str) -> AssertPlan:
         setup = ast.unparse(tree)
     names, own, imports = _names(tree)
     program = _called_names(bodies, names, own)
-    splits = tuple(_split(body, names, own, program) for body in bodies)
+    plain = all(isinstance(node, _DEFINING) or _is_literal(node) for node in tree.body)
+    splits = tuple(_split(body, names, own, program) if plain else None for body in bodies)
     return AssertPlan(asserts, setup, "\n".join(imports), splits, tuple(sorted(program)))
 
 
@@ -86,6 +87,16 @@ def _parsed(source: str, what: str) -> ast.Module:
         return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise TaskError(f"tests: {what} is not Python: {error} (given: {source[:200]!r})") from error
+
+
+_DEFINING = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
+"""What a setup may hold that does nothing by itself."""
+
+
+def _is_literal(node: ast.stmt) -> bool:
+    if not isinstance(node, ast.Assign | ast.Expr):
+        return False
+    return not any(isinstance(inner, ast.Call | ast.Await | ast.Subscript) for inner in ast.walk(node))
 
 
 def _names(setup: ast.Module) -> tuple[dict[str, Any], set[str], list[str]]:

@@ -209,7 +209,8 @@ def _asserts(run: _Run, tests: Asserts) -> list[Case]:
     prelude = "\n".join(filter(None, (plan.prelude, tests.prelude)))
     calls = [split.calls for split in splits]
     cases, outcomes = _called(run, calls, right, prelude, in_sequence=True)
-    if any(outcome is not None and outcome.raised == "NotPlainError" for outcome in outcomes):
+    objects = any(outcome is not None and outcome.raised == "NotPlainError" for outcome in outcomes)
+    if objects and run.sandbox.serves_tests:
         return _asserts_beside(run, tests)  # its objects may still be what the tests ask for
     return cases
 
