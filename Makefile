@@ -30,6 +30,7 @@ types: $(VENV)/.dev
 bench: $(VENV)/.dev $(BENCH)/.ready
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/score_overhead.py --peer-python $(BENCH)/bin/python
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/answers.py
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/sandbox.py
 
 # What training needs. An editable install by links, so that type checkers can follow it too.
 $(VENV)/.train: $(SOURCES) pyproject.toml constraints.txt

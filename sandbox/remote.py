@@ -120,6 +120,10 @@ class RemoteSandbox(Executor):
             try:
                 with urllib.request.urlopen(request, timeout=limits.wall_s * cases + 120) as response:
                     answer = json.loads(response.read())
+            except urllib.error.HTTPError as error:
+                last = f"{error.code} {error.reason}"
+                error.close()
+                continue
             except (OSError, ValueError) as error:
                 last = error
                 continue

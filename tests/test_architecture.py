@@ -14,9 +14,11 @@ TORCH = {"torch", "transformers", "safetensors", "tokenizers", "vllm"}
 
 PUBLIC = {
     "markscheme.sandbox": {"MarkschemeError", "TaskError", "DataError", "UnknownNameError", "RewardError"}
-    | {"InfraError", "DeadlineError", "MemoryLimitError", "PolicyError", "RunError", "with_deadline"},
+    | {"InfraError", "DeadlineError", "MemoryLimitError", "PolicyError", "RunError", "with_deadline"}
+    | {"Sandbox", "Limits", "Execution", "RemoteSandbox", "SandboxError", "LimitsError"},
     "markscheme.tasks": {"Task", "Problem", "Completion", "load_task", "load_problems"},
-    "markscheme.verifiers": {"verifier", "Verdict", "verify_answer", "compare_answers", "extract_answer"},
+    "markscheme.verifiers": {"verifier", "Verdict", "verify_answer", "compare_answers", "extract_answer"}
+    | {"verify_program"},
     "markscheme.rewards": {"reward", "Score", "MarkScheme", "from_trl"},
     "markscheme.trainer": {"train", "outcome_advantages", "policy_loss"},
 }

@@ -46,6 +46,7 @@ assert two_sum([0, 4, 3, 0], 0) == [0, 3]
 """
 IMPORT_FREE = "def add(a, b):\n    return a + b\nassert add(1, 2) == 3\nprint(add(3, 4))\n"
 NUMPY = "import numpy as np\nassert np.arange(10).sum() == 45\n"
+LIMIT_S = 0.3
 PROGRAMS = {"typical": TYPICAL, "import-free": IMPORT_FREE, "numpy": NUMPY}
 
 
@@ -152,9 +153,9 @@ def answers(count: int, seed: int) -> Iterator[tuple[str, list[dict[str, str]]]]
 
 
 def traffic(count: int) -> None:
-    """Answers of a step, all cases, the same limit of one second a case on both sides."""
+    """Answers of a step, all cases, the same limit a case on both sides."""
     rows = list(answers(count, 1))
-    limits = Limits(cpu_s=1.0, wall_s=4.0)
+    limits = Limits(cpu_s=LIMIT_S, wall_s=4 * LIMIT_S)
 
     with Sandbox(2, limits=limits) as sandbox:
 
@@ -181,7 +182,7 @@ def traffic(count: int) -> None:
 
 def _alone_all(row: tuple[str, list[dict[str, str]]]) -> float:
     code, made = row
-    return sum(alone(code, case["stdin"], 1.0) == ("ok", case["stdout"]) for case in made) / len(made)
+    return sum(alone(code, case["stdin"], LIMIT_S) == ("ok", case["stdout"]) for case in made) / len(made)
 
 
 def _burn() -> None:
