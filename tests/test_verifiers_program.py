@@ -573,9 +573,13 @@ def mutants(code: str) -> Iterator[str]:
 
 
 def judged_by_python(sandbox: Sandbox, code: str, row: dict[str, Any]) -> bool:
-    """Run a program (no hostile one) and its asserts as one script, as Python means them."""
-    script = "\n".join([code, row["test_setup_code"], *row["test_list"]])
-    return sandbox.run(script, limits=Limits(cpu_s=1, memory_mb=500)).verdict == "ok"
+    """Run a program (no hostile one) and its asserts as one script, as Python means them.
+
+    The end must be reached: one mutant leaves by exit() instead, and its status is 0.
+    """
+    script = "\n".join([code, row["test_setup_code"], *row["test_list"], "print('reached')"])
+    ran = sandbox.run(script, limits=Limits(cpu_s=1, memory_mb=500))
+    return ran.verdict == "ok" and ran.stdout.endswith("reached\n")
 
 
 @pytest.mark.slow
