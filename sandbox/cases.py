@@ -41,7 +41,7 @@ _LATE = (RunVerdict.TIMEOUT, RunVerdict.WALL_TIMEOUT)
 def run_cases(
     sandbox: Executor, code: str, stdins: Sequence[str], *,
     right: Callable[[int, Execution], bool], limits: Limits | None = None, stop_early: bool = False,
-    prelude: str = "",
+    prelude: str = "", language: str = "python",
 ) -> list[Execution | None]:  # fmt: skip
     """Run a program once for each input.
 
@@ -53,6 +53,7 @@ def run_cases(
         limits: of each case.
         stop_early: end at the first case that is wrong for sure.
         prelude: code that the program may count on.
+        language: of a program that is no Python every case is a run of its own.
 
     Returns:
         Outcomes in order; None for cases that were not reached.
@@ -65,6 +66,8 @@ def run_cases(
     body = {"mode": "stdio", "code": text_of(code, "code"), "prelude": prelude}
 
     def attempt(cases: Sequence[int]) -> list[Execution]:
+        if language != "python":
+            return [_ran(sandbox, sandbox.job(code, inputs[cases[0]], language, limits), limits)]
         job = Job(body, limits, [inputs[case] for case in cases], len(cases))
         report = sandbox.do(job)
         return _executions(sandbox, report, limits, len(cases))
@@ -107,6 +110,10 @@ def run_calls(
 
     settle = _in_sequence if in_sequence else _independent
     return settle(len(cases), attempt, right, stop_early)
+
+
+def _ran(sandbox: Executor, job: Job | Execution, limits: Limits) -> Execution:
+    return job if isinstance(job, Execution) else sandbox.execution(sandbox.do(job), limits)
 
 
 Attempt = Callable[[Sequence[int]], list[Any]]

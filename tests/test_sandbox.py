@@ -379,6 +379,18 @@ def test_other_languages_go_through_the_same_door(sandbox: Sandbox, language: st
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
+def test_programs_of_other_languages_are_judged_by_cases(sandbox: Sandbox) -> None:
+    cases = [{"stdin": f"{n}\n", "stdout": f"{n * n}\n"} for n in (2, 3, 5)]
+    tests = {"type": "stdio", "language": "cpp", "cases": cases}
+    limits = Limits(cpu_s=4, memory_mb=512, output_mb=1)
+    assert verify_program(SQUARE["cpp"], tests, sandbox=sandbox, limits=limits).share == 1.0
+    wrong = SQUARE["cpp"].replace("x * x", "x + 2")
+    assert verify_program(wrong, tests, sandbox=sandbox, limits=limits).share == pytest.approx(1 / 3)
+    broken = verify_program("int main(", tests, sandbox=sandbox, limits=limits)
+    assert (broken.correct, broken.reason) == (False, "compile_error")
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
 @pytest.mark.parametrize(
     ("body", "verdict"),
     [

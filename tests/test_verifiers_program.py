@@ -583,7 +583,9 @@ def judged_by_python(sandbox: Sandbox, code: str, row: dict[str, Any]) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::SyntaxWarning")  # of the data's own escapes
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::SyntaxWarning"
+)  # of the data's own escapes
 def test_no_mutant_of_mbpp_passes_but_those_that_its_tests_cannot_tell(mbpp: list[dict[str, Any]]) -> None:
     limits = Limits(cpu_s=1, memory_mb=500)
     counts = {"mutants": 0, "pass": 0}

@@ -125,9 +125,10 @@ def _stdio(run: _Run, tests: Stdio) -> list[Case]:
             whitespace=tests.whitespace, float_tolerance=tests.float_tolerance,
         )  # fmt: skip
 
+    stdins = [case.stdin for case in tests.cases]
     executions = run_cases(
-        run.sandbox, run.code, [case.stdin for case in tests.cases],
-        right=right, limits=run.limits, stop_early=run.stop_early, prelude=tests.prelude,
+        run.sandbox, run.code, stdins, right=right, limits=run.limits, stop_early=run.stop_early,
+        prelude=tests.prelude, language=tests.language,
     )  # fmt: skip
     return [_printed(execution, right, place) for place, execution in enumerate(executions)]
 

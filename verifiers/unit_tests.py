@@ -11,7 +11,7 @@ from ..sandbox.sandbox import shared_sandbox
 from ..tasks.problem import Completion, Problem
 from .answer import whole_answer
 from .program import Integrity, tests_fault, typed_tests, verify_program
-from .program_tests import ProgramTests
+from .program_tests import ProgramTests, Stdio
 from .program_text import extract_program
 from .verdict import Reason, Verdict, verifier
 
@@ -48,7 +48,8 @@ def unit_tests(
             worth = _worth_of(score, tests)
         except TaskError as error:
             return error
-        found = extract_program(whole_answer(problem, completion))
+        language = tests.language if isinstance(tests, Stdio) else "python"
+        found = extract_program(whole_answer(problem, completion), language=language)
         if found.reason is not None or found.text is None:
             return Verdict(False, found.reason or Reason.NO_ANSWER, worth=None)
         if not found.closed and completion.finish_reason == "length":
