@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 from .checker import NEEDS_SHARED
+from .errors import SandboxError
 from .execution import Execution, Limits, RunVerdict
 from .executor import Executor, text_of
 from .records import COMPILE, MEMORY, TESTS
@@ -64,8 +66,10 @@ def run_tests(
         names: functions of the program that have a built-in's name and are meant.
 
     Raises:
-        InfraError: a worker was lost twice.
+        InfraError: a worker was lost twice. SandboxError: the tests need pytest, which is not installed.
     """
+    if kind == "pytest" and find_spec("pytest") is None:
+        raise SandboxError("tests of type pytest need pytest: pip install pytest")
     limits = limits or sandbox.limits
     places = list(range(len(asserts)) if only is None else only)
     beside: dict[str, Any] = {

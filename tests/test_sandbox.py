@@ -30,12 +30,14 @@ from markscheme.sandbox import (
 from markscheme.sandbox.execution import RunVerdict
 from markscheme.sandbox.isolation import SAFE, Tier
 from markscheme.verifiers import verify_program
+from support import needs_tier
 
 SMALL = Limits(cpu_s=0.3, wall_s=0.9, memory_mb=200, output_mb=0.5)
 
 
 @pytest.fixture(scope="module", params=SAFE)
 def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    needs_tier(request.param)
     with Sandbox(2, limits=SMALL, tier=request.param) as made:
         yield made
 
@@ -235,6 +237,7 @@ def gone(pids: set[int]) -> bool:
 
 @pytest.mark.parametrize("tier", SAFE)
 def test_closing_leaves_nothing(tier: Tier) -> None:
+    needs_tier(tier)
     before, folders = descendants(os.getpid()), set(Path("/tmp").glob("markscheme-sandbox-*"))
     sandbox = Sandbox(2, limits=SMALL, tier=tier)
     sandbox.run_batch(["open('x', 'w').write('x')"] * 4)
@@ -263,6 +266,7 @@ def raises_or_ends(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("tier", SAFE)
 def test_a_killed_caller_leaves_nothing(tier: Tier) -> None:
+    needs_tier(tier)
     script = (
         "from markscheme.sandbox import Sandbox, Limits\n"
         f"s = Sandbox(1, tier='{tier}', limits=Limits(cpu_s=60))\ns.run('pass'); print('up', flush=True)\n"
@@ -342,6 +346,7 @@ def test_other_systems_are_told_of_the_remote_executor(monkeypatch: pytest.Monke
 
 
 def test_processes_only_where_they_can_be_held() -> None:
+    needs_tier(Tier.NAMESPACES)
     limits = Limits(cpu_s=1, processes=6)
     code = "import subprocess\nprint(subprocess.run(['echo', 'hi'], capture_output=True, text=True).stdout)"
     with Sandbox(1, tier="namespaces") as sandbox:

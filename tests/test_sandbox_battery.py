@@ -14,7 +14,7 @@ import yaml
 from markscheme.sandbox import Limits, Sandbox
 from markscheme.sandbox.isolation import SAFE
 from markscheme.verifiers import verify_program
-from support import ROOT
+from support import ROOT, needs_tier
 
 HOSTILE = yaml.safe_load((ROOT / "tests/data/hostile_programs.yaml").read_text(encoding="utf-8"))
 HONEST = yaml.safe_load((ROOT / "tests/data/honest_programs.yaml").read_text(encoding="utf-8"))
@@ -53,6 +53,7 @@ STDIO = {"type": "stdio", "cases": [{"stdin": f"{n}\n", "stdout": f"{n * n}\n"} 
 
 @pytest.fixture(scope="module", params=SAFE)
 def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    needs_tier(request.param)
     with Sandbox(1, tier=request.param, limits=LIMITS) as made:
         yield made
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from markscheme.rewards import MarkScheme
-from markscheme.rewards.check import cases_file, run_cases
+from markscheme.rewards.check import cases_file, check_task, run_cases
 from markscheme.rewards.rows import read_completions
 from markscheme.tasks import Completion, load_problems, load_task
 from markscheme.tasks.load import shipped_tasks
@@ -60,6 +60,23 @@ def test_tasks_read_rows_of_their_real_shape(name: str, tmp_path: Path) -> None:
     MarkScheme(task).check_references([problem])
     text = f"<think>so</think>Answer: \\boxed{{{reference}}}"
     assert MarkScheme(task).is_right(MarkScheme(task).score([problem], [Completion(text)])[0]) is True
+
+
+@pytest.mark.parametrize("name", ["mbpp", "humaneval", "apps", "taco", "livecodebench"])
+def test_code_tasks_read_rows_of_their_real_shape(name: str, tmp_path: Path) -> None:
+    path = cases_file(load_task(name))
+    assert path is not None
+    own = ("completion", "correct", "tags")
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    rows = list({json.dumps({k: v for k, v in row.items() if k not in own}): None for row in rows})
+    (tmp_path / "rows.jsonl").write_text("\n".join(rows) + "\n")
+    overrides = [f"data.path={tmp_path}/rows.jsonl", "data.name=null", "data.streaming=false"]
+    found = {finding.name: finding for finding in check_task(load_task(name, overrides=overrides))}
+    assert found["data"].good is True
+    assert found["references"].good is True
+    assert found["solutions"].good is (None if name == "livecodebench" else True)  # that one has none
+    assert found["oracle"].good is True
+    assert found["constants"].good is True
 
 
 def test_dapo_prompts_stay_chat_messages(tmp_path: Path) -> None:

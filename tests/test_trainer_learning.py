@@ -66,6 +66,14 @@ def test_grpo_selects_the_right_rule(policy: Policy, tmp_path: Path) -> None:
     assert result.summary["sampled_after"] > result.summary["sampled_before"] + 0.1
 
 
+@pytest.mark.slow
+def test_grpo_learns_to_write_programs_that_pass(tmp_path: Path) -> None:
+    """Every program of the policy runs in the sandbox; the warm start takes most of a minute."""
+    result = train("list_programs", overrides=[f"out={tmp_path / 'run'}", "algorithm.steps=60"])
+    assert result.summary["pass_at_1_before"] <= 0.3
+    assert result.summary["pass_at_1_after"] >= 0.85
+
+
 def alarms_of(
     tmp_path: Path, *overrides: str, steps: int = 20
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:

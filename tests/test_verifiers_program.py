@@ -18,13 +18,14 @@ from markscheme.verifiers.asserts import plan_asserts
 from markscheme.verifiers.outputs import same_output, same_value
 from markscheme.verifiers.program_tests import program_tests
 from markscheme.verifiers.program_text import extract_program
-from support import MakeTask
+from support import MakeTask, needs_tier
 
 SMALL = Limits(cpu_s=0.5, wall_s=2, memory_mb=300, output_mb=1)
 
 
 @pytest.fixture(scope="module", params=SAFE)
 def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    needs_tier(request.param)
     with Sandbox(1, limits=SMALL, tier=request.param) as made:
         yield made
 
