@@ -7,17 +7,14 @@ program's own process, where it can reach them.
 
 import ast
 import builtins
-import contextlib
-import importlib
 import io
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
+from .imports import AnyName, imported, libraries
 from .proxies import Program, ProgramEndedError
 from .records import TESTS, Records, told
 from .stand_ins import Remote
@@ -80,65 +77,22 @@ def run_tests(
 ) -> int:
     """Run tests that see `solution`'s names as their own, and can import it by any name."""
     trees = [ast.parse(source) for source in (job["code"], *job["asserts"])]
-    libraries = _libraries(trees, names)
-    imported = _imported(trees)
+    known = libraries(trees, names)
+    named = imported(trees)
     own = [name for name in names if not hasattr(builtins, name)]
     # `import *` leaves what judges, such as `abs` or `math`, as it is.
-    judging = {*libraries, *imported.values()}
+    judging = {*known, *named.values()}
     solution.__dict__["__all__"] = [n for n in own if n[0] != "_" and n not in judging]
-    sys.meta_path.append(_AnyName(solution, imported))
+    sys.meta_path.append(AnyName(solution, named))
     meant = {*own, *(name for name in job["names"] if name in names)}
     try:
-        _RUNNERS[job["kind"]](job, {**{name: names[name] for name in meant}, **libraries}, recorder)
+        _RUNNERS[job["kind"]](job, {**{name: names[name] for name in meant}, **known}, recorder)
     except ProgramEndedError:
         return 1
     except BaseException as error:
         recorder.records.failed(error, TESTS)
         return 1
     return 0
-
-
-def _libraries(trees: Sequence[ast.AST], names: Mapping[str, Any]) -> dict[str, ModuleType]:
-    """Return the libraries whose attributes the tests use, imported or not.
-
-    Tests may count on the program's imports; but what they compare with must not be the program's.
-    """
-    found = {}
-    for node in (node for tree in trees for node in ast.walk(tree)):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            name = _ALIASES.get(node.value.id, node.value.id)
-            if name in sys.stdlib_module_names or name in _LIBRARIES:
-                with contextlib.suppress(ImportError):
-                    module = importlib.import_module(name)
-                    if hasattr(module, node.attr) or node.value.id not in names:
-                        found[node.value.id] = module
-    return found
-
-
-def _imported(trees: Sequence[ast.AST]) -> dict[str, str]:
-    """Return modules that the tests import and that are none of Python's or a library's, by dotted name.
-
-    With the name, for the others too, that the import gives.
-    """
-    found: dict[str, str] = {}
-    for node in (node for tree in trees for node in ast.walk(tree)):
-        if isinstance(node, ast.ImportFrom) and not node.level:
-            modules = [(node.module or "", alias.asname or alias.name) for alias in node.names]
-        elif isinstance(node, ast.Import):
-            modules = [(alias.name, alias.asname or alias.name.partition(".")[0]) for alias in node.names]
-        else:
-            continue
-        for module, bound in modules:
-            top = module.partition(".")[0]
-            if top in sys.stdlib_module_names or top in _LIBRARIES:
-                found[f"{module} {bound}"] = bound
-            else:
-                found[module] = ""
-    return found
-
-
-_ALIASES = {"np": "numpy", "pd": "pandas"}
-_LIBRARIES = frozenset("numpy pandas scipy sympy sklearn torch pytest hypothesis networkx".split())
 
 
 class _Recorder:
@@ -178,24 +132,6 @@ class _Recorder:
         if self.gone:
             raise ProgramEndedError
         self.records.write({"done": True})
-
-
-class _AnyName(MetaPathFinder, Loader):
-    """Finds the program under every name, dotted ones too, by which the tests import what is no library."""
-
-    def __init__(self, solution: ModuleType, imported: Mapping[str, str]):
-        self._solution = solution
-        parts = [name.split(".") for name, bound in imported.items() if not bound]
-        self._names = {".".join(name[: i + 1]) for name in parts for i in range(len(name))}
-
-    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
-        return ModuleSpec(fullname, self, is_package=True) if fullname in self._names else None
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType:
-        return self._solution
-
-    def exec_module(self, module: ModuleType) -> None:
-        module.__path__ = []  # nothing is looked for on disk
 
 
 def _asserts(job: dict[str, Any], space: dict[str, Any], recorder: _Recorder) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 from .errors import DataError, InfraError
 from .execution import Execution, Limits, RunVerdict
 from .isolation import Tier
+from .protocol import CPU, SPACE, WALL, WORN
 from .records import COMPILE, MEMORY
 from .worker import Job, Report
-from .zygote import CPU, SPACE, WALL, WORN
 
 Program = str | tuple[str, str]
 """Code, or code and its standard input."""

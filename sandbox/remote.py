@@ -17,9 +17,9 @@ from .errors import InfraError, SandboxError
 from .execution import Execution, Limits
 from .executor import Executor
 from .isolation import Tier
+from .protocol import BY_ITSELF, WALL
 from .records import COMPILE, DEFINE
 from .worker import Job, Report
-from .zygote import BY_ITSELF, WALL
 
 LANGUAGES = {"python": "python", "cpp": "cpp", "javascript": "nodejs", "shell": "bash"}
 _ATTEMPTS = 3

@@ -16,8 +16,8 @@ from typing import Any
 
 from .execution import Limits
 from .isolation import Tier
+from .protocol import ALONE, EXECUTES, FORKS, QUESTION, READY, REPLY, REQUEST, WORN, read_at
 from .records import LENGTH, PROGRESS
-from .zygote import ALONE, EXECUTES, FORKS, QUESTION, READY, REPLY, REQUEST, WORN, read_at
 
 START_S = 120.0
 _BOOT = """

@@ -11,7 +11,6 @@ import fcntl
 import gc
 import importlib
 import marshal
-import math
 import os
 import random
 import resource
@@ -27,8 +26,8 @@ from typing import Any
 
 from . import harness, kernel
 from .checker import check
+from .folders import empty, space
 from .isolation import (
-    TMP_FILES,
     TMP_MB,
     Tier,
     leave_namespaces,
@@ -40,22 +39,23 @@ from .isolation import (
     take_user,
     user_of_its_own,
 )
+from .protocol import (
+    ALONE,
+    BY_ITSELF,
+    CPU,
+    EXECUTES,
+    FORKS,
+    QUESTION,
+    READY,
+    REPLY,
+    REQUEST,
+    SPACE,
+    WALL,
+    WORN,
+)
 from .records import PROGRESS, Records
 from .seccomp import program_filter
 from .semaphore import ThreadSemaphore
-
-REQUEST = struct.Struct("=ddddQQQIB?")
-"""cpu_s, wall_s (of a case), cpu_s, wall_s (in all), memory, output and file bytes, processes, what it
-may start (ALONE, EXECUTES, FORKS), and whether tests run beside it."""
-REPLY = struct.Struct("=BiddQ")
-"""cause, wait status, CPU and wall seconds, peak memory in KiB."""
-QUESTION = b"?"
-"""The worker's question, with a pidfd: how long has this process waited for a processor?"""
-READY = b"ready"
-ALONE, EXECUTES, FORKS = range(3)
-"""What a program may start: nothing, another program in its place, processes."""
-BY_ITSELF, CPU, WALL, SPACE, WORN = range(5)
-"""Causes of a program's end. WORN: and the worker could not tidy up after it."""
 
 PRELOADED = (
     "abc", "array", "bisect", "cmath", "collections", "contextlib", "copy", "dataclasses", "datetime",
@@ -97,7 +97,7 @@ def main(config: dict[str, Any]) -> None:
     os.waitpid(pid, 0)
     if tmp:
         with contextlib.suppress(OSError):
-            _empty(tmp)
+            empty(tmp)
             os.rmdir(tmp)
 
 
@@ -274,7 +274,7 @@ class _Worker:
                     return self._kill(pid, WALL)
                 forgiven = waited
                 until = 0.001
-            if quick and _space(self.tmp) > TMP_MB << 20:
+            if quick and space(self.tmp) > TMP_MB << 20:
                 return self._kill(pid, SPACE)
             wait = max(min(left / processors, until), 0.001)
 
@@ -315,14 +315,12 @@ class _Worker:
         if not os.listdir(self.tmp):
             return True
         try:
-            _empty(self.tmp)
+            empty(self.tmp)
         except OSError:
             return False
         return not os.listdir(self.tmp)
 
 
-_DEPTH = 64
-"""Deepest nesting of folders in a folder that has no quota of its own."""
 _LAST_WORDS_S = 5.0
 """Seconds that tests have to tell how they ended, once their program has."""
 _THREADS = 256
@@ -330,51 +328,8 @@ _STACK = 64 << 20
 """Bytes of stack of a program's first thread: deep recursion through C takes it."""
 
 
-def read_at(descriptor: int, length: int, offset: int) -> bytes:
-    """Read a stretch of a file whole."""
-    parts = []
-    while length > 0 and (part := os.pread(descriptor, length, offset)):
-        parts.append(part)
-        length, offset = length - len(part), offset + len(part)
-    return b"".join(parts)
-
-
 def _cpu(clock: int) -> float:
     try:
         return time.clock_gettime(clock)
     except OSError:  # it has ended in this moment
         return 0.0
-
-
-def _space(folder: str) -> float:
-    """Return the bytes that files below a folder take; without end where they are too many or too deep."""
-    total, files, folders = 0, 0, [(folder, 0)]
-    while folders:
-        here, depth = folders.pop()
-        try:
-            with os.scandir(here) as entries:
-                for entry in entries:
-                    total += entry.stat(follow_symlinks=False).st_blocks * 512
-                    files += 1
-                    if files > TMP_FILES or depth > _DEPTH:
-                        return math.inf
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append((entry.path, depth + 1))
-        except OSError:
-            continue
-    return total
-
-
-def _empty(folder: str) -> None:
-    """Remove everything below a folder, however deep: by turns, what is nested is moved up."""
-    count = 0
-    while names := os.listdir(folder):
-        for name in names:
-            path = os.path.join(folder, name)
-            if not os.path.isdir(path) or os.path.islink(path):
-                os.unlink(path)
-                continue
-            for inner in os.listdir(path):
-                count += 1
-                os.rename(os.path.join(path, inner), os.path.join(folder, f"\n{count}"))
-            os.rmdir(path)

@@ -1,0 +1,26 @@
+"""What a worker and its caller say to each other: fixed records over a socket, the rest in shared files."""
+
+import os
+import struct
+
+REQUEST = struct.Struct("=ddddQQQIB?")
+"""cpu_s, wall_s (of a case), cpu_s, wall_s (in all), memory, output and file bytes, processes, what it
+may start (ALONE, EXECUTES, FORKS), and whether tests run beside it."""
+REPLY = struct.Struct("=BiddQ")
+"""cause, wait status, CPU and wall seconds, peak memory in KiB."""
+QUESTION = b"?"
+"""The worker's question, with a pidfd: how long has this process waited for a processor?"""
+READY = b"ready"
+ALONE, EXECUTES, FORKS = range(3)
+"""What a program may start: nothing, another program in its place, processes."""
+BY_ITSELF, CPU, WALL, SPACE, WORN = range(5)
+"""Causes of a program's end. WORN: and the worker could not tidy up after it."""
+
+
+def read_at(descriptor: int, length: int, offset: int) -> bytes:
+    """Read a stretch of a file whole."""
+    parts = []
+    while length > 0 and (part := os.pread(descriptor, length, offset)):
+        parts.append(part)
+        length, offset = length - len(part), offset + len(part)
+    return b"".join(parts)
