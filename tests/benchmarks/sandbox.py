@@ -107,10 +107,30 @@ def scale(rounds: int) -> None:
             {"1": lambda: one.run_batch(programs), "2": lambda: two.run_batch(programs)}, rounds // 6
         )
         print(f"two workers against one: {found['1'] / found['2']:.2f}x")
-        small = statistics.median(timed(lambda: one.run(TYPICAL)) for _ in range(rounds * 4))
-        held = bytearray(os.urandom(1 << 20) * 2048)
-        large = statistics.median(timed(lambda: one.run(TYPICAL)) for _ in range(rounds * 4))
-        print(f"with {len(held) >> 30} GiB in the caller against none: {large / small:.3f}x")
+    context = multiprocessing.get_context("spawn")
+    pairs = [context.Pipe() for _ in range(2)]
+    callers = [
+        context.Process(target=_caller, args=(gib, theirs), daemon=True)
+        for gib, (_, theirs) in zip((0, 2), pairs, strict=True)
+    ]
+    for caller in callers:
+        caller.start()
+    sides = {
+        gib: lambda pipe=ours: (pipe.send(1), pipe.recv()) for gib, (ours, _) in zip("02", pairs, strict=True)
+    }
+    found = interleaved(sides, rounds, slice_s=0.05)
+    print(f"with 2 GiB in the caller against none: {found['2'] / found['0']:.3f}x")
+    for caller in callers:
+        caller.kill()
+        caller.join()
+
+
+def _caller(gib: int, pipe: Any) -> None:
+    """Be a caller that holds so much memory, and run a program whenever it is asked to."""
+    held = bytearray(os.urandom(1 << 20) * 1024 * gib)
+    with Sandbox(1) as sandbox:
+        while pipe.recv():
+            pipe.send(sandbox.run(TYPICAL).verdict == "ok" and len(held) >= 0)
 
 
 SQUARES = "import sys\nn = int(input())\nprint(*(int(x) ** 2 for x in input().split()))\n"
