@@ -20,10 +20,11 @@ from .syscalls import ARCHITECTURES
 from .worker import Job, Report, Worker, WorkerLostError, worn
 
 TIER_VARIABLE = "MARKSCHEME_SANDBOX_TIER"
-_HEAVY = ("numpy", "pandas", "scipy", "sympy", "unittest", "pytest")
-"""Imported ahead in workers of their own: no program pays for them, nor for the others' memory."""
+_HEAVY = ("pandas", "scipy", "sympy", "numpy")
+"""Imported ahead in workers of their own, the first that a program names: no program pays for its import,
+nor for the others' memory. The first two bring numpy along."""
 _IMPORT = re.compile(rf"\b(?:import|from)\s+({'|'.join(_HEAVY)})\b")
-_KINDS = 3
+_KINDS = 4
 _FIXES = {
     Tier.NAMESPACES: "allow user namespaces (sysctl kernel.apparmor_restrict_unprivileged_userns=0, or an"
     " AppArmor profile; in a container --security-opt seccomp=unconfined or --cap-add SYS_ADMIN)",
@@ -44,6 +45,18 @@ def check_platform() -> None:
         )
 
 
+def tier_of(name: str) -> Tier:
+    """Return the tier of a name.
+
+    Raises:
+        SandboxError: there is none here.
+    """
+    local = [tier for tier in Tier if tier is not Tier.REMOTE]
+    if name not in local:
+        raise SandboxError(f"the tiers are {', '.join(local)} (given: {name!r}; RemoteSandbox has its own)")
+    return Tier(name)
+
+
 @lru_cache
 def try_tier(tier: Tier) -> str | None:
     """Start a worker in a tier and end it; return None, or why it does not start."""
@@ -62,7 +75,7 @@ def best_tier() -> Tier:
     """
     check_platform()
     if named := os.environ.get(TIER_VARIABLE):
-        return Tier(named)
+        return tier_of(named)
     reasons = []
     for tier in SAFE:
         reason = try_tier(tier)
@@ -119,10 +132,7 @@ class Sandbox(Executor):
         check_platform()
         if workers is not None and (not isinstance(workers, int) or workers < 1):
             raise SandboxError(f"workers must be a whole number from 1 up (given: {workers!r})")
-        try:
-            self.tier = best_tier() if tier is None else Tier(tier)
-        except ValueError as error:
-            raise SandboxError(f"{error}; the tiers are {', '.join(Tier)}") from error
+        self.tier = best_tier() if tier is None else tier_of(tier)
         self.limits = limits or Limits()
         self.workers = workers or len(os.sched_getaffinity(0))
         self._programs = Programs(self.do, self.tier)
@@ -145,10 +155,6 @@ class Sandbox(Executor):
 
     def job(self, code: str, stdin: bytes, language: str, limits: Limits) -> Job | Execution:
         """Return what a worker is to do for a run; see `run`."""
-        if limits.processes > 1 and self.tier is not Tier.NAMESPACES:
-            raise SandboxError(
-                f"processes: {limits.processes} needs the tier `namespaces` (this is {self.tier})"
-            )
         if language == "python":
             return Job({"mode": "stdio", "code": code}, limits, (stdin,))
         return self._programs.job(code, stdin, language, limits)
@@ -157,8 +163,11 @@ class Sandbox(Executor):
         """Do a job on a free worker, once more if the worker is lost.
 
         Raises:
-            InfraError: lost twice. SandboxError: the sandbox is closed.
+            InfraError: lost twice. SandboxError: the sandbox is closed, or the tier cannot hold processes.
         """
+        count, trusted = job.limits.processes, job.body["mode"] == "build"
+        if count > 1 and self.tier is not Tier.NAMESPACES and not trusted:
+            raise SandboxError(f"processes: {count} needs the tier `namespaces` (this is {self.tier})")
         preload = _preload(job)
         slot = self._free.get()
         try:
@@ -242,5 +251,6 @@ def _installed(module: str) -> bool:
 
 
 def _preload(job: Job) -> tuple[str, ...]:
-    named = {*_IMPORT.findall(job.body["code"]), *job.preload}
-    return tuple(module for module in _HEAVY if module in named and _installed(module))
+    named = set(_IMPORT.findall(job.body["code"]))
+    heavy = [module for module in _HEAVY if module in named and _installed(module)]
+    return (*heavy[:1], *job.preload)

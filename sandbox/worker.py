@@ -37,7 +37,7 @@ ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
 }
-_RECORDS = 256 << 20
+_RECORDS = 64 << 20
 _ANY = 1 << 45
 """Address space without a limit: what a program writes is then limited instead."""
 

@@ -107,7 +107,8 @@ class _Worker:
         self.control, self.blob, self.results = (config[name] for name in ("control", "blob", "results"))
         sys.path[:] = library_path()
         for module in (*PRELOADED, *config["preload"]):
-            importlib.import_module(module)
+            with contextlib.suppress(Exception):  # a program that imports it meets the error itself
+                importlib.import_module(module)
         sys.argv[:] = [harness.FILE]
         config.clear()  # nothing of the caller's is left in memory
         sys.orig_argv[:] = ["python"]

@@ -301,8 +301,9 @@ def test_weak_tiers_must_be_asked_for_by_name() -> None:
         assert weak.run("while True: pass").verdict == "timeout"
     with Sandbox(1, tier="seccomp", limits=SMALL) as weak:
         assert weak.run("import socket\nsocket.socket()").verdict == "error"
-    with pytest.raises(SandboxError, match="the tiers are namespaces, landlock"):
-        Sandbox(1, tier="strong")
+    for name in ("strong", "remote", ""):
+        with pytest.raises(SandboxError, match="the tiers are namespaces, landlock, seccomp, rlimits"):
+            Sandbox(1, tier=name)
 
 
 NO_SAFE_TIER = """
@@ -358,8 +359,15 @@ def test_processes_only_where_they_can_be_held() -> None:
         bomb = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"
         assert sandbox.run(bomb, limits=Limits(cpu_s=0.2, processes=6)).verdict in ("timeout", "wall_timeout")
         assert sandbox.run("print(1)").stdout == "1\n"
-    with Sandbox(1, tier="landlock") as sandbox, pytest.raises(SandboxError, match="namespaces"):
-        sandbox.run(code, limits=limits)
+    with Sandbox(1, tier="landlock") as sandbox:
+        with pytest.raises(SandboxError, match="namespaces"):
+            sandbox.run(code, limits=limits)
+        for tests in (
+            {"type": "stdio", "cases": [{"stdout": "1"}]},
+            {"type": "asserts", "asserts": ["assert f()"]},
+        ):
+            with pytest.raises(SandboxError, match="namespaces"):
+                verify_program("print(1)", tests, sandbox=sandbox, limits=limits)
 
 
 SQUARE = {
