@@ -28,10 +28,10 @@ def space(folder: str) -> float:
     return total
 
 
-def empty(folder: str) -> None:
-    """Remove everything below a folder, however deep: by turns, what is nested is moved up."""
+def empty(folder: str, kept: frozenset[str] = frozenset()) -> None:
+    """Remove everything below a folder but what is kept, however deep: what is nested is moved up."""
     count = 0
-    while names := os.listdir(folder):
+    while names := set(os.listdir(folder)) - kept:
         for name in names:
             path = os.path.join(folder, name)
             if not os.path.isdir(path) or os.path.islink(path):

@@ -95,13 +95,25 @@ def leave_namespaces() -> int:
     return user
 
 
-def private_root(user: int) -> None:
-    """Make a root of nothing but the readable paths, some devices and an empty /tmp."""
+def private_root(user: int) -> tuple[str, frozenset[str]]:
+    """Make a root of nothing but the readable paths, some devices and an empty /tmp.
+
+    Returns:
+        The program's folder, and what stands in /tmp and must stay: the libraries, where they are
+        below /tmp. The folder is then another one.
+    """
     readable = [*readable_paths(), *_DEVICES]
+    kept = frozenset(path.split("/")[2] for path in readable if path.startswith("/tmp/"))
+    folder = "/box" if kept else "/tmp"
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
     root = "/sys" if os.path.isdir("/sys") else "/mnt"  # anywhere that holds none of them
     flags = kernel.MS_NOSUID | kernel.MS_NODEV
     kernel.mount("tmpfs", root, "tmpfs", flags, "mode=0755,size=1m")
+    space = f"mode=0700,size={TMP_MB}m,nr_inodes={TMP_FILES}"
+    owner = f",uid={user},gid={user}" if os.geteuid() == 0 != user else ""
+    for empty in sorted({"/tmp", folder}):
+        os.mkdir(root + empty)
+        kernel.mount("tmpfs", root + empty, "tmpfs", flags, space + owner)
     for path in readable:
         if os.path.isdir(path):
             os.makedirs(root + path, exist_ok=True)
@@ -111,14 +123,10 @@ def private_root(user: int) -> None:
         else:
             continue
         kernel.mount(os.path.realpath(path), root + path, None, kernel.MS_BIND | kernel.MS_REC)
-    os.mkdir(f"{root}/tmp")
-    space = f"mode=0700,size={TMP_MB}m,nr_inodes={TMP_FILES},uid={user},gid={user}"
-    kernel.mount(
-        "tmpfs", f"{root}/tmp", "tmpfs", flags, space if os.geteuid() == 0 != user else space.split(",uid")[0]
-    )
     os.makedirs(f"{root}/dev/shm")
-    kernel.mount(f"{root}/tmp", f"{root}/dev/shm", None, kernel.MS_BIND)  # semaphores of multiprocessing
+    kernel.mount(root + folder, f"{root}/dev/shm", None, kernel.MS_BIND)  # semaphores of multiprocessing
     kernel.change_root(root)
+    return folder, kept
 
 
 def take_user(user: int) -> None:
@@ -159,7 +167,7 @@ def shut_in(tier: Tier, tmp: str) -> None:
 
 
 def _writable(tier: Tier, tmp: str) -> list[str]:
-    return [tmp, "/dev/null", *(["/dev/shm"] if tier is Tier.NAMESPACES else [])]
+    return [*{tmp, "/tmp"}, "/dev/null", "/dev/shm"] if tier is Tier.NAMESPACES else [tmp, "/dev/null"]
 
 
 def limit_for_good(tier: Tier) -> None:

@@ -116,9 +116,10 @@ class _Worker:
         random.seed(0)  # every program meets the same numbers, whatever ran before it
         with open("/proc/self/statm") as sizes:
             self.own_bytes = int(sizes.read().split()[0]) * resource.getpagesize()
+        self.folders = {tmp: frozenset[str]()}
         if tier is Tier.NAMESPACES:
-            private_root(user)
-            tmp = "/tmp"
+            tmp, kept = private_root(user)
+            self.folders = {"/tmp": kept, tmp: kept if tmp == "/tmp" else frozenset()}
         self.tmp = tmp
         os.chdir(tmp)
         os.environ.update(HOME=tmp, TMPDIR=tmp)
@@ -312,14 +313,16 @@ class _Worker:
                 os.waitpid(-1, 0)
 
     def _tidied(self) -> bool:
-        """Empty the private folder; whether that worked."""
-        if not os.listdir(self.tmp):
-            return True
-        try:
-            empty(self.tmp)
-        except OSError:
-            return False
-        return not os.listdir(self.tmp)
+        """Empty the private folders; whether that worked, and what must stay has stayed."""
+        for folder, kept in self.folders.items():
+            if set(os.listdir(folder)) != kept:
+                try:
+                    empty(folder, kept)
+                except OSError:
+                    return False
+                if set(os.listdir(folder)) != kept:
+                    return False
+        return True
 
 
 _LAST_WORDS_S = 5.0
