@@ -5,10 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from markscheme.sandbox.isolation import Tier
-from markscheme.sandbox.sandbox import try_tier
 from markscheme.tasks import Completion, Problem, Task
 from markscheme.verifiers import Verdict, compare_answers, extract_answer, verifier, verify_answer
 
@@ -25,12 +21,6 @@ def judged(row: dict[str, Any]) -> Verdict:
     if "answer" in row:
         return compare_answers(row["reference"], row["answer"])
     return verify_answer(row["reference"], row["completion"], extract=row["extract"])
-
-
-def needs_tier(tier: Tier) -> None:
-    """Skip where a tier of the sandbox does not start on this machine."""
-    if (why := try_tier(tier)) is not None:
-        pytest.skip(f"the tier {tier} does not start here: {why}")
 
 
 def boxed(answer: str, thought: str = "so") -> Completion:

@@ -30,7 +30,7 @@ from markscheme.sandbox import (
 from markscheme.sandbox.execution import RunVerdict
 from markscheme.sandbox.isolation import SAFE, Tier
 from markscheme.verifiers import verify_program
-from support import needs_tier
+from tiers import needs_tier
 
 SMALL = Limits(cpu_s=0.3, wall_s=0.9, memory_mb=200, output_mb=0.5)
 

@@ -14,7 +14,8 @@ import yaml
 from markscheme.sandbox import Limits, Sandbox
 from markscheme.sandbox.isolation import SAFE
 from markscheme.verifiers import verify_program
-from support import ROOT, needs_tier
+from support import ROOT
+from tiers import needs_tier
 
 HOSTILE = yaml.safe_load((ROOT / "tests/data/hostile_programs.yaml").read_text(encoding="utf-8"))
 HONEST = yaml.safe_load((ROOT / "tests/data/honest_programs.yaml").read_text(encoding="utf-8"))

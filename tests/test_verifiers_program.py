@@ -18,7 +18,8 @@ from markscheme.verifiers.asserts import plan_asserts
 from markscheme.verifiers.outputs import same_output, same_value
 from markscheme.verifiers.program_tests import program_tests
 from markscheme.verifiers.program_text import extract_program
-from support import MakeTask, needs_tier
+from support import MakeTask
+from tiers import needs_tier
 
 SMALL = Limits(cpu_s=0.5, wall_s=2, memory_mb=300, output_mb=1)
 
