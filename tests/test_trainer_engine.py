@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from markscheme.sandbox import PolicyError
-from markscheme.tasks import Completion, Problem, load_task
-from markscheme.trainer.batch import make_batch, microbatches, token_logprobs
+from markscheme.tasks import Problem, load_task
 from markscheme.trainer.config import PolicyConfig, SamplingConfig
 from markscheme.trainer.hf_engine import HfEngine, sampling_logprobs
 from markscheme.trainer.policy import EncodedPrompt, Policy, load_policy
@@ -45,7 +44,7 @@ def test_sampler_and_plain_forward_agree(policies: dict[str, Policy], name: str,
     """To 1e-5, through left padding, a shared prompt, compaction and sliding windows."""
     policy = policies[name]
     sampling = SamplingConfig(temperature=temperature, max_new_tokens=24)
-    groups = HfEngine(policy).generate(prompts_of(policy, *PROMPTS), 6, sampling, seed=3)
+    groups = HfEngine(policy).groups(prompts_of(policy, *PROMPTS), 6, sampling, seed=3)
     completions = [completion for group in groups for completion in group]
     assert len({c.finish_reason for c in completions}) == 2, "rows must end at different times"
     for completion in completions:
@@ -57,21 +56,6 @@ def test_sampler_and_plain_forward_agree(policies: dict[str, Policy], name: str,
         assert torch.allclose(torch.tensor(completion.logprobs), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
-def test_the_update_s_forward_agrees_too(policies: dict[str, Policy], name: str) -> None:
-    policy = policies[name]
-    sampling = SamplingConfig(max_new_tokens=24)
-    groups = HfEngine(policy).generate(prompts_of(policy, *PROMPTS), 4, sampling, seed=4)
-    completions = [completion for group in groups for completion in group]
-    old = [completion.logprobs for completion in completions]
-    for rows in microbatches(completions, range(12), budget=200):
-        batch = make_batch(completions, old, [1.0] * 12, rows, policy.pad_id, CPU)
-        with torch.no_grad():
-            logprobs, entropy = token_logprobs(policy.model, batch, 1.0)
-        assert ((logprobs - batch.old_logprobs_BT).abs() * batch.mask_BT).max() < 1e-5
-        assert (entropy[batch.mask_BT > 0] > 0).all()
-
-
 def test_the_same_seed_gives_the_same_completions(policies: dict[str, Policy]) -> None:
     policy = policies["llama"]
     engine, sampling = HfEngine(policy), SamplingConfig(max_new_tokens=12)
@@ -79,7 +63,7 @@ def test_the_same_seed_gives_the_same_completions(policies: dict[str, Policy]) -
     def texts(seed: int) -> list[str]:
         return [
             c.text
-            for group in engine.generate(prompts_of(policy, "a", "bb"), 3, sampling, seed=seed)
+            for group in engine.groups(prompts_of(policy, "a", "bb"), 3, sampling, seed=seed)
             for c in group
         ]
 
@@ -90,7 +74,7 @@ def test_the_same_seed_gives_the_same_completions(policies: dict[str, Policy]) -
 def test_greedy_takes_the_likeliest_token(policies: dict[str, Policy]) -> None:
     policy = policies["llama"]
     greedy = SamplingConfig(temperature=0, max_new_tokens=8)
-    ((completion,),) = HfEngine(policy).generate(prompts_of(policy, "1+1="), 1, greedy, seed=0)
+    ((completion,),) = HfEngine(policy).groups(prompts_of(policy, "1+1="), 1, greedy, seed=0)
     ids = list(completion.prompt_token_ids)
     for token in completion.token_ids:
         with torch.no_grad():
@@ -113,7 +97,7 @@ def test_what_is_drawn_follows_the_distribution(policies: dict[str, Policy]) -> 
     policy = policies["llama"]
     sampling = SamplingConfig(max_new_tokens=1, top_p=0.6, temperature=1.3)
     engine = HfEngine(policy, max_rows=4000)
-    (group,) = engine.generate(prompts_of(policy, "ab"), 4000, sampling, seed=5)
+    (group,) = engine.groups(prompts_of(policy, "ab"), 4000, sampling, seed=5)
     with torch.no_grad():
         logits = policy.model(input_ids=torch.tensor([group[0].prompt_token_ids])).logits[0, -1]
     expected = sampling_logprobs(logits, 1.3, 0.6).exp()
@@ -134,7 +118,7 @@ def test_several_end_tokens_end_and_stay_out_of_the_text(tmp_path: Path) -> None
     policy.model.save_pretrained(folder)
     policy = load_policy(PolicyConfig(), folder, CPU)
     assert set(policy.eos_ids) == {1, *letters}
-    groups = HfEngine(policy).generate(prompts_of(policy, "x"), 32, SamplingConfig(max_new_tokens=40), seed=0)
+    groups = HfEngine(policy).groups(prompts_of(policy, "x"), 32, SamplingConfig(max_new_tokens=40), seed=0)
     for completion in groups[0]:
         inner = completion.token_ids[:-1]
         assert not set(inner) & set(policy.eos_ids)
@@ -146,20 +130,9 @@ def test_small_batches_change_nothing_but_the_random_numbers(policies: dict[str,
     policy = policies["llama"]
     greedy = SamplingConfig(temperature=0, max_new_tokens=8)
     prompts = prompts_of(policy, "a", "bcd", "ef", "g+1=")
-    together = HfEngine(policy).generate(prompts, 1, greedy, seed=0)
-    apart = HfEngine(policy, max_rows=1).generate(prompts, 1, greedy, seed=0)
+    together = HfEngine(policy).groups(prompts, 1, greedy, seed=0)
+    apart = HfEngine(policy, max_rows=1).groups(prompts, 1, greedy, seed=0)
     assert [g[0].token_ids for g in together] == [g[0].token_ids for g in apart]
-
-
-def test_microbatches_hold_every_row_once_within_the_budget() -> None:
-    completions = [
-        Completion("", token_ids=[1] * n, prompt_token_ids=[1] * 5) for n in (9, 1, 30, 4, 4, 17, 2)
-    ]
-    chunks = list(microbatches(completions, range(7), budget=50))
-    assert sorted(i for chunk in chunks for i in chunk) == list(range(7))
-    for chunk in chunks:
-        longest = max(len(completions[i].token_ids) for i in chunk)
-        assert len(chunk) == 1 or len(chunk) * (5 + longest) <= 50
 
 
 def test_prompts_go_through_the_chat_template(tmp_path: Path, make_task: MakeTask) -> None:
@@ -170,7 +143,7 @@ def test_prompts_go_through_the_chat_template(tmp_path: Path, make_task: MakeTas
     assert text == "<|system|>be kind\n<|user|>one?\n<|assistant|><think>\n"
     assert prefill == "<think>\n"
     prompt = policy.encode(task, Problem(prompt="one?"), max_new_tokens=8)
-    (group,) = HfEngine(policy).generate([prompt], 2, SamplingConfig(max_new_tokens=8), seed=0)
+    (group,) = HfEngine(policy).groups([prompt], 2, SamplingConfig(max_new_tokens=8), seed=0)
     assert [completion.prefill for completion in group] == ["<think>\n"] * 2
     plain = make_task("rewards: {a: {use: answer}}")
     assert policy.render(plain, Problem(prompt="one?"))[0] == "<|user|>one?\n<|assistant|><think>\n"

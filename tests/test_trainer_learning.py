@@ -51,7 +51,7 @@ def test_it_has_the_format_and_makes_the_teacher_s_mistakes(policy: Policy) -> N
     task = load_task("addition")
     problems = load_problems(task, split="test", limit=100)
     prompts = [policy.encode(task, problem, max_new_tokens=48) for problem in problems]
-    groups = HfEngine(policy).generate(prompts, 1, SamplingConfig(temperature=0, max_new_tokens=48), seed=0)
+    groups = HfEngine(policy).groups(prompts, 1, SamplingConfig(temperature=0, max_new_tokens=48), seed=0)
     texts = [group[0].text for group in groups]
     assert all(text.startswith("<think>") and "</think>\\boxed{" in text for text in texts)
     right = [str(problem.solution) == text for problem, text in zip(problems, texts, strict=True)]

@@ -18,8 +18,8 @@ from torch import Tensor
 from markscheme.trainer import outcome_advantages, policy_loss
 from markscheme.trainer.config import AlgorithmConfig, RunConfig
 from markscheme.trainer.evaluation import mean_interval, pass_at_k, wilson_interval
-from markscheme.trainer.grpo import learning_rate
 from markscheme.trainer.loss import kl_estimate
+from markscheme.trainer.optimizer import learning_rate
 
 WORKED = [
     # rewards, std, advantages, id in the texts
@@ -400,7 +400,7 @@ def test_learning_rate_schedules() -> None:
         config = RunConfig.model_validate(
             {"tasks": ["x"], "algorithm": {"steps": 6, "lr": 1.0, "warmup_steps": 2, **algorithm}}
         )
-        return [learning_rate(config, step) for step in range(1, 7)]
+        return [learning_rate(config.algorithm, step) for step in range(1, 7)]
 
     assert rates() == [0.5, 1, 1, 1, 1, 1]
     assert rates(schedule="linear") == [0.5, 1, 1, 0.75, 0.5, 0.25]

@@ -337,7 +337,7 @@ BAD_RUNS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"policy": {"model": "/no/such/folder"}}, PolicyError, "does not load"),
     ({"policy": {"model": "tiny"}}, PolicyError, "whose generator has a teacher"),
     ({"device": "quantum"}, PolicyError, "device 'quantum'"),
-    ({"engine": {"kind": "vllm"}}, TaskError, "engine.kind"),
+    ({"engine": {"kind": "sglang"}}, TaskError, "engine.kind"),
     ({"trackers": ["mlflow"]}, TaskError, "trackers"),
     ({"task_overrides": ["rewards.digits.use=nope"]}, TaskError, "nope"),
     ({"task_overrides": ["problem.reference={{ ref }}"]}, TaskError, "column 'ref'"),

@@ -1,114 +1,149 @@
-"""Completions as padded tensors, and their log-probabilities under a model.
+"""A step's completions, split into what is computed at once: blocks of prompts, chunks of rows.
 
-Shapes: `_B` completions, `_T` completion tokens. Prompts are padded on the left and completions on
-the right, so that all completions start in the same column and the LM head runs on those only.
+Shapes: `_B` completions, `_T` completion tokens, `_P` prompts. Prompts are padded on the left and
+completions on the right, so that every completion follows its prompt without a gap.
 """
 
-import inspect
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..tasks.problem import Completion
-from .hf_engine import left_padded
+
+PADDING_TOKENS = 256
+"""Padding that a chunk may hold: about what one more forward and backward pass costs."""
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """The completions of a step with what the loss needs of each, all of one length."""
+
+    completions: Sequence[Completion]
+    advantages: Sequence[float]
+    """One a completion; NaN = the row was left out."""
+    old_logprobs: Sequence[Sequence[float]] | None = None
+    """Under the policy before the update; None = as computed in the update itself."""
+    ref_logprobs: Sequence[Sequence[float]] | None = None
+    """Under the reference, where there is one."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What one forward and backward pass needs."""
+    """A chunk: what one forward and backward pass needs."""
 
-    input_ids: Tensor
-    """`[B, prompt + T]`."""
-    attention_mask: Tensor
-    """`[B, prompt + T]`, 1 for real tokens."""
-    completion_ids_BT: Tensor
-    """`[B, T]`."""
-    mask_BT: Tensor
-    """`[B, T]`, 1 for the policy's own tokens."""
-    old_logprobs_BT: Tensor
-    """`[B, T]`, of the policy that sampled."""
-    advantages_BT: Tensor
-    """`[B, T]`."""
     rows: tuple[int, ...]
     """Which completions these are."""
+    prompt_B: Tensor
+    """`[B]`, which prompt of the block each continues."""
+    ids_BT: Tensor
+    """`[B, T]`, the completions' tokens."""
+    real_BT: Tensor
+    """`[B, T]`, true where there is a token."""
+    mask_BT: Tensor
+    """`[B, T]`, 1 for the policy's own tokens; 0 for padding and what a tool or template wrote."""
+    sampled_logprobs_BT: Tensor
+    """`[B, T]`, as the sampler gave them."""
+    old_logprobs_BT: Tensor | None
+    """`[B, T]`."""
+    ref_logprobs_BT: Tensor | None
+    """`[B, T]`."""
+    advantages_BT: Tensor
+    """`[B, T]`."""
 
 
-def make_batch(
-    completions: Sequence[Completion], old_logprobs: Sequence[Sequence[float]], advantages: Sequence[float],
-    rows: Sequence[int], pad_id: int, device: torch.device,
-) -> Batch:  # fmt: skip
-    """Pad some of the completions into one batch.
+@dataclass
+class Block:
+    """Prompts that are computed together, and the completions that follow them."""
 
-    Args:
-        completions: all of the step.
-        old_logprobs: for each of them, one number a token.
-        advantages: for each of them, one number.
-        rows: which ones to take.
-        pad_id: the id put where nothing is.
-        device: where the tensors go.
-    """
-    some = [completions[i] for i in rows]
-    prompt_ids, prompt_mask = left_padded([c.prompt_token_ids for c in some], pad_id, device)
-    ids = right_padded([c.token_ids for c in some], pad_id).to(device)
-    own = right_padded([c.loss_mask or [1] * len(c.token_ids) for c in some], 0).to(device)
-    real = right_padded([[1] * len(c.token_ids) for c in some], 0).to(device)
-    old = right_padded([old_logprobs[i] for i in rows], 0.0, torch.float32).to(device)
-    gained = torch.tensor([advantages[i] for i in rows], dtype=torch.float32, device=device)
+    prompts: list[Sequence[int]] = field(default_factory=list)
+    """Token ids, each prompt once."""
+    rows: list[int] = field(default_factory=list)
+    """Completions."""
+    prompt_of: dict[int, int] = field(default_factory=dict)
+    """From a completion to its prompt's place."""
+
+    @property
+    def width(self) -> int:
+        """Tokens of the longest prompt."""
+        return max(map(len, self.prompts), default=0)
+
+
+def make_batch(sampled: Sampled, block: Block, rows: Sequence[int], device: torch.device) -> Batch:
+    """Pad some of a block's completions into one chunk."""
+    some = [sampled.completions[i] for i in rows]
+
+    def padded(values: Sequence[Sequence[Any]], dtype: torch.dtype) -> Tensor:
+        return right_padded(values, dtype).to(device)
+
+    def chosen(values: Sequence[Sequence[float]] | None) -> Tensor | None:
+        return None if values is None else padded([values[i] for i in rows], torch.float32)
+
+    ids_BT = padded([c.token_ids for c in some], torch.long)
+    real_BT = padded([[True] * len(c.token_ids) for c in some], torch.bool)
+    gained = torch.tensor([sampled.advantages[i] for i in rows], dtype=torch.float32, device=device)
     return Batch(
-        input_ids=torch.cat([prompt_ids, ids], dim=1),
-        attention_mask=torch.cat([prompt_mask, real], dim=1),
-        completion_ids_BT=ids,
-        mask_BT=own,
-        old_logprobs_BT=old,
-        advantages_BT=gained[:, None].expand(-1, ids.shape[1]),
         rows=tuple(rows),
+        prompt_B=torch.tensor([block.prompt_of[i] for i in rows], device=device),
+        ids_BT=ids_BT,
+        real_BT=real_BT,
+        mask_BT=padded([c.loss_mask or [1] * len(c.token_ids) for c in some], torch.long),
+        sampled_logprobs_BT=padded([c.logprobs for c in some], torch.float32),
+        old_logprobs_BT=chosen(sampled.old_logprobs),
+        ref_logprobs_BT=chosen(sampled.ref_logprobs),
+        advantages_BT=gained[:, None].expand(ids_BT.shape),
     )
 
 
-def right_padded(rows: Sequence[Sequence[Any]], fill: Any, dtype: torch.dtype = torch.long) -> Tensor:
-    """Return `[B, T]`, padded on the right."""
+def right_padded(rows: Sequence[Sequence[Any]], dtype: torch.dtype) -> Tensor:
+    """Return `[B, T]`, padded with zeros on the right."""
     width = max(len(row) for row in rows)
-    return torch.tensor([list(row) + [fill] * (width - len(row)) for row in rows], dtype=dtype)
+    return torch.tensor([list(row) + [0] * (width - len(row)) for row in rows], dtype=dtype)
 
 
-def microbatches(completions: Sequence[Completion], rows: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Split rows, sorted by length, into lists of at most `budget` tokens, padding included.
+def left_padded(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return ids and mask `[P, T]`, padded on the left."""
+    width = max(len(row) for row in rows)
+    ids = [[pad_id] * (width - len(row)) + list(row) for row in rows]
+    mask = [[0] * (width - len(row)) + [1] * len(row) for row in rows]
+    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
 
-    A single completion over the budget still makes a list of its own.
+
+def blocks(completions: Sequence[Completion], rows: Sequence[int], budget: int) -> Iterator[Block]:
+    """Split rows by their prompts, as many as fit into `budget` tokens, padding included."""
+    places: dict[tuple[int, ...], int] = {}
+    block = Block()
+    for i in rows:
+        prompt = tuple(completions[i].prompt_token_ids)
+        if prompt not in places:
+            if block.prompts and (len(block.prompts) + 1) * max(block.width, len(prompt)) > budget:
+                yield block
+                places, block = {}, Block()
+            places[prompt] = len(block.prompts)
+            block.prompts.append(prompt)
+        block.rows.append(i)
+        block.prompt_of[i] = places[prompt]
+    if block.rows:
+        yield block
+
+
+def chunks(completions: Sequence[Completion], block: Block, budget: int) -> Iterator[list[int]]:
+    """Split a block's rows, the longest first, into chunks.
+
+    A chunk is full when another row would take it over `budget` tokens (prompts and padding
+    included), or its padding over `PADDING_TOKENS`. One completion over the budget is still a chunk.
     """
-    by_length = sorted(rows, key=lambda i: (len(completions[i].token_ids), i), reverse=True)
-    current: list[int] = []
-    prompt = longest = 0
-    for i in by_length:
-        prompt = max(prompt, len(completions[i].prompt_token_ids))
-        longest = max(longest, len(completions[i].token_ids))
-        if current and (len(current) + 1) * (prompt + longest) > budget:
-            yield current
-            current = []
-            prompt, longest = len(completions[i].prompt_token_ids), len(completions[i].token_ids)
-        current.append(i)
-    if current:
-        yield current
-
-
-def token_logprobs(model: Any, batch: Batch, temperature: float) -> tuple[Tensor, Tensor]:
-    """Return log-probabilities of the completion tokens and the entropy there, both `[B, T]`.
-
-    Under softmax(logits / temperature): what was sampled from, with gradient. The entropy, in
-    nats, is for the log and has none.
-    """
-    width = batch.completion_ids_BT.shape[1]
-    takes = inspect.signature(model.forward).parameters
-    positions = (batch.attention_mask.cumsum(-1) - 1).clamp(min=0)
-    extra: dict[str, Any] = {"position_ids": positions} if "position_ids" in takes else {}
-    if "logits_to_keep" in takes:
-        extra["logits_to_keep"] = width + 1
-    out = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask, use_cache=False, **extra)
-    logits = out.logits[:, -width - 1 : -1].float() / temperature
-    logprobs = torch.log_softmax(logits, dim=-1)
-    with torch.no_grad():
-        entropy = -(logprobs.exp() * logprobs).sum(-1)
-    return logprobs.gather(-1, batch.completion_ids_BT[..., None])[..., 0], entropy
+    length = {i: len(completions[i].token_ids) for i in block.rows}
+    chunk: list[int] = []
+    padding = 0
+    for i in sorted(block.rows, key=lambda i: (-length[i], i)):
+        longest = length[chunk[0]] if chunk else length[i]
+        padding += longest - length[i]
+        if chunk and ((len(chunk) + 1) * (block.width + longest) > budget or padding > PADDING_TOKENS):
+            yield chunk
+            chunk, padding = [], 0
+        chunk.append(i)
+    if chunk:
+        yield chunk

@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from ..sandbox.errors import RunError
+from .lora import ADAPTER, has_adapter, merged_weights
 
 
 def save_checkpoint(
@@ -27,11 +28,13 @@ def save_checkpoint(
     Raises:
         RunError: it cannot be written; earlier checkpoints stay as they are.
     """
+    tensors, numbers = _optimizer_state(optimizer)
 
     def write(partial: Path) -> None:
         save_model(partial, model, tokenizer)
-        save_file(_optimizer_tensors(optimizer), partial / "optimizer.safetensors")
-        (partial / "state.json").write_text(json.dumps({"step": step, **state}), encoding="utf-8")
+        save_file(tensors, partial / "optimizer.safetensors")
+        whole = {"step": step, "optimizer": numbers, **state}
+        (partial / "state.json").write_text(json.dumps(whole), encoding="utf-8")
 
     path = write_whole(folder / f"step-{step:06d}", write)
     for old in checkpoints(folder)[:-keep]:
@@ -40,11 +43,23 @@ def save_checkpoint(
 
 
 def save_model(folder: Path, model: Any, tokenizer: Any) -> None:
-    """Write a plain Hugging Face folder."""
+    """Write a plain Hugging Face folder; of a policy with an adapter, the adapter only."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # transformers, on generation settings that are not ours
-        model.save_pretrained(folder)
+        model.save_pretrained(folder / ADAPTER if has_adapter(model) else folder)
         tokenizer.save_pretrained(folder)
+
+
+def save_final(folder: Path, model: Any, tokenizer: Any) -> None:
+    """Write a plain Hugging Face folder, an adapter merged in."""
+    if not has_adapter(model):
+        return save_model(folder, model, tokenizer)
+    with torch.device("meta"):
+        plain = type(model)(model.config)
+    plain.load_state_dict(dict(merged_weights(model)), assign=True, strict=False)
+    plain.tie_weights()
+    plain.generation_config = model.generation_config
+    return save_model(folder, plain, tokenizer)
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> Path:
@@ -76,17 +91,22 @@ def load_state(checkpoint: Path) -> dict[str, Any]:
     return json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
 
 
-def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+def _optimizer_state(
+    optimizer: torch.optim.Optimizer,
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Return an optimizer's tensors, and the numbers that stand beside them."""
     state = optimizer.state_dict()["state"]
-    return {
-        f"{index}.{key}": value.contiguous() for index, slot in state.items() for key, value in slot.items()
-    }
+    flat = {f"{index}.{key}": value for index, slot in state.items() for key, value in slot.items()}
+    # Cloned: 8-bit optimizers share tables between parameters, which safetensors refuses.
+    tensors = {name: v.clone().contiguous() for name, v in flat.items() if isinstance(v, torch.Tensor)}
+    return tensors, {name: v for name, v in flat.items() if name not in tensors}
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, checkpoint: Path) -> None:
     """Give an optimizer the moments that a checkpoint holds."""
-    slots: dict[int, dict[str, torch.Tensor]] = {}
-    for name, tensor in load_file(checkpoint / "optimizer.safetensors").items():
+    slots: dict[int, dict[str, Any]] = {}
+    saved: dict[str, Any] = {**load_file(checkpoint / "optimizer.safetensors")}
+    for name, value in (saved | load_state(checkpoint).get("optimizer", {})).items():
         index, _, key = name.partition(".")
-        slots.setdefault(int(index), {})[key] = tensor
+        slots.setdefault(int(index), {})[key] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": slots})

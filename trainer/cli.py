@@ -52,6 +52,10 @@ def parser() -> argparse.ArgumentParser:
     sample.add_argument("--top-p", type=float, default=1.0, help="default 1.0")
     sample.add_argument("--max-new-tokens", type=_count, default=48, help="default 48")
     sample.add_argument("--device", default="auto", help="auto (default), cpu, cuda, ...")
+    sample.add_argument(
+        "--engine", choices=("hf", "vllm", "vllm_http"), default="hf", help="what samples (default hf)"
+    )
+    sample.add_argument("--url", action="append", default=[], help="a vLLM server; may be given often")
 
     score = command("score", "mark a file of completions")
     score.add_argument("task", help="a shipped task's name or a .yaml file")

@@ -33,6 +33,17 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class LoraConfig(Section):
+    """A low-rank adapter (LoRA, arXiv 2106.09685), through peft; all other weights stay as they are."""
+
+    r: int = Field(default=16, ge=1)
+    """The rank."""
+    alpha: float = Field(default=32, gt=0)
+    """The adapter is scaled by alpha / r."""
+    targets: Literal["all-linear"] | tuple[str, ...] = "all-linear"
+    """Layers to adapt, by the ends of their names; `all-linear` leaves the LM head out."""
+
+
 class PolicyConfig(Section):
     """The model that learns."""
 
@@ -42,6 +53,10 @@ class PolicyConfig(Section):
     """Put text prompts through the tokenizer's chat template, where it has one."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Of the computation; weights and optimizer are float32 either way."""
+    gradient_checkpointing: bool = False
+    """Compute layers again in the backward pass: less memory, about a third more time."""
+    lora: LoraConfig | None = None
+    """Train an adapter only (`lora: {}` for its defaults); the reference is the policy without it."""
 
 
 class AlgorithmConfig(Section):
@@ -61,6 +76,8 @@ class AlgorithmConfig(Section):
     """Passes over each step's completions (mu)."""
     minibatches: int = Field(default=1, ge=1)
     """Optimizer steps of one pass."""
+    optimizer: Literal["adamw", "adamw_fused", "adamw_8bit"] = "adamw_fused"
+    """torch's AdamW, plain or fused, or bitsandbytes' with 8-bit moments."""
     lr: float = Field(default=1e-6, gt=0)
     """Learning rate of AdamW, the highest of the schedule."""
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
@@ -91,6 +108,16 @@ class AlgorithmConfig(Section):
     """How token losses become one number."""
     constant_length: int | None = Field(default=None, ge=1)
     """For `constant`: tokens to divide each completion by; None = max_new_tokens."""
+    correction: Literal["none", "truncate", "mask"] = "truncate"
+    """Importance weights for an engine whose log-probabilities are not the trainer's own."""
+    correction_level: Literal["token", "sequence"] = "token"
+    """Of the weights; see `importance_weights`."""
+    correction_low: float | None = Field(default=None, ge=0)
+    """Lower bound of the weights; None = as published (`mask`: 0.5)."""
+    correction_high: float | None = Field(default=None, gt=0)
+    """Upper bound of the weights; None = as published (2)."""
+    off_policy_delta: float | None = Field(default=None, gt=0)
+    """Drop bad completions that the policy has moved away from by this much; see `off_policy_mask`."""
 
     @model_validator(mode="before")
     @classmethod
@@ -127,10 +154,24 @@ class SamplingConfig(Section):
 class EngineConfig(Section):
     """What samples."""
 
-    kind: Literal["hf"] = "hf"
-    """`hf`: transformers, on the policy's own weights."""
+    kind: Literal["hf", "vllm", "vllm_http"] = "hf"
+    """`hf`: transformers, on the policy's own weights; `vllm`: in this process; `vllm_http`: servers."""
     max_rows: int = Field(default=256, ge=1)
     """Completions that are sampled at once."""
+    dtype: Literal["float32", "bfloat16", "float16"] | None = None
+    """Of vLLM's weights; None = the policy's `dtype`."""
+    memory: float = Field(default=0.4, gt=0)
+    """vLLM's share of a GPU's memory; on a CPU, gigabytes for keys and values."""
+    urls: tuple[str, ...] = ()
+    """Servers that are running (`vllm_http`), such as http://127.0.0.1:8000; empty = start one."""
+    weights_folder: str | None = None
+    """Where weights are put for servers to read; None = /dev/shm, or else the temporary folder."""
+    timeout_s: float = Field(default=600, gt=0)
+    """How long a server may take for one request."""
+    retry_s: float = Field(default=60, ge=0)
+    """How long servers that fail are tried again before the run stops."""
+    max_mismatch: float | None = Field(default=None, gt=0)
+    """Nats by which the probe's tokens may differ on average; None = 0.001 in float32, else 0.3."""
 
 
 class EvalConfig(Section):

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from .config import SamplingConfig
-from .hf_engine import HfEngine
-from .rollout import Group, LoadedTask, sample_groups, score_groups
+from .engine import Engine
+from .rollout import Group, LoadedTask, scored_groups
 
 Z = 1.959964
 """Two-sided 95 %."""
@@ -54,7 +54,7 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def evaluate(
-    engine: HfEngine,
+    engine: Engine,
     loaded: LoadedTask,
     n: int,
     sampling: SamplingConfig,
@@ -74,8 +74,7 @@ def evaluate(
     figures: dict[str, Any] = {"task": name, "problems": len(taken), "n": n}
     if greedy:
         likeliest = sampling.model_copy(update={"temperature": 0.0, "top_p": 1.0})
-        groups = sample_groups(engine, tasks, taken, 1, likeliest, seed=seed)
-        score_groups(tasks, groups, step=None)
+        groups, _ = scored_groups(engine, tasks, taken, 1, likeliest, seed=seed, step=None)
         marks = [_right(loaded, group) for group in groups]
         right = sum(right for right, _ in marks)
         figures["greedy_undecided"] = sum(undecided for _, undecided in marks)
@@ -83,8 +82,7 @@ def evaluate(
             "pass_at_1": right / len(taken),
             "pass_at_1_interval": wilson_interval(right, len(taken)),
         }
-    groups = sample_groups(engine, tasks, taken, n, sampling, seed=seed)
-    score_groups(tasks, groups, step=None)
+    groups, _ = scored_groups(engine, tasks, taken, n, sampling, seed=seed, step=None)
     counts = [_right(loaded, group) for group in groups]
     shares = [right / n for right, _ in counts]
     figures |= {

@@ -5,14 +5,17 @@ with its log-probability under the distribution that it was really drawn from.
 """
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..tasks.problem import Completion
+from .batch import left_padded
 from .config import SamplingConfig
+from .engine import Engine, completion_of
+from .kv_cache import sampling_cache
 from .policy import EncodedPrompt, Policy
 
 
@@ -37,59 +40,50 @@ def sampling_logprobs(logits: Tensor, temperature: float, top_p: float = 1.0) ->
     return torch.log_softmax(logprobs.masked_fill(dropped, -torch.inf), dim=-1)
 
 
-class HfEngine:
-    """Samples from a transformers causal language model.
+class HfEngine(Engine):
+    """Samples from a transformers causal language model: what is trained is what is sampled.
 
     Args:
-        policy: the model itself: what is trained is what is sampled, nothing is copied.
+        policy: the model itself; nothing is copied.
         max_rows: completions that are sampled at once.
+        plain_attention: whether a plain forward gives the same log-probabilities (`choose_way`).
     """
 
-    def __init__(self, policy: Policy, *, max_rows: int = 256):
-        self.policy, self.max_rows = policy, max_rows
-        self.weight_version = 0
-        self._takes = frozenset(inspect.signature(policy.model.forward).parameters)
+    def __init__(self, policy: Policy, *, max_rows: int = 256, plain_attention: bool = True):
+        self.policy, self.max_rows, self.plain_attention = policy, max_rows, plain_attention
+        takes = inspect.signature(policy.model.forward).parameters
+        self._cache_name = "past_key_values" if "past_key_values" in takes else "cache_params"
+        self._takes_positions = "position_ids" in takes
+        self._keep = {"logits_to_keep": 1} if "logits_to_keep" in takes else {}
 
     def is_exact(self, sampling: SamplingConfig) -> bool:
-        """Whether the log-probabilities are those of a plain forward: they can serve as old ones.
-
-        Not under top-p, in lower precision, or where positions are scaled by the batch's length.
-        """
+        """Not under top-p, in lower precision, or where positions are scaled by the batch's length."""
         rope = str(getattr(self.policy.model.config.get_text_config(), "rope_parameters", None))
         scaled = "longrope" in rope or "dynamic" in rope
-        return sampling.top_p >= 1 and self.policy.dtype == torch.float32 and not scaled
+        full = self.policy.dtype == torch.float32
+        return sampling.top_p >= 1 and full and self.plain_attention and not scaled
 
     @torch.inference_mode()
     def generate(
         self, prompts: Sequence[EncodedPrompt], n: int, sampling: SamplingConfig, *, seed: int
-    ) -> list[list[Completion]]:
-        """Sample `n` completions of each prompt; the same seed gives the same completions.
-
-        Args:
-            prompts: token ids, never text.
-            n: completions a prompt (a group).
-            sampling: temperature 0 takes the likeliest token, with log-probability 0.
-            seed: of this call's random numbers.
-        """
+    ) -> Iterator[tuple[int, list[Completion]]]:
+        """Sample with one cache for all rows; see `Engine.generate`."""
         generator = torch.Generator(self.policy.device).manual_seed(seed)
         at_once = max(1, self.max_rows // n)
-        groups: list[list[Completion]] = []
         for start in range(0, len(prompts), at_once):
             some = prompts[start : start + at_once]
-            rows = _Decoding(self, some, n, sampling, generator).run()
-            groups += [rows[i * n : (i + 1) * n] for i in range(len(some))]
-        return groups
+            for place, group in _Decoding(self, some, n, sampling, generator).run():
+                yield start + place, group
 
-    def forward(self, ids: Tensor, mask: Tensor, positions: Tensor, cache: Any) -> tuple[Tensor, Any]:
-        """Return the last position's logits `[B, V]` and the cache."""
-        extra: dict[str, Any] = {"position_ids": positions} if "position_ids" in self._takes else {}
-        if "logits_to_keep" in self._takes:
-            extra["logits_to_keep"] = 1
+    def forward(self, ids: Tensor, mask: Tensor, positions: Tensor, cache: Any) -> Tensor:
+        """Return the last position's logits `[B, V]`; the cache takes the new states in."""
+        extra: dict[str, Any] = {"position_ids": positions} if self._takes_positions else {}
         with self.policy.computing():
             out = self.policy.model(
-                input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True, **extra
-            )
-        return out.logits[:, -1], out.past_key_values
+                input_ids=ids, attention_mask=mask, use_cache=True,
+                **{self._cache_name: cache}, **extra, **self._keep,
+            )  # fmt: skip
+        return out.logits[:, -1]
 
 
 class _Decoding:
@@ -102,47 +96,62 @@ class _Decoding:
         self.engine, self.prompts, self.n, self.sampling = engine, prompts, n, sampling
         self.generator = generator
         self.device = engine.policy.device
+        self.eos_ids = frozenset(engine.policy.eos_ids)
         self.tokens: list[list[int]] = [[] for _ in range(len(prompts) * n)]
         self.logprobs: list[list[float]] = [[] for _ in range(len(prompts) * n)]
+        self.going = [n] * len(prompts)
+        """Rows of each group that have not ended."""
 
-    def run(self) -> list[Completion]:
-        """Decode until every row has ended or is full."""
+    def run(self) -> Iterator[tuple[int, list[Completion]]]:
+        """Decode until every row has ended or is full; yield each group when its last row ends."""
+        limit = self.sampling.max_new_tokens
         logits, cache, mask_RT, next_R = self._prefill()
-        rows_R = torch.arange(len(self.tokens), device=self.device)
-        for step in range(self.sampling.max_new_tokens):
+        width = mask_RT.shape[1]
+        mask_RT = torch.cat([mask_RT, mask_RT.new_ones(len(mask_RT), limit)], dim=1)
+        rows = list(range(len(self.tokens)))
+        live = [True] * len(rows)
+        for step in range(1, limit + 1):
             ids_R, logprobs_R = self._pick(logits)
-            # Rows that ended earlier may wait in the batch to be dropped together.
-            for row, token, logprob in zip(rows_R.tolist(), ids_R.tolist(), logprobs_R.tolist(), strict=True):
-                if not self._done(row):
-                    self.tokens[row].append(token)
-                    self.logprobs[row].append(logprob)
-            going = [i for i, row in enumerate(rows_R.tolist()) if not self._done(row)]
-            if not going or step + 1 == self.sampling.max_new_tokens:
+            for group in self._take(rows, live, ids_R.tolist(), logprobs_R.tolist()):
+                yield group, self._completions(group)
+            left = sum(live)
+            if left == 0 or step == limit:
                 break
-            if len(going) <= 0.9 * len(rows_R):  # a copy of the cache: not for every single row
-                keep = torch.tensor(going, device=self.device)
-                rows_R, ids_R, mask_RT, next_R = (
-                    rows_R[keep],
-                    ids_R[keep],
-                    mask_RT[keep],
-                    next_R[keep],
-                )
+            # Ended rows leave together: each time costs a copy of the cache.
+            if left <= 0.9 * len(rows):
+                keep = torch.tensor([i for i, alive in enumerate(live) if alive], device=self.device)
+                ids_R, mask_RT, next_R = ids_R[keep], mask_RT[keep], next_R[keep]
                 cache.reorder_cache(keep)
-            mask_RT = torch.cat([mask_RT, mask_RT.new_ones(len(rows_R), 1)], dim=1)
-            logits, cache = self.engine.forward(ids_R[:, None], mask_RT, next_R[:, None], cache)
+                rows, live = [row for row, alive in zip(rows, live, strict=True) if alive], [True] * left
+            logits = self.engine.forward(ids_R[:, None], mask_RT[:, : width + step], next_R[:, None], cache)
             next_R = next_R + 1
-        return [self._completion(row) for row in range(len(self.tokens))]
+        for group, going in enumerate(self.going):
+            if going:
+                yield group, self._completions(group)
 
-    def _done(self, row: int) -> bool:
-        return bool(self.tokens[row]) and self.tokens[row][-1] in self.engine.policy.eos_ids
+    def _take(
+        self, rows: Sequence[int], live: list[bool], ids: Sequence[int], logprobs: Sequence[float]
+    ) -> list[int]:
+        """Add a token to every live row; return the groups that this ends."""
+        whole = []
+        for i, row in enumerate(rows):
+            if live[i]:
+                self.tokens[row].append(ids[i])
+                self.logprobs[row].append(logprobs[i])
+                if ids[i] in self.eos_ids:
+                    live[i] = False
+                    self.going[row // self.n] -= 1
+                    if not self.going[row // self.n]:
+                        whole.append(row // self.n)
+        return whole
 
     def _prefill(self) -> tuple[Tensor, Any, Tensor, Tensor]:
         """Forward each prompt once, left-padded, and give every row of its group a copy."""
-        ids_PT, mask_PT = left_padded(
-            [p.token_ids for p in self.prompts], self.engine.policy.pad_id, self.device
-        )
+        engine = self.engine
+        ids_PT, mask_PT = left_padded([p.token_ids for p in self.prompts], engine.policy.pad_id, self.device)
         positions = (mask_PT.cumsum(-1) - 1).clamp(min=0)
-        logits, cache = self.engine.forward(ids_PT, mask_PT, positions, None)
+        cache = sampling_cache(engine.policy.model)
+        logits = engine.forward(ids_PT, mask_PT, positions, cache)
         group = torch.arange(len(self.prompts), device=self.device).repeat_interleave(self.n)
         cache.reorder_cache(group)
         return logits[group], cache, mask_PT[group], mask_PT.sum(-1)[group]
@@ -157,24 +166,9 @@ class _Decoding:
         ids = (logprobs.exp() / noise).argmax(-1)
         return ids, logprobs.gather(-1, ids[:, None])[:, 0]
 
-    def _completion(self, row: int) -> Completion:
-        ids = self.tokens[row]
-        stopped = self._done(row)
-        prompt = self.prompts[row // self.n]
-        return Completion(
-            text=self.engine.policy.decode(ids[:-1] if stopped else ids),
-            token_ids=ids,
-            logprobs=self.logprobs[row],
-            prompt_token_ids=prompt.token_ids,
-            finish_reason="stop" if stopped else "length",
-            weight_version=self.engine.weight_version,
-            prefill=prompt.prefill,
-        )
-
-
-def left_padded(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return ids and mask `[B, T]`, padded on the left."""
-    width = max(len(row) for row in rows)
-    ids = [[pad_id] * (width - len(row)) + list(row) for row in rows]
-    mask = [[0] * (width - len(row)) + [1] * len(row) for row in rows]
-    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
+    def _completions(self, group: int) -> list[Completion]:
+        engine, prompt = self.engine, self.prompts[group]
+        return [
+            completion_of(engine.policy, prompt, self.tokens[row], self.logprobs[row], engine.weight_version)
+            for row in range(group * self.n, (group + 1) * self.n)
+        ]

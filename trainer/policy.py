@@ -5,17 +5,20 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from jinja2 import TemplateError
+from torch.utils.checkpoint import checkpoint
 
 from ..sandbox.errors import PolicyError
 from ..tasks.problem import Problem
 from ..tasks.schema import Task
 from .config import PolicyConfig
+from .lora import add_adapter
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,10 @@ class Policy:
     use_chat_template: bool = True
     dtype: torch.dtype = torch.float32
     """Of the computation; the weights are float32, or small updates would be rounded away."""
+    source: str = ""
+    """The folder or hub id that it was loaded from."""
+    notes: list[str] = field(default_factory=list)
+    """What was changed of it, for the reader."""
 
     @property
     def device(self) -> torch.device:
@@ -124,6 +131,13 @@ class Policy:
                 f"problem {problem.id} of {task.name!r}: the tokenizer of {self.name!r} has"
                 f" no tokens for parts of the prompt {text[:80]!r}; give another policy.model"
             )
+        words = len(text.split())
+        if words >= 4 and 2 * len(self.tokenizer.decode(list(ids)).split()) < words:
+            raise PolicyError(
+                f"problem {problem.id} of {task.name!r}: the tokenizer of {self.name!r}"
+                f" ({type(self.tokenizer).__name__}) drops the spaces of the prompt {text[:80]!r};"
+                " transformers chose it by the model's type: its files fit another one"
+            )
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Return generated ids as text, without special tokens."""
@@ -152,8 +166,16 @@ def _common_start(one: str, two: str) -> int:
     return next((i for i, (a, b) in pairs if a != b), min(len(one), len(two)))
 
 
-def load_policy(config: PolicyConfig, path: str | Path, device: torch.device) -> Policy:
+def load_policy(
+    config: PolicyConfig, path: str | Path, device: torch.device, *, adapter: Path | None = None
+) -> Policy:
     """Load a model and its tokenizer from a folder or the hub.
+
+    Args:
+        config: with `lora`, an adapter is put into the model.
+        path: the model.
+        device: where it goes.
+        adapter: a saved adapter to go on with.
 
     Raises:
         PolicyError: it does not load, or has no end-of-sequence token.
@@ -173,15 +195,50 @@ def load_policy(config: PolicyConfig, path: str | Path, device: torch.device) ->
             f" {str(error).splitlines()[0]};"
             " give `tiny`, a folder with a model and its tokenizer, or a hub id"
         ) from error
-    # Dropout stays off in training too: sampler and update must be one distribution.
     model = model.to(device).eval()  # pyright: ignore[reportArgumentType]
-    if "past_key_values" not in inspect.signature(model.forward).parameters:
+    takes = inspect.signature(model.forward).parameters
+    if not {"past_key_values", "cache_params"} & set(takes):
         raise PolicyError(
-            f"policy.model {config.model!r} ({type(model).__name__}) keeps no key-value cache that a group"
-            " could share; give an attention model"
+            f"policy.model {config.model!r} ({type(model).__name__}) keeps no cache of what it has read,"
+            " so it cannot be sampled from; give a causal language model"
         )
+    if config.lora is not None:
+        add_adapter(model, config.lora, adapter)
+    if config.gradient_checkpointing:
+        checkpoint_layers(model, config.model)
     ends = end_tokens(model, tokenizer, config.model)
-    return Policy(model, tokenizer, ends, config.model, config.chat_template, getattr(torch, config.dtype))
+    return Policy(
+        model, tokenizer, ends, config.model, config.chat_template, getattr(torch, config.dtype), name,
+        _dropout(model),
+    )  # fmt: skip
+
+
+def _dropout(model: Any) -> list[str]:
+    """Say that dropout is off: sampler and update must be one distribution, so the model stays in `eval`."""
+    settings = model.config.get_text_config().to_dict()
+    found = [f"{k} {v}" for k, v in settings.items() if "drop" in k and isinstance(v, float) and v > 0]
+    return [f"dropout is set to 0 ({', '.join(found)}): what is sampled is what is trained"] if found else []
+
+
+def checkpoint_layers(model: Any, name: str) -> None:
+    """Let every decoder layer be computed again in the backward pass, instead of kept.
+
+    transformers' own switch drops the cache that shared prompts live in. Ours wraps the same layers;
+    their caches keep nothing that a second computation would change.
+
+    Raises:
+        PolicyError: the model has no such layers.
+    """
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
+    layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
+    if not layers:
+        raise PolicyError(
+            f"policy.model {name!r} ({type(model).__name__}) has no layers that can be computed again;"
+            " drop gradient_checkpointing"
+        )
+    for layer in layers:
+        layer.forward = partial(checkpoint, layer.forward, use_reentrant=False, preserve_rng_state=False)
 
 
 def end_tokens(model: Any, tokenizer: Any, name: str) -> tuple[int, ...]:

@@ -1,6 +1,8 @@
 """Problems in, scored groups out: what one step samples."""
 
+import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from random import Random
 
@@ -9,7 +11,7 @@ from ..rewards.score import Score
 from ..tasks.problem import Completion, Problem
 from ..tasks.schema import Task
 from .config import SamplingConfig
-from .hf_engine import HfEngine
+from .engine import Engine
 from .policy import EncodedPrompt
 
 
@@ -77,24 +79,34 @@ class ProblemOrder:
         return self._orders[name, epoch]
 
 
-def sample_groups(
-    engine: HfEngine, tasks: Mapping[str, LoadedTask], taken: Sequence[tuple[str, int]], group_size: int,
-    sampling: SamplingConfig, *, seed: int,
-) -> list[Group]:  # fmt: skip
-    """Sample a group for each (task, index) pair, all in one call of the engine."""
+def scored_groups(
+    engine: Engine, tasks: Mapping[str, LoadedTask], taken: Sequence[tuple[str, int]], group_size: int,
+    sampling: SamplingConfig, *, seed: int, step: int | None,
+) -> tuple[list[Group], float]:  # fmt: skip
+    """Sample a group for each (task, index) pair, all in one call of the engine, and score them.
+
+    A group is scored as soon as it is whole, in a thread beside the sampling of the others. Each is
+    scored by itself, so its scores do not depend on which one was ready first.
+
+    Returns:
+        The groups, in the order asked for; the seconds that scoring went on after the last sample.
+    """
     prompts = [tasks[name].prompts[index] for name, index in taken]
-    sampled = engine.generate(prompts, group_size, sampling, seed=seed)
-    return [
-        Group(name, tasks[name].problems[index], completions)
-        for (name, index), completions in zip(taken, sampled, strict=True)
-    ]
+    groups: dict[int, Group] = {}
+    with ThreadPoolExecutor(1, thread_name_prefix="scoring") as executor:
+        scoring: list[Future[None]] = []
+        try:
+            for place, completions in engine.generate(prompts, group_size, sampling, seed=seed):
+                name, index = taken[place]
+                groups[place] = Group(name, tasks[name].problems[index], completions)
+                scoring.append(executor.submit(_score, tasks[name].scheme, groups[place], step))
+            sampled = time.perf_counter()
+            for future in scoring:
+                future.result()
+        finally:
+            executor.shutdown(wait=True, cancel_futures=True)
+    return [groups[place] for place in range(len(taken))], time.perf_counter() - sampled
 
 
-def score_groups(tasks: Mapping[str, LoadedTask], groups: Sequence[Group], *, step: int | None) -> None:
-    """Score every group in place, all of a task's completions in one call."""
-    for name, loaded in tasks.items():
-        mine = [group for group in groups if group.task == name]
-        problems = [group.problem for group in mine for _ in group.completions]
-        scores = iter(loaded.scheme.score(problems, [c for g in mine for c in g.completions], step=step))
-        for group in mine:
-            group.scores = [next(scores) for _ in group.completions]
+def _score(scheme: MarkScheme, group: Group, step: int | None) -> None:
+    group.scores = scheme.score([group.problem] * len(group.completions), group.completions, step=step)

@@ -15,7 +15,7 @@ import torch
 
 from ..rewards.rows import score_row
 from ..sandbox.errors import RunError
-from .checkpoint import checkpoints, save_checkpoint, save_model, write_whole
+from .checkpoint import checkpoints, save_checkpoint, save_final, write_whole
 from .config import RunConfig, load_run
 from .evaluation import evaluate
 from .grpo import Step, grpo_step
@@ -66,6 +66,7 @@ def train(
             try:
                 return _train(state)
             finally:
+                state.engine.close()
                 for tracker in state.trackers:
                     tracker.close()
     except torch.OutOfMemoryError as error:
@@ -159,7 +160,7 @@ def _train(run: Run) -> RunResult:
             {"step": run.done, "kind": "never_learned", "message": reason, "rows": []},
         )
     write_whole(
-        run.folder.path / "final", lambda path: save_model(path, run.policy.model, run.policy.tokenizer)
+        run.folder.path / "final", lambda path: save_final(path, run.policy.model, run.policy.tokenizer)
     )
     summary = _summary(run)
     run.folder.write_json("summary.json", summary)
@@ -237,7 +238,6 @@ def _save(run: Run) -> None:
     state = {
         "cursors": run.order.cursors,
         "monitor": run.monitor.state(),
-        "weight_version": run.engine.weight_version,
         "seconds": run.seconds,
     }
     save_checkpoint(

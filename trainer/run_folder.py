@@ -3,8 +3,9 @@
 run.yaml          the resolved run file          metrics.jsonl   one row a step
 tasks.json        each task, resolved, its hash  eval.jsonl      one row an evaluation
 checkpoints/      step-000010/, ...              alarms.jsonl    one row an alarm
-reference/        where KL asks for one          scores/         every completion, compressed
-final/            the model, plain Hugging Face  summary.json    the run in one row
+reference/        where KL asks for one          notes.jsonl     what the run changed or met
+final/            the model, plain Hugging Face  scores/         every completion, compressed
+summary.json      the run in one row
 """
 
 import gzip
@@ -20,7 +21,7 @@ import yaml
 from ..sandbox.errors import RunError
 from .config import RunConfig
 
-LOGS = ("metrics.jsonl", "eval.jsonl", "alarms.jsonl")
+LOGS = ("metrics.jsonl", "eval.jsonl", "alarms.jsonl", "notes.jsonl")
 
 
 class RunFolder:

@@ -9,9 +9,9 @@ from ..rewards.scheme import MarkScheme
 from ..sandbox.errors import DataError
 from ..tasks.data import load_problems
 from ..tasks.schema import Task
-from .config import PolicyConfig, SamplingConfig
+from .config import EngineConfig, PolicyConfig, SamplingConfig
 from .evaluation import evaluate
-from .hf_engine import HfEngine
+from .make_engine import make_engine
 from .policy import Policy, choose_device, load_policy, quiet
 from .rollout import LoadedTask, group_is_flat
 from .tiny import one_thread, tiny_policy
@@ -26,7 +26,7 @@ def policy_for(task: Task, model: str, *, seed: int = 0, device: str = "auto") -
 
 def sample_task(
     task: Task, model: str, *, n: int, split: str, limit: int, seed: int, temperature: float, top_p: float,
-    max_new_tokens: int, device: str,
+    max_new_tokens: int, device: str, engine: EngineConfig,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:  # fmt: skip
     """Sample `n` completions of each problem.
 
@@ -51,8 +51,12 @@ def sample_task(
     policy = policy_for(task, model, seed=seed, device=device)
     prompts = [policy.encode(task, problem, max_new_tokens=max_new_tokens) for problem in problems]
     loaded = LoadedTask(task, scheme, problems, prompts)
-    with one_thread():
-        figures, groups = evaluate(HfEngine(policy), loaded, n, sampling, seed=seed, greedy=False)
+    sampler = make_engine(engine, policy)
+    try:
+        with one_thread():
+            figures, groups = evaluate(sampler, loaded, n, sampling, seed=seed, greedy=False)
+    finally:
+        sampler.close()
     figures["mixed_groups"] = sum(not group_is_flat(group) for group in groups) / len(groups)
     rows = [
         {

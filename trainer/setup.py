@@ -17,8 +17,11 @@ from ..tasks.problem import Problem
 from ..tasks.schema import Task
 from .checkpoint import checkpoints, load_state, restore_optimizer, save_model, write_whole
 from .config import EvalConfig, RunConfig
-from .grpo import Learner
-from .hf_engine import HfEngine
+from .engine import Engine
+from .forward import choose_way
+from .learner import Learner
+from .lora import ADAPTER
+from .make_engine import make_engine
 from .monitor import Monitor
 from .policy import Policy, choose_device, load_policy
 from .progress import Progress
@@ -35,7 +38,7 @@ class Run:
     config: RunConfig
     folder: RunFolder
     policy: Policy
-    engine: HfEngine
+    engine: Engine
     learner: Learner
     tasks: dict[str, LoadedTask]
     evals: list[tuple[EvalConfig, LoadedTask]]
@@ -47,6 +50,11 @@ class Run:
     """The last finished step."""
     seconds: float = 0.0
     """Training time so far, evaluations left out."""
+
+    def note(self, line: str) -> None:
+        """Say something that changes what the run is, and keep it in notes.jsonl."""
+        self.progress.say(line)
+        self.folder.append("notes.jsonl", {"step": self.done, "note": line})
 
 
 def set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progress, allow_code: bool) -> Run:
@@ -81,11 +89,15 @@ def set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progres
     state = load_state(saved) if saved else {}
     everything = {**{held.task.name: held for _, held in evals}, **ready}
     described = {n: {"hash": t.hash, "task": t.task.model_dump(mode="json")} for n, t in everything.items()}
-    learner = Learner(policy, _reference(config, folder, policy, saved is not None), config)
-    engine = HfEngine(policy, max_rows=config.engine.max_rows)
+    way, why = choose_way(policy)
+    learner = Learner(policy, _reference(config, folder, policy, saved is not None), config, way)
+    if why:
+        policy.notes.append(f"prompts are computed with every completion in the update: {why}")
     check_trackers(config.trackers)
+    engine = make_engine(config.engine, policy, plain_attention=way == "shared")
+    engine.sync(policy, state.get("step", 0))
     if saved:
-        _go_on(folder, config, described, saved, learner, engine)
+        _go_on(folder, config, described, saved, learner)
     else:
         _begin(folder, config, described, learner)
     order = ProblemOrder(ready, config.seed, state.get("cursors"))
@@ -98,10 +110,13 @@ def set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progres
         f" {config.threads} thread(s);"
         f" {', '.join(f'{n}: {len(t.problems)} problems' for n, t in ready.items())}"
     )
-    return Run(
+    run = Run(
         config, folder, policy, engine, learner, ready, evals, order, monitor, progress, trackers,
         state.get("step", 0), state.get("seconds", 0.0),
     )  # fmt: skip
+    for line in policy.notes:
+        run.note(line)
+    return run
 
 
 def _begin(folder: RunFolder, config: RunConfig, described: Mapping[str, Any], learner: Learner) -> None:
@@ -114,16 +129,14 @@ def _begin(folder: RunFolder, config: RunConfig, described: Mapping[str, Any], l
 
 
 def _go_on(
-    folder: RunFolder, config: RunConfig, described: Mapping[str, Any], saved: Path, learner: Learner,
-    engine: HfEngine,
-) -> None:  # fmt: skip
-    """Take folder, optimizer and engine back to a checkpoint."""
+    folder: RunFolder, config: RunConfig, described: Mapping[str, Any], saved: Path, learner: Learner
+) -> None:
+    """Take folder and optimizer back to a checkpoint."""
     _refuse_changed_tasks(folder, described)
     state = load_state(saved)
     folder.rewind(state["step"])
     folder.write_config(config)
     restore_optimizer(learner.optimizer, saved)
-    engine.weight_version = state["weight_version"]
 
 
 def _names_differ(tasks: Mapping[str, Task]) -> None:
@@ -167,16 +180,19 @@ def _policy(
     progress: Progress,
 ) -> Policy:
     source: str | Path = config.policy.model
-    if saved is not None:
-        source = saved
-    elif source == "tiny":
+    if saved is not None and config.policy.lora is None:
+        return load_policy(config.policy, saved, device)
+    if source == "tiny":
         source = tiny_policy(next(iter(tasks.values())), config.seed, progress=progress.warm_start)
-    return load_policy(config.policy, source, device)
+    return load_policy(config.policy, source, device, adapter=saved / ADAPTER if saved else None)
 
 
 def _reference(config: RunConfig, folder: RunFolder, policy: Policy, resumed: bool) -> Any | None:
-    """Return the frozen reference: a snapshot of the policy as the run was given it."""
-    if not config.algorithm.kl_coef:
+    """Return the frozen reference: a snapshot of the policy as the run was given it.
+
+    With an adapter there is none: the policy without it is the reference.
+    """
+    if not config.algorithm.kl_coef or config.policy.lora is not None:
         return None
     path = folder.path / "reference"
     if resumed:
@@ -193,6 +209,6 @@ def _refuse_changed_tasks(folder: RunFolder, described: Mapping[str, Any]) -> No
 
 def _needed_bytes(policy: Policy, config: RunConfig) -> int:
     weights = sum(p.numel() * p.element_size() for p in policy.model.parameters())
-    moments = 2 * sum(p.numel() * 4 for p in policy.model.parameters())
+    moments = 2 * sum(p.numel() * 4 for p in policy.model.parameters() if p.requires_grad)
     copies = (weights + moments) * (config.save.keep + 1) + weights * (2 if config.algorithm.kl_coef else 1)
     return copies + 16 * 2**20

@@ -10,6 +10,7 @@ from ..rewards.rows import write_jsonl
 from ..sandbox.errors import TaskError
 from ..tasks.load import load_task
 from .commands import show
+from .config import EngineConfig
 from .exit_codes import GOOD, INTERRUPTED
 from .progress import terminal_progress
 from .run import train as train_policy
@@ -22,7 +23,7 @@ def sample(args: argparse.Namespace) -> int:
     figures, rows = sample_task(
         task, args.model, n=args.n, split=args.split, limit=args.limit, seed=args.seed,
         temperature=args.temperature, top_p=args.top_p, max_new_tokens=args.max_new_tokens,
-        device=args.device,
+        device=args.device, engine=EngineConfig(kind=args.engine, urls=tuple(args.url)),
     )  # fmt: skip
     if args.output:
         write_jsonl(Path(args.output), rows)

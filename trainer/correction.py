@@ -1,0 +1,89 @@
+"""What is done where the sampler's probabilities are not the trainer's. Pure functions.
+
+An engine with its own kernels, another precision or older weights samples from a distribution mu, and
+the trainer believes in pi_old. Weights pi_old / mu put that right in the mean; cutting them keeps the
+variance small, at the price of some bias.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Correction = Literal["none", "truncate", "mask"]
+Level = Literal["token", "sequence"]
+
+PUBLISHED: dict[Correction, tuple[float, float]] = {
+    "none": (0.0, float("inf")),
+    "truncate": (0.0, 2.0),
+    "mask": (0.5, 2.0),
+}
+"""(low, high) by their sources: truncated importance sampling (Yao et al. 2025, "Your efficient RL
+framework secretly brings you off-policy RL training"): 2; masked (IcePop, 2025): 0.5 and 2."""
+
+
+def importance_weights(
+    old_logprobs_BT: Tensor, sampled_logprobs_BT: Tensor, mask_BT: Tensor, *, kind: Correction = "truncate",
+    level: Level = "token", low: float | None = None, high: float | None = None,
+) -> Tensor:  # fmt: skip
+    """Return the weights of the tokens: pi_old / mu, cut.
+
+    Args:
+        old_logprobs_BT: `[B, T]`, the trainer's, before the update.
+        sampled_logprobs_BT: `[B, T]`, the sampler's.
+        mask_BT: 1 for the policy's own tokens.
+        kind: `truncate` (brought into [low, high]), `mask` (0 outside of it), `none` (all 1).
+        level: `token`, or `sequence` (the product over a completion's tokens, for each of them).
+        low: None = as published.
+        high: None = as published.
+
+    Returns:
+        `[B, T]`, without gradient, in the dtype of `old_logprobs_BT`; 1 where the mask is 0.
+    """
+    own = mask_BT > 0
+    log_ratio = torch.where(own, (old_logprobs_BT - sampled_logprobs_BT).detach().double(), 0.0)
+    if kind == "none":
+        return torch.ones_like(old_logprobs_BT)
+    if level == "sequence":
+        log_ratio = log_ratio.sum(-1, keepdim=True).expand_as(log_ratio)
+    low = PUBLISHED[kind][0] if low is None else low
+    high = PUBLISHED[kind][1] if high is None else high
+    ratio = log_ratio.exp()
+    if kind == "truncate":
+        cut = ratio.clamp(low, high)
+    else:
+        cut = torch.where((ratio >= low) & (ratio <= high), ratio, 0.0)
+    return torch.where(own, cut, 1.0).to(old_logprobs_BT.dtype)
+
+
+def off_policy_mask(
+    logprobs_BT: Tensor, sampled_logprobs_BT: Tensor, advantages_BT: Tensor, mask_BT: Tensor, *, delta: float
+) -> Tensor:
+    """Return `[B, 1]`: 0 for bad completions that the policy has moved away from, else 1.
+
+    DeepSeek-V3.2 (arXiv 2512.02556), equation 9: a completion is dropped if its advantage is negative
+    and mean_t log(mu / pi) > delta.
+    """
+    own = mask_BT > 0
+    gap = torch.where(own, (sampled_logprobs_BT - logprobs_BT).detach().double(), 0.0).sum(-1)
+    gap = gap / own.sum(-1).clamp(min=1)
+    negative = torch.where(own, advantages_BT, 0.0).sum(-1) < 0
+    return (~(negative & (gap > delta)))[:, None].to(logprobs_BT.dtype)
+
+
+def mismatch(logprobs_BT: Tensor, sampled_logprobs_BT: Tensor, mask_BT: Tensor) -> dict[str, Tensor]:
+    """Return how far two engines are apart on the sampled tokens, in nats.
+
+    `mismatch_mean` and `mismatch_max` of the absolute difference; `mismatch_k3`, the estimate
+    x - log x - 1 with x = pi / mu of KL(mu || pi).
+    """
+    own = mask_BT > 0
+    difference = (logprobs_BT - sampled_logprobs_BT).detach().double()[own]
+    if not difference.numel():
+        return dict.fromkeys(("mismatch_mean", "mismatch_max", "mismatch_k3"), torch.zeros(()))
+    size = difference.abs()
+    return {
+        "mismatch_mean": size.mean(),
+        "mismatch_max": size.max(),
+        "mismatch_k3": (torch.expm1(difference) - difference).mean(),
+    }

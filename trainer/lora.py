@@ -1,0 +1,83 @@
+"""LoRA through peft: adapters inside the policy's own model, so that all else stays as it is.
+
+The reference is the policy with its adapter switched off; engines and the final folder get the weights
+with the adapter merged in.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ..sandbox.errors import PolicyError
+from .config import LoraConfig
+
+ADAPTER = "adapter"
+"""The folder of a checkpoint that holds the adapter."""
+
+
+def add_adapter(model: Any, config: LoraConfig, saved: Path | None) -> None:
+    """Put an adapter into a model, new or as it was saved, and freeze all else.
+
+    Raises:
+        PolicyError: peft is not installed, or finds no layer to adapt.
+    """
+    try:
+        from peft import LoraConfig as PeftConfig
+    except ImportError as error:
+        raise PolicyError(
+            f"policy.lora needs peft (pip install 'markscheme[lora]'); it does not load: {error}"
+        ) from error
+    try:
+        if saved is not None:
+            model.load_adapter(str(saved), adapter_name="default", is_trainable=True)
+            return
+        model.add_adapter(
+            PeftConfig(
+                r=config.r,
+                lora_alpha=config.alpha,
+                target_modules="all-linear" if config.targets == "all-linear" else list(config.targets),
+                lora_dropout=0.0,
+                task_type="CAUSAL_LM",
+            )
+        )
+    except ValueError as error:
+        raise PolicyError(f"policy.lora: {str(error).splitlines()[0]}") from error
+
+
+def has_adapter(model: Any) -> bool:
+    """Whether an adapter is inside a model."""
+    return bool(getattr(model, "_hf_peft_config_loaded", False))
+
+
+@contextmanager
+def adapter_off(model: Any) -> Iterator[None]:
+    """Compute without the adapter for a while."""
+    model.disable_adapters()
+    try:
+        yield
+    finally:
+        model.enable_adapters()
+
+
+def merged_weights(model: Any) -> Iterator[tuple[str, Tensor]]:
+    """Yield every weight under the name that it has without adapters, each adapter merged in.
+
+    A tensor that two names share (tied embeddings) comes once.
+    """
+    if not has_adapter(model):
+        yield from ((name, parameter.detach()) for name, parameter in model.named_parameters())
+        return
+    layers = dict(model.named_modules())
+    for name, parameter in model.named_parameters():
+        if ".lora_" in name:
+            continue
+        path, _, kind = name.rpartition(".")
+        weight = parameter.detach()
+        if path.endswith(".base_layer"):
+            path = path.removesuffix(".base_layer")
+            if kind == "weight":
+                weight = weight + layers[path].get_delta_weight("default").detach().to(weight.dtype)
+        yield f"{path}.{kind}", weight

@@ -1,0 +1,20 @@
+"""From `engine:` in a run file to what samples; vLLM is loaded only where it is asked for."""
+
+from .config import EngineConfig
+from .engine import Engine
+from .hf_engine import HfEngine
+from .policy import Policy
+
+
+def make_engine(config: EngineConfig, policy: Policy, *, plain_attention: bool = True) -> Engine:
+    """Return a run's engine, with the policy's weights.
+
+    Args:
+        config: which one.
+        policy: what it samples from.
+        plain_attention: whether prompts can be shared (`choose_way`).
+
+    Raises:
+        RunError: it does not start.
+    """
+    return HfEngine(policy, max_rows=config.max_rows, plain_attention=plain_attention)
