@@ -53,14 +53,9 @@ def small_policy(folder: Path, architecture: str = "llama", *, chat: bool = Fals
         "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16, "max_position_embeddings": 256,
         "pad_token_id": 0, "eos_token_id": 1, "bos_token_id": None, "initializer_range": 0.2, **changes,
     }  # fmt: skip
-    config = {
-        "llama": "LlamaConfig",
-        "qwen3": "Qwen3Config",
-        "gemma2": "Gemma2Config",
-        "mixtral": "MixtralConfig",
-    }[architecture]
     torch.manual_seed(1)
-    model = transformers.AutoModelForCausalLM.from_config(getattr(transformers, config)(**shape))
+    config = transformers.AutoConfig.for_model(architecture, **shape)
+    model = transformers.AutoModelForCausalLM.from_config(config)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

@@ -13,9 +13,6 @@ from torch import Tensor
 
 from ..tasks.problem import Completion
 
-PADDING_TOKENS = 256
-"""Padding that a chunk may hold: about what one more forward and backward pass costs."""
-
 
 @dataclass(frozen=True)
 class Sampled:
@@ -133,7 +130,8 @@ def chunks(completions: Sequence[Completion], block: Block, budget: int) -> Iter
     """Split a block's rows, the longest first, into chunks.
 
     A chunk is full when another row would take it over `budget` tokens (prompts and padding
-    included), or its padding over `PADDING_TOKENS`. One completion over the budget is still a chunk.
+    included), or its padding over a sixteenth of that: about where one more pass costs less. One
+    completion over the budget is still a chunk.
     """
     length = {i: len(completions[i].token_ids) for i in block.rows}
     chunk: list[int] = []
@@ -141,7 +139,7 @@ def chunks(completions: Sequence[Completion], block: Block, budget: int) -> Iter
     for i in sorted(block.rows, key=lambda i: (-length[i], i)):
         longest = length[chunk[0]] if chunk else length[i]
         padding += longest - length[i]
-        if chunk and ((len(chunk) + 1) * (block.width + longest) > budget or padding > PADDING_TOKENS):
+        if chunk and ((len(chunk) + 1) * (block.width + longest) > budget or 16 * padding > budget):
             yield chunk
             chunk, padding = [], 0
         chunk.append(i)

@@ -215,8 +215,8 @@ class RunConfig(Section):
     """`auto` (cuda, else cpu), or a torch device."""
     threads: int = Field(default=1, ge=1)
     """CPU threads. More are slower on a busy machine, and change results in the last bits."""
-    microbatch_tokens: int = Field(default=16384, ge=1)
-    """Tokens, padding included, of one forward and backward pass."""
+    microbatch_tokens: int | None = Field(default=None, ge=1)
+    """Tokens, padding included, of one forward and backward pass; None = 2048 on a CPU, else 16384."""
     out: str | None = None
     """The run's folder; None = runs/NAME-TIME-sSEED."""
     trackers: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ()

@@ -46,7 +46,7 @@ class Engine(ABC):
         """
         self.weight_version = version
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027
         """Give back what it holds."""
 
     def groups(

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..tasks.problem import Completion
 from .batch import Batch, Block, Sampled, blocks, chunks, left_padded, make_batch
-from .kv_cache import can_share_prompts, prefix_cache, recording_cache
+from .kv_cache import can_share_prompts, prefix_cache, recorded, recording_cache
 from .lm_head import Head, NoHead
 from .policy import Policy
 
@@ -48,11 +48,7 @@ class SharedPrompts:
         ids_PT, self.mask_PT = left_padded(block.prompts, pad_id, device)
         cache = recording_cache(model)
         last = _backbone(model, ids_PT, self.mask_PT, cache)[:, -1]
-        self._made: list[Tensor] = [last]
-        for layer in cache.layers:
-            assert layer.keys is not None
-            assert layer.values is not None
-            self._made += [layer.keys, layer.values]
+        self._made: list[Tensor] = [last, *recorded(cache)]
         self._shared = [tensor.detach().requires_grad_(tensor.requires_grad) for tensor in self._made]
 
     def hidden(self, batch: Batch) -> Tensor:
@@ -61,7 +57,7 @@ class SharedPrompts:
         first = last.index_select(0, batch.prompt_B)[:, None]
         if batch.ids_BT.shape[1] == 1:
             return first
-        cache = prefix_cache(list(zip(rest[::2], rest[1::2], strict=True)), batch.prompt_B)
+        cache = prefix_cache(rest, batch.prompt_B)
         mask_BT = torch.cat([self.mask_PT[batch.prompt_B], batch.real_BT[:, :-1].long()], dim=1)
         ids_BT = batch.ids_BT[:, :-1]
         return torch.cat([first, _backbone(self.model, ids_BT, mask_BT, cache)], dim=1)
@@ -115,7 +111,7 @@ def _backbone(model: Any, ids: Tensor, mask: Tensor, cache: Any) -> Tensor:
     )[0]
 
 
-def positions_of(model: Any, ids: Tensor, mask: Tensor) -> dict[str, Tensor]:
+def positions_of(model: Any, ids: Tensor, mask: Tensor) -> dict[str, Any]:
     """Return the positions of `ids`, the last columns of `mask`, as an argument if the model takes it."""
     if "position_ids" not in inspect.signature(model.forward).parameters:
         return {}
@@ -131,18 +127,23 @@ _WAYS: dict[Way, tuple[type[SharedPrompts] | type[RepeatedPrompts], type[Head] |
 """How prompts and heads are computed, the cheapest first."""
 
 
+BUDGETS = {"cpu": 2048, "cuda": 16384}
+"""Tokens of one pass: where more of them at once are no faster, and take more memory."""
+
+
 class Forward:
     """How log-probabilities are computed in a run.
 
     Args:
         policy: its device, its precision, its padding.
-        budget: tokens of one pass, prompts and padding included.
+        budget: tokens of one pass, prompts and padding included; None = `BUDGETS`.
         temperature: of the sampling.
         way: see `choose_way`.
     """
 
-    def __init__(self, policy: Policy, *, budget: int, temperature: float, way: Way = "shared"):
-        self.policy, self.budget, self.temperature, self.way = policy, budget, temperature, way
+    def __init__(self, policy: Policy, *, budget: int | None, temperature: float, way: Way = "shared"):
+        self.policy, self.temperature, self.way = policy, temperature, way
+        self.budget = budget or BUDGETS.get(policy.device.type, BUDGETS["cuda"])
         self._prompts, self._head = _WAYS[way]
 
     def passes(
@@ -208,11 +209,11 @@ def _probe(policy: Policy, way: Way) -> str | None:
     model = policy.model
     if way == "shared" and not can_share_prompts(model):
         return "its layers keep more than keys and values"
-    completions = _random_completions(model.config.get_text_config().vocab_size)
+    completions = random_completions(model)
     forward = Forward(policy, budget=1 << 20, temperature=1.0, way=way)
     try:
         with torch.autocast(policy.device.type, enabled=False):
-            own = [_own_logprobs(model, completion, policy.device) for completion in completions]
+            own = [own_logprobs(model, completion) for completion in completions]
             found = forward.logprobs(model, Sampled(completions, [0.0] * 3), range(3))
     except (RuntimeError, ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
         return f"{type(error).__name__}: {str(error).splitlines()[0]}"
@@ -222,8 +223,9 @@ def _probe(policy: Policy, way: Way) -> str | None:
     return None if apart <= TOLERANCE else f"log-probabilities differ by {apart:.2g} from the model's own"
 
 
-def _random_completions(vocabulary: int) -> list[Completion]:
+def random_completions(model: Any) -> list[Completion]:
     """Return three completions of two prompts, all of different lengths."""
+    vocabulary = model.config.get_text_config().vocab_size
     generator = torch.Generator().manual_seed(0)
     short, long = (torch.randint(0, vocabulary, (n,), generator=generator).tolist() for n in (3, 7))
     made = []
@@ -233,8 +235,9 @@ def _random_completions(vocabulary: int) -> list[Completion]:
     return made
 
 
-def _own_logprobs(model: Any, completion: Completion, device: torch.device) -> list[float]:
+def own_logprobs(model: Any, completion: Completion) -> list[float]:
+    """Return a completion's log-probabilities by the model itself: no cache, no padding, no batch."""
     start = len(completion.prompt_token_ids)
-    ids = torch.tensor([*completion.prompt_token_ids, *completion.token_ids], device=device)
+    ids = torch.tensor([*completion.prompt_token_ids, *completion.token_ids], device=model.device)
     logits = model(input_ids=ids[None]).logits[0, start - 1 : -1].float()
     return torch.log_softmax(logits, -1).gather(-1, ids[start:, None])[:, 0].tolist()

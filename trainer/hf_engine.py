@@ -5,18 +5,24 @@ with its log-probability under the distribution that it was really drawn from.
 """
 
 import inspect
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..sandbox.errors import PolicyError
 from ..tasks.problem import Completion
 from .batch import left_padded
 from .config import SamplingConfig
 from .engine import Engine, completion_of
+from .forward import TOLERANCE, own_logprobs, random_completions
 from .kv_cache import sampling_cache
 from .policy import EncodedPrompt, Policy
+
+EXACT = 1e-4
+"""Sampled log-probabilities closer than this to the model's own can serve as old ones."""
 
 
 def sampling_logprobs(logits: Tensor, temperature: float, top_p: float = 1.0) -> Tensor:
@@ -46,22 +52,56 @@ class HfEngine(Engine):
     Args:
         policy: the model itself; nothing is copied.
         max_rows: completions that are sampled at once.
-        plain_attention: whether a plain forward gives the same log-probabilities (`choose_way`).
+
+    Raises:
+        PolicyError: what it samples is not what the model says, even one prompt at a time.
     """
 
-    def __init__(self, policy: Policy, *, max_rows: int = 256, plain_attention: bool = True):
-        self.policy, self.max_rows, self.plain_attention = policy, max_rows, plain_attention
+    def __init__(self, policy: Policy, *, max_rows: int = 256):
+        self.policy, self.max_rows = policy, max_rows
         takes = inspect.signature(policy.model.forward).parameters
         self._cache_name = "past_key_values" if "past_key_values" in takes else "cache_params"
         self._takes_positions = "position_ids" in takes
         self._keep = {"logits_to_keep": 1} if "logits_to_keep" in takes else {}
+        self._one_prompt = False
+        self._apart = self._probe()
+        if self._apart > TOLERANCE:
+            # Recurrent states see the padding of shorter prompts in some models.
+            self._one_prompt, self._apart = True, math.inf
+            self._apart = self._probe()
+            policy.notes.append("prompts are sampled one at a time: this model does not bear padding")
+        if self._apart > TOLERANCE:
+            raise PolicyError(
+                f"policy.model {policy.name!r} ({type(policy.model).__name__}): with its cache it does not give"
+                f" its own log-probabilities (apart by {self._apart:.2g}); sample with engine.kind vllm"
+            )
+
+    def _probe(self) -> float:
+        """Return how far sampled tokens are from the model's own log-probabilities, in float32."""
+        precision, self.policy.dtype = self.policy.dtype, torch.float32
+        try:
+            prompts = [EncodedPrompt(c.prompt_token_ids) for c in random_completions(self.policy.model)[1:]]
+            groups = self.groups(prompts, 2, SamplingConfig(max_new_tokens=6), seed=0)
+            with torch.inference_mode():
+                pairs = [
+                    (one, two)
+                    for completion in (c for group in groups for c in group)
+                    for one, two in zip(
+                        completion.logprobs, own_logprobs(self.policy.model, completion), strict=True
+                    )
+                ]
+        except (RuntimeError, ValueError, TypeError, AttributeError, IndexError):
+            return math.inf
+        finally:
+            self.policy.dtype = precision
+        return max(abs(one - two) for one, two in pairs)
 
     def is_exact(self, sampling: SamplingConfig) -> bool:
         """Not under top-p, in lower precision, or where positions are scaled by the batch's length."""
         rope = str(getattr(self.policy.model.config.get_text_config(), "rope_parameters", None))
         scaled = "longrope" in rope or "dynamic" in rope
         full = self.policy.dtype == torch.float32
-        return sampling.top_p >= 1 and full and self.plain_attention and not scaled
+        return sampling.top_p >= 1 and full and self._apart < EXACT and not scaled
 
     @torch.inference_mode()
     def generate(
@@ -69,7 +109,7 @@ class HfEngine(Engine):
     ) -> Iterator[tuple[int, list[Completion]]]:
         """Sample with one cache for all rows; see `Engine.generate`."""
         generator = torch.Generator(self.policy.device).manual_seed(seed)
-        at_once = max(1, self.max_rows // n)
+        at_once = 1 if self._one_prompt else max(1, self.max_rows // n)
         for start in range(0, len(prompts), at_once):
             some = prompts[start : start + at_once]
             for place, group in _Decoding(self, some, n, sampling, generator).run():
@@ -77,11 +117,14 @@ class HfEngine(Engine):
 
     def forward(self, ids: Tensor, mask: Tensor, positions: Tensor, cache: Any) -> Tensor:
         """Return the last position's logits `[B, V]`; the cache takes the new states in."""
-        extra: dict[str, Any] = {"position_ids": positions} if self._takes_positions else {}
+        extra: dict[str, Any] = {"attention_mask": mask}
+        if self._takes_positions:
+            extra["position_ids"] = positions
+        elif ids.shape[1] < mask.shape[1]:
+            extra = {}  # recurrent: what is padded has been read
         with self.policy.computing():
             out = self.policy.model(
-                input_ids=ids, attention_mask=mask, use_cache=True,
-                **{self._cache_name: cache}, **extra, **self._keep,
+                input_ids=ids, use_cache=True, **{self._cache_name: cache}, **extra, **self._keep
             )  # fmt: skip
         return out.logits[:, -1]
 

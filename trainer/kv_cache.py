@@ -108,6 +108,12 @@ def recording_cache(model: Any) -> Cache:
     return Cache(layers=[_Recorded() for _ in DynamicCache(config=model.config).layers])
 
 
-def prefix_cache(keys_values: list[tuple[Tensor, Tensor]], prompt_R: Tensor) -> Cache:
+def recorded(cache: Cache) -> list[Tensor]:
+    """Return what a recording cache holds: each layer's keys and values, in turn."""
+    return [tensor for layer in cache.layers for tensor in (layer.keys, layer.values)]  # pyright: ignore
+
+
+def prefix_cache(recorded: list[Tensor], prompt_R: Tensor) -> Cache:
     """Return a cache in which row r continues prompt `prompt_R[r]`."""
-    return Cache(layers=[_Prefixed(keys, values, prompt_R) for keys, values in keys_values])
+    pairs = zip(recorded[::2], recorded[1::2], strict=True)
+    return Cache(layers=[_Prefixed(keys, values, prompt_R) for keys, values in pairs])

@@ -25,7 +25,7 @@ def add_adapter(model: Any, config: LoraConfig, saved: Path | None) -> None:
         PolicyError: peft is not installed, or finds no layer to adapt.
     """
     try:
-        from peft import LoraConfig as PeftConfig
+        from peft import LoraConfig as PeftConfig  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise PolicyError(
             f"policy.lora needs peft (pip install 'markscheme[lora]'); it does not load: {error}"

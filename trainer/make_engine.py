@@ -6,15 +6,14 @@ from .hf_engine import HfEngine
 from .policy import Policy
 
 
-def make_engine(config: EngineConfig, policy: Policy, *, plain_attention: bool = True) -> Engine:
+def make_engine(config: EngineConfig, policy: Policy) -> Engine:
     """Return a run's engine, with the policy's weights.
 
     Args:
         config: which one.
         policy: what it samples from.
-        plain_attention: whether prompts can be shared (`choose_way`).
 
     Raises:
         RunError: it does not start.
     """
-    return HfEngine(policy, max_rows=config.max_rows, plain_attention=plain_attention)
+    return HfEngine(policy, max_rows=config.max_rows)

@@ -4,7 +4,7 @@ import inspect
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -51,10 +51,11 @@ class Policy:
         """Where the model is."""
         return self.model.device
 
-    def computing(self) -> torch.autocast:
+    def computing(self) -> AbstractContextManager[Any]:
         """Return the context in which the model is called."""
-        lower = self.dtype != torch.float32
-        return torch.autocast(self.device.type, dtype=self.dtype if lower else torch.bfloat16, enabled=lower)
+        if self.dtype == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=self.dtype)
 
     @property
     def pad_id(self) -> int:

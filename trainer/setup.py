@@ -94,7 +94,7 @@ def set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progres
     if why:
         policy.notes.append(f"prompts are computed with every completion in the update: {why}")
     check_trackers(config.trackers)
-    engine = make_engine(config.engine, policy, plain_attention=way == "shared")
+    engine = make_engine(config.engine, policy)
     engine.sync(policy, state.get("step", 0))
     if saved:
         _go_on(folder, config, described, saved, learner)

@@ -194,7 +194,9 @@ def apart(name: str, side: str) -> dict[str, Any]:
 
 def main() -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--shape", choices=SHAPES, help="only this one")
     parser.add_argument("--side", choices=("both", "ours", "trl"), help="here, in this process")
     args = parser.parse_args()
