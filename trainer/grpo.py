@@ -70,6 +70,8 @@ def grpo_step(
     learned = learner.learn(completions, left_in.flatten().tolist(), number, exact=exact)
     updated = time.perf_counter()
     engine.sync(learner.policy, number)
+    if engine.apart is not None:
+        learned["probe_mismatch"] = engine.apart
     seconds = {
         "sampling": sampled - began - waited, "scoring": waited,
         "update": updated - sampled, "sync": time.perf_counter() - updated,

@@ -16,4 +16,12 @@ def make_engine(config: EngineConfig, policy: Policy) -> Engine:
     Raises:
         RunError: it does not start.
     """
+    if config.kind == "vllm":
+        from .vllm_engine import VllmEngine
+
+        return VllmEngine(config, policy)
+    if config.kind == "vllm_http":
+        from .vllm_http import VllmServers
+
+        return VllmServers(config, policy)
     return HfEngine(policy, max_rows=config.max_rows)

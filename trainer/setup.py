@@ -114,6 +114,7 @@ def set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progres
         config, folder, policy, engine, learner, ready, evals, order, monitor, progress, trackers,
         state.get("step", 0), state.get("seconds", 0.0),
     )  # fmt: skip
+    engine.note = run.note
     for line in policy.notes:
         run.note(line)
     return run

@@ -1,0 +1,317 @@
+"""Sampling with vLLM servers, and what is done when one of them fails.
+
+Every prompt is one request, and goes to whichever server is free; its seed does not depend on which. A
+group counts only if the server still has the weights of this step when it is done: a server that was
+restarted in between gets them again, and the group is sampled once more. What fails is tried again
+for `engine.retry_s`; then the run stops, before anything is learned from half a batch.
+"""
+
+import json
+import queue
+import shutil
+import threading
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..sandbox.errors import RunError
+from ..tasks.problem import Completion
+from .config import EngineConfig, SamplingConfig
+from .engine import CopyEngine, completion_of, prompt_seed
+from .policy import EncodedPrompt, Policy
+from .vllm_server import OwnServer, server_command, shown
+from .weights import weights_folder, write_weights
+
+REQUESTS = 64
+"""Requests that one server has at a time."""
+
+
+class ServerTrouble(Exception):
+    """A request failed in a way that trying again may mend."""
+
+
+class Server:
+    """One vLLM server: requests and their failures."""
+
+    def __init__(self, url: str, timeout_s: float):
+        self.url, self.timeout_s = url.rstrip("/"), timeout_s
+        self.lock = threading.Lock()
+        """Held while the server is being mended."""
+        self.failing_since: float | None = None
+        """When it began to fail; None = its last request was answered."""
+        self.lost = False
+        """Given up for this step."""
+
+    def get(self, path: str) -> Any:
+        """Return what a GET brings."""
+        return self._ask(urllib.request.Request(self.url + path))
+
+    def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Return what a POST brings."""
+        data = json.dumps(body or {}).encode()
+        headers = {"Content-Type": "application/json"}
+        return self._ask(urllib.request.Request(self.url + path, data, headers))
+
+    def _ask(self, request: urllib.request.Request) -> Any:
+        try:
+            with urllib.request.urlopen(request, timeout=self.timeout_s) as answer:
+                text = answer.read()
+        except urllib.error.HTTPError as error:
+            said = error.read(2000).decode(errors="replace")
+            if error.code >= 500 or error.code in (408, 429):
+                raise ServerTrouble(f"answered {error.code}: {said}") from error
+            path = request.full_url.removeprefix(self.url)
+            raise RunError(f"{self.url} refuses {path} ({error.code}): {said}") from error
+        except TimeoutError as error:
+            raise ServerTrouble(f"took longer than engine.timeout_s ({self.timeout_s:g})") from error
+        except (urllib.error.URLError, OSError) as error:
+            if isinstance(getattr(error, "reason", None), TimeoutError):
+                raise ServerTrouble(f"took longer than engine.timeout_s ({self.timeout_s:g})") from error
+            raise ServerTrouble(f"cannot be reached ({error})") from error
+        try:
+            return json.loads(text or b"null")
+        except ValueError as error:
+            raise ServerTrouble(f"answered what is not JSON: {text[:200]!r}") from error
+
+    def version(self) -> str | None:
+        """Return the label of its weights, None where nothing was put there."""
+        return self.get("/weight_info")["weight_version"]
+
+    def put(self, path: Path, version: str) -> None:
+        """Let it load weights from a file, and forget what it computed from the old ones."""
+        self.post("/pause?mode=abort")
+        self.post("/init_weight_transfer_engine", {"init_info": {}})
+        self.post("/start_weight_update")
+        self.post("/update_weights", {"update_info": {"path": str(path)}})
+        self.post("/finish_weight_update", {"weight_version": version})
+        self.post("/reset_prefix_cache")
+        self.post("/resume")
+
+
+class VllmServers(CopyEngine):
+    """vLLM servers: those that a run names, or one that it starts.
+
+    Args:
+        config: urls, dtype, time limits.
+        policy: what is sampled from.
+
+    Raises:
+        RunError: a server is not there, was started otherwise, or reads other ids than the trainer.
+    """
+
+    where = "the vLLM server"
+
+    def __init__(self, config: EngineConfig, policy: Policy):
+        super().__init__(config, policy)
+        self._folder = weights_folder(config.weights_folder)
+        self._file: Path | None = None
+        self._run, self._label = uuid.uuid4().hex[:8], ""
+        self._own: OwnServer | None = None
+        on_cpu = policy.device.type == "cpu"
+        environment, command = server_command(policy.source, dtype=self.dtype, on_cpu=on_cpu)
+        self._start_with = shown(environment, command)
+        try:
+            urls = config.urls
+            if not urls:
+                self._own = OwnServer(
+                    policy.source, dtype=self.dtype, on_cpu=on_cpu, memory=config.memory, folder=self._folder
+                )
+                urls = (self._own.url,)
+            self.servers = [Server(url, config.timeout_s) for url in urls]
+            for server in self.servers:
+                self._check(server)
+        except BaseException:
+            self.close()
+            raise
+
+    def _check(self, server: Server) -> None:
+        """Look at a server before anything is asked of it."""
+        try:
+            server.get("/health")
+        except ServerTrouble as trouble:
+            raise RunError(
+                f"{server.url} {trouble}; start a server with\n  {self._start_with}\n"
+                "or leave engine.urls out, and the run starts one"
+            ) from trouble
+        try:
+            server.version()
+            self._model = server.get("/v1/models")["data"][0]["id"]
+        except (RunError, ServerTrouble, KeyError, IndexError, TypeError) as error:
+            raise RunError(
+                f"{server.url} does not take weights; start it with\n  {self._start_with}"
+            ) from error
+        try:
+            self.check_ids(
+                lambda text: server.post("/tokenize", {"prompt": text, "add_special_tokens": False})["tokens"]
+            )
+        except ServerTrouble as trouble:
+            raise RunError(f"{server.url} {trouble}, when it was asked for the ids of a text") from trouble
+
+    def push(self, policy: Policy, version: int) -> None:
+        """Write the weights once, and let every server load them; one that fails is left out."""
+        dtype = getattr(torch, self.dtype)
+        file = write_weights(policy.model, self._folder, f"weights-{version}.safetensors", dtype)
+        self._file, before = file, self._file
+        self._label = f"{self._run}-{version}"
+        for server in self.servers:
+            try:
+                # A server that was lost before is asked once, and not waited for at every step.
+                self._mend(server, None, 0 if server.lost else self.config.retry_s)
+                server.lost = False
+            except RunError as error:
+                self._lose(server, error)
+        if before is not None and before != file:
+            before.unlink(missing_ok=True)
+
+    def _mend(self, server: Server, trouble: ServerTrouble | None, retry_s: float) -> None:
+        """Bring a server to the weights of this step.
+
+        Raises:
+            RunError: it fails for longer than `retry_s`, or does not take the weights.
+        """
+        pause = 0.1
+        with server.lock:
+            while True:
+                try:
+                    if server.version() != self._label:
+                        if trouble is not None:
+                            self.note(
+                                f"{server.url} {trouble}; it has other weights now and gets these again"
+                            )
+                        self._put(server)
+                    if trouble is None:
+                        server.failing_since = None
+                        return
+                except ServerTrouble as error:
+                    trouble = error
+                    alive = False
+                else:
+                    alive = True
+                now = time.monotonic()
+                server.failing_since = server.failing_since or now
+                if now - server.failing_since > retry_s:
+                    raise RunError(
+                        f"{server.url} {trouble}, and engine.retry_s ({retry_s:g} s) is over; start it with\n"
+                        f"  {self._start_with}\nNothing was learned from this step: go on with --resume"
+                    ) from trouble
+                time.sleep(pause)
+                pause = min(2 * pause, 5.0)
+                if alive:
+                    return  # and the request is tried again
+
+    def _lose(self, server: Server, error: RunError) -> None:
+        """Go on without a server.
+
+        Raises:
+            RunError: it was the last one.
+        """
+        if all(other.lost or other is server for other in self.servers):
+            raise error
+        if not server.lost:
+            self.note(f"{str(error).splitlines()[0]}; the other servers take its prompts")
+        server.lost = True
+
+    def _put(self, server: Server) -> None:
+        assert self._file is not None
+        try:
+            server.put(self._file, self._label)
+        except ServerTrouble as trouble:
+            server.get("/health")  # a server that is gone is another matter
+            raise RunError(
+                f"{server.url} does not take the weights ({trouble}): it has another model than"
+                f" {self.policy.name!r}, or cannot read {self._file} (engine.weights_folder must be a folder"
+                f" that it sees too); start it with\n  {self._start_with}"
+            ) from trouble
+
+    def generate(
+        self, prompts: Sequence[EncodedPrompt], n: int, sampling: SamplingConfig, *, seed: int
+    ) -> Iterator[tuple[int, list[Completion]]]:
+        """Let all servers take prompts from one queue; see `Engine.generate`."""
+        self.remember(prompts)
+        work = _Work(prompts, n, sampling, seed)
+        for server in self.servers:
+            for _ in range(min(REQUESTS, len(prompts))):
+                threading.Thread(target=self._serve, args=(server, work), daemon=True).start()
+        try:
+            for _ in prompts:
+                found = work.done.get()
+                if isinstance(found, BaseException):
+                    raise found
+                yield found
+        finally:
+            work.stop.set()
+
+    def _serve(self, server: Server, work: "_Work") -> None:
+        """Take prompts until there are none; one that fails goes back into the queue."""
+        while not (work.stop.is_set() or server.lost):
+            try:
+                place = work.waiting.get(timeout=0.05)
+            except queue.Empty:
+                continue
+            try:
+                found = self._ask(server, work, place)
+                server.failing_since = None
+                work.done.put((place, found))
+            except ServerTrouble as trouble:
+                work.waiting.put(place)
+                self._recover(server, work, trouble)
+            except BaseException as error:
+                work.done.put(error)
+                return
+
+    def _recover(self, server: Server, work: "_Work", trouble: ServerTrouble) -> None:
+        try:
+            self._mend(server, trouble, self.config.retry_s)
+        except RunError as error:
+            try:
+                self._lose(server, error)
+            except RunError as last:
+                work.done.put(last)
+                work.stop.set()
+
+    def _ask(self, server: Server, work: "_Work", place: int) -> list[Completion]:
+        """Return a prompt's group, if the server still has this step's weights when it is done."""
+        sampling, prompt = work.sampling, work.prompts[place]
+        answer = server.post("/v1/completions", {
+            "model": self._model, "prompt": list(prompt.token_ids), "n": work.n,
+            "max_tokens": sampling.max_new_tokens, "temperature": sampling.temperature, "top_p": sampling.top_p,
+            "seed": prompt_seed(work.seed, place) % 2**63, "stop_token_ids": list(self.policy.eos_ids),
+            "logprobs": 0, "return_token_ids": True, "skip_special_tokens": False,
+        })  # fmt: skip
+        if server.version() != self._label:
+            raise ServerTrouble("was restarted, or got weights from elsewhere, while it sampled")
+        made = []
+        for choice in sorted(answer["choices"], key=lambda choice: choice["index"]):
+            ids, logprobs = choice["token_ids"], choice["logprobs"]["token_logprobs"]
+            if sampling.temperature == 0:
+                logprobs = [0.0] * len(ids)
+            if len(ids) != len(logprobs) or not ids:
+                raise RunError(f"{server.url} gave {len(ids)} tokens and {len(logprobs)} log-probabilities")
+            made.append(completion_of(self.policy, prompt, ids, logprobs, self.weight_version))
+        if len(made) != work.n:
+            raise ServerTrouble(f"gave {len(made)} completions of {work.n}")
+        return made
+
+    def close(self) -> None:
+        """End the server that was started here, and remove the weights."""
+        if self._own is not None:
+            self._own.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class _Work:
+    """The prompts of one call, between the servers' threads."""
+
+    def __init__(self, prompts: Sequence[EncodedPrompt], n: int, sampling: SamplingConfig, seed: int):
+        self.prompts, self.n, self.sampling, self.seed = prompts, n, sampling, seed
+        self.waiting: queue.Queue[int] = queue.Queue()
+        self.done: queue.Queue[tuple[int, list[Completion]] | BaseException] = queue.Queue()
+        self.stop = threading.Event()
+        for place in range(len(prompts)):
+            self.waiting.put(place)

@@ -1,0 +1,42 @@
+"""A policy's weights as a checkpoint names them: what engines load."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from .lora import merged_weights
+
+
+def checkpoint_weights(model: Any) -> Iterator[tuple[str, Tensor]]:
+    """Yield names and tensors as `save_pretrained` would write them, an adapter merged in.
+
+    transformers keeps some weights in another form than checkpoints do (the experts of a mixture in
+    one tensor); that is undone here by its own means.
+    """
+    from transformers.core_model_loading import revert_weight_conversion
+
+    yield from revert_weight_conversion(model, dict(merged_weights(model))).items()
+
+
+def write_weights(model: Any, folder: Path, name: str, dtype: torch.dtype) -> Path:
+    """Write a policy's weights to one file, which appears under its name when it is whole."""
+    tensors = {key: tensor.to("cpu", dtype).contiguous() for key, tensor in checkpoint_weights(model)}
+    path, partial = folder / name, folder / f".{name}.partial"
+    save_file(tensors, partial)
+    partial.replace(path)
+    return path
+
+
+def weights_folder(given: str | None) -> Path:
+    """Return a fresh folder for weights: in shared memory where there is some."""
+    shared = Path("/dev/shm")
+    base = Path(given) if given else shared if os.access(shared, os.W_OK) else None
+    if base is not None:
+        base.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix="markscheme-weights-", dir=base))
