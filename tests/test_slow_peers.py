@@ -47,6 +47,16 @@ def test_the_same_marks_inside_trl_s_trainer(peers_python: str, tmp_path: Path) 
     assert "addition/correct" in found["parts_logged"]
 
 
+def test_the_update_s_gradients_are_trl_s(peers_python: str) -> None:
+    """The whole update on TRL's own batch, parameter by parameter; the kept numbers are of today's TRL."""
+    found = json.loads(run(peers_python, ROOT / "tests/scripts/trl_losses.py").splitlines()[-1])
+    kept = json.loads((ROOT / "tests/data/trl_losses.json").read_text(encoding="utf-8"))
+    assert len(found["cases"]) == len(kept["cases"]) == 12
+    for case, before in zip(found["cases"], kept["cases"], strict=True):
+        assert case["apart"] < 1e-5, case["loss_type"]
+        assert case["loss"] == pytest.approx(before["loss"], rel=1e-4)
+
+
 def test_the_same_marks_inside_verl_s_reward_manager(peers_python: str, tmp_path: Path) -> None:
     found = json.loads(run(peers_python, ROOT / "tests/scripts/in_verl.py", tmp_path).splitlines()[-1])
     assert found["theirs"] == pytest.approx([0.0 if value is None else value for value in found["ours"]])

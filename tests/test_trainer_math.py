@@ -20,6 +20,7 @@ from markscheme.trainer.config import AlgorithmConfig, RunConfig
 from markscheme.trainer.evaluation import mean_interval, pass_at_k, wilson_interval
 from markscheme.trainer.loss import kl_estimate
 from markscheme.trainer.optimizer import learning_rate
+from support import ROOT
 
 WORKED = [
     # rewards, std, advantages, id in the texts
@@ -405,3 +406,37 @@ def test_learning_rate_schedules() -> None:
     assert rates() == [0.5, 1, 1, 1, 1, 1]
     assert rates(schedule="linear") == [0.5, 1, 1, 0.75, 0.5, 0.25]
     assert rates(schedule="cosine") == pytest.approx([0.5, 1, 1, 0.8535534, 0.5, 0.1464466])
+
+
+TRL = json.loads((ROOT / "tests/data/trl_losses.json").read_text(encoding="utf-8"))
+"""What TRL 1.16 makes of a batch; made by `tests/scripts/trl_losses.py`."""
+
+
+def test_advantages_of_the_trl_preset_are_trl_s() -> None:
+    algorithm = AlgorithmConfig(preset="trl")
+    rewards = torch.tensor(TRL["rewards"]).view(2, 4)
+    found = outcome_advantages(rewards, std=algorithm.std, eps=algorithm.eps)
+    assert found.flatten().tolist() == pytest.approx(TRL["group_advantages"], rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize("case", TRL["cases"], ids=lambda case: f"{case['loss_type']}-{case['kl']}")
+def test_losses_and_gradients_are_trl_s(case: dict) -> None:
+    """To 1e-5: grpo, bnpo, dr_grpo, dapo; no KL, k3, and k3 times ratio, some ratios clipped."""
+    new = torch.tensor(TRL["logprobs"], requires_grad=True)
+    mask = torch.tensor(TRL["mask"])
+    assert (case["aggregate"] == AlgorithmConfig(preset="trl").aggregate) == (
+        case["loss_type"] in ("dapo", "bnpo")
+    )
+    loss, stats = policy_loss(
+        new, torch.tensor(TRL["old_logprobs"]), torch.tensor(TRL["advantages"])[:, None], mask,
+        ref_logprobs_BT=torch.tensor(TRL["ref_logprobs"]), kl_coef=case["kl_coef"],
+        kl="k3" if case["kl"] == "none" else case["kl"], aggregate=case["aggregate"],
+        denominator=8 * TRL["max_length"] if case["aggregate"] == "constant" else None,
+    )  # fmt: skip
+    loss.backward()
+    assert stats["clipped_low"] + stats["clipped_high"] > 0.05
+    assert loss.item() == pytest.approx(case["loss"], rel=1e-5)
+    assert new.grad is not None
+    theirs = torch.tensor(case["gradient"])
+    assert (new.grad - theirs).norm() <= 1e-5 * theirs.norm()
+    assert case["apart"] < 1e-5  # of the whole model's gradients, computed beside TRL

@@ -269,7 +269,8 @@ def test_the_probe_finds_a_cache_that_lies(
 ) -> None:
     """A cache that forgets the prompts gives other log-probabilities, and is not used."""
     policy = policies["llama"]
-    real = forward.prefix_cache
+    from markscheme.trainer.kv_cache import prefix_cache as real
+
     monkeypatch.setattr(forward, "prefix_cache", lambda made, prompts: real([t * 0 for t in made], prompts))
     way, why = choose_way(policy)
     assert way == "repeated"

@@ -7,7 +7,7 @@ hidden name and renamed, so a folder that is there is whole.
 import json
 import shutil
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -94,19 +94,31 @@ def load_state(checkpoint: Path) -> dict[str, Any]:
 def _optimizer_state(
     optimizer: torch.optim.Optimizer,
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Return an optimizer's tensors, and the numbers that stand beside them."""
-    state = optimizer.state_dict()["state"]
-    flat = {f"{index}.{key}": value for index, slot in state.items() for key, value in slot.items()}
+    """Return an optimizer's tensors, and the numbers that stand beside them, by paths such as 3/exp_avg."""
+    flat = dict(_leaves("", optimizer.state_dict()["state"]))
     # Cloned: 8-bit optimizers share tables between parameters, which safetensors refuses.
     tensors = {name: v.clone().contiguous() for name, v in flat.items() if isinstance(v, torch.Tensor)}
     return tensors, {name: v for name, v in flat.items() if name not in tensors}
 
 
+def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what nested mappings hold, each with its path."""
+    if not isinstance(value, Mapping):
+        yield path, value
+        return
+    for key, inner in value.items():
+        yield from _leaves(f"{path}/{key}" if path else str(key), inner)
+
+
 def restore_optimizer(optimizer: torch.optim.Optimizer, checkpoint: Path) -> None:
     """Give an optimizer the moments that a checkpoint holds."""
-    slots: dict[int, dict[str, Any]] = {}
     saved: dict[str, Any] = {**load_file(checkpoint / "optimizer.safetensors")}
-    for name, value in (saved | load_state(checkpoint).get("optimizer", {})).items():
-        index, _, key = name.partition(".")
-        slots.setdefault(int(index), {})[key] = value
+    saved |= load_state(checkpoint).get("optimizer", {})
+    slots: dict[int, dict[str, Any]] = {}
+    for path, value in saved.items():
+        index, *inner, last = path.split("/")
+        place = slots.setdefault(int(index), {})
+        for key in inner:
+            place = place.setdefault(key, {})
+        place[last] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": slots})

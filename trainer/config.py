@@ -38,7 +38,7 @@ class LoraConfig(Section):
 
     r: int = Field(default=16, ge=1)
     """The rank."""
-    alpha: float = Field(default=32, gt=0)
+    alpha: int = Field(default=32, gt=0)
     """The adapter is scaled by alpha / r."""
     targets: Literal["all-linear"] | tuple[str, ...] = "all-linear"
     """Layers to adapt, by the ends of their names; `all-linear` leaves the LM head out."""

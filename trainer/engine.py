@@ -140,7 +140,7 @@ class CopyEngine(Engine):
         if self.apart_at_load > self.max_mismatch:
             return (
                 f"it was {self.apart_at_load:.3g} with the weights that it loaded itself: its kernels or"
-                " precision make another model of this one; raise engine.max_mismatch to train with correction"
+                " precision make another model of this one; raise engine.max_mismatch to train corrected"
             )
         if getattr(self.policy.model.config.get_text_config(), "tie_word_embeddings", False):
             return "likely cause: the tied LM head kept its old, packed weights"

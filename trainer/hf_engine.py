@@ -193,7 +193,7 @@ class _Decoding:
         engine = self.engine
         ids_PT, mask_PT = left_padded([p.token_ids for p in self.prompts], engine.policy.pad_id, self.device)
         positions = (mask_PT.cumsum(-1) - 1).clamp(min=0)
-        cache = sampling_cache(engine.policy.model)
+        cache: Any = sampling_cache(engine.policy.model)
         logits = engine.forward(ids_PT, mask_PT, positions, cache)
         group = torch.arange(len(self.prompts), device=self.device).repeat_interleave(self.n)
         cache.reorder_cache(group)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..sandbox.errors import PolicyError
@@ -18,7 +19,7 @@ ADAPTER = "adapter"
 """The folder of a checkpoint that holds the adapter."""
 
 
-def add_adapter(model: Any, config: LoraConfig, saved: Path | None) -> None:
+def add_adapter(model: Any, config: LoraConfig, saved: Path | None, *, seed: int) -> None:
     """Put an adapter into a model, new or as it was saved, and freeze all else.
 
     Raises:
@@ -34,15 +35,16 @@ def add_adapter(model: Any, config: LoraConfig, saved: Path | None) -> None:
         if saved is not None:
             model.load_adapter(str(saved), adapter_name="default", is_trainable=True)
             return
-        model.add_adapter(
-            PeftConfig(
-                r=config.r,
-                lora_alpha=config.alpha,
-                target_modules="all-linear" if config.targets == "all-linear" else list(config.targets),
-                lora_dropout=0.0,
-                task_type="CAUSAL_LM",
-            )
+        settings = PeftConfig(
+            r=config.r,
+            lora_alpha=config.alpha,
+            target_modules="all-linear" if config.targets == "all-linear" else list(config.targets),
+            lora_dropout=0.0,
+            task_type="CAUSAL_LM",
         )
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            model.add_adapter(settings)
     except ValueError as error:
         raise PolicyError(f"policy.lora: {str(error).splitlines()[0]}") from error
 

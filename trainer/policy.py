@@ -168,7 +168,12 @@ def _common_start(one: str, two: str) -> int:
 
 
 def load_policy(
-    config: PolicyConfig, path: str | Path, device: torch.device, *, adapter: Path | None = None
+    config: PolicyConfig,
+    path: str | Path,
+    device: torch.device,
+    *,
+    adapter: Path | None = None,
+    seed: int = 0,
 ) -> Policy:
     """Load a model and its tokenizer from a folder or the hub.
 
@@ -177,6 +182,7 @@ def load_policy(
         path: the model.
         device: where it goes.
         adapter: a saved adapter to go on with.
+        seed: of a new adapter.
 
     Raises:
         PolicyError: it does not load, or has no end-of-sequence token.
@@ -204,7 +210,7 @@ def load_policy(
             " so it cannot be sampled from; give a causal language model"
         )
     if config.lora is not None:
-        add_adapter(model, config.lora, adapter)
+        add_adapter(model, config.lora, adapter, seed=seed)
     if config.gradient_checkpointing:
         checkpoint_layers(model, config.model)
     ends = end_tokens(model, tokenizer, config.model)

@@ -185,7 +185,9 @@ def _policy(
         return load_policy(config.policy, saved, device)
     if source == "tiny":
         source = tiny_policy(next(iter(tasks.values())), config.seed, progress=progress.warm_start)
-    return load_policy(config.policy, source, device, adapter=saved / ADAPTER if saved else None)
+    return load_policy(
+        config.policy, source, device, adapter=saved / ADAPTER if saved else None, seed=config.seed
+    )
 
 
 def _reference(config: RunConfig, folder: RunFolder, policy: Policy, resumed: bool) -> Any | None:

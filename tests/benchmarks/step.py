@@ -117,7 +117,7 @@ def run_trl(place: Path, shape: dict[str, int], ours: Ours | None, steps: int) -
 
     from datasets import Dataset
     from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
-    from trl import GRPOConfig, GRPOTrainer
+    from trl import GRPOConfig, GRPOTrainer  # pyright: ignore[reportMissingImports]
 
     rows: list[tuple[float, int]] = []
     counted = {"tokens": 0, "began": 0.0}
