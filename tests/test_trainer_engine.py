@@ -1,15 +1,20 @@
 """Sampling and prompts, on real architectures with random weights."""
 
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from markscheme.rewards import MarkScheme
 from markscheme.sandbox import PolicyError
 from markscheme.tasks import Problem, load_task
 from markscheme.trainer.config import PolicyConfig, SamplingConfig
 from markscheme.trainer.hf_engine import HfEngine, sampling_logprobs
 from markscheme.trainer.policy import EncodedPrompt, Policy, load_policy
+from markscheme.trainer.rollout import LoadedTask, scored_groups
 from support import MakeTask, small_policy
 
 CPU = torch.device("cpu")
@@ -183,3 +188,67 @@ def test_a_tokenizer_without_an_end_is_refused(tmp_path: Path) -> None:
 def test_a_model_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(PolicyError, match="does not load"):
         load_policy(PolicyConfig(model="gone"), tmp_path / "gone", CPU)
+
+
+def test_groups_are_scored_while_others_are_sampled(policies: dict[str, Policy], make_task: MakeTask) -> None:
+    """The last group waits for the scores of the first: it would wait for ever if scoring came after."""
+    task, policy = (
+        make_task("rewards: {long: {use: length, target: 10, unit: tokens}}"),
+        policies["llama"],
+    )
+    problems = [Problem(prompt=text, reference="1") for text in ("1+1=", "what is it?", "a", "b")]
+    prompts = [policy.encode(task, problem, max_new_tokens=40) for problem in problems]
+    scheme, scored = MarkScheme(task), threading.Event()
+    score = scheme.score
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        found = score(*args, **kwargs)
+        scored.set()
+        return found
+
+    scheme.score = watched  # type: ignore[method-assign]
+
+    engine = HfEngine(policy)
+    generate = engine.generate
+
+    def waiting(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        *first, last = generate(*args, **kwargs)
+        yield from first
+        assert scored.wait(timeout=60), "nothing is scored before the last group is whole"
+        yield last
+
+    engine.generate = waiting  # type: ignore[method-assign]
+    loaded, sampling = {"t": LoadedTask(task, scheme, problems, prompts)}, SamplingConfig(max_new_tokens=40)
+    taken = [("t", i) for i in (2, 0, 3, 1)]
+    groups, _ = scored_groups(engine, loaded, taken, 3, sampling, seed=4, step=1)
+    assert [group.problem.prompt for group in groups] == ["a", "1+1=", "b", "what is it?"]
+    plain = HfEngine(policy).groups([prompts[i] for _, i in taken], 3, sampling, seed=4)
+    assert [[c.text for c in group.completions] for group in groups] == [[c.text for c in g] for g in plain]
+    for group in groups:
+        again = score([group.problem] * 3, group.completions, step=1)
+        assert [s.value for s in group.scores] == [s.value for s in again]
+
+
+def test_what_fails_while_scoring_is_raised_and_not_lost(
+    policies: dict[str, Policy], make_task: MakeTask
+) -> None:
+    task, policy = make_task("rewards: {a: {use: answer}}"), policies["llama"]
+    problems = [Problem(prompt="1+1=", reference="2")] * 2
+    prompts = [policy.encode(task, problem, max_new_tokens=8) for problem in problems]
+    scheme = MarkScheme(task)
+
+    def broken(*args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError("out of paper")
+
+    scheme.score = broken  # type: ignore[method-assign]
+    loaded = {"t": LoadedTask(task, scheme, problems, prompts)}
+    with pytest.raises(RuntimeError, match="out of paper"):
+        scored_groups(
+            HfEngine(policy),
+            loaded,
+            [("t", 0), ("t", 1)],
+            2,
+            SamplingConfig(max_new_tokens=8),
+            seed=1,
+            step=1,
+        )

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from markscheme.trainer import outcome_advantages, policy_loss
 from markscheme.trainer.config import AlgorithmConfig, RunConfig
+from markscheme.trainer.correction import importance_weights, mismatch, off_policy_mask
 from markscheme.trainer.evaluation import mean_interval, pass_at_k, wilson_interval
 from markscheme.trainer.loss import kl_estimate
 from markscheme.trainer.optimizer import learning_rate
@@ -440,3 +441,84 @@ def test_losses_and_gradients_are_trl_s(case: dict) -> None:
     theirs = torch.tensor(case["gradient"])
     assert (new.grad - theirs).norm() <= 1e-5 * theirs.norm()
     assert case["apart"] < 1e-5  # of the whole model's gradients, computed beside TRL
+
+
+def logs(*ratios: float) -> Tensor:
+    return torch.tensor([ratios], dtype=torch.float64).log()
+
+
+@pytest.mark.parametrize(
+    ("kind", "level", "bounds", "expected", "source"),
+    [
+        ("none", "token", {}, [1, 1, 1, 1], "no correction"),
+        ("truncate", "token", {}, [0.25, 1, 2, 2], "TIS: min(pi_old / mu, 2)"),
+        (
+            "truncate",
+            "token",
+            {"low": 0.5, "high": 3.0},
+            [0.5, 1, 3, 2],
+            "TRL's token_truncate with a lower bound",
+        ),
+        ("mask", "token", {}, [0, 1, 0, 2], "IcePop: 0 outside of [0.5, 2]"),
+        ("truncate", "sequence", {}, [2, 2, 2, 2], "the product 0.25 x 1 x 5 x 2 = 2.5, cut"),
+        ("truncate", "sequence", {"high": 3.0}, [2.5] * 4, "the product"),
+        ("mask", "sequence", {"low": 0.0, "high": 3.0}, [2.5] * 4, "TRL's default, sequence_mask with 3"),
+        ("mask", "sequence", {}, [0] * 4, "beyond 2"),
+    ],
+)
+def test_importance_weights(kind: Any, level: Any, bounds: dict, expected: list, source: str) -> None:
+    """Ratios 0.25, 1, 5 and 2; the fifth token is a tool's."""
+    sampled = logs(0.8, 0.4, 0.1, 0.3, 0.9)
+    old = logs(0.2, 0.4, 0.5, 0.6, 0.1).requires_grad_()
+    mask = torch.tensor([[1, 1, 1, 1, 0]])
+    found = importance_weights(old, sampled, mask, kind=kind, level=level, **bounds)
+    assert found[0, :4].tolist() == pytest.approx(expected), source
+    assert found[0, 4] == 1
+    assert not found.requires_grad
+
+
+def test_bad_completions_that_the_policy_has_left_are_dropped() -> None:
+    """DeepSeek-V3.2, equation 9: only where the advantage is negative and mean log(mu/pi) is above delta."""
+    sampled = torch.zeros(4, 3)
+    new = torch.tensor([[-0.9, -0.9, -0.3], [-0.9, -0.9, -0.3], [-0.1, 0.0, -0.2], [0.9, 0.9, -9.0]])
+    mask = torch.tensor([[1, 1, 1], [1, 1, 1], [1, 1, 1], [1, 1, 0]])
+    advantages = torch.tensor([[-1.0], [1.0], [-1.0], [-1.0]]).expand(4, 3)
+    kept = off_policy_mask(new, sampled, advantages, mask, delta=0.5)
+    assert kept.flatten().tolist() == [0, 1, 1, 1]
+
+
+def test_the_mismatch_of_two_engines() -> None:
+    ours, theirs = logs(0.3, 0.5, 0.2), logs(0.2, 0.5, 0.9)
+    found = mismatch(ours, theirs, torch.tensor([[1, 1, 0]]))
+    assert found["mismatch_mean"].item() == pytest.approx(math.log(1.5) / 2)
+    assert found["mismatch_max"].item() == pytest.approx(math.log(1.5))
+    assert found["mismatch_k3"].item() == pytest.approx((0.5 - math.log(1.5)) / 2)
+    assert mismatch(ours, theirs, torch.zeros(1, 3))["mismatch_max"] == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_weights_put_the_gradient_right_in_the_mean(seed: int) -> None:
+    """Exact, over a whole vocabulary: E_mu[w A grad log pi] = E_pi[A grad log pi], which E_mu without w is not."""
+    generator = torch.Generator().manual_seed(seed)
+    policy = torch.randn(6, generator=generator, dtype=torch.float64).requires_grad_()
+    sampler = torch.log_softmax(
+        policy.detach() + 0.2 * torch.randn(6, generator=generator, dtype=torch.float64), -1
+    )
+    advantages = torch.randn(6, generator=generator, dtype=torch.float64)[:, None]
+    new = torch.log_softmax(policy, -1)[:, None]
+    old, mask = new.detach(), torch.ones(6, 1)
+
+    def gradient(weights: Tensor | None, under: Tensor) -> Tensor:
+        # Each token by itself, weighted by how often it is drawn.
+        parts = [
+            policy_loss(
+                new[i : i + 1], old[i : i + 1], advantages[i : i + 1], mask[i : i + 1],
+                weights_BT=None if weights is None else weights[i : i + 1],
+            )[0] * under[i].exp() for i in range(6)
+        ]  # fmt: skip
+        return torch.autograd.grad(torch.stack(parts).sum(), policy, retain_graph=True)[0]
+
+    weights = importance_weights(old, sampler[:, None], mask, high=100.0)
+    exact = gradient(None, old[:, 0])
+    assert torch.allclose(gradient(weights, sampler), exact, atol=1e-12)
+    assert not torch.allclose(gradient(None, sampler), exact, atol=1e-3)

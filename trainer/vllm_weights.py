@@ -22,7 +22,10 @@ BACKEND = "markscheme"
 
 @dataclass
 class InitInfo:
-    """Nothing is set up beforehand."""
+    """What is looked at before anything is touched."""
+
+    shape: dict[str, Any] = field(default_factory=dict)
+    """The policy's sizes, by their names in its config."""
 
 
 @dataclass
@@ -42,7 +45,12 @@ class MarkschemeTransfer(WeightTransferEngine):
     model_config: Any
 
     def init_transfer_engine(self, init_info: InitInfo) -> None:
-        """Nothing to set up."""
+        """Refuse another model's weights: half loaded, they would bring the whole engine down."""
+        own = self.model_config.hf_text_config
+        other = {k: v for k, v in init_info.shape.items() if getattr(own, k, v) != v}
+        if other:
+            here = {key: getattr(own, key) for key in other}
+            raise ValueError(f"the engine has another model: {here}, and the policy {other}")
 
     def start_weight_update(self) -> None:
         """Bring every layer back to the form in which it is loaded."""

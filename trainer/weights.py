@@ -24,6 +24,14 @@ def checkpoint_weights(model: Any) -> Iterator[tuple[str, Tensor]]:
     yield from revert_weight_conversion(model, dict(merged_weights(model))).items()
 
 
+def shape_of(model: Any) -> dict[str, Any]:
+    """Return the sizes that an engine's model must share, by their names in a config."""
+    config = model.config.get_text_config()
+    names = ("model_type", "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers")
+    heads = ("num_attention_heads", "num_key_value_heads")
+    return {name: value for name in (*names, *heads) if (value := getattr(config, name, None)) is not None}
+
+
 def write_weights(model: Any, folder: Path, name: str, dtype: torch.dtype) -> Path:
     """Write a policy's weights to one file, which appears under its name when it is whole."""
     tensors = {key: tensor.to("cpu", dtype).contiguous() for key, tensor in checkpoint_weights(model)}
