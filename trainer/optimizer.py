@@ -24,7 +24,7 @@ def make_optimizer(algorithm: AlgorithmConfig, parameters: Sequence[torch.nn.Par
             from bitsandbytes.optim.adamw import AdamW8bit
         except ImportError as error:
             raise RunError(
-                "algorithm.optimizer adamw_8bit needs bitsandbytes (pip install bitsandbytes);"
+                "algorithm.optimizer adamw_8bit needs bitsandbytes (pip install 'markscheme[adamw-8bit]');"
                 f" it does not load: {error}"
             ) from error
         return AdamW8bit(parameters, **settings)
