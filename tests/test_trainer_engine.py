@@ -252,3 +252,12 @@ def test_what_fails_while_scoring_is_raised_and_not_lost(
             seed=1,
             step=1,
         )
+
+
+def test_a_tokenizer_that_drops_spaces_is_refused(tmp_path: Path, make_task: MakeTask) -> None:
+    """transformers picks Qwen2Tokenizer for a qwen2 folder, whatever its files say; ours has no such pieces."""
+    folder = small_policy(tmp_path, "qwen2")
+    policy = load_policy(PolicyConfig(), folder, CPU)
+    task = make_task("rewards: {a: {use: answer}}")
+    with pytest.raises(PolicyError, match="drops the spaces of the prompt"):
+        policy.encode(task, Problem(prompt="what is one and one?"), max_new_tokens=8)

@@ -398,3 +398,31 @@ def test_a_run_file_names_what_lies_beside_it_and_resumes_from_anywhere(
     folder = train(place / "run.yaml").folder
     monkeypatch.chdir("/")
     assert train(folder, resume=True, overrides=["algorithm.steps=3"]).summary["steps"] == 3
+
+
+def test_a_model_that_cannot_share_prompts_is_told_once_and_learns(place: Path) -> None:
+    small_policy(place / "policy", "mamba", state_size=4)
+    folder = train(config(place, algorithm={"steps": 3})).folder
+    notes = [json.loads(line)["note"] for line in (folder / "notes.jsonl").read_text().splitlines()]
+    assert notes == [
+        "prompts are computed with every completion in the update: its layers keep more than keys and values"
+    ]
+    assert all(row["grad_norm"] > 0 and row["mismatch_max"] < 1e-4 for row in metrics(folder))
+
+
+@pytest.mark.parametrize("inner", [1, 2])
+def test_a_sampler_that_is_not_exact_is_measured_and_corrected(place: Path, inner: int) -> None:
+    """Top-p samples from another distribution: weights below 1, and 0 for bad rows that are too far off."""
+    algorithm = {
+        "correction": "truncate", "off_policy_delta": 0.001, "inner_updates": inner, "steps": 2,
+    }  # fmt: skip
+    sampling = {"top_p": 0.7, "max_new_tokens": 16}
+    rows = metrics(train(config(place, algorithm=algorithm, sampling=sampling, eval=[])).folder)
+    for row in rows:
+        assert row["mismatch_max"] >= row["mismatch_mean"] > 0.01
+        assert row["mismatch_k3"] > 0
+        assert 0 < row["weight"] < 1
+        assert 0 < row["weight_zero"] < 1
+    plain = metrics(train(config(place, "exact", algorithm={"steps": 1}, eval=[])).folder)[0]
+    assert plain["mismatch_max"] < 1e-5
+    assert "weight" not in plain

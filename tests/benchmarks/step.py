@@ -111,6 +111,60 @@ class Ours:
         self.rows.append((time.process_time() - began, tokens))
 
 
+class ModelTime:
+    """CPU seconds in the model (its cache included) and the optimizer, and in picking tokens."""
+
+    def __init__(self, ours: Ours):
+        import torch
+
+        from markscheme.trainer import forward, hf_engine, kv_cache
+
+        self.spent = {"model": 0.0, "sampling": 0.0}
+        self._inside = False
+        self._wrap(hf_engine.HfEngine, "forward", "model")
+        self._wrap(hf_engine._Decoding, "_pick", "sampling")
+        self._wrap(kv_cache.GrowingLayer, "reorder_cache", "model")
+        self._wrap(forward.SharedPrompts, "__init__", "model")
+        self._wrap(forward.SharedPrompts, "backward", "model")
+        self._wrap(forward.Forward, "_logprobs", "model")
+        self._wrap(torch.Tensor, "backward", "model")
+        self._wrap(torch.nn.utils, "clip_grad_norm_", "model")
+        self._wrap(ours.run.learner.optimizer, "step", "model")
+
+    def _wrap(self, owner: Any, name: str, kind: str) -> None:
+        function = getattr(owner, name)
+
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            if self._inside:
+                return function(*args, **kwargs)
+            began, self._inside = time.process_time(), True
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self.spent[kind] += time.process_time() - began
+                self._inside = False
+
+        setattr(owner, name, timed)
+
+
+def outside(steps: int = 10) -> dict[str, float]:
+    """Return the shares of a step, 8x8x64, that are neither the model's nor the optimizer's."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        make_model(place / "model", SHAPES["8x8x64"])
+        ours = Ours(place, SHAPES["8x8x64"])
+        for _ in range(WARM_UP):
+            ours.step()
+        watched, before = ModelTime(ours), len(ours.rows)
+        for _ in range(steps):
+            ours.step()
+        total = sum(seconds for seconds, _ in ours.rows[before:])
+        return {
+            "outside": 1 - sum(watched.spent.values()) / total,
+            "picking": watched.spent["sampling"] / total,
+        }
+
+
 def run_trl(place: Path, shape: dict[str, int], ours: Ours | None, steps: int) -> list[tuple[float, int]]:
     """TRL's loop, with one of our steps after each of its own."""
     import contextlib
@@ -199,7 +253,10 @@ def main() -> None:
     )
     parser.add_argument("--shape", choices=SHAPES, help="only this one")
     parser.add_argument("--side", choices=("both", "ours", "trl"), help="here, in this process")
+    parser.add_argument("--outside", action="store_true", help="only the share that is not model compute")
     args = parser.parse_args()
+    if args.outside:
+        return print(json.dumps(outside()))
     if args.side:
         return one(args.shape or "8x8x64", args.side)
     print("CPU milliseconds a completion token, one thread, median step, interleaved")
@@ -211,6 +268,12 @@ def main() -> None:
             f"{name:18} {found['trl_ms']:9.3f} {found['ours_ms']:8.3f} {ratio:6.2f}"
             f"   {found['trl_tokens']:.0f}, {found['tokens']:.0f}", flush=True,
         )  # fmt: skip
+    ran = subprocess.run([sys.executable, __file__, "--outside"], capture_output=True, text=True)
+    shares = json.loads(ran.stdout.splitlines()[-1])
+    print(
+        f"8x8x64, share of the step's CPU time outside of model and optimizer: {shares['outside']:.1%}"
+        f" (and {shares['picking']:.1%} picks tokens)"
+    )
     for name in [args.shape] if args.shape else ("8x8x64", "widely differing"):
         peaks = {side: apart(name, side)["peak_mib"] for side in ("trl", "ours")}
         print(
