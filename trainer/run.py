@@ -16,12 +16,13 @@ import torch
 from ..rewards.rows import score_row
 from ..sandbox.errors import RunError
 from .checkpoint import checkpoints, save_checkpoint, save_final, write_whole
-from .config import RunConfig, load_run
+from .config import RunConfig
 from .evaluation import evaluate
 from .grpo import Step, grpo_step
 from .monitor import step_metrics
 from .policy import quiet
 from .progress import Progress, Silent
+from .run_file import load_run
 from .run_folder import RunFolder
 from .setup import Run, set_up
 from .trackers import numbers_of

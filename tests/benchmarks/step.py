@@ -71,8 +71,8 @@ class Ours:
     """Our loop, one step at a time."""
 
     def __init__(self, place: Path, shape: dict[str, int], **algorithm: Any):
-        from markscheme.trainer.config import load_run
         from markscheme.trainer.progress import Silent
+        from markscheme.trainer.run_file import load_run
         from markscheme.trainer.run_folder import RunFolder
         from markscheme.trainer.setup import set_up
 
