@@ -439,8 +439,11 @@ def test_weights_from_elsewhere_are_noticed(servers: Servers) -> None:
     other, moved, _ = engine_of(servers, URLS[ONE])
     learn(moved)
     other.sync(moved, 0)
-    found = engine.groups(PROMPTS, 2, SAMPLING, seed=6)
+    lengths = SamplingConfig(max_new_tokens=120)  # many are under way when the first one is found out
+    found = engine.groups(PROMPTS * 6, 4, lengths, seed=6)
     assert worst(policy, found) < 1e-4
+    assert all(c.finish_reason == "length" or c.token_ids[-1] in policy.eos_ids for g in found for c in g)
+    assert all(len(c.token_ids) == 120 for g in found for c in g if c.finish_reason == "length")
     assert any("put again" in note for note in notes)
 
 

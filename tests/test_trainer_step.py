@@ -243,6 +243,7 @@ def test_gradients_in_bfloat16_are_as_near_as_bfloat16_gets(policies: dict[str, 
     """The shared prompt adds no error to autocast's own: both are as far from float32."""
     full = policies["llama"]
     half = load_policy(PolicyConfig(dtype="bfloat16"), full.source, CPU)
+    assert choose_way(half) == ("shared", "")
     completions = completions_of(full)
     config = run_config(algorithm=FREE)
     exact = plain_gradients(full, completions, config)

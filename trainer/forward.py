@@ -200,12 +200,12 @@ def choose_way(policy: Policy) -> tuple[Way, str]:
 def _probe(policy: Policy, way: Way) -> str | None:
     """Return what is wrong with a way; None = nothing."""
     model = policy.model
-    if way == "shared" and not can_share_prompts(model):
-        return "its layers keep more than keys and values"
     completions = random_completions(model)
     forward = Forward(policy, budget=1 << 20, temperature=1.0, way=way)
     try:
-        with torch.autocast(policy.device.type, enabled=False):
+        if way == "shared" and not can_share_prompts(model):
+            return "its layers keep more than keys and values"
+        with policy.in_float32():
             own = [own_logprobs(model, completion) for completion in completions]
             found = forward.logprobs(model, Sampled(completions, [0.0] * 3), range(3))
     except (RuntimeError, ValueError, TypeError, AttributeError, KeyError, IndexError) as error:

@@ -78,23 +78,17 @@ class HfEngine(Engine):
 
     def _probe(self) -> float:
         """Return how far sampled tokens are from the model's own log-probabilities, in float32."""
-        precision, self.policy.dtype = self.policy.dtype, torch.float32
+        prompts = [EncodedPrompt(c.prompt_token_ids) for c in random_completions(self.policy.model)[1:]]
+        differences: list[float] = []
         try:
-            prompts = [EncodedPrompt(c.prompt_token_ids) for c in random_completions(self.policy.model)[1:]]
-            groups = self.groups(prompts, 2, SamplingConfig(max_new_tokens=6), seed=0)
-            with torch.inference_mode():
-                pairs = [
-                    (one, two)
-                    for completion in (c for group in groups for c in group)
-                    for one, two in zip(
-                        completion.logprobs, own_logprobs(self.policy.model, completion), strict=True
-                    )
-                ]
-        except (RuntimeError, ValueError, TypeError, AttributeError, IndexError):
+            with self.policy.in_float32(), torch.inference_mode():
+                for group in self.groups(prompts, 2, SamplingConfig(max_new_tokens=6), seed=0):
+                    for completion in group:
+                        own = own_logprobs(self.policy.model, completion)
+                        differences += [abs(a - b) for a, b in zip(own, completion.logprobs, strict=True)]
+        except (RuntimeError, ValueError, TypeError, AttributeError, KeyError, IndexError):
             return math.inf
-        finally:
-            self.policy.dtype = precision
-        return max(abs(one - two) for one, two in pairs)
+        return max(differences)
 
     def is_exact(self, sampling: SamplingConfig) -> bool:
         """Not under top-p, in lower precision, or where positions are scaled by the batch's length."""

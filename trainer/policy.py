@@ -57,6 +57,15 @@ class Policy:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.dtype)
 
+    @contextmanager
+    def in_float32(self) -> Iterator[None]:
+        """Compute in full precision for a while: what is compared should differ by rounding only."""
+        before, self.dtype = self.dtype, torch.float32
+        try:
+            yield
+        finally:
+            self.dtype = before
+
     @property
     def pad_id(self) -> int:
         """An id for padding; its positions are masked, so any id serves."""

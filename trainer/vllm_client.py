@@ -25,6 +25,8 @@ class Server:
         """When it began to fail; None = its last request was answered."""
         self.lost = False
         """Given up for this step."""
+        self.puts = 0
+        """How often weights were put there."""
 
     def get(self, path: str) -> Any:
         """Return what a GET brings."""
@@ -63,6 +65,7 @@ class Server:
 
     def put(self, path: Path, version: str, shape: dict[str, Any]) -> None:
         """Let it load weights from a file, and forget what it computed from the old ones."""
+        self.puts += 1
         self.post("/init_weight_transfer_engine", {"init_info": {"shape": shape}})
         self.post("/pause?mode=abort")
         self.post("/start_weight_update")

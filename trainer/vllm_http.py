@@ -215,7 +215,7 @@ class VllmServers(CopyEngine):
 
     def _ask(self, server: Server, work: "_Work", place: int) -> list[Completion]:
         """Return a prompt's group, if the server still has this step's weights when it is done."""
-        sampling, prompt = work.sampling, work.prompts[place]
+        sampling, prompt, puts = work.sampling, work.prompts[place], server.puts
         answer = server.post("/v1/completions", {
             "model": self._model, "prompt": list(prompt.token_ids), "n": work.n,
             "max_tokens": sampling.max_new_tokens, "temperature": sampling.temperature,
@@ -223,11 +223,14 @@ class VllmServers(CopyEngine):
             "seed": prompt_seed(work.seed, place) % 2**63, "stop_token_ids": list(self.policy.eos_ids),
             "logprobs": 0, "return_token_ids": True, "skip_special_tokens": False,
         })  # fmt: skip
-        if server.version() != self._label:
+        # The right label is not enough: another thread may have put it there in the meantime.
+        if server.version() != self._label or server.puts != puts:
             raise ServerTrouble("was restarted, or got weights from elsewhere, while it sampled")
         made = []
         for choice in sorted(answer["choices"], key=lambda choice: choice["index"]):
             ids, logprobs = choice["token_ids"], choice["logprobs"]["token_logprobs"]
+            if choice["finish_reason"] not in ("stop", "length"):
+                raise ServerTrouble(f"ended a completion by {choice['finish_reason']}")
             if sampling.temperature == 0:
                 logprobs = [0.0] * len(ids)
             if len(ids) != len(logprobs) or not ids:
