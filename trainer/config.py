@@ -169,6 +169,12 @@ class EngineConfig(Section):
     max_mismatch: float | None = Field(default=None, gt=0)
     """Nats by which the probe's tokens may differ on average; None = 0.001 in float32, else 0.3."""
 
+    @model_validator(mode="after")
+    def _urls_are_servers(self) -> "EngineConfig":
+        if self.urls and self.kind != "vllm_http":
+            raise ValueError(f"engine.urls are vLLM servers: they need kind: vllm_http (given: {self.kind})")
+        return self
+
 
 class EvalConfig(Section):
     """One held-out evaluation: before the first step, after the last, and in between."""

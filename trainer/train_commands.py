@@ -19,6 +19,8 @@ from .sample import sample_task
 
 def sample(args: argparse.Namespace) -> int:
     """Sample completions and print the baseline."""
+    if args.url and args.engine != "vllm_http":
+        raise TaskError(f"sample: --url needs --engine vllm_http (given: {args.engine})")
     task = load_task(args.task, overrides=args.overrides, allow_code=args.allow_code)
     figures, rows = sample_task(
         task, args.model, n=args.n, split=args.split, limit=args.limit, seed=args.seed,
