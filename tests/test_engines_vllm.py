@@ -238,10 +238,10 @@ class Servers:
         environment, command = server_command(
             str(model or self.model), dtype="float32", port=port, python=sys.executable, on_cpu=True
         )
-        log = (self.model / f"server-{port}.log").open("wb")
-        self.running[port] = subprocess.Popen(
-            command, env={**os.environ, **environment}, stdout=log, stderr=log
-        )
+        with (self.model / f"server-{port}.log").open("ab") as log:
+            self.running[port] = subprocess.Popen(
+                command, env={**os.environ, **environment}, stdout=log, stderr=log
+            )
         return self.running[port]
 
     def wait(self, *ports: int) -> None:
