@@ -460,10 +460,10 @@ def logs(*ratios: float) -> Tensor:
             "TRL's token_truncate with a lower bound",
         ),
         ("mask", "token", {}, [0, 1, 0, 2], "IcePop: 0 outside of [0.5, 2]"),
-        ("truncate", "sequence", {}, [2, 2, 2, 2], "the product 0.25 x 1 x 5 x 2 = 2.5, cut"),
-        ("truncate", "sequence", {"high": 3.0}, [2.5] * 4, "the product"),
-        ("mask", "sequence", {"low": 0.0, "high": 3.0}, [2.5] * 4, "TRL's default, sequence_mask with 3"),
-        ("mask", "sequence", {}, [0] * 4, "beyond 2"),
+        ("truncate", "sequence", {"high": 2.0}, [2, 2, 2, 2], "the product 0.25 x 1 x 5 x 2 = 2.5, cut"),
+        ("truncate", "sequence", {}, [2.5] * 4, "the product"),
+        ("mask", "sequence", {}, [2.5] * 4, "TRL's default, sequence_mask with 3"),
+        ("mask", "sequence", {"high": 2.0}, [0] * 4, "beyond 2"),
     ],
 )
 def test_importance_weights(kind: Any, level: Any, bounds: dict, expected: list, source: str) -> None:

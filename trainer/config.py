@@ -109,9 +109,9 @@ class AlgorithmConfig(Section):
     correction_level: Literal["token", "sequence"] = "token"
     """Of the weights; see `importance_weights`."""
     correction_low: float | None = Field(default=None, ge=0)
-    """Lower bound of the weights; None = as published (`mask`: 0.5)."""
+    """Lower bound of the weights; None = as published (`mask` by token: 0.5)."""
     correction_high: float | None = Field(default=None, gt=0)
-    """Upper bound of the weights; None = as published (2)."""
+    """Upper bound of the weights; None = as published (2 by token, 3 by sequence)."""
     off_policy_delta: float | None = Field(default=None, gt=0)
     """Drop bad completions that the policy has moved away from by this much; see `off_policy_mask`."""
 

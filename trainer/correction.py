@@ -13,13 +13,14 @@ from torch import Tensor
 Correction = Literal["none", "truncate", "mask"]
 Level = Literal["token", "sequence"]
 
-PUBLISHED: dict[Correction, tuple[float, float]] = {
-    "none": (0.0, float("inf")),
-    "truncate": (0.0, 2.0),
-    "mask": (0.5, 2.0),
+PUBLISHED: dict[tuple[Correction, Level], tuple[float, float]] = {
+    ("truncate", "token"): (0.0, 2.0),
+    ("mask", "token"): (0.5, 2.0),
+    ("truncate", "sequence"): (0.0, 3.0),
+    ("mask", "sequence"): (0.0, 3.0),
 }
-"""(low, high) by their sources: truncated importance sampling (Yao et al. 2025, "Your efficient RL
-framework secretly brings you off-policy RL training"): 2; masked (IcePop, 2025): 0.5 and 2."""
+"""(low, high) by their sources. Truncated: 2 (Yao et al. 2025, "Your efficient RL framework secretly
+brings you off-policy RL training"); masked: 0.5 and 2 (IcePop, 2025); by sequence: 3 (TRL 1.16)."""
 
 
 def importance_weights(
@@ -46,8 +47,9 @@ def importance_weights(
         return torch.ones_like(old_logprobs_BT)
     if level == "sequence":
         log_ratio = log_ratio.sum(-1, keepdim=True).expand_as(log_ratio)
-    low = PUBLISHED[kind][0] if low is None else low
-    high = PUBLISHED[kind][1] if high is None else high
+    published = PUBLISHED[kind, level]
+    low = published[0] if low is None else low
+    high = published[1] if high is None else high
     ratio = log_ratio.exp()
     if kind == "truncate":
         cut = ratio.clamp(low, high)
