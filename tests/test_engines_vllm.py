@@ -317,6 +317,12 @@ class Faults:
                     faults.times -= 1
                 if fault == "cut":
                     return self.connection.close()
+                if fault == "short":
+                    self.send_response(200)
+                    self.send_header("Content-Length", "100000")
+                    self.end_headers()
+                    self.wfile.write(b'{"choices": [')
+                    return self.connection.close()
                 if isinstance(fault, float):
                     time.sleep(fault)
                 status, text = fault if isinstance(fault, int) else 200, b'{"error": "a fault of the test"}'
@@ -384,7 +390,7 @@ def test_a_server_that_is_not_there_is_told_with_the_command(servers: Servers) -
     assert "VLLM_SERVER_DEV_MODE=1" in str(caught.value)
 
 
-@pytest.mark.parametrize("fault", [500, "cut", 3.0])
+@pytest.mark.parametrize("fault", [500, "cut", "short", 3.0])
 def test_requests_that_fail_now_and_then_are_made_again(servers: Servers, fault: Any) -> None:
     """A 500, a cut line, an answer that takes too long: the groups are whole and the same."""
     line = Faults(URLS[ONE])
@@ -430,6 +436,35 @@ def test_the_other_server_takes_the_prompts_of_one_that_fails(servers: Servers) 
     line.seen.clear()
     engine.groups(PROMPTS, 2, SAMPLING, seed=6)
     assert "/v1/completions" in line.seen, "it is used again once it is back"
+
+
+def test_all_servers_failing_at_once_end_the_step(servers: Servers) -> None:
+    """Each could leave its prompts to the other, and both be gone."""
+    lines = [Faults(URLS[ONE]), Faults(URLS[TWO])]
+    engine, policy, _ = engine_of(servers, *(line.url for line in lines), retry_s=0.3)
+    engine.sync(policy, 0)
+    engine.note = lambda line: time.sleep(0.1)
+    for line in lines:
+        line.broken, line.times = {"/v1/completions": 500, "/weight_info": 500}, 10_000
+    with pytest.raises(RunError, match="--resume"):
+        engine.groups(PROMPTS, 2, SAMPLING, seed=6)
+
+
+def test_one_bad_server_among_several_is_found_by_the_probe(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes weights and keeps the old ones: the others' good answers must not hide it."""
+    engine, policy, _ = engine_of(servers, URLS[ONE], URLS[TWO])
+    engine.sync(policy, 0)
+    bad, put = engine.servers[1], engine.servers[1].put
+    old = engine._folder / "old.safetensors"
+    old.write_bytes(engine._file.read_bytes())  # type: ignore[union-attr]
+    learn(policy)
+    monkeypatch.setattr(bad, "put", lambda path, version, shape: put(old, version, shape))
+    with pytest.raises(RunError, match="apart from the trainer's"):
+        engine.sync(policy, 1)
+    assert engine.apart is not None
+    assert engine.apart > 0.05
 
 
 def test_weights_from_elsewhere_are_noticed(servers: Servers) -> None:

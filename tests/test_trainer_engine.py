@@ -261,3 +261,25 @@ def test_a_tokenizer_that_drops_spaces_is_refused(tmp_path: Path, make_task: Mak
     task = make_task("rewards: {a: {use: answer}}")
     with pytest.raises(PolicyError, match="drops the spaces of the prompt"):
         policy.encode(task, Problem(prompt="what is one and one?"), max_new_tokens=8)
+
+
+def test_a_context_ends_where_longer_ones_would_change_all_positions(
+    tmp_path: Path, make_task: MakeTask
+) -> None:
+    """Longrope picks other factors once anything in the batch is longer than the model was first trained for."""
+    factors = {
+        "rope_type": "longrope",
+        "rope_theta": 10000.0,
+        "short_factor": [1.0] * 8,
+        "long_factor": [4.0] * 8,
+    }
+    folder = small_policy(
+        tmp_path, "phi3", original_max_position_embeddings=32,
+        rope_parameters={**factors, "original_max_position_embeddings": 32},
+    )  # fmt: skip
+    policy = load_policy(PolicyConfig(), folder, CPU)
+    assert policy.context == 32
+    task = make_task("rewards: {a: {use: answer}}")
+    policy.encode(task, Problem(prompt="x" * 20), max_new_tokens=12)
+    with pytest.raises(PolicyError, match="exceed the context of 32"):
+        policy.encode(task, Problem(prompt="x" * 20), max_new_tokens=13)

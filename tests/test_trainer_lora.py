@@ -124,6 +124,15 @@ def test_an_adapter_s_run_keeps_adapters_and_ends_in_a_plain_folder(place: Path)
         assert own_logprobs(final.model, completion) == pytest.approx(expected, abs=1e-5)
 
 
+def test_an_adapter_on_a_tied_head_is_refused(tmp_path: Path) -> None:
+    """Merged, it would change the embeddings too, or be lost."""
+    folder = small_policy(tmp_path, tie_word_embeddings=True)
+    for target in ("lm_head", "embed_tokens"):
+        config = PolicyConfig.model_validate({"lora": {"targets": ["q_proj", target]}})
+        with pytest.raises(PolicyError, match="one tensor in this model"):
+            load_policy(config, folder, CPU)
+
+
 def test_mistakes_are_told(place: Path) -> None:
     with pytest.raises(PolicyError, match="policy.lora: Target modules"):
         train(config(place, policy={"lora": {"targets": ["no_such_layer"]}}))

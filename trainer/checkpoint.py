@@ -58,6 +58,9 @@ def save_final(folder: Path, model: Any, tokenizer: Any) -> None:
         plain = type(model)(model.config)
     plain.load_state_dict(dict(merged_weights(model)), assign=True, strict=False)
     plain.tie_weights()
+    left = [name for name, tensor in plain.state_dict().items() if tensor.is_meta]
+    if left:
+        raise RunError(f"{folder}: {left[0]} has no merged weight; the adapter is in the last checkpoint")
     plain.generation_config = model.generation_config
     return save_model(folder, plain, tokenizer)
 

@@ -103,7 +103,7 @@ class CopyEngine(Engine):
         self.push(policy, version)
         self.weight_version = version
         self.apart = self.probe()
-        if self.apart > self.max_mismatch:
+        if not self.apart <= self.max_mismatch:  # NaN too
             raise RunError(
                 f"{self.where}: after the weights of version {version} were put there, the log-probabilities"
                 f" of sampled tokens are apart from the trainer's by {self.apart:.3g} nats on average"
@@ -126,7 +126,8 @@ class CopyEngine(Engine):
             self._probes = [
                 EncodedPrompt([rng.randrange(size) for _ in range(n)]) for n in (min(150, room), 3)
             ]
-        sampling = SamplingConfig(max_new_tokens=8)
+        longest = max(len(prompt.token_ids) for prompt in self._probes)
+        sampling = SamplingConfig(max_new_tokens=min(8, (self.policy.context or 1 << 30) - longest))
         completions = [c for group in self.groups(self._probes, 2, sampling, seed=0) for c in group]
         differences: list[float] = []
         with torch.no_grad(), self.policy.computing():

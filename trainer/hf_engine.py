@@ -65,12 +65,12 @@ class HfEngine(Engine):
         self._keep = {"logits_to_keep": 1} if "logits_to_keep" in takes else {}
         self._one_prompt = False
         self._apart = self._probe()
-        if self._apart > TOLERANCE:
+        if not self._apart <= TOLERANCE:
             # Recurrent states see the padding of shorter prompts in some models.
             self._one_prompt, self._apart = True, math.inf
             self._apart = self._probe()
             policy.notes.append("prompts are sampled one at a time: this model does not bear padding")
-        if self._apart > TOLERANCE:
+        if not self._apart <= TOLERANCE:
             raise PolicyError(
                 f"policy.model {policy.name!r} ({type(policy.model).__name__}): with its cache it does not"
                 f" give its own log-probabilities (apart by {self._apart:.2g}); sample with engine.kind vllm"
@@ -88,14 +88,11 @@ class HfEngine(Engine):
                         differences += [abs(a - b) for a, b in zip(own, completion.logprobs, strict=True)]
         except (RuntimeError, ValueError, TypeError, AttributeError, KeyError, IndexError):
             return math.inf
-        return max(differences)
+        return math.inf if any(map(math.isnan, differences)) else max(differences)
 
     def is_exact(self, sampling: SamplingConfig) -> bool:
-        """Not under top-p, in lower precision, or where positions are scaled by the batch's length."""
-        rope = str(getattr(self.policy.model.config.get_text_config(), "rope_parameters", None))
-        scaled = "longrope" in rope or "dynamic" in rope
-        full = self.policy.dtype == torch.float32
-        return sampling.top_p >= 1 and full and self._apart < EXACT and not scaled
+        """Not under top-p or in lower precision."""
+        return sampling.top_p >= 1 and self.policy.dtype == torch.float32 and self._apart < EXACT
 
     @torch.inference_mode()
     def generate(

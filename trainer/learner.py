@@ -171,6 +171,8 @@ class Learner:
         if weights_BT is None:
             return None, {}
         own = weights_BT[mask_BT > 0]
+        if not own.numel():
+            return weights_BT, {}
         return weights_BT, {"weight": own.mean(), "weight_zero": (own == 0).float().mean()}
 
 

@@ -47,6 +47,13 @@ def add_adapter(model: Any, config: LoraConfig, saved: Path | None, *, seed: int
             model.add_adapter(settings)
     except ValueError as error:
         raise PolicyError(f"policy.lora: {str(error).splitlines()[0]}") from error
+    ends = (model.get_input_embeddings(), model.get_output_embeddings())
+    tied = getattr(model.config.get_text_config(), "tie_word_embeddings", False)
+    if tied and any(hasattr(layer, "base_layer") for layer in ends):
+        raise PolicyError(
+            "policy.lora.targets: embeddings and LM head are one tensor in this model, and an adapter on"
+            " one of them cannot be merged; leave both out"
+        )
 
 
 def has_adapter(model: Any) -> bool:
@@ -71,9 +78,12 @@ def merged_weights(model: Any) -> Iterator[tuple[str, Tensor]]:
     """
     if not has_adapter(model):
         yield from ((name, parameter.detach()) for name, parameter in model.named_parameters())
+        yield from _kept_buffers(model)
         return
-    layers = dict(model.named_modules())
-    for name, parameter in model.named_parameters():
+    layers, named = dict(model.named_modules()), dict(model.named_parameters())
+    # Buffers that checkpoints hold (some routers' corrections) are weights too.
+    named |= dict(_kept_buffers(model))
+    for name, parameter in named.items():
         if ".lora_" in name:
             continue
         path, _, kind = name.rpartition(".")
@@ -83,3 +93,8 @@ def merged_weights(model: Any) -> Iterator[tuple[str, Tensor]]:
             if kind == "weight":
                 weight = weight + layers[path].get_delta_weight("default").detach().to(weight.dtype)
         yield f"{path}.{kind}", weight
+
+
+def _kept_buffers(model: Any) -> Iterator[tuple[str, Tensor]]:
+    kept = model.state_dict().keys()
+    yield from ((name, buffer) for name, buffer in model.named_buffers() if name in kept)

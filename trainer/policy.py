@@ -74,9 +74,20 @@ class Policy:
 
     @property
     def context(self) -> int | None:
-        """The most positions that the model takes, prompt and completion together."""
+        """The most positions that the model takes, prompt and completion together.
+
+        Where longer ones change the scaling of all positions (longrope), as many as change nothing: beyond,
+        a completion's log-probabilities would depend on what it is computed beside.
+        """
         config = self.model.config.get_text_config()
-        return getattr(config, "max_position_embeddings", None)
+        most = getattr(config, "max_position_embeddings", None)
+        rope = getattr(config, "rope_parameters", None) or {}
+        original = rope.get("original_max_position_embeddings") or getattr(
+            config, "original_max_position_embeddings", None
+        )
+        if "longrope" in str(rope) and original is not None:
+            return original if most is None else min(most, original)
+        return most
 
     def render(self, task: Task, problem: Problem) -> tuple[str, str]:
         """Return the prompt's text as the policy reads it, and the `prefill` at its end.

@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,29 +96,32 @@ def set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progres
         policy.notes.append(f"prompts are computed with every completion in the update: {why}")
     check_trackers(config.trackers)
     engine = make_engine(config.engine, policy)
-    engine.sync(policy, state.get("step", 0))
-    if saved:
-        _go_on(folder, config, described, saved, learner)
-    else:
-        _begin(folder, config, described, learner)
-    order = ProblemOrder(ready, config.seed, state.get("cursors"))
-    monitor = Monitor(ready, state.get("monitor"))
-    trackers = open_trackers(config.trackers, folder.path, config, done=state.get("step", 0))
-    parameters = sum(p.numel() for p in policy.model.parameters())
-    progress.say(
-        f"{folder.path}: {config.policy.model} ({parameters:,} parameters,"
-        f" {config.policy.dtype}) on {device},"
-        f" {config.threads} thread(s);"
-        f" {', '.join(f'{n}: {len(t.problems)} problems' for n, t in ready.items())}"
-    )
-    run = Run(
-        config, folder, policy, engine, learner, ready, evals, order, monitor, progress, trackers,
-        state.get("step", 0), state.get("seconds", 0.0),
-    )  # fmt: skip
-    engine.note = run.note
-    for line in policy.notes:
-        run.note(line)
-    return run
+    with ExitStack() as undo:
+        undo.callback(engine.close)
+        engine.sync(policy, state.get("step", 0))
+        if saved:
+            _go_on(folder, config, described, saved, learner)
+        else:
+            _begin(folder, config, described, learner)
+        order = ProblemOrder(ready, config.seed, state.get("cursors"))
+        monitor = Monitor(ready, state.get("monitor"))
+        trackers = open_trackers(config.trackers, folder.path, config, done=state.get("step", 0))
+        parameters = sum(p.numel() for p in policy.model.parameters())
+        progress.say(
+            f"{folder.path}: {config.policy.model} ({parameters:,} parameters,"
+            f" {config.policy.dtype}) on {device},"
+            f" {config.threads} thread(s);"
+            f" {', '.join(f'{n}: {len(t.problems)} problems' for n, t in ready.items())}"
+        )
+        run = Run(
+            config, folder, policy, engine, learner, ready, evals, order, monitor, progress, trackers,
+            state.get("step", 0), state.get("seconds", 0.0),
+        )  # fmt: skip
+        engine.note = run.note
+        for line in policy.notes:
+            run.note(line)
+        undo.pop_all()  # from here on the run closes it
+        return run
 
 
 def _begin(folder: RunFolder, config: RunConfig, described: Mapping[str, Any], learner: Learner) -> None:

@@ -1,5 +1,6 @@
 """One vLLM server over HTTP: requests, and what their failures mean."""
 
+import http.client
 import json
 import threading
 import urllib.error
@@ -27,6 +28,10 @@ class Server:
         """Given up for this step."""
         self.puts = 0
         """How often weights were put there."""
+        self.whole = False
+        """Whether the last time was completed: a server that was left paused would not answer."""
+        self.model = ""
+        """What it calls its model."""
 
     def get(self, path: str) -> Any:
         """Return what a GET brings."""
@@ -50,7 +55,7 @@ class Server:
             raise RunError(f"{self.url} refuses {path} ({error.code}): {said}") from error
         except TimeoutError as error:
             raise ServerTrouble(f"took longer than engine.timeout_s ({self.timeout_s:g})") from error
-        except (urllib.error.URLError, OSError) as error:
+        except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
             if isinstance(getattr(error, "reason", None), TimeoutError):
                 raise ServerTrouble(f"took longer than engine.timeout_s ({self.timeout_s:g})") from error
             raise ServerTrouble(f"cannot be reached ({error})") from error
@@ -66,6 +71,7 @@ class Server:
     def put(self, path: Path, version: str, shape: dict[str, Any]) -> None:
         """Let it load weights from a file, and forget what it computed from the old ones."""
         self.puts += 1
+        self.whole = False
         self.post("/init_weight_transfer_engine", {"init_info": {"shape": shape}})
         self.post("/pause?mode=abort")
         self.post("/start_weight_update")
@@ -73,3 +79,4 @@ class Server:
         self.post("/finish_weight_update", {"weight_version": version})
         self.post("/reset_prefix_cache")
         self.post("/resume")
+        self.whole = True

@@ -48,6 +48,9 @@ class VllmServers(CopyEngine):
         self._file: Path | None = None
         self._run, self._label = uuid.uuid4().hex[:8], ""
         self._own: OwnServer | None = None
+        self._losing = threading.Lock()
+        self._asked: list[Server] | None = None
+        """Those that are probed; None = all are asked."""
         on_cpu = policy.device.type == "cpu"
         environment, command = server_command(policy.source, dtype=self.dtype, on_cpu=on_cpu)
         self._start_with = shown(environment, command)
@@ -76,7 +79,7 @@ class VllmServers(CopyEngine):
             ) from trouble
         try:
             server.version()
-            self._model = server.get("/v1/models")["data"][0]["id"]
+            server.model = server.get("/v1/models")["data"][0]["id"]
         except (RunError, ServerTrouble, KeyError, IndexError, TypeError) as error:
             raise RunError(
                 f"{server.url} does not take weights; start it with\n  {self._start_with}"
@@ -114,7 +117,7 @@ class VllmServers(CopyEngine):
         with server.lock:
             while True:
                 try:
-                    if server.version() != self._label:
+                    if server.version() != self._label or not server.whole:
                         if trouble is not None:
                             self.note(
                                 f"{server.url} {trouble}; its weights are others now: they are put again"
@@ -146,11 +149,12 @@ class VllmServers(CopyEngine):
         Raises:
             RunError: it was the last one.
         """
-        if all(other.lost or other is server for other in self.servers):
-            raise error
-        if not server.lost:
+        with self._losing:
+            if all(other.lost or other is server for other in self.servers):
+                raise error
+            known, server.lost = server.lost, True
+        if not known:
             self.note(f"{str(error).splitlines()[0]}; the other servers take its prompts")
-        server.lost = True
 
     def _put(self, server: Server) -> None:
         assert self._file is not None
@@ -158,10 +162,9 @@ class VllmServers(CopyEngine):
             server.put(self._file, self._label, shape_of(self.policy.model))
         except ServerTrouble as trouble:
             server.get("/health")  # a server that is gone is another matter
-            raise RunError(
-                f"{server.url} does not take the weights ({trouble}): it has another model than"
-                f" {self.policy.name!r}, or cannot read {self._file} (engine.weights_folder must be a folder"
-                f" that it sees too); start it with\n  {self._start_with}"
+            raise ServerTrouble(
+                f"does not take the weights ({trouble}): it has another model than {self.policy.name!r}, or"
+                f" cannot read {self._file} (engine.weights_folder must be a folder that it sees too)"
             ) from trouble
 
     def generate(
@@ -169,18 +172,43 @@ class VllmServers(CopyEngine):
     ) -> Iterator[tuple[int, list[Completion]]]:
         """Let all servers take prompts from one queue; see `Engine.generate`."""
         self.remember(prompts)
-        work = _Work(prompts, n, sampling, seed)
-        for server in self.servers:
-            for _ in range(min(REQUESTS, -(-len(prompts) // len(self.servers)))):
+        work, asked = _Work(prompts, n, sampling, seed), self._asked or self.servers
+        for server in asked:
+            for _ in range(min(REQUESTS, -(-len(prompts) // len(asked)))):
                 threading.Thread(target=self._serve, args=(server, work), daemon=True).start()
         try:
             for _ in prompts:
-                found = work.done.get()
+                found = self._next(work, asked)
                 if isinstance(found, BaseException):
                     raise found
                 yield found
         finally:
             work.stop.set()
+
+    def _next(self, work: "_Work", asked: Sequence[Server]) -> tuple[int, list[Completion]] | BaseException:
+        """Wait for a group; give up where no server is left that could bring one."""
+        while True:
+            try:
+                return work.done.get(timeout=1.0)
+            except queue.Empty:
+                if all(server.lost for server in asked) and work.done.empty():
+                    return RunError(f"{asked[0].url}: no server is left; go on with --resume")
+
+    def probe(self) -> float:
+        """Probe every server by itself, and return the worst."""
+        worst = 0.0
+        for server in self.servers:
+            if not server.lost:
+                self._asked = [server]
+                try:
+                    apart = super().probe()
+                    worst = apart if not apart <= worst else worst
+                except RunError:
+                    if not server.lost:
+                        raise
+                finally:
+                    self._asked = None
+        return worst
 
     def _serve(self, server: Server, work: "_Work") -> None:
         """Take prompts until there are none; one that fails goes back into the queue."""
@@ -204,6 +232,10 @@ class VllmServers(CopyEngine):
         """Sample a prompt's group; where that fails, put it back and mend the server."""
         try:
             found = self._ask(server, work, place)
+        except (KeyError, TypeError, AttributeError) as error:
+            work.waiting.put(place)
+            trouble = ServerTrouble(f"gave what vLLM does not ({type(error).__name__}: {error})")
+            self._mend(server, trouble, self.config.retry_s)
         except (ServerTrouble, RunError) as trouble:
             work.waiting.put(place)
             if isinstance(trouble, RunError):
@@ -217,14 +249,14 @@ class VllmServers(CopyEngine):
         """Return a prompt's group, if the server still has this step's weights when it is done."""
         sampling, prompt, puts = work.sampling, work.prompts[place], server.puts
         answer = server.post("/v1/completions", {
-            "model": self._model, "prompt": list(prompt.token_ids), "n": work.n,
+            "model": server.model, "prompt": list(prompt.token_ids), "n": work.n,
             "max_tokens": sampling.max_new_tokens, "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "seed": prompt_seed(work.seed, place) % 2**63, "stop_token_ids": list(self.policy.eos_ids),
             "logprobs": 0, "return_token_ids": True, "skip_special_tokens": False,
         })  # fmt: skip
         # The right label is not enough: another thread may have put it there in the meantime.
-        if server.version() != self._label or server.puts != puts:
+        if server.version() != self._label or server.puts != puts or not server.whole:
             raise ServerTrouble("was restarted, or got weights from elsewhere, while it sampled")
         made = []
         for choice in sorted(answer["choices"], key=lambda choice: choice["index"]):
