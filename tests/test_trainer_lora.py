@@ -12,6 +12,7 @@ from test_trainer_step import completions_of
 
 from markscheme.sandbox import PolicyError, TaskError
 from markscheme.trainer import train
+from markscheme.trainer.checkpoint import save_final
 from markscheme.trainer.config import PolicyConfig
 from markscheme.trainer.forward import own_logprobs
 from markscheme.trainer.lora import adapter_off, merged_weights
@@ -28,12 +29,16 @@ LORA = PolicyConfig.model_validate({"lora": {"r": 4}})
 def adapted(tmp_path: Path) -> Policy:
     """A policy whose adapter has moved away from zero."""
     policy = load_policy(LORA, small_policy(tmp_path / "policy"), CPU, seed=3)
+    move(policy)
+    return policy
+
+
+def move(policy: Policy) -> None:
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, parameter in policy.model.named_parameters():
             if "lora_B" in name:
                 parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
-    return policy
 
 
 def test_only_the_adapter_learns(adapted: Policy) -> None:
@@ -51,6 +56,23 @@ def test_the_policy_without_its_adapter_is_the_model_it_came_from(adapted: Polic
         assert own_logprobs(adapted.model, completion) != own_logprobs(plain.model, completion)
 
 
+@pytest.mark.filterwarnings("ignore:The following .*pattern keys:RuntimeWarning")
+def test_merged_experts_are_the_adapted_model(tmp_path: Path) -> None:
+    """In a mixture the adapter wraps whole parameters, one around the other."""
+    folder = small_policy(tmp_path / "policy", "mixtral", num_local_experts=4, num_experts_per_tok=2)
+    policy = load_policy(LORA, folder, CPU)
+    move(policy)
+    assert any("experts" in name for name, p in policy.model.named_parameters() if p.requires_grad)
+    save_final(tmp_path / "final", policy.model, policy.tokenizer)
+    final = load_policy(PolicyConfig(), tmp_path / "final", CPU)
+    completion = completions_of(final)[2]
+    with torch.no_grad():
+        expected = own_logprobs(policy.model, completion)
+        assert own_logprobs(final.model, completion) == pytest.approx(expected, abs=1e-5)
+        base = load_policy(PolicyConfig(), folder, CPU)
+        assert own_logprobs(base.model, completion) != pytest.approx(expected, abs=1e-2)
+
+
 def test_merged_weights_are_the_adapted_model(adapted: Policy) -> None:
     plain = load_policy(PolicyConfig(), adapted.source, CPU)
     completion = completions_of(plain)[2]
@@ -60,6 +82,24 @@ def test_merged_weights_are_the_adapted_model(adapted: Policy) -> None:
     with torch.no_grad():
         expected = own_logprobs(adapted.model, completion)
         assert own_logprobs(plain.model, completion) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:The following .*pattern keys:RuntimeWarning")
+def test_buffers_that_checkpoints_hold_go_along(tmp_path: Path) -> None:
+    """DeepSeek-V3's routers correct by a buffer that is no parameter."""
+    shape = {
+        "head_dim": 8, "n_routed_experts": 4, "num_experts_per_tok": 2, "n_group": 1, "topk_group": 1,
+        "moe_intermediate_size": 16, "first_k_dense_replace": 1, "q_lora_rank": 16, "kv_lora_rank": 16,
+        "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 16, "num_key_value_heads": 2, "n_shared_experts": 1,
+    }  # fmt: skip
+    policy = load_policy(LORA, small_policy(tmp_path / "policy", "deepseek_v3", **shape), CPU)
+    saved = load_file(tmp_path / "policy/model.safetensors")
+    assert any("e_score_correction_bias" in name for name in saved)
+    assert dict(checkpoint_weights(policy.model)).keys() == saved.keys()
+    save_final(tmp_path / "final", policy.model, policy.tokenizer)
+    final = load_file(tmp_path / "final/model.safetensors")
+    assert final.keys() == saved.keys()
+    assert all(torch.allclose(final[name], saved[name], atol=1e-6) for name in saved)
 
 
 def test_the_same_seed_gives_the_same_adapter(tmp_path: Path) -> None:
@@ -124,6 +164,7 @@ def test_an_adapter_s_run_keeps_adapters_and_ends_in_a_plain_folder(place: Path)
         assert own_logprobs(final.model, completion) == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:Model has `tie_word_embeddings:UserWarning")
 def test_an_adapter_on_a_tied_head_is_refused(tmp_path: Path) -> None:
     """Merged, it would change the embeddings too, or be lost."""
     folder = small_policy(tmp_path, tie_word_embeddings=True)

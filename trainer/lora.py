@@ -80,19 +80,20 @@ def merged_weights(model: Any) -> Iterator[tuple[str, Tensor]]:
         yield from ((name, parameter.detach()) for name, parameter in model.named_parameters())
         yield from _kept_buffers(model)
         return
-    layers, named = dict(model.named_modules()), dict(model.named_parameters())
+    deltas: dict[str, list[Any]] = {}
+    for name, module in model.named_modules():
+        if hasattr(module, "get_delta_weight"):
+            # An adapter of experts wraps one parameter, and may be wrapped by another.
+            kind = getattr(module, "parameter_name", "weight")
+            deltas.setdefault(f"{name}.{kind}".replace(".base_layer", ""), []).append(module)
     # Buffers that checkpoints hold (some routers' corrections) are weights too.
-    named |= dict(_kept_buffers(model))
-    for name, parameter in named.items():
+    for name, tensor in (*model.named_parameters(), *_kept_buffers(model)):
         if ".lora_" in name:
             continue
-        path, _, kind = name.rpartition(".")
-        weight = parameter.detach()
-        if path.endswith(".base_layer"):
-            path = path.removesuffix(".base_layer")
-            if kind == "weight":
-                weight = weight + layers[path].get_delta_weight("default").detach().to(weight.dtype)
-        yield f"{path}.{kind}", weight
+        plain, weight = name.replace(".base_layer", ""), tensor.detach()
+        for module in deltas.get(plain, ()):
+            weight = weight + module.get_delta_weight("default").detach().to(weight.dtype)
+        yield plain, weight
 
 
 def _kept_buffers(model: Any) -> Iterator[tuple[str, Tensor]]:
