@@ -87,7 +87,7 @@ def test_merged_weights_are_the_adapted_model(adapted: Policy) -> None:
 @pytest.mark.filterwarnings("ignore:The following .*pattern keys:RuntimeWarning")
 def test_buffers_that_checkpoints_hold_go_along(tmp_path: Path) -> None:
     """DeepSeek-V3's routers correct by a buffer that is no parameter."""
-    shape = {
+    shape: dict[str, Any] = {
         "head_dim": 8, "n_routed_experts": 4, "num_experts_per_tok": 2, "n_group": 1, "topk_group": 1,
         "moe_intermediate_size": 16, "first_k_dense_replace": 1, "q_lora_rank": 16, "kv_lora_rank": 16,
         "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 16, "num_key_value_heads": 2, "n_shared_experts": 1,
