@@ -135,7 +135,7 @@ class Forward:
     """
 
     def __init__(self, policy: Policy, *, budget: int | None, temperature: float, way: Way = "shared"):
-        self.policy, self.temperature, self.way = policy, temperature, way
+        self.policy, self.temperature = policy, temperature
         self.budget = budget or BUDGETS.get(policy.device.type, BUDGETS["cuda"])
         self._prompts, self._head = _WAYS[way]
 

@@ -91,6 +91,7 @@ class _Prefixed(DynamicLayer):
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
+        """Return each row's prompt followed by what is given."""
         assert self.keys is not None
         assert self.values is not None
         keys, values = self.keys.index_select(0, self.prompt_R), self.values.index_select(0, self.prompt_R)

@@ -106,22 +106,26 @@ def set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progres
         order = ProblemOrder(ready, config.seed, state.get("cursors"))
         monitor = Monitor(ready, state.get("monitor"))
         trackers = open_trackers(config.trackers, folder.path, config, done=state.get("step", 0))
-        parameters = sum(p.numel() for p in policy.model.parameters())
-        progress.say(
-            f"{folder.path}: {config.policy.model} ({parameters:,} parameters,"
-            f" {config.policy.dtype}) on {device},"
-            f" {config.threads} thread(s);"
-            f" {', '.join(f'{n}: {len(t.problems)} problems' for n, t in ready.items())}"
-        )
         run = Run(
             config, folder, policy, engine, learner, ready, evals, order, monitor, progress, trackers,
             state.get("step", 0), state.get("seconds", 0.0),
         )  # fmt: skip
+        progress.say(_introduction(run))
         engine.note = run.note
         for line in policy.notes:
             run.note(line)
         undo.pop_all()  # from here on the run closes it
         return run
+
+
+def _introduction(run: Run) -> str:
+    """Return the run in a line: what is trained, where, on what."""
+    parameters = sum(p.numel() for p in run.policy.model.parameters())
+    problems = ", ".join(f"{name}: {len(task.problems)} problems" for name, task in run.tasks.items())
+    return (
+        f"{run.folder.path}: {run.config.policy.model} ({parameters:,} parameters, {run.config.policy.dtype})"
+        f" on {run.policy.device}, {run.config.threads} thread(s); {problems}"
+    )
 
 
 def _begin(folder: RunFolder, config: RunConfig, described: Mapping[str, Any], learner: Learner) -> None:
