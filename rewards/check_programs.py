@@ -8,6 +8,7 @@ from ..tasks.problem import Problem
 from ..verifiers.program import Integrity, typed_tests, verify_program
 from ..verifiers.program_tests import Asserts, Calls, ProgramTests, Stdio
 from ..verifiers.program_text import extract_program
+from ..verifiers.syntax import parse
 from .finding import Finding
 from .scheme import MarkScheme
 
@@ -78,6 +79,6 @@ def _expected(tests: ProgramTests) -> list[str] | None:
 
 def _defined(code: str) -> list[str]:
     try:
-        return [node.name for node in ast.parse(code).body if isinstance(node, ast.FunctionDef)]
+        return [node.name for node in parse(code).body if isinstance(node, ast.FunctionDef)]
     except (SyntaxError, ValueError, RecursionError):
         return []

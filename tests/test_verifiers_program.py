@@ -1,8 +1,11 @@
 """Programs against tests: every kind of test, what is refused, what is told, and what a mark is worth."""
 
 import ast
+import gc
 import json
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from markscheme.verifiers.asserts import plan_asserts
 from markscheme.verifiers.outputs import same_output, same_value
 from markscheme.verifiers.program_tests import program_tests
 from markscheme.verifiers.program_text import extract_program
+from markscheme.verifiers.syntax import parse
 from support import MakeTask
 from tiers import needs_tier
 
@@ -526,6 +530,29 @@ def test_every_mbpp_solution_passes_its_own_tests(mbpp: list[dict[str, Any]], sh
     assert [p.id for p, s in zip(problems, scores, strict=True) if scheme.is_right(s) is not True] == []
 
 
+def test_tests_are_parsed_right_while_other_threads_parse() -> None:
+    """CPython up to 3.11.7 mixes the trees of two threads up where the collector switches between them."""
+
+    def switch(*_: object) -> None:
+        time.sleep(1e-4)
+
+    def plans(thread: int) -> int:
+        return sum(
+            len(plan_asserts((f"assert f([{thread}, {i}]) == {{'a': [{i}, (1, 2)]}}",), "").splits)
+            for i in range(150)
+        )
+
+    threshold = gc.get_threshold()
+    gc.callbacks.append(switch)
+    gc.set_threshold(20)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            assert list(threads.map(plans, range(4))) == [150] * 4
+    finally:
+        gc.callbacks.remove(switch)
+        gc.set_threshold(*threshold)
+
+
 class Mutator(ast.NodeTransformer):
     """Puts one mistake in: the n-th literal, comparison or return that it meets."""
 
@@ -539,9 +566,8 @@ class Mutator(ast.NodeTransformer):
         return self.met - 1 == self.place
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        number = isinstance(node.value, int | float) and not isinstance(node.value, bool)
-        if number and self.hit("literal"):
-            return ast.parse(repr(eval(f"{node.value!r} + 1")), mode="eval").body
+        if isinstance(node.value, int | float) and not isinstance(node.value, bool) and self.hit("literal"):
+            return ast.Constant(node.value + 1)
         return node
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
@@ -561,7 +587,7 @@ class Mutator(ast.NodeTransformer):
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         self.generic_visit(node)
         if self.hit("return"):
-            node.body.insert(0, ast.parse("return None").body[0])
+            node.body.insert(0, parse("return None").body[0])
         return node
 
 
@@ -569,7 +595,7 @@ def mutants(code: str) -> Iterator[str]:
     for kind, most in (("literal", 2), ("comparison", 2), ("return", 1)):
         for place in range(most):
             mutator = Mutator(kind, place)
-            tree = mutator.visit(ast.parse(code))
+            tree = mutator.visit(parse(code))
             if mutator.met > place:
                 yield ast.unparse(ast.fix_missing_locations(tree))
 

@@ -16,6 +16,7 @@ from typing import Any
 from ..sandbox.codec import encode
 from ..sandbox.errors import TaskError
 from .plain import FUNCTIONS, MODULES, OutsideError, check, evaluate
+from .syntax import parse
 
 Call = tuple[str, bytes]
 """An entry, and its marshalled (args, kwargs)."""
@@ -84,7 +85,7 @@ def plan_asserts(asserts: tuple[str, ...], setup: str) -> AssertPlan:
 
 def _parsed(source: str, what: str) -> ast.Module:
     try:
-        return ast.parse(source)
+        return parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise TaskError(f"tests: {what} is not Python: {error} (given: {source[:200]!r})") from error
 

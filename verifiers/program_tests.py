@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from ..sandbox.errors import TaskError
 from .asserts import AssertPlan, packed_arguments, plan_asserts
+from .syntax import parse
 
 
 class _Tests(BaseModel):
@@ -128,7 +129,7 @@ class _Module(_Tests):
     code: str
 
     def _functions(self) -> int:
-        tree = ast.parse(self.code)
+        tree = parse(self.code)
         functions = (
             node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         )
@@ -156,7 +157,7 @@ class Unittest(_Module):
     type: Literal["unittest"]
 
     def _functions(self) -> int:
-        classes = [node for node in ast.walk(ast.parse(self.code)) if isinstance(node, ast.ClassDef)]
+        classes = [node for node in ast.walk(parse(self.code)) if isinstance(node, ast.ClassDef)]
         methods = (node for made in classes for node in made.body)
         functions = (node for node in methods if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
         return sum(node.name.startswith("test") for node in functions)
