@@ -196,6 +196,7 @@ def test_a_sandbox_that_fails_twice_blames_nobody(monkeypatch: pytest.MonkeyPatc
         sandbox.run("pass")
         (stub,) = set(children(os.getpid(), "zygote")) - before
         os.kill(stub, signal.SIGKILL)
+        os.waitid(os.P_PID, stub, os.WEXITED | os.WNOWAIT)  # its worker dies with it, by the kernel's hand
         monkeypatch.setattr(sys, "executable", "/nowhere/python")  # no other can be started
         ran = sandbox.run("print(1)")
         assert ran.verdict == "sandbox_error"
