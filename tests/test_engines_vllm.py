@@ -5,6 +5,7 @@ have 32 or more dimensions.
 """
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -465,6 +466,17 @@ def test_one_bad_server_among_several_is_found_by_the_probe(
         engine.sync(policy, 1)
     assert engine.apart is not None
     assert engine.apart > 0.05
+
+
+@pytest.mark.parametrize("found", [(math.nan, 0.0), (0.0, math.nan)])
+def test_a_server_that_gives_nan_is_not_hidden_by_one_that_is_right(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch, found: tuple[float, float]
+) -> None:
+    engine, policy, _ = engine_of(servers, URLS[ONE], URLS[TWO])
+    told = iter(found)
+    monkeypatch.setattr(CopyEngine, "probe", lambda self: next(told))
+    with pytest.raises(RunError, match="by nan nats"):
+        engine.sync(policy, 0)
 
 
 def test_weights_from_elsewhere_are_noticed(servers: Servers) -> None:

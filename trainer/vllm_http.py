@@ -6,6 +6,7 @@ restarted in between gets them again, and the group is sampled once more. What f
 for `engine.retry_s`; then the run stops, before anything is learned from half a batch.
 """
 
+import math
 import queue
 import shutil
 import threading
@@ -126,11 +127,9 @@ class VllmServers(CopyEngine):
                     if trouble is None:
                         server.failing_since = None
                         return
-                except ServerTrouble as error:
-                    trouble = error
-                    alive = False
-                else:
                     alive = True
+                except ServerTrouble as error:
+                    trouble, alive = error, False
                 now = time.monotonic()
                 server.failing_since = server.failing_since or now
                 if now - server.failing_since > retry_s:
@@ -202,7 +201,7 @@ class VllmServers(CopyEngine):
                 self._asked = [server]
                 try:
                     apart = super().probe()
-                    worst = apart if not apart <= worst else worst
+                    worst = apart if math.isnan(apart) or apart > worst else worst
                 except RunError:
                     if not server.lost:
                         raise
@@ -232,18 +231,19 @@ class VllmServers(CopyEngine):
         """Sample a prompt's group; where that fails, put it back and mend the server."""
         try:
             found = self._ask(server, work, place)
+        except RunError:
+            work.waiting.put(place)
+            raise
+        except ServerTrouble as error:
+            trouble = error
         except (KeyError, TypeError, AttributeError) as error:
-            work.waiting.put(place)
             trouble = ServerTrouble(f"gave what vLLM does not ({type(error).__name__}: {error})")
-            self._mend(server, trouble, self.config.retry_s)
-        except (ServerTrouble, RunError) as trouble:
-            work.waiting.put(place)
-            if isinstance(trouble, RunError):
-                raise
-            self._mend(server, trouble, self.config.retry_s)
         else:
             server.failing_since = None
             work.done.put((place, found))
+            return
+        work.waiting.put(place)
+        self._mend(server, trouble, self.config.retry_s)
 
     def _ask(self, server: Server, work: "_Work", place: int) -> list[Completion]:
         """Return a prompt's group, if the server still has this step's weights when it is done."""
