@@ -8,11 +8,11 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from ..sandbox.errors import MarkschemeError, TaskError, UnknownNameError
-from ..tasks.schema import RewardEntry, Task
+from ..tasks.schema import PROCESS, RewardEntry, Task
 from ..verifiers.extract import rules_of
 from ..verifiers.verdict import Verifier
 from .column import Term
-from .component import Component, find_component, range_of, typed_parameters
+from .component import REWARDS, Component, Reward, find_component, marks_steps, range_of, typed_parameters
 from .deadline import Address, address_of
 
 COMPOSITES = ("cascade", "any_of", "ensemble")
@@ -56,8 +56,10 @@ class Line:
         return self.entry.when if isinstance(self.entry.when, dict) else None
 
 
-def build_lines(task: Task) -> dict[str, Line]:
+def build_lines(task: Task, *, process: bool = True) -> dict[str, Line]:
     """Resolve every entry of a task, in an order in which each stands after what it refers to.
+
+    `process` says whether the task's `process:` is wanted too.
 
     Raises:
         TaskError: every mistake of every entry, one a line.
@@ -70,6 +72,10 @@ def build_lines(task: Task) -> dict[str, Line]:
             node = _try(mistakes, lambda n=name, e=entry, s=section: _node(task, n, e, (s, n)))
             if node is not None:
                 lines[name] = Line(name, node, entry, watched=section == "watch")
+    if process and task.process is not None:
+        node = _try(mistakes, lambda: _process_node(task))
+        if node is not None:
+            lines[PROCESS] = Line(PROCESS, node, task.process, watched=True)
     ordered = lines if mistakes else _try(mistakes, lambda: _ordered(task, lines))
     if mistakes:
         raise TaskError("\n".join(mistakes))
@@ -112,6 +118,23 @@ def _node(task: Task, name: str, entry: RewardEntry, keys: tuple[str | int, ...]
         where,
         address,
     )
+
+
+def _process_node(task: Task) -> Node:
+    """Return what marks the steps: a component, or (as its name) an entry that is there already."""
+    assert task.process is not None
+    entry, where = task.process, task.where(PROCESS, "use")
+    named = task.rewards.get(entry.use) or task.watch.get(entry.use)
+    if named is not None and (entry.parameters or entry.clip or entry.on_failure or entry.timeout_s):
+        raise TaskError(f"{where}: parameters of {entry.use!r} belong to that entry")
+    use = entry.use if named is None else named.use
+    component = None if use in COMPOSITES else find_component(task, use, where)
+    if not (isinstance(component, Reward) and component.steps):
+        able = ", ".join(name for name in REWARDS.names() if marks_steps(name)) or "none"
+        raise TaskError(f"{where}: {entry.use!r} marks completions, not steps (these mark steps: {able})")
+    if named is not None:
+        return Composite(PROCESS, "any_of", (entry.use,), range_of(component))
+    return _node(task, PROCESS, entry, (PROCESS,))
 
 
 def _address(task: Task, entry: RewardEntry, component: Component, where: str) -> Address | None:

@@ -202,7 +202,12 @@ def _from_value(term: Term, result: Any) -> Part:
         except ValueError:
             known = ", ".join(Status)
             return Part(None, status=_BUG, reason=f"unknown status {result.status!r} (known: {known})")
-        part.reason, part.detail, result = result.reason, result.detail, result.value
+        part.reason, part.detail, part.steps, result = (
+            result.reason,
+            result.detail,
+            result.steps,
+            result.value,
+        )
         if part.status is not _OK:
             return part
     if result is None or isinstance(result, str):

@@ -12,13 +12,22 @@ from ..sandbox.errors import RewardError, TaskError, did_you_mean
 from ..tasks.resolve import Table, resolve
 from ..tasks.schema import RESERVED, Task
 from ..verifiers.verdict import VERIFIERS, Verifier
+from .step_reward import marking_steps
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 REWARDS = Table(
     "reward",
     "markscheme.rewards",
-    {name: f"markscheme.rewards.shaping:{name}" for name in ("length", "overlong", "repetition", "language")},
+    {
+        name: f"markscheme.rewards.{module}:{name}"
+        for module, names in {
+            "shaping": ("length", "overlong", "repetition", "language"),
+            "step_rewards": ("step_checker", "step_scores"),
+            "prm": ("prm",),
+        }.items()
+        for name in names
+    },
 )
 
 
@@ -33,9 +42,19 @@ class Reward:
     batch: bool = False
     """Takes lists and returns a list of the same length."""
     is_async: bool = False
+    steps: bool = False
+    """Marks the steps of a completion; see `step_reward.py`."""
 
 
 Component = Reward | Verifier
+
+
+def marks_steps(name: str) -> bool:
+    """Whether a reward that is known by name marks steps."""
+    if name in REWARDS.builtin:
+        return REWARDS.builtin[name].split(":")[0].endswith((".step_rewards", ".prm"))
+    made = getattr(REWARDS.decorated.get(name, (None,))[0], "markscheme_component", None)
+    return isinstance(made, Reward) and made.steps
 
 
 def range_of(component: Component) -> tuple[float, float]:
@@ -48,6 +67,7 @@ def reward(
     *,
     range: tuple[float, float] = (0.0, 1.0),  # noqa: A002 (the field's own word)
     batch: bool = False,
+    steps: bool = False,
 ) -> Callable[[F], F]:
     """Register a reward: `(problem, completion, **parameters) -> float | Score`.
 
@@ -58,6 +78,8 @@ def reward(
         name: what `use:` in a task says.
         range: lowest and highest value; may be infinite.
         batch: the function takes lists of problems and completions and returns a list of values.
+        steps: the function also gets the texts of the completion's steps, as third argument, and gives
+            one value a step (`step_reward.py`). The task says how to split and what the whole is worth.
 
     Raises:
         RewardError: the name is taken elsewhere, or the range is not one.
@@ -69,7 +91,12 @@ def reward(
         raise RewardError(f"reward {name!r}: range must be (lowest, highest) (given: {range!r})")
 
     def register(function: F) -> F:
-        made = Reward(name, function, (low, high), batch, inspect.iscoroutinefunction(function))
+        is_async = inspect.iscoroutinefunction(function)
+        if steps:
+            marking = marking_steps(function, (low, high), batch=batch, is_async=is_async)
+            made = Reward(name, marking, (low, high), batch=True, is_async=is_async, steps=True)
+        else:
+            made = Reward(name, function, (low, high), batch, is_async)
         function.markscheme_component = made  # pyright: ignore[reportFunctionMemberAccess]
         if REWARDS.builtin.get(name) != f"{function.__module__}:{function.__name__}":
             REWARDS.register(name, function, rival=VERIFIERS)

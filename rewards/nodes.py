@@ -59,6 +59,7 @@ def _copy(part: Part, weight: float, **detail: Any) -> Part:
         part.seconds,
         {**(part.detail or {}), **detail},
         part.verdict,
+        part.steps,
     )
 
 

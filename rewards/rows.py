@@ -13,7 +13,7 @@ from ..tasks.data import ProblemMaker, load_problems
 from ..tasks.files import read_rows
 from ..tasks.problem import Completion, Problem
 from ..tasks.schema import Task
-from .score import Part, Score
+from .score import Part, Score, StepMark
 
 SCHEMA = 1
 
@@ -69,8 +69,11 @@ class ScoreRow(BaseModel):
     right: bool | None
     """Whether it is right, by the scheme's accuracy entry."""
     advantage: float | None = None
+    """In training, the mean over its tokens."""
     parts: dict[str, dict[str, Any]]
     """By entry: value, weight, status, reason, seconds, detail, verdict."""
+    steps: list[dict[str, Any]] | None = None
+    """Marks of steps: start, end, cut (characters), bytes, part, value, status, reason, advantage."""
 
 
 @dataclass
@@ -155,16 +158,21 @@ def _looked_up(parsed: CompletionRow, maker: ProblemMaker, known: Mapping[str, P
 
 
 def score_row(
-    task: Task, task_hash: str, problem: Problem, completion: Completion, score: Score, **more: Any
-) -> dict[str, Any]:
+    task: Task, task_hash: str, problem: Problem, completion: Completion, score: Score, *,
+    step_advantages: Sequence[float] = (), **more: Any,
+) -> dict[str, Any]:  # fmt: skip
     """Return a scored completion as a plain mapping, ready for JSON."""
-    row = ScoreRow(
+    steps = None if score.steps is None else [step_row(mark) for mark in score.steps]
+    for row, advantage in zip(steps or (), step_advantages, strict=False):
+        row["advantage"] = advantage
+    made = ScoreRow(
         task=task.name, task_hash=task_hash, problem=problem.id, completion=completion.text,
         prefill=completion.prefill, finish_reason=completion.finish_reason,
         tokens=len(completion.token_ids) or None, value=score.value, status=str(score.status),
-        parts={name: part_row(part) for name, part in score.parts.items()}, **more,
+        parts={name: part_row(part) for name, part in score.parts.items()},
+        steps=steps, **more,
     )  # fmt: skip
-    return row.model_dump(mode="json", by_alias=True)
+    return made.model_dump(mode="json", by_alias=True)
 
 
 def part_row(part: Part) -> dict[str, Any]:
@@ -177,6 +185,16 @@ def part_row(part: Part) -> dict[str, Any]:
             "correct": verdict.correct, "reason": str(verdict.reason), "extracted": verdict.extracted,
             "tier": verdict.tier, "share": verdict.share, "evidence": verdict.evidence,
         },
+    }  # fmt: skip
+
+
+def step_row(mark: StepMark) -> dict[str, Any]:
+    """Return a step's mark as a plain mapping."""
+    step = mark.step
+    return {
+        "start": step.start, "end": step.end, "cut": step.cut,
+        "bytes": [step.byte_start, step.byte_end, step.byte_cut], "part": step.part,
+        "value": mark.value, "status": str(mark.status), "reason": mark.reason,
     }  # fmt: skip
 
 

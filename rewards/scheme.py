@@ -6,12 +6,13 @@ from typing import Any
 
 from ..sandbox.errors import DataError, RewardError, TaskError, first_of
 from ..tasks.problem import Completion, Problem
-from ..tasks.schema import Task
+from ..tasks.schema import PROCESS, Task
+from ..verifiers.steps import whole
 from ..verifiers.verdict import Verifier
 from .build import Composite, Line, Node, build_lines, reference_readers
 from .compose import fold, renormalised, total_range
 from .nodes import Column, run_node
-from .score import Part, Score, Status
+from .score import COMPLETIONS_FAULT, Part, Score, Status, StepMark
 
 _OK = Status.OK
 
@@ -19,14 +20,18 @@ _OK = Status.OK
 class MarkScheme:
     """The composition that a task declares. Safe to share between threads once built.
 
+    Args:
+        task: what is asked.
+        process: whether steps are marked too, where the task has a `process:`.
+
     Raises:
         TaskError: every entry that cannot be resolved or typed, with file and line.
     """
 
-    def __init__(self, task: Task):
+    def __init__(self, task: Task, *, process: bool = True):
         self.task = task
-        self._lines = build_lines(task)
-        self._order = [*task.rewards, *task.watch]
+        self._lines = build_lines(task, process=process)
+        self._order = [name for name in (*task.rewards, *task.watch, PROCESS) if name in self._lines]
         self._accuracy_line = self._find_accuracy_line()
 
     @property
@@ -116,7 +121,10 @@ class MarkScheme:
             weight = 0.0 if line.watched else line.entry.weight_at(step)
             columns[line.name] = self._run_line(line, problems, completions, columns, weight)
         rows = zip(*(columns[name] for name in self._order), strict=True)
-        return [self._combine(dict(zip(self._order, row, strict=True))) for row in rows]
+        scores = [self._combine(dict(zip(self._order, row, strict=True))) for row in rows]
+        for score, completion in zip(scores, completions, strict=True):
+            score.steps = _steps_of(score.parts, completion)
+        return scores
 
     def _run_line(
         self, line: Line, problems: Sequence[Problem], completions: Sequence[Completion],
@@ -202,6 +210,16 @@ class MarkScheme:
         from .adapters import as_verl
 
         return as_verl(self)
+
+
+def _steps_of(parts: Mapping[str, Part], completion: Completion) -> list[StepMark] | None:
+    """Return the marks of a completion's steps; one for all of it where it failed by its own fault."""
+    named = [PROCESS] if PROCESS in parts else parts
+    part = next((parts[name] for name in named if parts[name].steps is not None), None)
+    if part is None and PROCESS in parts and parts[PROCESS].status in COMPLETIONS_FAULT:
+        part = parts[PROCESS]
+        return [StepMark(whole(completion.text), part.value, part.status, part.reason)]
+    return None if part is None else part.steps
 
 
 def _faults(reader: Verifier, problem: Problem) -> Iterator[str]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from ..verifiers.steps import Step
 from ..verifiers.verdict import Reason, Verdict
 
 
@@ -39,6 +40,19 @@ STATUS_OF_REASON = {
 
 
 @dataclass(slots=True)
+class StepMark:
+    """What one step of a completion earned, with its place in the text."""
+
+    step: Step
+    """The span, in characters and bytes."""
+    value: float | None
+    """Within the component's range; None = not judged."""
+    status: Status = Status.OK
+    """`not_applicable` where there is nothing to judge."""
+    reason: str = ""
+
+
+@dataclass(slots=True)
 class Part:
     """What one entry of a task gave to one completion."""
 
@@ -55,6 +69,8 @@ class Part:
     """What the component adds: which member decided, a traceback."""
     verdict: Verdict | None = None
     """Kept where the component is a verifier: gates, labels and accuracy read it."""
+    steps: list[StepMark] | None = None
+    """Kept where the component marks steps."""
 
     def __getitem__(self, key: str) -> Any:
         """Read a field as in a scores.jsonl row: `part["value"]`."""
@@ -76,3 +92,5 @@ class Score:
     """By entry name, `watch` entries (weight 0) included."""
     reason: str = ""
     detail: dict[str, Any] | None = None
+    steps: list[StepMark] | None = None
+    """Marks of steps: those of the task's `process:`, else of the first entry that has any."""

@@ -12,11 +12,13 @@ selection of a behaviour that the policy already samples, not the learning of ar
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 from typing import Any
 
 from ..sandbox.errors import TaskError
+from .problem import Problem
 
 
 class Addition:
@@ -90,3 +92,27 @@ def trace(a: int, b: int, forget: Any = lambda: False) -> str:
             carry = 0
     answer = int("".join(map(str, reversed(digits))))
     return "<think>" + "\n".join(lines) + "\n</think>\\boxed{" + str(answer) + "}"
+
+
+def check_lines(problem: Problem, steps: Sequence[str]) -> list[bool]:
+    """Say of each line of a trace whether it follows from the problem and from the line before it.
+
+    A carry that is forgotten makes one line wrong; the lines behind it go on from what that one says, and
+    the answer has to be what the lines add up to.
+    """
+    left, right = (str(problem.info[name])[::-1] for name in ("a", "b"))
+    width = max(len(left), len(right))
+    marks: list[bool] = []
+    digits, carry = "", 0
+    for step in steps:
+        line = re.fullmatch(r"(\d)\+(\d)\+(\d)=(\d{1,2})", step)
+        column = len(digits)
+        if line is None:
+            answer = re.fullmatch(r"\\boxed\{(\d{1,9})\}", step)
+            marks.append(answer is not None and column == width and int(answer[1]) == int(f"{carry}{digits}"))
+            continue
+        x, y, given, total = map(int, line.groups())
+        wanted = [int(n[column]) if column < len(n) else 0 for n in (left, right)]
+        marks.append(column < width and [x, y] == wanted and given == carry and total == x + y + carry)
+        digits, carry = f"{total % 10}{digits}", total // 10
+    return marks

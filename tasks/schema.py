@@ -17,6 +17,8 @@ from ..sandbox.execution import Limits
 from .yaml_file import YamlFile
 
 RESERVED = ("use", "weight", "when", "clip", "ramp", "of", "timeout_s", "on_failure")
+PROCESS = "process"
+"""The section whose marks of steps become advantages, and the name of its part of a score."""
 FAULTS = (
     "no_answer",
     "too_large",
@@ -176,6 +178,37 @@ class RewardEntry(BaseModel):
         return below[1] + share * (above[1] - below[1])
 
 
+class ProcessEntry(RewardEntry):
+    """`process:`, whose marks of steps become advantages of tokens in a run with `mode: process`.
+
+    `use` is a component that marks steps, or the name of an entry of the task that uses one.
+    """
+
+    weight: float | dict[int, float] = 1.0
+    """Factor of the steps' advantages beside the outcome's, or `{step: factor}`."""
+    credit: Literal["sum", "mean", "min", "softmin", "step_only", "delta", "clip"] = "clip"
+    """What a token gets of the steps from its own on; see `process_advantages`."""
+    pool: Literal["steps", "outputs"] = "outputs"
+    """What mean and std are of: all steps of a group, or all completions."""
+    centred: bool = False
+    """Compare a step with the steps of the same index only."""
+    gate: bool = True
+    """No step of a wrong completion is rewarded, none of a right one punished."""
+    outcome: bool = True
+    """Add the completion's outcome advantage to every token."""
+    tail: Literal["extend", "zero"] = "extend"
+    """Whether the last step reaches to the last token; `zero` as in DeepSeekMath's equation."""
+
+    @model_validator(mode="after")
+    def _marks_every_step(self) -> "ProcessEntry":
+        if self.when is not None or self.of:
+            raise ValueError("`process` has no `when` and no `of`: it names one component that marks steps")
+        weights = self.weight.values() if isinstance(self.weight, dict) else (self.weight,)
+        if min(weights) < 0:
+            raise ValueError("a negative weight would reward wrong steps")
+        return self
+
+
 class Task(BaseModel):
     """What is asked and how answers earn marks: the content of one YAML file."""
 
@@ -199,6 +232,8 @@ class Task(BaseModel):
     """What is trained on, by name."""
     watch: dict[str, RewardEntry] = Field(default_factory=dict)
     """Scored and logged, never trained on: stricter verifiers that a hacked reward parts from."""
+    process: ProcessEntry | None = None
+    """What marks the steps; advantages of tokens come from it in a run with `mode: process`."""
     combine: Literal["sum", "min", "product", "all_of", "any_of"] = "sum"
     """How the entries' weighted values become one."""
 
@@ -232,6 +267,8 @@ class Task(BaseModel):
         both = sorted(set(self.rewards) & set(self.watch))
         if both:
             raise ValueError(f"{both[0]!r} stands under `rewards` and under `watch`; rename one")
+        if self.process is not None and PROCESS in {*self.rewards, *self.watch}:
+            raise ValueError(f"an entry is called {PROCESS!r}, as the section is; rename it")
         return self
 
     @property
@@ -252,7 +289,8 @@ class Task(BaseModel):
     def hash(self) -> str:
         """sha256 of the resolved task and of the source of every `file.py` that it names."""
         sources = {name: self._source_of(name) for name in sorted(set(self._named_files()))}
-        content = {"task": self.model_dump(mode="json"), "sources": sources}
+        absent = {"process"} if self.process is None else set[str]()
+        content = {"task": self.model_dump(mode="json", exclude=absent), "sources": sources}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def _source_of(self, name: str) -> str:
@@ -261,6 +299,7 @@ class Task(BaseModel):
 
     def _named_files(self) -> Iterator[str]:
         entries: list[Any] = [*self.rewards.values(), *self.watch.values()]
+        entries += [self.process] if self.process is not None else []
         uses = [self.data.generator or ""]
         while entries:
             entry = entries.pop()

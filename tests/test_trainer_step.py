@@ -1,7 +1,7 @@
 """The update: nothing computed twice, and the gradients of the plain way, on real architectures."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from markscheme.sandbox import PolicyError
 from markscheme.tasks import Completion
 from markscheme.trainer import forward, lm_head, policy_loss
-from markscheme.trainer.batch import Sampled, blocks, chunks, make_batch
+from markscheme.trainer.batch import Sampled, blocks, chunks, make_batch, repeated
 from markscheme.trainer.config import PolicyConfig, RunConfig
 from markscheme.trainer.forward import Forward, choose_way, own_logprobs
 from markscheme.trainer.hf_engine import HfEngine
@@ -87,6 +87,16 @@ def completions_of(policy: Policy, seed: int = 0) -> list[Completion]:
 ADVANTAGES = [0.5, -1.0, 0.7, -0.2, 0.0, 0.0, 0.0, 0.0, 1.5, -0.4, 0.0, -1.1]
 
 
+def answered(policy: Policy, advantages: Sequence[float] = ADVANTAGES) -> tuple[list[Completion], list[Any]]:
+    """Completions with the advantages of their tokens."""
+    completions = completions_of(policy)
+    return completions, repeated(completions, advantages)
+
+
+def sampled_of(policy: Policy) -> Sampled:
+    return Sampled(*answered(policy))
+
+
 def run_config(**more: Any) -> RunConfig:
     algorithm = {"kl_coef": 0.0, "lr": 1e-3, **more.pop("algorithm", {})}
     return RunConfig.model_validate({"tasks": ["x"], "algorithm": algorithm, **more})
@@ -146,7 +156,7 @@ def our_gradients(
         taken.update(gradients(policy.model))
 
     learner.optimizer.step = keep  # the gradients as the optimizer would get them
-    assert learner.learn(completions, ADVANTAGES, 1, exact=False)["grad_norm"] > 0
+    assert learner.learn(completions, repeated(completions, ADVANTAGES), 1, exact=False)["grad_norm"] > 0
     return taken
 
 
@@ -224,7 +234,7 @@ def test_checkpointing_keeps_less(policies: dict[str, Policy]) -> None:
     for checkpointing in (False, True):
         config = PolicyConfig(gradient_checkpointing=checkpointing)
         policy = load_policy(config, policies["llama"].source, CPU)
-        sampled = Sampled(completions_of(policy), ADVANTAGES)
+        sampled = sampled_of(policy)
         total = 0
 
         def count(tensor: Tensor) -> Tensor:
@@ -310,7 +320,7 @@ def test_no_tensor_has_a_vocabulary_for_every_token(tmp_path: Path, monkeypatch:
     policy = load_policy(PolicyConfig(), folder, CPU)
     piece = 32
     monkeypatch.setattr(lm_head, "PIECE_BYTES", piece * 4 * 5000)
-    sampled = Sampled(completions_of(policy), ADVANTAGES)
+    sampled = sampled_of(policy)
     tokens = sum(len(c.token_ids) for c in sampled.completions)
     assert tokens > 2 * piece
     with Largest() as seen:
@@ -333,7 +343,7 @@ def test_rows_without_a_gradient_are_counted_and_not_computed(policies: dict[str
         return passes(model, sampled, rows)
 
     learner.forward.passes = watched  # type: ignore[method-assign]
-    told = learner.learn(completions_of(policy), ADVANTAGES, 1, exact=False)
+    told = learner.learn(*answered(policy), 1, exact=False)
     assert computed == [i for i, advantage in enumerate(ADVANTAGES) if advantage]
     assert told["computed"] == pytest.approx(7 / 12)
 
@@ -344,10 +354,10 @@ def test_a_step_without_any_gradient_moves_the_optimizer_as_zeros_would(policies
     for skipping in (True, False):
         policy = load_policy(PolicyConfig(), policies["llama"].source, CPU)
         learner = Learner(policy, None, run_config(algorithm=FREE))
-        learner.learn(completions_of(policy), ADVANTAGES, 1, exact=False)
+        learner.learn(*answered(policy), 1, exact=False)
         if not skipping:
             learner._teaching = lambda sampled, rows: list(rows)  # type: ignore[method-assign]
-        told = learner.learn(completions_of(policy), [0.0] * 12, 2, exact=False)
+        told = learner.learn(*answered(policy, [0.0] * 12), 2, exact=False)
         assert told["grad_norm"] == 0
         weights.append({name: p.detach().clone() for name, p in policy.model.named_parameters()})
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
@@ -358,9 +368,9 @@ def test_left_out_rows_teach_nothing(policies: dict[str, Policy]) -> None:
     completions, config = completions_of(policy), run_config(algorithm=FREE)
     learner = Learner(policy, None, config)
     learner.optimizer.step = lambda *a, **k: None  # type: ignore[method-assign]
-    learner.learn(completions, [*ADVANTAGES[:8], *[math.nan] * 4], 1, exact=False)
+    learner.learn(completions, repeated(completions, [*ADVANTAGES[:8], *[math.nan] * 4]), 1, exact=False)
     with_nan = gradients(policy.model)
-    learner.learn(completions[:8], ADVANTAGES[:8], 1, exact=False)
+    learner.learn(completions[:8], repeated(completions[:8], ADVANTAGES[:8]), 1, exact=False)
     assert apart(with_nan, gradients(policy.model)) < 1e-6
 
 
@@ -382,10 +392,10 @@ def test_exact_log_probabilities_of_the_sampler_need_no_second_forward(policies:
     calls = []
     logprobs = learner.forward.logprobs
     learner.forward.logprobs = lambda *a: calls.append(1) or logprobs(*a)  # type: ignore[method-assign]
-    told = learner.learn(completions, [1.0, -1.0] * 6, 1, exact=True)
+    told = learner.learn(completions, repeated(completions, [1.0, -1.0] * 6), 1, exact=True)
     assert not calls
     assert told["mismatch_max"] < 1e-5
-    learner.learn(completions, [1.0, -1.0] * 6, 1, exact=False)
+    learner.learn(completions, repeated(completions, [1.0, -1.0] * 6), 1, exact=False)
     assert calls == [1]
 
 
@@ -446,7 +456,9 @@ def test_blocks_and_chunks_hold_every_row_once_within_the_budget(
             lengths = [rows[i][1] for i in chunk]
             assert len(chunk) == 1 or len(chunk) * (block.width + max(lengths)) <= budget
             assert 16 * sum(max(lengths) - n for n in lengths) <= budget
-            batch = make_batch(Sampled(completions, [0.0] * len(rows)), block, chunk, CPU)
+            batch = make_batch(
+                Sampled(completions, repeated(completions, [0.0] * len(rows))), block, chunk, CPU
+            )
             for row, i in enumerate(chunk):
                 assert block.prompts[batch.prompt_B[row]] == tuple(completions[i].prompt_token_ids)
                 assert batch.real_BT[row].sum() == rows[i][1]

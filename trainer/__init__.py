@@ -9,11 +9,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .advantage import outcome_advantages
     from .loss import policy_loss
+    from .process import process_advantages
     from .run import train
 
-_HOME = {"outcome_advantages": "advantage", "policy_loss": "loss", "train": "run"}
+_HOME = {
+    "outcome_advantages": "advantage",
+    "policy_loss": "loss",
+    "process_advantages": "process",
+    "train": "run",
+}
 
-__all__ = ["outcome_advantages", "policy_loss", "train"]
+__all__ = ["outcome_advantages", "policy_loss", "process_advantages", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,6 +4,7 @@ Shapes: `_B` completions, `_T` completion tokens, `_P` prompts. Prompts are padd
 completions on the right, so that every completion follows its prompt without a gap.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,8 +20,8 @@ class Sampled:
     """The completions of a step with what the loss needs of each, all of one length."""
 
     completions: Sequence[Completion]
-    advantages: Sequence[float]
-    """One a completion; NaN = the row was left out."""
+    advantages: Sequence[Sequence[float] | None]
+    """One a token; None = the row was left out."""
     old_logprobs: Sequence[Sequence[float]] | None = None
     """Under the policy before the update; None = as computed in the update itself."""
     ref_logprobs: Sequence[Sequence[float]] | None = None
@@ -80,7 +81,6 @@ def make_batch(sampled: Sampled, block: Block, rows: Sequence[int], device: torc
 
     ids_BT = padded([c.token_ids for c in some], torch.long)
     real_BT = padded([[True] * len(c.token_ids) for c in some], torch.bool)
-    gained = torch.tensor([sampled.advantages[i] for i in rows], dtype=torch.float32, device=device)
     return Batch(
         rows=tuple(rows),
         prompt_B=torch.tensor([block.prompt_of[i] for i in rows], device=device),
@@ -90,8 +90,16 @@ def make_batch(sampled: Sampled, block: Block, rows: Sequence[int], device: torc
         sampled_logprobs_BT=padded([c.logprobs for c in some], torch.float32),
         old_logprobs_BT=chosen(sampled.old_logprobs),
         ref_logprobs_BT=chosen(sampled.ref_logprobs),
-        advantages_BT=gained[:, None].expand(ids_BT.shape),
+        advantages_BT=padded([sampled.advantages[i] or [] for i in rows], torch.float32),
     )
+
+
+def repeated(completions: Sequence[Completion], advantages: Sequence[float]) -> list[list[float] | None]:
+    """Give every token of a completion its one advantage; NaN leaves the row out."""
+    return [
+        None if math.isnan(advantage) else [advantage] * len(completion.token_ids)
+        for completion, advantage in zip(completions, advantages, strict=True)
+    ]
 
 
 def right_padded(rows: Sequence[Sequence[Any]], dtype: torch.dtype) -> Tensor:

@@ -60,8 +60,8 @@ class AlgorithmConfig(Section):
 
     preset: str = "deepseekmath"
     """Fills what is not given: `markscheme list presets`."""
-    mode: Literal["outcome"] = "outcome"
-    """One advantage a completion."""
+    mode: Literal["outcome", "process"] = "outcome"
+    """One advantage a completion, or (`process`) one a token, by the tasks' own `process:` sections."""
     steps: int = Field(default=100, ge=0)
     """Sampling steps (M)."""
     group_size: int = Field(default=8, ge=2)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..tasks.problem import Completion
-from .batch import Batch, Block, Sampled, blocks, chunks, left_padded, make_batch
+from .batch import Batch, Block, Sampled, blocks, chunks, left_padded, make_batch, repeated
 from .kv_cache import can_share_prompts, prefix_cache, recorded, recording_cache
 from .lm_head import Head, NoHead
 from .policy import Policy
@@ -207,7 +207,7 @@ def _probe(policy: Policy, way: Way) -> str | None:
             return "its layers keep more than keys and values"
         with policy.in_float32():
             own = [own_logprobs(model, completion) for completion in completions]
-            found = forward.logprobs(model, Sampled(completions, [0.0] * 3), range(3))
+            found = forward.logprobs(model, Sampled(completions, repeated(completions, [0.0] * 3)), range(3))
     except (RuntimeError, ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
         return f"{type(error).__name__}: {str(error).splitlines()[0]}"
     apart = max(

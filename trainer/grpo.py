@@ -5,7 +5,7 @@
     6      pi_old <- pi                                               old log-probabilities
     7      sample G completions of each problem                       scored_groups
     8      score them                                                 (beside the sampling)
-    9      advantages, relative to the group                          outcome_advantages
+    9      advantages, relative to the group                          credits_of
     10     for update = 1, ..., mu
     11         maximise the objective                                 Learner.update
 
@@ -17,9 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
-import torch
-
-from .advantage import outcome_advantages
+from .credit import Credit, credits_of
 from .engine import Engine
 from .learner import Learner
 from .rollout import Group, LoadedTask, ProblemOrder, scored_groups
@@ -31,7 +29,8 @@ class Step:
 
     number: int
     groups: list[Group]
-    advantages: list[list[float]]
+    credits: list[list[Credit]]
+    """What the tokens of each group's completions earned."""
     learned: dict[str, float]
     """Means over the updates: loss, grad_norm, entropy, ratio, clip shares, kl, lr; see `Learner`."""
     seconds: dict[str, float] = field(default_factory=dict)
@@ -62,12 +61,11 @@ def grpo_step(
     )
     sampled = time.perf_counter()
     after_scoring(groups)
-    rewards_PG = torch.tensor([group.rewards for group in groups], dtype=torch.float64)
-    advantages_PG = outcome_advantages(rewards_PG, std=algorithm.std, eps=algorithm.eps)
-    left_in = torch.where(rewards_PG.isnan(), torch.nan, advantages_PG)
+    earned = credits_of(groups, tasks, algorithm, learner.policy.tokenizer, number)
     completions = [completion for group in groups for completion in group.completions]
     exact = engine.is_exact(config.sampling)
-    learned = learner.learn(completions, left_in.flatten().tolist(), number, exact=exact)
+    advantages = [credit.tokens for row in earned for credit in row]
+    learned = learner.learn(completions, advantages, number, exact=exact)
     updated = time.perf_counter()
     engine.sync(learner.policy, number)
     if engine.apart is not None:
@@ -76,4 +74,4 @@ def grpo_step(
         "sampling": sampled - began - waited, "scoring": waited,
         "update": updated - sampled, "sync": time.perf_counter() - updated,
     }  # fmt: skip
-    return Step(number, groups, advantages_PG.tolist(), learned, seconds)
+    return Step(number, groups, earned, learned, seconds)

@@ -2,10 +2,9 @@
 
 A step's completions are split into minibatches (one optimizer step each), those into chunks whose
 gradients add up exactly to the minibatch's: every sum is divided by the whole minibatch's counts. Rows
-whose advantage is 0 have no gradient where there is no KL: they are counted and not computed.
+whose advantages are 0 have no gradient where there is no KL: they are counted and not computed.
 """
 
-import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from random import Random
@@ -45,18 +44,19 @@ class Learner:
         )
 
     def learn(
-        self, completions: Sequence[Completion], advantages: Sequence[float], step: int, *, exact: bool
-    ) -> dict[str, float]:
+        self, completions: Sequence[Completion], advantages: Sequence[Sequence[float] | None], step: int, *,
+        exact: bool,
+    ) -> dict[str, float]:  # fmt: skip
         """Update the policy on one step's completions; return what happened, as means over the updates.
 
         Args:
             completions: of all groups.
-            advantages: one a completion; NaN = the row was left out, and is left out here.
+            advantages: of each completion's tokens; None = the row was left out, and is left out here.
             step: counts from 1; sets the learning rate and the order of minibatches.
             exact: the sampler's log-probabilities can serve as the old ones.
         """
         algorithm = self.config.algorithm
-        rows = [i for i, advantage in enumerate(advantages) if not math.isnan(advantage)]
+        rows = [i for i, of_tokens in enumerate(advantages) if of_tokens is not None]
         sampled = self._with_logprobs(completions, advantages, rows, exact)
         all_told: list[dict[str, float]] = []
         for inner in range(algorithm.inner_updates):
@@ -67,8 +67,9 @@ class Learner:
         return {name: sum(values) / len(values) for name, values in known.items()}
 
     def _with_logprobs(
-        self, completions: Sequence[Completion], advantages: Sequence[float], rows: Sequence[int], exact: bool
-    ) -> Sampled:
+        self, completions: Sequence[Completion], advantages: Sequence[Sequence[float] | None],
+        rows: Sequence[int], exact: bool,
+    ) -> Sampled:  # fmt: skip
         """Add what has to be computed before the policy changes: old and reference log-probabilities."""
         algorithm = self.config.algorithm
         sampled = Sampled(completions, advantages)
@@ -90,7 +91,7 @@ class Learner:
         """Return the rows that have a gradient."""
         if self.config.algorithm.kl_coef:
             return list(rows)
-        return [i for i in rows if sampled.advantages[i]]
+        return [i for i in rows if any(sampled.advantages[i] or ())]
 
     def update(
         self, sampled: Sampled, rows: Sequence[int], step: int, *, exact: bool, first: bool
@@ -141,9 +142,11 @@ class Learner:
             "token_mean": tokens,
             "constant": rows * (algorithm.constant_length or self.config.sampling.max_new_tokens),
         }
+        by_token = algorithm.mode == "process" and algorithm.ratio == "sequence"
         loss, stats = policy_loss(
             logprobs_BT, old_BT, batch.advantages_BT, batch.mask_BT,
-            clip_low=algorithm.clip_low, clip_high=algorithm.clip_high, ratio=algorithm.ratio,
+            clip_low=algorithm.clip_low, clip_high=algorithm.clip_high,
+            ratio="sequence_token" if by_token else algorithm.ratio,
             weights_BT=weights_BT,
             ref_logprobs_BT=batch.ref_logprobs_BT, kl_coef=algorithm.kl_coef, kl=algorithm.kl,
             aggregate=algorithm.aggregate, denominator=max(denominators[algorithm.aggregate], 1),

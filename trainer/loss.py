@@ -3,12 +3,12 @@
 Shapes: `_B` completions of the batch, `_T` their tokens, right-padded; the mask tells.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-Ratio = Literal["token", "sequence", "none"]
+Ratio = Literal["token", "sequence", "sequence_token", "none"]
 Kl = Literal["k1", "k2", "k3", "k3_ratio"]
 Aggregate = Literal["sequence_mean", "token_mean", "constant"]
 
@@ -35,6 +35,8 @@ def policy_loss(
         clip_low: lower clip; the ratio counts down to 1 - clip_low.
         clip_high: upper clip (DAPO's clip-higher is 0.28).
         ratio: `token`; `sequence` (GSPO, 2507.18071: geometric mean of a completion's ratios);
+            `sequence_token` (GSPO-token, its equation 13: the same value, each token's own gradient, which
+            advantages that differ within a completion need);
             `none` (log-probability times advantage: no ratio, no clip).
         weights_BT: importance weights, multiplied into the surrogate, not into the KL.
         ref_logprobs_BT: under the reference; needed where kl_coef > 0.
@@ -93,9 +95,10 @@ def policy_loss(
 
 def _log_ratio(logprobs: Tensor, old: Tensor, mask: Tensor, ratio: Ratio) -> Tensor:
     difference = logprobs - old
-    if ratio == "sequence":
-        return (difference.sum(-1, keepdim=True) / mask.sum(-1, keepdim=True).clamp(min=1)).expand_as(mask)
-    return difference
+    if ratio in ("token", "none"):
+        return difference
+    mean = (difference.sum(-1, keepdim=True) / mask.sum(-1, keepdim=True).clamp(min=1)).expand_as(mask)
+    return mean if ratio == "sequence" else mean.detach() + logprobs - logprobs.detach()
 
 
 def kl_estimate(logprobs_BT: Tensor, ref_logprobs_BT: Tensor, kind: Kl) -> Tensor:
@@ -152,7 +155,7 @@ def _check(
             f"expected [B, T] and advantages [B, T] or [B, 1] (given: {shape}, {tuple(advantages.shape)})"
         )
     for name, value, known in (
-        ("ratio", ratio, ("token", "sequence", "none")),
+        ("ratio", ratio, get_args(Ratio)),
         ("kl", kl, ("k1", "k2", "k3", "k3_ratio")),
         ("aggregate", aggregate, ("sequence_mean", "token_mean", "constant")),
     ):

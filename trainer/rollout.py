@@ -45,9 +45,10 @@ class Group:
 
 
 def group_is_flat(group: Group) -> bool:
-    """Whether a group teaches nothing: fewer than two known rewards, or all equal."""
-    known = {score.value for score in group.scores if score.value is not None}
-    return len(known) < 2
+    """Whether a group teaches nothing: its known rewards are all equal, and the marks of its steps are."""
+    scores = [score for score in group.scores if score.value is not None]
+    marks = {mark.value for score in scores for mark in score.steps or () if mark.value is not None}
+    return len({score.value for score in scores}) < 2 and len(marks) < 2
 
 
 class ProblemOrder:

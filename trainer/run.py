@@ -194,11 +194,12 @@ def _record(run: Run, step: Step) -> None:
     run.folder.append_scores(
         score_row(
             run.tasks[group.task].task, run.tasks[group.task].hash, group.problem, completion, score, row=i,
-            step=step.number, advantage=advantage, right=run.tasks[group.task].scheme.is_right(score),
+            step=step.number, advantage=credit.mean, step_advantages=credit.of_steps(),
+            right=run.tasks[group.task].scheme.is_right(score),
         )
-        for group, advantages in zip(step.groups, step.advantages, strict=True)
-        for i, (completion, score, advantage) in enumerate(
-            zip(group.completions, group.scores, advantages, strict=True)
+        for group, earned in zip(step.groups, step.credits, strict=True)
+        for i, (completion, score, credit) in enumerate(
+            zip(group.completions, group.scores, earned, strict=True)
         )
     )  # fmt: skip
     for alarm in run.monitor.observe(step.number, step.groups):

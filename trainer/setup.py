@@ -69,8 +69,10 @@ def set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progres
         name: load_task(name, overrides=config.task_overrides, allow_code=allow_code) for name in config.tasks
     }
     _names_differ(tasks)
-    schemes = {name: MarkScheme(task) for name, task in tasks.items()}
-    held_out = _held_out(config, tasks, schemes, allow_code)
+    by_steps = config.algorithm.mode == "process"
+    _need_process(tasks if by_steps else {})
+    schemes = {name: MarkScheme(task, process=by_steps) for name, task in tasks.items()}
+    held_out = _held_out(config, tasks, allow_code)
     evaluated = [problem for _, _, problems in held_out for problem in problems]
     trained = {name: _training_problems(task, schemes[name], evaluated) for name, task in tasks.items()}
 
@@ -156,17 +158,25 @@ def _names_differ(tasks: Mapping[str, Task]) -> None:
         seen[task.name] = given
 
 
+def _need_process(tasks: Mapping[str, Task]) -> None:
+    for given, task in tasks.items():
+        if task.process is None:
+            raise TaskError(
+                f"algorithm.mode process: task {given!r} does not say what marks its steps; add a `process:`"
+                " to it, such as {use: step_checker, check: arithmetic}, or"
+                " --set 'task.process={use: step_checker, check: arithmetic}'"
+            )
+
+
 def _held_out(
-    config: RunConfig,
-    tasks: Mapping[str, Task],
-    schemes: Mapping[str, MarkScheme],
-    allow_code: bool,
+    config: RunConfig, tasks: Mapping[str, Task], allow_code: bool
 ) -> list[tuple[EvalConfig, MarkScheme, Sequence[Problem]]]:
     found = []
     for wanted in config.eval:
-        scheme = schemes.get(wanted.task) or MarkScheme(
-            load_task(wanted.task, overrides=config.task_overrides, allow_code=allow_code)
-        )
+        task = tasks.get(wanted.task)
+        if task is None:
+            task = load_task(wanted.task, overrides=config.task_overrides, allow_code=allow_code)
+        scheme = MarkScheme(task, process=False)
         problems = load_problems(scheme.task, split=wanted.split, limit=wanted.limit)
         scheme.check_references(problems)
         found.append((wanted, scheme, problems))

@@ -35,6 +35,8 @@ class Reason(StrEnum):
     UNDECIDED = "undecided"  # no tier could tell
     PASSED = "passed"  # a check other than of an answer: holds
     FAILED = "failed"  # does not hold
+    NOTHING_TO_CHECK = "nothing_to_check"  # a step that states nothing which the rule could judge
+    UNSUPPORTED = "unsupported"  # right in itself, from numbers that nothing gave
 
 
 @dataclass(slots=True)

@@ -34,7 +34,7 @@ import torch
 from torch.nn.utils import clip_grad_norm_
 
 from markscheme.tasks import Completion
-from markscheme.trainer.batch import Sampled
+from markscheme.trainer.batch import Sampled, repeated
 from markscheme.trainer.config import SamplingConfig
 from markscheme.trainer.forward import Forward
 from markscheme.trainer.hf_engine import HfEngine
@@ -115,7 +115,7 @@ def update(
 ) -> None:
     """Do one update; the advantages are those of half right, half wrong."""
     rows = len(completions)
-    sampled = Sampled(completions, [1.0 if i % 2 else -1.0 for i in range(rows)])
+    sampled = Sampled(completions, repeated(completions, [1.0 if i % 2 else -1.0 for i in range(rows)]))
     forward = Forward(policy, budget=budget, temperature=1.0, way=way)  # type: ignore[arg-type]
     passes = forward.passes(policy.model, sampled, range(rows))
     while True:

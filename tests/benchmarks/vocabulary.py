@@ -29,7 +29,7 @@ def measure(way: str, rows: int) -> dict[str, float]:
     from step import make_model
 
     from markscheme.tasks import Completion
-    from markscheme.trainer.batch import Sampled
+    from markscheme.trainer.batch import Sampled, repeated
     from markscheme.trainer.config import PolicyConfig
     from markscheme.trainer.forward import Forward
     from markscheme.trainer.policy import load_policy
@@ -52,7 +52,8 @@ def measure(way: str, rows: int) -> dict[str, float]:
     began = time.process_time()
     budget = None if way == "shared" else 1 << 30
     forward = Forward(policy, budget=budget, temperature=1.0, way=way)  # type: ignore[arg-type]
-    for _, logprobs, _ in forward.passes(policy.model, Sampled(completions, [1.0] * rows), range(rows)):
+    sampled = Sampled(completions, repeated(completions, [1.0] * rows))
+    for _, logprobs, _ in forward.passes(policy.model, sampled, range(rows)):
         logprobs.sum().backward()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"peak_mib": peak - before, "cpu_s": time.process_time() - began}

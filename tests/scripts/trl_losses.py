@@ -21,7 +21,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import GRPOConfig, GRPOTrainer
 
 from markscheme.tasks import Completion
-from markscheme.trainer.batch import Sampled
+from markscheme.trainer.batch import Sampled, repeated
 from markscheme.trainer.config import PolicyConfig, RunConfig
 from markscheme.trainer.learner import Learner
 from markscheme.trainer.policy import load_policy
@@ -120,7 +120,7 @@ def ours(folder: Path, trainer: Watched, aggregate: str, beta: float, kl: str) -
         (n, p.grad.clone()) for n, p in policy.model.named_parameters()
     )
     sampled = Sampled(
-        completions, inputs["advantages"].tolist(), rows("old_per_token_logps"),
+        completions, repeated(completions, inputs["advantages"].tolist()), rows("old_per_token_logps"),
         rows("ref_per_token_logps") if beta else None,
     )  # fmt: skip
     learner.update(sampled, range(8), 1, exact=True, first=False)

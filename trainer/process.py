@@ -1,0 +1,247 @@
+"""Process-mode advantages: marks of steps in, advantages of tokens out. Pure functions.
+
+Shapes: `_G` completions of one problem (a group), `_K` their steps, `_T` their tokens; right-padded.
+"""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from .advantage import Std, outcome_advantages
+
+Credit = Literal["sum", "mean", "min", "softmin", "step_only", "delta", "clip"]
+Pool = Literal["steps", "outputs"]
+Ragged = Sequence[Sequence[float]]
+
+
+def process_advantages(
+    step_rewards: Ragged, step_ends: Sequence[Sequence[int]], lengths: Sequence[int], *,
+    credit: Credit = "sum", pool: Pool = "steps", std: Std | float = "population", eps: float = 0.0,
+    gate_labels: Sequence[bool | None] | None = None, centred: bool = False,
+    outcome_rewards: Sequence[float] | None = None, weight: float = 1.0,
+    temperature: float = 0.1, clip_at: float = 0.5,
+) -> Tensor:  # fmt: skip
+    """Return the advantage of every token of one group's completions, from the rewards of their steps.
+
+    Called bare it is DeepSeekMath (arXiv 2402.03300), section 4.1.3: all step rewards of the group are
+    normalised together, and a token gets the sum over the steps that end at or after it,
+
+        z_ij = (r_ij - mean(R)) / std(R);   A_it = sum_{j: index(j) >= t} z_ij
+
+    and 0 behind the last step. That form pays for the number of steps; `clip` cannot be paid so.
+
+    Args:
+        step_rewards: one list a completion. NaN marks a step that could not be judged: it stays out of
+            the statistics and earns nothing.
+        step_ends: likewise, the 0-based index of each step's last token; ascending, and several steps
+            may end in one token.
+        lengths: tokens of each completion.
+        credit: what a token gets from the steps that end at or after it:
+            `sum`; `mean`; `min` (PURE, arXiv 2504.15275: a chain is worth its worst step);
+            `softmin` (PURE's code: sum_j w_j z_j, w = softmax(-r / temperature) over the completion);
+            `step_only` (only the step that the token is in); `delta` (arXiv 2410.15115: sum of
+            r_j - r_{j+1}, so its own step's reward; the last step keeps its own); `clip` (the same:
+            sum of min(r_j - clip_at, 0), so good steps earn nothing and bad ones cost). `delta` and
+            `clip` are normalised after they are summed, all others before; `clip` is scaled only, so that
+            what costs nothing stays 0.
+        pool: what mean and std are of: `steps`, or `outputs` (every completion weighs the same).
+        std: as in `outcome_advantages`; `batch` takes this group for the batch; a number is used as it is.
+        eps: added to the std.
+        gate_labels: whether each completion is verified right; None = not known. No step of a wrong one
+            is rewarded above 0, none of a right one below.
+        centred: take each step's mean over the steps of the same index.
+        outcome_rewards: one a completion; its outcome advantage is added to every token. NaN = left out.
+        weight: factor of the steps' part beside the outcome's.
+        temperature: of `softmin`.
+        clip_at: from which reward on a step costs nothing, for `clip`.
+
+    Returns:
+        `[G, max(lengths)]`, float64; 0 behind a completion's own tokens. Equal rewards, and a lone
+        one, give exact zeros.
+
+    Raises:
+        ValueError: lists that do not fit each other, ends that do not ascend or lie outside, infinite
+            rewards, an unknown name, or numbers out of range.
+    """
+    _check(step_rewards, step_ends, lengths, credit, pool, std, eps, temperature)
+    for name, given in (("gate_labels", gate_labels), ("outcome_rewards", outcome_rewards)):
+        if given is not None and len(given) != len(lengths):
+            raise ValueError(
+                f"{name}: expected one for each of {len(lengths)} completions (given: {len(given)})"
+            )
+    rewards_GK = _padded(step_rewards, math.nan)
+    values_GK, weights_GK = _statistics_of(rewards_GK, credit, pool, clip_at)
+    z_GK = _normalised(values_GK, weights_GK, pool, std, eps, centred, shifted=credit != "clip")
+    if gate_labels is not None:
+        z_GK = gated(z_GK, gate_labels)
+    credit_GK = _credited(z_GK, rewards_GK, credit, temperature)
+    advantages_GT = weight * _on_tokens(credit_GK, step_ends, lengths, alone=credit == "step_only")
+    if outcome_rewards is None:
+        return advantages_GT
+    if not isinstance(std, str):
+        raise ValueError(
+            "outcome_rewards are normalised by the kind of std; a number says how for steps only"
+        )
+    outcomes = torch.tensor(outcome_rewards, dtype=torch.float64)
+    joined_GT = advantages_GT + outcome_advantages(outcomes, std=std, eps=eps)[:, None]
+    inside_GT = torch.arange(advantages_GT.shape[1]) < torch.tensor(lengths)[:, None]
+    return torch.where(inside_GT & ~outcomes.isnan()[:, None], joined_GT, 0.0)
+
+
+def gated(z_GK: Tensor, labels: Sequence[bool | None]) -> Tensor:
+    """Return values of which none of a wrong completion is above 0, and none of a right one below."""
+    low = torch.tensor([0.0 if label is True else -math.inf for label in labels], dtype=z_GK.dtype)
+    high = torch.tensor([0.0 if label is False else math.inf for label in labels], dtype=z_GK.dtype)
+    return torch.minimum(torch.maximum(z_GK, low[:, None]), high[:, None])
+
+
+def _padded(rows: Ragged, filler: float) -> Tensor:
+    width = max(map(len, rows), default=0)
+    return torch.tensor([[*row, *[filler] * (width - len(row))] for row in rows], dtype=torch.float64)
+
+
+def _statistics_of(rewards_GK: Tensor, credit: Credit, pool: Pool, clip_at: float) -> tuple[Tensor, Tensor]:
+    """Return what is normalised, `[G, K]` with NaN where nothing is known, and how much each counts."""
+    known = ~rewards_GK.isnan()
+    counts = known.sum(-1, keepdim=True).clamp(min=1)
+    if credit not in ("clip", "delta"):
+        return rewards_GK, known / counts if pool == "outputs" else known.double()
+    if credit == "clip":
+        costs = torch.where(known, (rewards_GK - clip_at).clamp(max=0.0), 0.0)
+        returns = torch.where(known, _suffix_sum(costs), torch.nan)
+    else:
+        returns = rewards_GK  # sum_{k >= j} (r_k - r_{k+1}) = r_j
+    first = known & (known.cumsum(-1) == 1)
+    return returns, (first if pool == "outputs" else known).double()
+
+
+def pooled_spread(
+    step_rewards: Sequence[Ragged], *, credit: Credit = "sum", pool: Pool = "steps", centred: bool = False,
+    clip_at: float = 0.5,
+) -> float:  # fmt: skip
+    """Return the population std of the step rewards of many groups, each around its own mean."""
+    squares = total = 0.0
+    for group in step_rewards:
+        values_GK, weights_GK = _statistics_of(_padded(group, math.nan), credit, pool, clip_at)
+        deviations_GK = _deviations(values_GK, weights_GK, centred)
+        squares += float((deviations_GK.square() * weights_GK).sum())
+        total += float(weights_GK.sum())
+    return math.sqrt(squares / total) if total else 0.0
+
+
+def _normalised(
+    values_GK: Tensor, weights_GK: Tensor, pool: Pool, std: Std | float, eps: float, centred: bool,
+    *, shifted: bool,
+) -> Tensor:  # fmt: skip
+    """Return (value - mean) / (std + eps) where a value is known, else 0; the mean only where `shifted`."""
+    deviations_GK = _deviations(values_GK, weights_GK, centred)
+    numerator_GK = deviations_GK if shifted else torch.where(_varied(values_GK, centred), values_GK, 0.0)
+    if std == "none":
+        return numerator_GK
+    if isinstance(std, str):
+        count = int((weights_GK.sum(-1) > 0).sum()) if pool == "outputs" else int((~values_GK.isnan()).sum())
+        variance = (deviations_GK.square() * weights_GK).sum() / weights_GK.sum().clamp(min=1e-300)
+        spread = (variance * (count / max(count - 1, 1) if std == "sample" else 1.0)).sqrt()
+    else:
+        spread = torch.tensor(float(std), dtype=torch.float64)
+    return numerator_GK / torch.where(spread + eps > 0, spread + eps, 1.0)
+
+
+def _deviations(values_GK: Tensor, weights_GK: Tensor, centred: bool) -> Tensor:
+    """Return each known value less the mean of the group, or (centred) of its step's index; else 0."""
+    over = (0,) if centred else (0, 1)
+    total = weights_GK.sum(over, keepdim=True)
+    weighted = (values_GK.nan_to_num(0.0) * weights_GK).sum(over, keepdim=True)
+    mean = weighted / torch.where(total > 0, total, 1.0)
+    return torch.where(_varied(values_GK, centred), values_GK - mean, 0.0)
+
+
+def _varied(values_GK: Tensor, centred: bool) -> Tensor:
+    """Whether a value is known, and those that it is compared with are not all equal to it."""
+    return ~values_GK.isnan() & ~_flat(values_GK, (0,) if centred else (0, 1))
+
+
+def _flat(values_GK: Tensor, over: tuple[int, ...]) -> Tensor:
+    """Whether the known values are equal to within rounding: their deviations are then exact zeros."""
+    if not values_GK.numel():
+        return torch.ones((), dtype=torch.bool)
+    high = values_GK.nan_to_num(-torch.inf).amax(over, keepdim=True)
+    low = values_GK.nan_to_num(torch.inf).amin(over, keepdim=True)
+    return high - low <= 4 * torch.finfo(torch.float64).eps * torch.maximum(high.abs(), low.abs())
+
+
+def _credited(z_GK: Tensor, rewards_GK: Tensor, credit: Credit, temperature: float) -> Tensor:
+    """Return what a token in each step gets; where nothing that counts is left, 0."""
+    known = ~rewards_GK.isnan()
+    z_GK = torch.where(known, z_GK, 0.0)
+    if credit in ("step_only", "clip", "delta"):
+        return z_GK if credit == "step_only" else _next_known(z_GK, known)
+    if credit == "softmin":
+        weights = torch.softmax(torch.where(known, -rewards_GK / temperature, -torch.inf), -1)
+        return _suffix_sum(torch.where(known, weights * z_GK, 0.0))
+    if credit == "min":
+        worst = torch.where(known, z_GK, torch.inf).flip(-1).cummin(-1).values.flip(-1)
+        return torch.where(worst.isinf(), 0.0, worst)
+    total = _suffix_sum(z_GK)
+    return total / _suffix_sum(known.double()).clamp(min=1) if credit == "mean" else total
+
+
+def _suffix_sum(values_GK: Tensor) -> Tensor:
+    return values_GK.flip(-1).cumsum(-1).flip(-1)
+
+
+def _next_known(z_GK: Tensor, known_GK: Tensor) -> Tensor:
+    """Give a step that was not judged the return of the next one that was: it adds nothing itself."""
+    filled = z_GK.clone()
+    for j in range(z_GK.shape[1] - 2, -1, -1):
+        filled[:, j] = torch.where(known_GK[:, j], z_GK[:, j], filled[:, j + 1])
+    return filled
+
+
+def _on_tokens(
+    credit_GK: Tensor, step_ends: Sequence[Sequence[int]], lengths: Sequence[int], *, alone: bool
+) -> Tensor:
+    """Give each token the credit of the first step that ends at or after it; 0 where none does.
+
+    Of steps that end in one token the first has the credit of all of them; where a step's credit is its
+    own (`alone`), theirs are added up.
+    """
+    tokens_GT = torch.zeros(len(lengths), max(lengths, default=0), dtype=torch.float64)
+    for row, (ends, earned) in enumerate(zip(step_ends, credit_GK.tolist(), strict=True)):
+        start = begin = 0
+        for end, credit in zip(ends, earned, strict=False):
+            if end >= begin:
+                start, begin = begin, end + 1
+                tokens_GT[row, start:begin] = credit
+            elif alone:
+                tokens_GT[row, start:begin] += credit
+    return tokens_GT
+
+
+def _check(
+    step_rewards: Ragged, step_ends: Sequence[Sequence[int]], lengths: Sequence[int],
+    credit: str, pool: str, std: Std | float, eps: float, temperature: float,
+) -> None:  # fmt: skip
+    sizes = len(step_rewards), len(step_ends), len(lengths)
+    if len(set(sizes)) > 1:
+        raise ValueError(f"step_rewards, step_ends and lengths need one entry a completion (given: {sizes})")
+    for i, (rewards, ends, length) in enumerate(zip(step_rewards, step_ends, lengths, strict=True)):
+        if len(rewards) != len(ends):
+            raise ValueError(f"completion {i} has {len(rewards)} step rewards and {len(ends)} step ends")
+        if any(map(math.isinf, rewards)):
+            raise ValueError(f"completion {i}: step rewards must be finite; NaN marks one that is not known")
+        if any(a > b for a, b in pairwise(ends)) or any(not 0 <= e < length for e in ends):
+            raise ValueError(
+                f"completion {i}: step ends must ascend within its {length} tokens, counted from 0"
+                f" (given: {list(ends)})"
+            )
+    for name, value, known in (("credit", credit, get_args(Credit)), ("pool", pool, get_args(Pool)),
+                               ("std", std, get_args(Std))):  # fmt: skip
+        if value not in known and not (name == "std" and isinstance(value, int | float) and value > 0):
+            raise ValueError(f"{name} must be one of {', '.join(known)} (given: {value!r})")
+    if not eps >= 0 or not temperature > 0:
+        raise ValueError(f"expected eps >= 0 and temperature > 0 (given: {eps} and {temperature})")

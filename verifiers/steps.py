@@ -1,0 +1,282 @@
+r"""Splitting a completion into steps: spans of its text, in characters and in bytes.
+
+A step ends behind its separator (`cut`), and steps tile the text: what stands between two of them
+(blank lines, tags) belongs to the earlier one, what stands before the first belongs to that. No step is
+empty, none crosses the end of the thinking part, and nothing is cut inside a closed code fence, formula
+or LaTeX environment. Spans, never token ids, are what policy and reward model exchange: `step_tokens.py`.
+"""
+
+import io
+import re
+import tokenize
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ..sandbox.errors import TaskError, did_you_mean
+from .extract import thinking_end
+from .program_text import extract_program
+
+Part = Literal["thinking", "answer"]
+WAYS = ("lines", "separator", "numbered", "sentences", "code")
+
+
+class SplitPolicy(BaseModel):
+    """How a text becomes steps."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    by: Literal["lines", "separator", "numbered", "sentences", "code"] = "lines"
+    """`lines`; `separator` (a text of your own); `numbered` (`Step 2:`, `2.`, at the start of a line);
+    `sentences` (lines are cut too); `code` (the program's logical lines)."""
+    separator: str = Field(default="\n\n", min_length=1)
+    """Of `separator`."""
+    min_chars: int = Field(default=1, ge=1)
+    """A step with fewer characters, white space not counted, is joined to the one before it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, given: Any) -> Any:
+        return {"by": given} if isinstance(given, str) else given
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a text: `text[start:end]`; what follows up to `cut` separates it from the next."""
+
+    start: int
+    end: int
+    cut: int
+    """In characters, as `start` and `end`."""
+    byte_start: int
+    byte_end: int
+    byte_cut: int
+    """The same in UTF-8."""
+    part: Part
+
+
+def split_steps(text: str, policy: "SplitPolicy | str" = "lines", *, prefill: str = "") -> list[Step]:
+    """Return the steps of a completion, in order; none where it has nothing but white space and tags.
+
+    Args:
+        text: as the policy wrote it.
+        policy: how to split, or its `by` alone.
+        prefill: the start of the answer that the chat template wrote; it may have opened the thinking.
+
+    Raises:
+        TaskError: no such policy.
+    """
+    policy = split_policy(policy)
+    thought = max(0, thinking_end(prefill + text) - len(prefill))
+    pieces: list[tuple[int, int, int, Part]] = []
+    parts: tuple[tuple[int, int, Part], ...] = ((0, thought, "thinking"), (thought, len(text), "answer"))
+    for low, high, part in parts:
+        for start, end, cut in _pieces(text, low, high, policy):
+            joins = pieces and pieces[-1][3] == part
+            if joins and len(re.sub(r"\s", "", text[start:end])) < policy.min_chars:
+                pieces[-1] = (pieces[-1][0], end, cut, part)
+            else:
+                pieces.append((start, end, cut, part))
+    return _with_bytes(text, pieces)
+
+
+def whole(text: str) -> Step:
+    """Return a text as one step, empty or not."""
+    return Step(
+        0, len(text), len(text), 0, size := len(text.encode("utf-8", "surrogatepass")), size, "answer"
+    )
+
+
+def split_policy(given: "SplitPolicy | str | dict[str, Any]") -> SplitPolicy:
+    """Return a policy from its short form.
+
+    Raises:
+        TaskError: it is none; close matches are shown.
+    """
+    if isinstance(given, SplitPolicy):
+        return given
+    try:
+        return SplitPolicy.model_validate(given)
+    except ValidationError as error:
+        detail = error.errors(include_url=False)[0]
+        near = did_you_mean(given, WAYS) if isinstance(given, str) else ""
+        raise TaskError(
+            f"split: {'.'.join(map(str, detail['loc']))}: {detail['msg']}{near}"
+            f" (given: {detail['input']!r}; known: {', '.join(WAYS)})"
+        ) from error
+
+
+def _with_bytes(text: str, pieces: list[tuple[int, int, int, Any]]) -> list[Step]:
+    if text.isascii():
+        return [Step(start, end, cut, start, end, cut, part) for start, end, cut, part in pieces]
+    places = sorted({place for piece in pieces for place in piece[:3]})
+    in_bytes, before, length = {}, 0, 0
+    for place in places:
+        length += len(text[before:place].encode("utf-8", "surrogatepass"))
+        in_bytes[place], before = length, place
+    return [
+        Step(start, end, cut, in_bytes[start], in_bytes[end], in_bytes[cut], part)
+        for start, end, cut, part in pieces
+    ]
+
+
+_TAGS = re.compile(r"(?:\s|</?(?:think|thinking|thought|answer|code)>)*")
+
+
+def _pieces(text: str, low: int, high: int, policy: SplitPolicy) -> Iterator[tuple[int, int, int]]:
+    """Yield (start, end, cut) of what has content between `low` and `high`; cuts tile up to `high`."""
+    found: list[list[int]] = []
+    begin = low
+    for end, cut in (*_BOUNDARIES[policy.by](text, low, high, policy), (high, high)):
+        start = _TAGS.match(text, begin, end).end() if policy.by != "code" else _skipped(text, begin, end)  # pyright: ignore[reportOptionalMemberAccess]
+        if start < end:
+            found.append([start, start + len(text[start:end].rstrip()), cut])
+        elif found:
+            found[-1][2] = cut
+        begin = cut
+    for piece in found:
+        yield piece[0], piece[1], piece[2]
+
+
+def _skipped(text: str, begin: int, end: int) -> int:
+    """Return where the first line that is not blank starts, margin included; `end` where there is none."""
+    blank = len(text[begin:end]) - len(text[begin:end].lstrip())
+    if begin + blank == end:
+        return end
+    return max(begin, text.rfind("\n", begin, begin + blank) + 1)
+
+
+Boundaries = Iterator[tuple[int, int]]
+"""Where a step's text ends, and where the next one's begins."""
+
+_LINE = re.compile(r"\r\n?|\n")
+_NUMBERED = re.compile(
+    r"^[ \t]*(?:[#>*_]+[ \t]*)*(?:step[ \t]+\d{1,4}\b|\(?\d{1,3}[.)][ \t])", re.MULTILINE | re.IGNORECASE
+)
+_SENTENCE = re.compile(r"(?:[.!?]+[\"')\]*_]*(?=\s)|[。！？]+[」』”）]*)[^\S\n]*|\n")
+_ABBREVIATED = re.compile(
+    r"(?:\b(?:e\.g|i\.e|cf|vs|etc|approx|eq|eqs|fig|no|mr|mrs|ms|dr|prof|st|resp|ex|ch|sec|al)"
+    r"|(?:^|\s)[A-Z]|(?:^|\n)[ \t]*\(?\d{1,3})\.$",
+    re.IGNORECASE,
+)
+
+
+def _lines(text: str, low: int, high: int, policy: SplitPolicy) -> Boundaries:
+    yield from _outside(text, low, high, ((m.start(), m.end()) for m in _LINE.finditer(text, low, high)))
+
+
+def _separated(text: str, low: int, high: int, policy: SplitPolicy) -> Boundaries:
+    found = re.finditer(re.escape(policy.separator), text[low:high])
+    yield from _outside(text, low, high, ((low + m.start(), low + m.end()) for m in found))
+
+
+def _numbers(text: str, low: int, high: int, policy: SplitPolicy) -> Boundaries:
+    found = (low + m.start() for m in _NUMBERED.finditer(text[low:high]))
+    yield from _outside(text, low, high, ((at, at) for at in found if at > low))
+
+
+def _sentences(text: str, low: int, high: int, policy: SplitPolicy) -> Boundaries:
+    def found() -> Boundaries:
+        for match in _SENTENCE.finditer(text, low, high):
+            stop = match.group().rstrip()
+            goes_on = text[match.end() : match.end() + 1].islower()
+            short = stop == "." and _ABBREVIATED.search(text, max(low, match.start() - 8), match.start() + 1)
+            if not stop or not (goes_on or short):
+                yield match.start() + len(stop), match.end()
+
+    yield from _outside(text, low, high, found())
+
+
+def _code_lines(text: str, low: int, high: int, policy: SplitPolicy) -> Boundaries:
+    """Cut the program into logical lines, and nothing else: prose around it has no steps of its own.
+
+    A completion without marked code is code as a whole; what does not parse is cut line by line.
+    """
+    first, last = extract_program(text).span or (0, len(text))
+    first, last = max(first, low), min(last, high)
+    if first >= last:  # the program is in the other part
+        yield low, high
+        return
+    yield low, first
+    for at in _logical_lines(text[first:last]):
+        yield first + at, min(first + at + 1, last)
+    yield last, high
+
+
+def _logical_lines(code: str) -> list[int]:
+    """Return where each statement's last line ends; comments and blank lines go to what follows."""
+    starts = [0, *(m.end() for m in re.finditer("\n", code))]
+    ends: list[int] = []
+    line = 0
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(code).readline):
+            if token.type == tokenize.NEWLINE:
+                line = token.end[0]
+                ends.append(starts[line] - 1 if line < len(starts) else len(code))
+    except (tokenize.TokenError, SyntaxError):  # IndentationError included
+        pass
+    read = starts[line] if line < len(starts) else len(code)
+    return [*ends, *(m.start() for m in re.finditer("\n", code) if m.start() >= read)]
+
+
+_BOUNDARIES: dict[str, Callable[[str, int, int, SplitPolicy], Boundaries]] = {
+    "lines": _lines,
+    "separator": _separated,
+    "numbered": _numbers,
+    "sentences": _sentences,
+    "code": _code_lines,
+}
+
+_OPENERS = re.compile(
+    r"(?P<fence>^[ \t]{0,3}(?:```|~~~))|(?P<dollars>\$\$)|(?P<display>\\\[)|(?P<inline>\\\()"
+    r"|\\begin\{(?P<environment>[A-Za-z]{1,30}\*?)\}|(?P<dollar>(?<![\\$])\$(?=[^\s$\d]))",
+    re.MULTILINE,
+)
+_DOLLAR_END = re.compile(r"(?<=\S)(?<!\\)\$(?!\d)")
+
+
+def _outside(text: str, low: int, high: int, boundaries: Boundaries) -> Boundaries:
+    """Drop boundaries inside fences and formulas that are closed; an open one keeps nothing together."""
+    kept = _kept_whole(text, low, high)
+    inside = next(kept, None)
+    for end, cut in boundaries:
+        while inside is not None and inside[1] <= end:
+            inside = next(kept, None)
+        if inside is None or cut <= inside[0]:
+            yield end, cut
+
+
+def _kept_whole(text: str, low: int, high: int) -> Iterator[tuple[int, int]]:
+    """Yield the spans that no step is cut in, in order. Linear: what has no end is looked for once."""
+    endless: dict[str, int] = {}
+    place = low
+    while (opener := _OPENERS.search(text, place, high)) is not None:
+        kind = str(opener.lastgroup)
+        closer = _closer(opener, kind)
+        line_end = text.find("\n", opener.end(), high) if kind == "dollar" else -1
+        limit = line_end if line_end >= 0 else high
+        place = opener.end()
+        if place < endless.get(closer, low):
+            continue
+        if (end := _end_of(text, place, kind, closer, limit)) < 0:
+            endless[closer] = limit
+        else:
+            yield opener.start(), end
+            place = end
+
+
+def _closer(opener: re.Match[str], kind: str) -> str:
+    if kind == "environment":
+        return f"\\end{{{opener['environment']}}}"
+    fence = "\n" + opener.group().strip() if kind == "fence" else ""
+    return {"fence": fence, "dollars": "$$", "display": "\\]", "inline": "\\)", "dollar": "$"}[kind]
+
+
+def _end_of(text: str, place: int, kind: str, closer: str, limit: int) -> int:
+    if kind == "dollar":
+        found = _DOLLAR_END.search(text, place + 1, limit)
+        return found.end() if found else -1
+    at = text.find(closer, place, limit)
+    return at + len(closer) if at >= 0 else -1
