@@ -101,10 +101,14 @@ def _node(task: Task, name: str, entry: RewardEntry, keys: tuple[str | int, ...]
         rules_of(given["extract"], task.where(*keys, "extract"))
     elif "extract" in (getattr(component.function, "__kwdefaults__", None) or {}):
         given = {**given, "extract": task.extract}  # the task's own policy, unless the entry has one
+    if isinstance(model := given.get("model"), str) and (task.folder / model / "config.json").is_file():
+        given = {**given, "model": str((task.folder / model).resolve())}  # beside the task, as all its files
     if task.limits is not None and "limits" in (getattr(component.function, "__kwdefaults__", None) or {}):
         given = {"limits": task.limits, **given}
     address = _address(task, entry, component, task.where(*keys, "timeout_s"))
     parameters = typed_parameters(component, given, where)
+    if isinstance(component, Reward) and component.ready is not None:
+        component.ready(**parameters)
     bounds = _clipped(range_of(component), entry.clip, task.where(*keys, "clip"))
     _check_worth(task, name, entry, bounds, keys)
     return Term(

@@ -44,6 +44,9 @@ class Reward:
     is_async: bool = False
     steps: bool = False
     """Marks the steps of a completion; see `step_reward.py`."""
+    ready: Callable[..., None] | None = None
+    """Called with the entry's parameters when a scheme is built: loads what scoring needs, or says what
+    is wrong with it."""
 
 
 Component = Reward | Verifier
@@ -68,6 +71,7 @@ def reward(
     range: tuple[float, float] = (0.0, 1.0),  # noqa: A002 (the field's own word)
     batch: bool = False,
     steps: bool = False,
+    ready: Callable[..., None] | None = None,
 ) -> Callable[[F], F]:
     """Register a reward: `(problem, completion, **parameters) -> float | Score`.
 
@@ -80,6 +84,8 @@ def reward(
         batch: the function takes lists of problems and completions and returns a list of values.
         steps: the function also gets the texts of the completion's steps, as third argument, and gives
             one value a step (`step_reward.py`). The task says how to split and what the whole is worth.
+        ready: called with the entry's parameters when a scheme is built, so that a model that cannot be
+            loaded is an error then.
 
     Raises:
         RewardError: the name is taken elsewhere, or the range is not one.
@@ -94,9 +100,9 @@ def reward(
         is_async = inspect.iscoroutinefunction(function)
         if steps:
             marking = marking_steps(function, (low, high), batch=batch, is_async=is_async)
-            made = Reward(name, marking, (low, high), batch=True, is_async=is_async, steps=True)
+            made = Reward(name, marking, (low, high), batch=True, is_async=is_async, steps=True, ready=ready)
         else:
-            made = Reward(name, function, (low, high), batch, is_async)
+            made = Reward(name, function, (low, high), batch, is_async, ready=ready)
         function.markscheme_component = made  # pyright: ignore[reportFunctionMemberAccess]
         if REWARDS.builtin.get(name) != f"{function.__module__}:{function.__name__}":
             REWARDS.register(name, function, rival=VERIFIERS)

@@ -10,6 +10,8 @@ from ..tasks.schema import PROCESS, Task
 from ..verifiers.steps import whole
 from ..verifiers.verdict import Verifier
 from .build import Composite, Line, Node, build_lines, reference_readers
+from .column import Term
+from .component import Reward
 from .compose import fold, renormalised, total_range
 from .nodes import Column, run_node
 from .score import COMPLETIONS_FAULT, Part, Score, Status, StepMark
@@ -47,6 +49,21 @@ class MarkScheme:
     def bounds_of(self, name: str) -> tuple[float, float]:
         """Return the lowest and highest value of one entry."""
         return self._lines[name].node.bounds
+
+    @property
+    def step_bounds(self) -> tuple[float, float]:
+        """Return the lowest and highest mark of a step.
+
+        Raises:
+            TaskError: nothing in the task marks steps.
+        """
+        for name in (PROCESS, *self._order):
+            node = self._lines[name].node if name in self._lines else None
+            if name == PROCESS and isinstance(node, Composite):
+                return node.bounds
+            if isinstance(node, Term) and isinstance(node.component, Reward) and node.component.steps:
+                return node.component.range
+        raise TaskError(f"task {self.task.name!r} marks no steps; add a `process:` to it")
 
     def _find_accuracy_line(self) -> str | None:
         """Return the entry that says whether a completion is right: `correct`, or the first verifier."""

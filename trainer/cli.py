@@ -65,6 +65,14 @@ def parser() -> argparse.ArgumentParser:
     score.add_argument("--limit", type=_count, help="at most this many rows")
     score.add_argument("--label", metavar="COLUMN", help="a column of true/false labels to compare with")
 
+    score.add_argument(
+        "--step-labels", metavar="COLUMN",
+        help="a column of labels of steps to compare with: a list of true/false/null, or the index of the"
+        " first wrong step (-1: none)",
+    )  # fmt: skip
+
+    _add_prm_commands(command)
+
     train = command("train", "train a policy by GRPO")
     train.add_argument("run", help="a run file, a task, or with --resume the folder of a run")
     train.add_argument("--out", help="the run's folder (default runs/NAME-TIME-sSEED)")
@@ -84,6 +92,48 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _add_prm_commands(command: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    label = command("label", "sample completions and label their steps, to train a process reward model on")
+    label.add_argument("task", help="a shipped task's name or a .yaml file")
+    label.add_argument("-o", "--output", required=True, help="where to write the labelled steps (.jsonl)")
+    label.add_argument("--model", default="tiny", help="tiny (default), a folder or a hub id")
+    label.add_argument(
+        "--by", choices=("monte_carlo", "rule"), default="monte_carlo",
+        help="monte_carlo (default): go on from each step and see how often the answer is right;"
+        " rule: the task's own `process:`",
+    )  # fmt: skip
+    label.add_argument("-n", type=_count, default=4, help="completions a problem (default 4)")
+    label.add_argument("-k", type=_count, default=8, help="continuations of each step (default 8)")
+    label.add_argument("--steps", help="how to split: lines, separator, numbered, sentences, code")
+    label.add_argument("--split", default="train", help="split of the task's data (default train)")
+    label.add_argument("--limit", type=_count, default=100, help="problems (default 100)")
+    label.add_argument("--seed", type=int, default=0, help="of the random numbers (default 0)")
+    label.add_argument("--temperature", type=float, default=1.0, help="default 1.0")
+    label.add_argument("--max-new-tokens", type=_count, default=72, help="default 72")
+    label.add_argument("--device", default="auto", help="auto (default), cpu, cuda, ...")
+    label.add_argument("--engine", choices=("hf", "vllm", "vllm_http"), default="hf", help="default hf")
+    label.add_argument("--url", action="append", default=[], help="a vLLM server; may be given often")
+
+    prm = command("train-prm", "train a process reward model on labelled steps")
+    prm.add_argument("rows", help="JSONL: TRL's `prompt, completions, labels`, PRM800K or Math-Shepherd")
+    prm.add_argument("-o", "--output", required=True, help="the folder of the trained model")
+    prm.add_argument("--model", default="tiny", help="what to start from: tiny (default), a folder, a hub id")
+    prm.add_argument("--task", help="the task that `--model tiny` is built for")
+    prm.add_argument("--form", default="classes", help="classes (default), trl or math_shepherd")
+    prm.add_argument("--epochs", type=_count, default=3, help="default 3")
+    prm.add_argument("--batch-rows", type=_count, default=32, help="completions a step (default 32)")
+    prm.add_argument("--lr", type=float, default=1e-4, help="default 1e-4")
+    prm.add_argument(
+        "--held-out", type=float, default=0.1, help="share of prompts to measure on (default 0.1)"
+    )
+    prm.add_argument(
+        "--neutral", choices=("right", "wrong", "skip"), default="right",
+        help="what PRM800K's rating 0 counts as (default right)",
+    )  # fmt: skip
+    prm.add_argument("--seed", type=int, default=0, help="of the random numbers (default 0)")
+    prm.add_argument("--device", default="auto", help="auto (default), cpu, cuda, ...")
+
+
 def _count(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1 (given: {text!r})")
@@ -91,11 +141,15 @@ def _count(text: str) -> int:
 
 
 def _command(name: str) -> Callable[[argparse.Namespace], int]:
-    """Load a command's function; only `sample` and `train` load torch."""
+    """Load a command's function; only those that run models load torch."""
     if name in ("sample", "train"):
         from . import train_commands
 
         return getattr(train_commands, name)
+    if name in ("label", "train-prm"):
+        from . import prm_commands
+
+        return prm_commands.label if name == "label" else prm_commands.train_prm_command
     if name == "doctor":
         from .doctor import doctor
 

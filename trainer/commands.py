@@ -13,7 +13,8 @@ from ..rewards.component import REWARDS
 from ..rewards.rows import read_completions, score_row, status_counts, write_jsonl
 from ..rewards.scheme import MarkScheme
 from ..rewards.score import Score, Status
-from ..sandbox.errors import DataError, TaskError, did_you_mean
+from ..rewards.step_metrics import labels_of, step_metrics
+from ..sandbox.errors import DataError, TaskError, did_you_mean, first_of
 from ..tasks import template
 from ..tasks.load import load_task, shipped_tasks
 from ..tasks.resolve import GENERATORS
@@ -73,6 +74,8 @@ def score(args: argparse.Namespace) -> int:
     result = _summary_of(task, scheme, scores)
     if args.label:
         result["label"] = _agreement(scheme, scores, answered.rows, args.label)
+    if args.step_labels:
+        result["step_labels"] = _step_agreement(scheme, scores, answered.rows, args.step_labels)
     show(args, result, _score_lines(result, args.output))
     bugs = [part for score in scores for part in score.parts.values() if part.status is Status.BUG]
     if bugs:
@@ -127,6 +130,30 @@ def _agreement(
     return {"column": column, **counts, "first_differing_rows": differ}
 
 
+def _step_agreement(
+    scheme: MarkScheme, scores: Sequence[Score], rows: Sequence[Mapping[str, Any]], column: str
+) -> dict[str, Any]:
+    """Compare the marks of steps with a column of labels, or of ProcessBench's first wrong steps.
+
+    Raises:
+        DataError: the task marks no steps, or a row's labels are none, or not as many as its steps.
+    """
+    marks, labels, faults = [], [], []
+    low, high = scheme.step_bounds
+    for i, (score, row) in enumerate(zip(scores, rows, strict=True)):
+        steps = score.steps or []
+        wanted = labels_of(row.get(column), len(steps))
+        if isinstance(wanted, str):
+            near = "" if column in row else did_you_mean(column, row)
+            faults.append(f"row {i + 1}: {column!r} {wanted}{near}")
+            continue
+        marks.append([None if m.value is None else (m.value - low) / (high - low) for m in steps])
+        labels.append(wanted)
+    if faults:
+        raise DataError(f"{len(faults)} row(s) cannot be compared:\n{first_of(faults)}")
+    return {"column": column, **step_metrics(marks, labels).as_dict()}
+
+
 def _score_lines(result: dict[str, Any], output: str | None) -> list[str]:
     mean = "none" if result["mean"] is None else f"{result['mean']:.4f}"
     lines = [
@@ -145,6 +172,18 @@ def _score_lines(result: dict[str, Any], output: str | None) -> list[str]:
             f"  against {label['column']!r}: {label['agree']} of {result['rows']} agree, wrong marked right"
             f" {label['wrong_marked_right']}, right marked wrong"
             f" {label['right_marked_wrong']}, undecided {label['undecided']}"
+        )
+    if "step_labels" in result:
+        found = result["step_labels"]
+        told = {
+            name: "-" if value is None else f"{value:.3f}"
+            for name, value in found.items()
+            if name != "column"
+        }
+        lines.append(
+            f"  steps against {found['column']!r}: {found['steps']} steps, balanced accuracy"
+            f" {told['balanced_accuracy']}, first-error F1 {told['first_error_f1']}, AUROC {told['auroc']},"
+            f" ECE {told['ece']}, {found['unmarked']} labelled but not marked"
         )
     return [*lines, f"  written to {output}"] if output else lines
 

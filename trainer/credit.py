@@ -91,6 +91,7 @@ def _add_process(
     marks = [[_marks(score) for _, score in row] for row in kept]
     how: dict[str, Any] = {
         "credit": entry.credit, "pool": entry.pool, "centred": entry.centred, "clip_at": (low + high) / 2,
+        "discount": entry.discount,
     }  # fmt: skip
     std: Any = algorithm.std
     if std == "batch":

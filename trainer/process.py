@@ -23,7 +23,7 @@ def process_advantages(
     credit: Credit = "sum", pool: Pool = "steps", std: Std | float = "population", eps: float = 0.0,
     gate_labels: Sequence[bool | None] | None = None, centred: bool = False,
     outcome_rewards: Sequence[float] | None = None, weight: float = 1.0,
-    temperature: float = 0.1, clip_at: float = 0.5,
+    temperature: float = 0.1, clip_at: float = 0.5, discount: float = 1.0,
 ) -> Tensor:  # fmt: skip
     """Return the advantage of every token of one group's completions, from the rewards of their steps.
 
@@ -32,7 +32,8 @@ def process_advantages(
 
         z_ij = (r_ij - mean(R)) / std(R);   A_it = sum_{j: index(j) >= t} z_ij
 
-    and 0 behind the last step. That form pays for the number of steps; `clip` cannot be paid so.
+    and 0 behind the last step. That form pays for the number of steps. `clip` cannot be cheated so: what
+    any number of good steps, and the tail behind the last one, have is the most that there is.
 
     Args:
         step_rewards: one list a completion. NaN marks a step that could not be judged: it stays out of
@@ -46,8 +47,7 @@ def process_advantages(
             `step_only` (only the step that the token is in); `delta` (arXiv 2410.15115: sum of
             r_j - r_{j+1}, so its own step's reward; the last step keeps its own); `clip` (the same:
             sum of min(r_j - clip_at, 0), so good steps earn nothing and bad ones cost). `delta` and
-            `clip` are normalised after they are summed, all others before; `clip` is scaled only, so that
-            what costs nothing stays 0.
+            `clip` are normalised after they are summed, all others before.
         pool: what mean and std are of: `steps`, or `outputs` (every completion weighs the same).
         std: as in `outcome_advantages`; `batch` takes this group for the batch; a number is used as it is.
         eps: added to the std.
@@ -58,6 +58,7 @@ def process_advantages(
         weight: factor of the steps' part beside the outcome's.
         temperature: of `softmin`.
         clip_at: from which reward on a step costs nothing, for `clip`.
+        discount: of `sum` and `clip`, 0 to 1: a step counts less by it for each step that a token is before.
 
     Returns:
         `[G, max(lengths)]`, float64; 0 behind a completion's own tokens. Equal rewards, and a lone
@@ -73,13 +74,14 @@ def process_advantages(
             raise ValueError(
                 f"{name}: expected one for each of {len(lengths)} completions (given: {len(given)})"
             )
-    rewards_GK = _padded(step_rewards, math.nan)
-    values_GK, weights_GK = _statistics_of(rewards_GK, credit, pool, clip_at)
-    z_GK = _normalised(values_GK, weights_GK, pool, std, eps, centred, shifted=credit != "clip")
+    rewards_GK = _padded(step_rewards)
+    values_GK, weights_GK = _statistics_of(rewards_GK, credit, pool, clip_at, discount)
+    z_GK = _normalised(values_GK, weights_GK, pool, std, eps, centred)
     if gate_labels is not None:
         z_GK = gated(z_GK, gate_labels)
-    credit_GK = _credited(z_GK, rewards_GK, credit, temperature)
-    advantages_GT = weight * _on_tokens(credit_GK, step_ends, lengths, alone=credit == "step_only")
+    credit_GK = _credited(z_GK, rewards_GK, credit, temperature, discount)
+    tail_G = credit_GK[:, -1] if credit == "clip" else torch.zeros(len(lengths), dtype=torch.float64)
+    advantages_GT = weight * _on_tokens(credit_GK, tail_G, step_ends, lengths, alone=credit == "step_only")
     if outcome_rewards is None:
         return advantages_GT
     if not isinstance(std, str):
@@ -99,34 +101,37 @@ def gated(z_GK: Tensor, labels: Sequence[bool | None]) -> Tensor:
     return torch.minimum(torch.maximum(z_GK, low[:, None]), high[:, None])
 
 
-def _padded(rows: Ragged, filler: float) -> Tensor:
-    width = max(map(len, rows), default=0)
-    return torch.tensor([[*row, *[filler] * (width - len(row))] for row in rows], dtype=torch.float64)
+def _padded(rows: Ragged) -> Tensor:
+    """Return `[G, K + 1]`, NaN where there is no step: there is always room for what follows the last."""
+    width = max(map(len, rows), default=0) + 1
+    return torch.tensor([[*row, *[math.nan] * (width - len(row))] for row in rows], dtype=torch.float64)
 
 
-def _statistics_of(rewards_GK: Tensor, credit: Credit, pool: Pool, clip_at: float) -> tuple[Tensor, Tensor]:
-    """Return what is normalised, `[G, K]` with NaN where nothing is known, and how much each counts."""
+def _statistics_of(
+    rewards_GK: Tensor, credit: Credit, pool: Pool, clip_at: float, discount: float
+) -> tuple[Tensor, Tensor]:
+    """Return what is normalised, `[G, K]` with NaN where there is nothing, and how much each counts.
+
+    Of `clip` every place has a return, that behind the last step too: nothing more is lost there, so it
+    has what a good step has. Only those of judged steps count.
+    """
     known = ~rewards_GK.isnan()
-    counts = known.sum(-1, keepdim=True).clamp(min=1)
-    if credit not in ("clip", "delta"):
-        return rewards_GK, known / counts if pool == "outputs" else known.double()
-    if credit == "clip":
-        costs = torch.where(known, (rewards_GK - clip_at).clamp(max=0.0), 0.0)
-        returns = torch.where(known, _suffix_sum(costs), torch.nan)
-    else:
-        returns = rewards_GK  # sum_{k >= j} (r_k - r_{k+1}) = r_j
-    first = known & (known.cumsum(-1) == 1)
-    return returns, (first if pool == "outputs" else known).double()
+    weights_GK = known / known.sum(-1, keepdim=True).clamp(min=1) if pool == "outputs" else known.double()
+    if credit != "clip":
+        return rewards_GK, weights_GK  # of `delta` too: sum_{k >= j} (r_k - r_{k+1}) = r_j
+    costs_GK = torch.where(known, (rewards_GK - clip_at).clamp(max=0.0), 0.0)
+    returns_GK = _suffix_sum(costs_GK, discount)
+    return torch.where(known.any(-1, keepdim=True), returns_GK, torch.nan), weights_GK
 
 
 def pooled_spread(
     step_rewards: Sequence[Ragged], *, credit: Credit = "sum", pool: Pool = "steps", centred: bool = False,
-    clip_at: float = 0.5,
+    clip_at: float = 0.5, discount: float = 1.0,
 ) -> float:  # fmt: skip
     """Return the population std of the step rewards of many groups, each around its own mean."""
     squares = total = 0.0
     for group in step_rewards:
-        values_GK, weights_GK = _statistics_of(_padded(group, math.nan), credit, pool, clip_at)
+        values_GK, weights_GK = _statistics_of(_padded(group), credit, pool, clip_at, discount)
         deviations_GK = _deviations(values_GK, weights_GK, centred)
         squares += float((deviations_GK.square() * weights_GK).sum())
         total += float(weights_GK.sum())
@@ -134,51 +139,52 @@ def pooled_spread(
 
 
 def _normalised(
-    values_GK: Tensor, weights_GK: Tensor, pool: Pool, std: Std | float, eps: float, centred: bool,
-    *, shifted: bool,
-) -> Tensor:  # fmt: skip
-    """Return (value - mean) / (std + eps) where a value is known, else 0; the mean only where `shifted`."""
+    values_GK: Tensor, weights_GK: Tensor, pool: Pool, std: Std | float, eps: float, centred: bool
+) -> Tensor:
+    """Return (value - mean) / (std + eps) where there is a value, else 0."""
     deviations_GK = _deviations(values_GK, weights_GK, centred)
-    numerator_GK = deviations_GK if shifted else torch.where(_varied(values_GK, centred), values_GK, 0.0)
     if std == "none":
-        return numerator_GK
+        return deviations_GK
     if isinstance(std, str):
-        count = int((weights_GK.sum(-1) > 0).sum()) if pool == "outputs" else int((~values_GK.isnan()).sum())
+        counted = weights_GK > 0
+        count = int((counted.any(-1) if pool == "outputs" else counted).sum())
         variance = (deviations_GK.square() * weights_GK).sum() / weights_GK.sum().clamp(min=1e-300)
         spread = (variance * (count / max(count - 1, 1) if std == "sample" else 1.0)).sqrt()
     else:
         spread = torch.tensor(float(std), dtype=torch.float64)
-    return numerator_GK / torch.where(spread + eps > 0, spread + eps, 1.0)
+    return deviations_GK / torch.where(spread + eps > 0, spread + eps, 1.0)
 
 
 def _deviations(values_GK: Tensor, weights_GK: Tensor, centred: bool) -> Tensor:
-    """Return each known value less the mean of the group, or (centred) of its step's index; else 0."""
+    """Return each value less the mean of the group, or (centred) of its step's index; else 0.
+
+    Where all that counts is equal to within rounding, exact zeros.
+    """
     over = (0,) if centred else (0, 1)
     total = weights_GK.sum(over, keepdim=True)
-    weighted = (values_GK.nan_to_num(0.0) * weights_GK).sum(over, keepdim=True)
-    mean = weighted / torch.where(total > 0, total, 1.0)
-    return torch.where(_varied(values_GK, centred), values_GK - mean, 0.0)
-
-
-def _varied(values_GK: Tensor, centred: bool) -> Tensor:
-    """Whether a value is known, and those that it is compared with are not all equal to it."""
-    return ~values_GK.isnan() & ~_flat(values_GK, (0,) if centred else (0, 1))
+    mean = (values_GK.nan_to_num(0.0) * weights_GK).sum(over, keepdim=True) / torch.where(
+        total > 0, total, 1.0
+    )
+    flat = _flat(torch.where(weights_GK > 0, values_GK, torch.nan), over)
+    return torch.where(values_GK.isnan() | flat, 0.0, values_GK - mean)
 
 
 def _flat(values_GK: Tensor, over: tuple[int, ...]) -> Tensor:
-    """Whether the known values are equal to within rounding: their deviations are then exact zeros."""
-    if not values_GK.numel():
-        return torch.ones((), dtype=torch.bool)
+    """Whether the values are equal to within rounding; NaN does not count."""
     high = values_GK.nan_to_num(-torch.inf).amax(over, keepdim=True)
     low = values_GK.nan_to_num(torch.inf).amin(over, keepdim=True)
     return high - low <= 4 * torch.finfo(torch.float64).eps * torch.maximum(high.abs(), low.abs())
 
 
-def _credited(z_GK: Tensor, rewards_GK: Tensor, credit: Credit, temperature: float) -> Tensor:
+def _credited(
+    z_GK: Tensor, rewards_GK: Tensor, credit: Credit, temperature: float, discount: float
+) -> Tensor:
     """Return what a token in each step gets; where nothing that counts is left, 0."""
     known = ~rewards_GK.isnan()
+    if credit == "clip":
+        return z_GK
     z_GK = torch.where(known, z_GK, 0.0)
-    if credit in ("step_only", "clip", "delta"):
+    if credit in ("step_only", "delta"):
         return z_GK if credit == "step_only" else _next_known(z_GK, known)
     if credit == "softmin":
         weights = torch.softmax(torch.where(known, -rewards_GK / temperature, -torch.inf), -1)
@@ -186,12 +192,18 @@ def _credited(z_GK: Tensor, rewards_GK: Tensor, credit: Credit, temperature: flo
     if credit == "min":
         worst = torch.where(known, z_GK, torch.inf).flip(-1).cummin(-1).values.flip(-1)
         return torch.where(worst.isinf(), 0.0, worst)
-    total = _suffix_sum(z_GK)
-    return total / _suffix_sum(known.double()).clamp(min=1) if credit == "mean" else total
+    if credit == "mean":
+        return _suffix_sum(z_GK) / _suffix_sum(known.double()).clamp(min=1)
+    return _suffix_sum(z_GK, discount)
 
 
-def _suffix_sum(values_GK: Tensor) -> Tensor:
-    return values_GK.flip(-1).cumsum(-1).flip(-1)
+def _suffix_sum(values_GK: Tensor, discount: float = 1.0) -> Tensor:
+    if discount == 1.0:
+        return values_GK.flip(-1).cumsum(-1).flip(-1)
+    sums = values_GK.clone()
+    for j in range(values_GK.shape[1] - 2, -1, -1):
+        sums[:, j] += discount * sums[:, j + 1]
+    return sums
 
 
 def _next_known(z_GK: Tensor, known_GK: Tensor) -> Tensor:
@@ -203,9 +215,14 @@ def _next_known(z_GK: Tensor, known_GK: Tensor) -> Tensor:
 
 
 def _on_tokens(
-    credit_GK: Tensor, step_ends: Sequence[Sequence[int]], lengths: Sequence[int], *, alone: bool
+    credit_GK: Tensor,
+    tail_G: Tensor,
+    step_ends: Sequence[Sequence[int]],
+    lengths: Sequence[int],
+    *,
+    alone: bool,
 ) -> Tensor:
-    """Give each token the credit of the first step that ends at or after it; 0 where none does.
+    """Give each token the credit of the first step that ends at or after it; the tail's where none does.
 
     Of steps that end in one token the first has the credit of all of them; where a step's credit is its
     own (`alone`), theirs are added up.
@@ -219,6 +236,7 @@ def _on_tokens(
                 tokens_GT[row, start:begin] = credit
             elif alone:
                 tokens_GT[row, start:begin] += credit
+        tokens_GT[row, begin : lengths[row]] = tail_G[row]
     return tokens_GT
 
 

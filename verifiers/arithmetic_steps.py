@@ -144,10 +144,22 @@ def _near(one: str, two: str, rounded: bool) -> bool | None:
         return None
     if left is None or right is None:
         return None
-    shown = [read_safely(side) for side in ((two,) if rounded else (one, two))]
-    decimals = [n.decimals or 0 for n in shown if n is not None and (n.decimals or rounded)]
-    unit = Fraction(1, 10 ** max(min(decimals), 0)) if decimals else Fraction(0)
-    return abs(left - right) < max(unit, abs(left) / 10**9)  # calculators print 14.999999999999998
+    noise = abs(left) / 10**9  # calculators print 14.999999999999998
+    if rounded:  # to whole units too, up or down
+        number = read_safely(two)
+        unit = Fraction(1, 10 ** max((number.decimals or 0) if number else 0, 0))
+        return abs(left - right) < max(unit, noise)
+    sides = ((left, two, right), (right, one, left))
+    return abs(left - right) < noise or any(_shows(exact, text, value) for exact, text, value in sides)
+
+
+def _shows(exact: Fraction, text: str, value: Fraction) -> bool:
+    """Whether a decimal is what an exact value is when rounded, or cut, to as many digits."""
+    number = read_safely(text)
+    if number is None or not number.decimals or number.decimals < 0:
+        return False
+    unit = Fraction(1, 10**number.decimals)
+    return abs(exact - value) <= unit / 2 or 0 <= abs(exact) - abs(value) < unit
 
 
 def _unsupported(claims: Sequence[Claim], known: set[Fraction]) -> list[str]:

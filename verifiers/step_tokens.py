@@ -37,10 +37,15 @@ def step_ends(
     if not steps:
         return []
     starts = token_starts(token_ids, text, tokenizer)
-    ends = [max(bisect_left(starts, step.cut) - 1, 0) for step in steps]
+    ends = [last_before(starts, step.cut) for step in steps]
     if tail == "extend":
         ends[-1] = len(token_ids) - 1
     return ends
+
+
+def last_before(starts: Sequence[int], cut: int) -> int:
+    """Return the last token that starts before a cut; `starts` ascend. The first where none does."""
+    return max(bisect_left(starts, cut) - 1, 0)
 
 
 def token_starts(token_ids: Sequence[int], text: str, tokenizer: Any) -> list[int]:
@@ -63,8 +68,11 @@ def token_starts(token_ids: Sequence[int], text: str, tokenizer: Any) -> list[in
     return _by_prefixes(token_ids, text, tokenizer)
 
 
+@lru_cache(maxsize=8)
 def _special_ids(tokenizer: Any) -> frozenset[int]:
-    return frozenset(tokenizer.all_special_ids)
+    """Return the ids that decode to nothing: those declared, and those added as special."""
+    added = getattr(tokenizer, "added_tokens_decoder", {})
+    return frozenset([*tokenizer.all_special_ids, *(i for i, token in added.items() if token.special)])
 
 
 @lru_cache(maxsize=1)
@@ -97,17 +105,24 @@ def _sentence_piece(token: str | None) -> bytes | None:
 def _added_up(pieces: Sequence[bytes | None], text: str) -> list[int] | None:
     """Return the starts if the pieces are the text, but perhaps for a space at its start; else None."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    starts, made, length = [], [], 0
+    starts: list[int | None] = []
+    made = ""
     for piece in pieces:
         if piece is None:
             return None
-        starts.append(length)
-        made.append(decoder.decode(piece))
-        length += len(made[-1])
-    whole = "".join([*made, decoder.decode(b"", final=True)])
-    if whole == text:
-        return starts
-    return [max(start - 1, 0) for start in starts] if whole == " " + text else None
+        open_bytes, before = decoder.getstate()[0], len(made)
+        made += decoder.decode(piece)
+        never_closed = bool(open_bytes) and made[before : before + 1] == "\ufffd"
+        # A token of no bytes (a special one) starts where the next one does.
+        starts.append(before + never_closed if piece else None)
+    made += decoder.decode(b"", final=True)
+    following = len(made)
+    for i in range(len(starts) - 1, -1, -1):
+        following = starts[i] = following if (start := starts[i]) is None else start
+    known = [start for start in starts if start is not None]
+    if made == text:
+        return known
+    return [max(start - 1, 0) for start in known] if made == " " + text else None
 
 
 def _by_prefixes(token_ids: Sequence[int], text: str, tokenizer: Any) -> list[int]:
