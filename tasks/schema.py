@@ -190,7 +190,7 @@ class ProcessEntry(RewardEntry):
     """What a token gets of the steps from its own on; see `process_advantages`."""
     pool: Literal["steps", "outputs"] = "outputs"
     """What mean and std are of: all steps of a group, or all completions."""
-    discount: float = Field(default=1.0, ge=0, le=1)
+    discount: float = Field(default=0.5, ge=0, le=1)
     """What a step counts less for each step that a token is before it (`sum` and `clip`)."""
     centred: bool = False
     """Compare a step with the steps of the same index only."""

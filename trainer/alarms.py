@@ -59,6 +59,13 @@ def summary_of(groups: Sequence[Group], loaded: LoadedTask, step: int) -> dict[s
         "failed": sum(any(p.status in FAILURES for p in s.parts.values()) for _, _, s in rows) / len(rows),
         "flat": sum(map(group_is_flat, groups)) / len(groups),
     }
+    marked = [s.steps for _, _, s in rows if s.steps]
+    if marked:
+        marks = [mark.value for steps in marked for mark in steps if mark.value is not None]
+        judged = [right for _, _, s in rows if (right := loaded.scheme.is_right(s)) is not None]
+        summary["steps"] = statistics.fmean(map(len, marked))
+        summary["marks"] = statistics.fmean(marks) if marks else 0.0
+        summary["right"] = statistics.fmean(judged) if judged else 0.0
     for name in loaded.task.watch:
         known = [p.value for _, _, s in rows if (p := s.parts[name]).value is not None]
         bottom, top = loaded.scheme.bounds_of(name)
@@ -96,6 +103,7 @@ def signs_of(
         *_paid_but_wrong(loaded, groups, history, step),
         *_parts_from_watch(loaded, groups, history),
         *_drifts(groups, history),
+        *_steps(groups, history),
         *_flat(groups, history),
         *_failures(groups, history),
     ]
@@ -166,6 +174,23 @@ def _drifts(groups: Sequence[Group], history: Sequence[Mapping[str, float]]) -> 
             f"completions without a readable answer went up by {unread:.0%} of all",
             shown,
         )
+
+
+def _steps(groups: Sequence[Group], history: Sequence[Mapping[str, float]]) -> Iterator[Raised]:
+    """Steps that are written for their marks: more of them, fewer, or better marked than the answers are."""
+    before, after = history[:WINDOW], history[-WINDOW:]
+    if len(history) < 2 * WINDOW or not all("steps" in summary for summary in (*before, *after)):
+        return
+    was, now = _mean_of(before, "steps"), _mean_of(after, "steps")
+    if not 0.5 <= now / was <= 2:
+        most = sorted(rows_of(groups), key=lambda row: len(row[2].steps or ()), reverse=now > was)
+        yield "step_drift", f"completions went from {was:.1f} to {now:.1f} steps on average", most
+    better, right = (_mean_of(after, key) - _mean_of(before, key) for key in ("marks", "right"))
+    if better > 0.1 and right < 0.2 * better and _mean_of(after, "right") < 0.95:
+        message = (
+            f"marks of steps rose by {better:.2f}, right answers by {right:+.2f}: the marks may be gamed"
+        )
+        yield "marks_part_from_answers", message, list(rows_of(groups))
 
 
 def _flat(groups: Sequence[Group], history: Sequence[Mapping[str, float]]) -> Iterator[Raised]:

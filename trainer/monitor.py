@@ -69,6 +69,12 @@ def _metrics(groups: Sequence[Group], tasks: Mapping[str, LoadedTask]) -> dict[s
         known = [p.value for _, _, s in rows if (p := s.parts.get(name)) is not None and p.value is not None]
         watched = any(name in tasks[group.task].task.watch for group in groups)
         metrics[f"{'watch' if watched else 'part'}/{name}"] = statistics.fmean(known) if known else None
+    marked = [score.steps for _, _, score in rows if score.steps]
+    if marked:
+        marks = [mark.value for steps in marked for mark in steps if mark.value is not None]
+        metrics["steps"] = statistics.fmean(map(len, marked))
+        metrics["step_mark"] = statistics.fmean(marks) if marks else None
+        metrics["steps_unjudged"] = 1 - len(marks) / sum(map(len, marked))
     return metrics | {f"status/{status}": count / len(rows) for status, count in sorted(statuses.items())}
 
 

@@ -68,12 +68,18 @@ def process_advantages(
         ValueError: lists that do not fit each other, ends that do not ascend or lie outside, infinite
             rewards, an unknown name, or numbers out of range.
     """
-    _check(step_rewards, step_ends, lengths, credit, pool, std, eps, temperature)
+    _check(step_rewards, step_ends, lengths, credit, pool, std, eps)
+    if not temperature > 0 or not 0 <= discount <= 1:
+        raise ValueError(
+            f"expected temperature > 0 and discount from 0 to 1 (given: {temperature}, {discount})"
+        )
     for name, given in (("gate_labels", gate_labels), ("outcome_rewards", outcome_rewards)):
         if given is not None and len(given) != len(lengths):
             raise ValueError(
                 f"{name}: expected one for each of {len(lengths)} completions (given: {len(given)})"
             )
+    if not len(lengths):
+        return torch.zeros(0, 0, dtype=torch.float64)
     rewards_GK = _padded(step_rewards)
     values_GK, weights_GK = _statistics_of(rewards_GK, credit, pool, clip_at, discount)
     z_GK = _normalised(values_GK, weights_GK, pool, std, eps, centred)
@@ -242,7 +248,7 @@ def _on_tokens(
 
 def _check(
     step_rewards: Ragged, step_ends: Sequence[Sequence[int]], lengths: Sequence[int],
-    credit: str, pool: str, std: Std | float, eps: float, temperature: float,
+    credit: str, pool: str, std: Std | float, eps: float,
 ) -> None:  # fmt: skip
     sizes = len(step_rewards), len(step_ends), len(lengths)
     if len(set(sizes)) > 1:
@@ -261,5 +267,5 @@ def _check(
                                ("std", std, get_args(Std))):  # fmt: skip
         if value not in known and not (name == "std" and isinstance(value, int | float) and value > 0):
             raise ValueError(f"{name} must be one of {', '.join(known)} (given: {value!r})")
-    if not eps >= 0 or not temperature > 0:
-        raise ValueError(f"expected eps >= 0 and temperature > 0 (given: {eps} and {temperature})")
+    if not eps >= 0:
+        raise ValueError(f"expected eps >= 0 (given: {eps})")

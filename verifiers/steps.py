@@ -122,7 +122,9 @@ def _with_bytes(text: str, pieces: list[tuple[int, int, int, Any]]) -> list[Step
     ]
 
 
-_TAGS = re.compile(r"(?:\s|</?(?:think|thinking|thought|answer|code)>)*")
+_NAMES = ("think", "thinking", "thought", "answer", "code")
+_TAGS = re.compile(rf"(?:\s|</?(?:{'|'.join(_NAMES)})>)*")
+_CLOSERS = tuple(f"<{slash}{name}>" for name in _NAMES for slash in ("/", ""))
 
 
 def _pieces(text: str, low: int, high: int, policy: SplitPolicy) -> Iterator[tuple[int, int, int]]:
@@ -132,12 +134,22 @@ def _pieces(text: str, low: int, high: int, policy: SplitPolicy) -> Iterator[tup
     for end, cut in (*_BOUNDARIES[policy.by](text, low, high, policy), (high, high)):
         start = _TAGS.match(text, begin, end).end() if policy.by != "code" else _skipped(text, begin, end)  # pyright: ignore[reportOptionalMemberAccess]
         if start < end:
-            found.append([start, start + len(text[start:end].rstrip()), cut])
+            found.append([start, _without_tags(text, start, end), cut])
         elif found:
             found[-1][2] = cut
         begin = cut
     for piece in found:
         yield piece[0], piece[1], piece[2]
+
+
+def _without_tags(text: str, start: int, end: int) -> int:
+    """Return where a step's text ends: white space and tags at its end separate it from the next."""
+    while True:
+        end = start + len(text[start:end].rstrip())
+        tag = next((tag for tag in _CLOSERS if text.endswith(tag, start, end)), "")
+        if not tag or end - len(tag) <= start:
+            return end
+        end -= len(tag)
 
 
 def _skipped(text: str, begin: int, end: int) -> int:
