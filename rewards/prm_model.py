@@ -5,6 +5,7 @@ cross-entropy. Shapes: `_B` inputs of a batch, `_T` tokens, `_N` steps, `_2` bad
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -118,22 +119,17 @@ def load_prm(
             steps.
     """
     from transformers import AutoTokenizer
-    from transformers.utils import logging
 
     where = (
         "cuda" if device == "auto" and torch.cuda.is_available() else "cpu" if device == "auto" else device
     )
-    bars = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source)
-        model = _load(str(source), form).to(device=where, dtype=getattr(torch, dtype)).eval()
+        with silent():
+            tokenizer = AutoTokenizer.from_pretrained(source)
+            model = _load(str(source), form).to(device=where, dtype=getattr(torch, dtype)).eval()
     except (OSError, ValueError) as error:
         first = str(error).splitlines()[0]
         raise RewardError(f"the reward model {str(source)!r} cannot be loaded: {first}") from error
-    finally:
-        if bars:
-            logging.enable_progress_bar()
     if not tokenizer.is_fast:
         raise RewardError(
             f"{source}: its tokenizer says nothing of positions in the text; a fast one is needed"
@@ -141,26 +137,50 @@ def load_prm(
     return Prm(model, tokenizer, form, name=str(source), batch_tokens=batch_tokens)
 
 
+@contextmanager
+def silent() -> Iterator[None]:
+    """Keep transformers' bars and loading reports back: what is missing is told by `_whole`."""
+    from transformers.utils import logging
+
+    bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
 def _load(source: str, form: PrmFormat) -> Any:
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForTokenClassification
 
     if form.head == "tokens":
-        return AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32)
+        return _whole(AutoModelForCausalLM, source)
     kind = (AutoConfig.from_pretrained(source).architectures or [""])[0]
     if form.head == "classes" and kind.endswith("ForTokenClassification"):
-        model = AutoModelForTokenClassification.from_pretrained(source, dtype=torch.float32)
+        model = _whole(AutoModelForTokenClassification, source)
         if model.config.num_labels != 2:
             raise RewardError(f"{source}: has {model.config.num_labels} classes; a step is right or wrong: 2")
         return model
     return _headed(source, form, kind)
 
 
+def _whole(kind: Any, source: str) -> Any:
+    """Load a model of which no weight is missing: one that is would be random, and mark at random."""
+    model, told = kind.from_pretrained(source, dtype=torch.float32, output_loading_info=True)
+    if told["missing_keys"]:
+        raise RewardError(f"{source}: its weights lack {', '.join(sorted(told['missing_keys'])[:4])}")
+    return model
+
+
 def _headed(source: str, form: PrmFormat, kind: str) -> HeadedModel:
     """Load a backbone, and its head from the weights that stand beside it."""
     from transformers import AutoModel
 
-    weights = {n: w for n, w in _weights(source).items() if n.startswith(HEADS) and n.endswith("weight")}
     biases = _weights(source)
+    weights = {name: w for name, w in biases.items() if name.endswith("weight")}
     wanted = 1 if form.head == "value" else 2
     layers = []
     for name in sorted(weights):
@@ -175,8 +195,7 @@ def _headed(source: str, form: PrmFormat, kind: str) -> HeadedModel:
         raise RewardError(
             f"{source} ({kind}): format {form.name!r} reads {wanted} number(s) from a head, which {has}"
         )
-    backbone = AutoModel.from_pretrained(source, dtype=torch.float32)
-    return HeadedModel(backbone, layers)
+    return HeadedModel(_whole(AutoModel, source), layers)
 
 
 def _weights(source: str) -> dict[str, Tensor]:

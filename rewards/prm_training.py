@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..sandbox.errors import DataError, RewardError
 from .prm_formats import PrmFormat, PrmInput, find_format
-from .prm_model import HeadedModel, Prm, batches, load_prm
+from .prm_model import HeadedModel, Prm, batches, load_prm, silent
 from .prm_rows import LabelledSteps
 from .step_metrics import StepMetrics, step_metrics
 
@@ -109,7 +109,7 @@ def split_by_prompt(
     """Return what is learned from and what is held out: no prompt is in both."""
 
     def held(row: LabelledSteps) -> bool:
-        return int.from_bytes(hashlib.sha256(row.prompt.encode()).digest()[:4]) < share * 2**32
+        return int.from_bytes(hashlib.sha256(f"held out/{row.prompt}".encode()).digest()[:4]) < share * 2**32
 
     return [row for row in rows if not held(row)], [row for row in rows if held(row)]
 
@@ -127,10 +127,11 @@ def _start(source: str | Path, form: PrmFormat, device: str, settings: PrmTraini
         from transformers import AutoModelForTokenClassification, AutoTokenizer
 
         where = "cuda" if device == "auto" and torch.cuda.is_available() else device.replace("auto", "cpu")
-        tokenizer = AutoTokenizer.from_pretrained(source)
-        model: Any = AutoModelForTokenClassification.from_pretrained(
-            source, num_labels=2, dtype=torch.float32
-        )
+        with silent():  # that a language model has no such head yet is no news
+            tokenizer = AutoTokenizer.from_pretrained(source)
+            model: Any = AutoModelForTokenClassification.from_pretrained(
+                source, num_labels=2, dtype=torch.float32
+            )
         return Prm(model.to(where), tokenizer, form, name=str(source), batch_tokens=settings.batch_tokens)
     loaded = load_prm(source, form, device=device, batch_tokens=settings.batch_tokens)
     if isinstance(loaded.model, HeadedModel):

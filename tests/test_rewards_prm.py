@@ -242,6 +242,16 @@ def test_a_missing_model_is_an_error_when_the_scheme_is_built(make_task: MakeTas
         scheme_of(make_task, tmp_path / "nothing", "skywrk")
 
 
+def test_a_head_whose_weights_are_missing_is_refused(tmp_path: Path) -> None:
+    """transformers would make them up, and every mark would be chance."""
+    folder = save_prm(tmp_path / "trl", "trl")
+    weights = load_file(folder / "model.safetensors")
+    weights.pop("score.weight")
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(RewardError, match=r"lack score\.weight"):
+        load_prm(folder, find_format("trl"))
+
+
 def test_a_model_beside_the_task_is_found(make_task: MakeTask, tmp_path: Path, problem: Problem) -> None:
     save_prm(tmp_path / "judge", "trl")
     scheme = scheme_of(make_task, Path("judge"), "trl")

@@ -145,10 +145,10 @@ def _near(one: str, two: str, rounded: bool) -> bool | None:
     if left is None or right is None:
         return None
     noise = abs(left) / 10**9  # calculators print 14.999999999999998
-    if rounded:  # to whole units too, up or down
+    if rounded:  # to whole units too, up or down; and `13 fewer` may stand for -13
         number = read_safely(two)
         unit = Fraction(1, 10 ** max((number.decimals or 0) if number else 0, 0))
-        return abs(left - right) < max(unit, noise)
+        return abs(abs(left) - abs(right)) < max(unit, noise)
     sides = ((left, two, right), (right, one, left))
     return abs(left - right) < noise or any(_shows(exact, text, value) for exact, text, value in sides)
 
