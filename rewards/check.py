@@ -31,7 +31,10 @@ def check_task(task: Task, *, limit: int | None = 1000) -> list[Finding]:
     problems = _data(task, limit, findings)
     if problems:
         findings.append(_references(scheme, problems))
-        findings.append(_solutions(scheme, problems))
+        solved = [problem for problem in problems if problem.solution is not None]
+        scores = scheme.score(solved, [Completion(str(problem.solution)) for problem in solved])
+        findings.append(_solutions(scheme, solved, scores))
+        findings += _steps(scheme, solved, scores)
         findings += program_findings(scheme, problems)
     findings.append(_cases(task, scheme))
     return findings
@@ -67,23 +70,33 @@ def _found(name: str, look: Callable[[], None], good: str) -> Finding:
     return Finding(name, True, good)
 
 
-def _solutions(scheme: MarkScheme, problems: list[Problem]) -> Finding:
-    """Mark the reference solutions: a right one that is marked wrong means a wrong scheme."""
-    solved = [problem for problem in problems if problem.solution is not None]
+def _solutions(scheme: MarkScheme, solved: list[Problem], scores: list[Score]) -> Finding:
+    """Look at the marks of reference solutions: a right one that is marked wrong means a wrong scheme."""
     if not solved:
         return Finding("solutions", None, "the task has none")
-    scores = scheme.score(solved, [Completion(str(problem.solution)) for problem in solved])
     wrong = [
         f"problem {problem.id}: {_why(score)}"
         for problem, score in zip(solved, scores, strict=True)
         if scheme.is_right(score) is not True
     ]
-    return Finding(
-        "solutions",
-        not wrong,
-        f"{len(solved) - len(wrong)} of {len(solved)} are marked right",
-        wrong[:20],
-    )
+    said = f"{len(solved) - len(wrong)} of {len(solved)} are marked right"
+    return Finding("solutions", not wrong, said, wrong[:20])
+
+
+def _steps(scheme: MarkScheme, solved: list[Problem], scores: list[Score]) -> list[Finding]:
+    """Look at the marks of the solutions' steps: one below the middle is punished though it is right."""
+    if scheme.task.process is None or not solved:
+        return []
+    middle = sum(scheme.step_bounds) / 2
+    marks = [(p, str(p.solution), m) for p, s in zip(solved, scores, strict=True) for m in s.steps or ()]
+    low = [
+        f"problem {problem.id}: {text[m.step.start : m.step.end]!r}: {m.value:.3g} {m.reason}".rstrip()
+        for problem, text, m in marks
+        if m.value is not None and m.value < middle
+    ]
+    unjudged = sum(m.value is None for _, _, m in marks)
+    said = f"{len(marks)} of {len(solved)} solutions: {len(low)} marked wrong, {unjudged} not judged"
+    return [Finding("steps", bool(marks) and not low and unjudged < len(marks), said, low[:20])]
 
 
 def _why(score: Score) -> str:

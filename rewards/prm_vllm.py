@@ -7,8 +7,11 @@ token, of which ours are taken. The ids are made here, as for torch: vLLM never 
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+
 from ..sandbox.errors import RewardError
 from .prm_formats import Encoder, PrmFormat, PrmInput
+from .vllm_in_process import settings_for_vllm
 
 
 class VllmPrm:
@@ -24,11 +27,12 @@ class VllmPrm:
                 f"engine vllm pools probabilities of classes; format {form.name!r} reads {form.head}: use"
                 " engine torch"
             )
+        settings = settings_for_vllm(on_cpu=not torch.cuda.is_available(), memory=memory)
         try:
             from vllm import LLM  # pyright: ignore[reportMissingImports]
             from vllm.config import PoolerConfig  # pyright: ignore[reportMissingImports]
         except ImportError as error:
-            raise RewardError("engine vllm needs vLLM: pip install 'markscheme[vllm]'") from error
+            raise RewardError(f"engine vllm needs vLLM: pip install 'markscheme[vllm]' ({error})") from error
         from transformers import AutoConfig, AutoTokenizer
 
         config = AutoConfig.from_pretrained(source)
@@ -36,11 +40,17 @@ class VllmPrm:
         self.context: int | None = getattr(config.get_text_config(), "max_position_embeddings", None)
         self._by_step = "ProcessRewardModel" in (config.architectures or [""])[0]
         tag = self.encoder.tag_id
-        pooling = PoolerConfig(pooling_type="STEP", step_tag_id=tag) if self._by_step else PoolerConfig()
-        self._llm: Any = LLM(
-            model=source, runner="pooling", pooler_config=pooling, dtype=dtype, enforce_eager=True,
-            gpu_memory_utilization=memory, max_model_len=self.context, skip_tokenizer_init=True,
-        )  # fmt: skip
+        pooling = PoolerConfig(pooling_type="STEP", step_tag_id=tag) if self._by_step else None
+        threads = torch.get_num_threads()
+        try:
+            self._llm: Any = LLM(
+                model=source, runner="pooling", pooler_config=pooling, dtype=dtype,
+                max_model_len=self.context, skip_tokenizer_init=True, **settings,
+            )  # fmt: skip
+        except (ValueError, RuntimeError, OSError, NotImplementedError, AssertionError) as error:
+            raise RewardError(f"vLLM does not start on {source!r}: {str(error).splitlines()[0]}") from error
+        finally:
+            torch.set_num_threads(threads)
 
     def score(self, inputs: Sequence[PrmInput]) -> list[list[float]]:
         """Return the probability that each step is right, one list an input."""

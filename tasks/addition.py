@@ -94,15 +94,18 @@ def trace(a: int, b: int, forget: Any = lambda: False) -> str:
     return "<think>" + "\n".join(lines) + "\n</think>\\boxed{" + str(answer) + "}"
 
 
-def check_lines(problem: Problem, steps: Sequence[str]) -> list[bool]:
+def check_lines(problem: Problem, steps: Sequence[str]) -> list[bool | None]:
     """Say of each line of a trace whether it follows from the problem and from the line before it.
 
     A carry that is forgotten makes one line wrong; the lines behind it go on from what that one says, and
-    the answer has to be what the lines add up to.
+    the answer has to be what the lines add up to. None where the prompt is no addition.
     """
-    left, right = (str(problem.info[name])[::-1] for name in ("a", "b"))
+    asked = re.match(r"(\d{1,9})\+(\d{1,9})=", problem.prompt) if isinstance(problem.prompt, str) else None
+    if asked is None:
+        return [None] * len(steps)
+    left, right = (number[::-1] for number in asked.groups())
     width = max(len(left), len(right))
-    marks: list[bool] = []
+    marks: list[bool | None] = []
     digits, carry = "", 0
     for step in steps:
         line = re.fullmatch(r"(\d)\+(\d)\+(\d)=(\d{1,2})", step)

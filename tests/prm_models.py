@@ -38,16 +38,17 @@ def save_prm(folder: Path, family: str, *, seed: int = 3, **changes: Any) -> Pat
         "num_labels": 2, **changes,
     }  # fmt: skip
     if kind != "bert":
-        shape |= {"num_key_value_heads": 1, "head_dim": 16}
+        shape = {"num_key_value_heads": 1, "head_dim": 16, **shape}
     torch.manual_seed(seed)
     config = transformers.AutoConfig.for_model(kind, **shape)
     by_head = {"trl": "AutoModelForTokenClassification", "classes": "AutoModelForTokenClassification"}
     make = getattr(transformers, by_head.get(family, "AutoModelForCausalLM"))
     make.from_config(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    wide = shape["hidden_size"]
     heads = {
-        "qwen": {"score.0": (32, 32), "score.2": (2, 32)},
-        "skywork": {"v_head.summary": (1, 32)},
+        "qwen": {"score.0": (wide, wide), "score.2": (2, wide)},
+        "skywork": {"v_head.summary": (1, wide)},
     }
     if family in heads:
         weights = load_file(folder / "model.safetensors")

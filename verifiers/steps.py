@@ -79,6 +79,8 @@ def split_steps(text: str, policy: "SplitPolicy | str" = "lines", *, prefill: st
                 pieces[-1] = (pieces[-1][0], end, cut, part)
             else:
                 pieces.append((start, end, cut, part))
+    if pieces:  # a part that has nothing but tags belongs to the step before it
+        pieces[-1] = (*pieces[-1][:2], len(text), pieces[-1][3])
     return _with_bytes(text, pieces)
 
 

@@ -70,7 +70,7 @@ def rounds(model: Prm, made: list[list[str]]) -> None:
 
 def main() -> None:
     """Print the ways for short, middling and long answers."""
-    arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     arguments.add_argument("--rows", type=int, default=128)
     arguments.add_argument("--layers", type=int, default=3)
     arguments.add_argument("--device", default="auto")

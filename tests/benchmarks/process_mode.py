@@ -44,7 +44,7 @@ def trained_prm(out: Path, task: str, seed: int) -> Path:
 
 def main() -> None:
     """Print a table with each seed."""
-    arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     arguments.add_argument("--tasks", default="addition,list_programs")
     arguments.add_argument("--seeds", default="0,1,2")
     arguments.add_argument("--out", type=Path, default=Path("runs/process-mode"))

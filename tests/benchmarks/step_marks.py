@@ -31,7 +31,7 @@ def kind_of(verdicts: list[Verdict]) -> str:
 
 def main() -> None:
     """Print the figures."""
-    arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     arguments.add_argument("--read", type=int, default=10)
     arguments.add_argument("--seed", type=int, default=0)
     args = arguments.parse_args()
