@@ -35,6 +35,9 @@ bench: $(VENV)/.dev $(BENCH)/.ready $(SLOW)/.ready
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/sandbox.py
 	OMP_NUM_THREADS=1 $(SLOW)/bin/python tests/benchmarks/step.py
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/vocabulary.py
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/padding.py
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/step_marks.py
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/prm_throughput.py
 
 # What training needs. An editable install by links, so that type checkers can follow it too.
 $(VENV)/.train: $(SOURCES) pyproject.toml constraints.txt
