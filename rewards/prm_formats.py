@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from jinja2 import TemplateError
+
 from ..sandbox.errors import RewardError, UnknownNameError
 from ..tasks.problem import Problem
 from ..verifiers.step_tokens import last_before
@@ -100,6 +102,10 @@ class Encoder:
         self.by_tag = form.layout != "text" or form.head == "tokens"
         """Whether a score stands at a token of its own; else at the step's last one, whichever it is."""
         self.tag_id = self._last_id(form.tag) if self.by_tag else -1
+        added = getattr(tokenizer, "added_tokens_decoder", {}).values()
+        special = [*tokenizer.all_special_tokens, *(token.content for token in added if token.special)]
+        self._marks = [mark for mark in (form.tag.strip(), *special) if len(mark) > 1]
+        """Texts that would end a step or a turn where the policy wants it."""
         self.answer_ids = (0, 1)
         """Columns of the bad and the good one in what the head gives."""
         if form.head == "tokens":
@@ -127,14 +133,11 @@ class Encoder:
         """Return the input for a prompt and the steps that answer it.
 
         Raises:
-            RewardError: a step holds the tag itself, or the places are not where they should be.
+            RewardError: a step holds the tag itself or a special token, or the places are not where they should be.
         """
-        if self.form.layout in ("text", "chat") and len(self.form.tag.strip()) > 1:
-            for number, step in enumerate(steps, 1):
-                if self.form.tag.strip() in step:
-                    raise TagInStepError(
-                        f"step {number} holds {self.form.tag.strip()!r}, the mark of a step's end"
-                    )
+        for number, step in enumerate(steps, 1):
+            if found := next((mark for mark in self._marks if mark in step), None):
+                raise TagInStepError(f"step {number} holds {found!r}, which means something to the model")
         made = {"text": self._text, "pieces": self._pieces, "chat": self._chat, "turns": self._turns}
         found = made[self.form.layout](self.form.prompt.format(prompt=prompt), steps)
         self._check(found, steps)
@@ -178,7 +181,7 @@ class Encoder:
         answer = "".join(step + self.form.tag for step in steps)
         messages = [("system", self.form.system), ("user", prompt), ("assistant", answer)]
         text = self._rendered([{"role": role, "content": said} for role, said in messages if said])
-        begin = text.rindex(answer)
+        begin = self._found(text, answer)
         ends = [
             begin + len("".join(step + self.form.tag for step in steps[: i + 1])) for i in range(len(steps))
         ]
@@ -192,16 +195,24 @@ class Encoder:
             said = prompt + step if place == 0 else step
             messages += [{"role": "user", "content": said}, {"role": "assistant", "content": self.form.good}]
             text = self._rendered(messages)
-            ends.append(text.rindex(self.form.good) + len(self.form.good))
+            ends.append(self._found(text, self.form.good) + len(self.form.good))
         found = self._encoded(text, ends, special=False)
         return PrmInput(found.ids, [place - 1 for place in found.places])
+
+    def _found(self, text: str, part: str) -> int:
+        if (at := text.rfind(part)) < 0:
+            raise RewardError(f"{self.name}: its chat template does not write {part[:60]!r} as it is given")
+        return at
 
     def _rendered(self, messages: list[dict[str, str]]) -> str:
         if not self.tokenizer.chat_template:
             raise RewardError(
                 f"{self.name}: format {self.form.name!r} needs a tokenizer with a chat template"
             )
-        return self.tokenizer.apply_chat_template(messages, tokenize=False)
+        try:
+            return self.tokenizer.apply_chat_template(messages, tokenize=False)
+        except TemplateError as error:
+            raise RewardError(f"{self.name}: its chat template refuses the messages: {error}") from error
 
     def _encoded(self, text: str, ends: Sequence[int], *, special: bool) -> PrmInput:
         """Encode a text; a place is the last token that starts before its end."""
@@ -213,7 +224,7 @@ class Encoder:
 
 
 class TagInStepError(RewardError):
-    """A step holds the text that marks where steps end: it could shift the marks of the others."""
+    """A step holds a text that marks where steps or turns end: it could shift the marks of the others."""
 
 
 def question_of(problem: Problem) -> str:

@@ -139,7 +139,10 @@ def test_a_probability_of_zero_shifts_nothing(tmp_path: Path, folders: dict[str,
     assert scores == pytest.approx(by_hand("qwen", folder, PROMPT, STEPS * 4), abs=1e-6)
 
 
-@pytest.mark.parametrize(("name", "tag"), [("qwen", "<extra_0>"), ("math_shepherd", "ки")])
+@pytest.mark.parametrize(
+    ("name", "tag"),
+    [("qwen", "<extra_0>"), ("qwen", "<|im_end|>"), ("math_shepherd", "ки"), ("rlhflow", "<eos>")],
+)
 def test_a_step_that_holds_the_mark_itself_is_refused(name: str, tag: str, folders: dict[str, Path]) -> None:
     """A policy that writes the separator would shift the marks of all steps behind it."""
     model = load_prm(folders[name], find_format(name))
@@ -169,6 +172,16 @@ def test_a_template_that_writes_other_answers_is_refused(folders: dict[str, Path
     model = load_prm(folders["rlhflow"], find_format("rlhflow"))
     model.encoder.answer_ids = (model.encoder.answer_ids[1], model.encoder.answer_ids[0])
     with pytest.raises(RewardError, match="3 steps, and 0 of their marks"):
+        model.encoder(PROMPT, STEPS)
+
+
+def test_a_template_that_changes_or_refuses_what_it_is_given_is_told(folders: dict[str, Path]) -> None:
+    model = load_prm(folders["qwen"], find_format("qwen"))
+    model.tokenizer.chat_template = "{% for m in messages %}{{ m['content'] | upper }}{% endfor %}"
+    with pytest.raises(RewardError, match="does not write"):
+        model.encoder(PROMPT, STEPS)
+    model.tokenizer.chat_template = "{{ raise_exception('no system text') }}"
+    with pytest.raises(RewardError, match="refuses the messages: no system text"):
         model.encoder(PROMPT, STEPS)
 
 

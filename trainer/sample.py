@@ -45,7 +45,7 @@ def sample_task(
     except ValidationError as error:
         detail = error.errors(include_url=False)[0]
         raise DataError(f"{detail['loc'][0]}: {detail['msg']} (given: {detail['input']})") from error
-    scheme = MarkScheme(task)
+    scheme = MarkScheme(task, process=False)
     problems = load_problems(task, split=split, limit=limit)
     scheme.check_references(problems)
     policy = policy_for(task, model, seed=seed, device=device)
