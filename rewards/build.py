@@ -107,9 +107,18 @@ def _node(task: Task, name: str, entry: RewardEntry, keys: tuple[str | int, ...]
         given = {"limits": task.limits, **given}
     address = _address(task, entry, component, task.where(*keys, "timeout_s"))
     parameters = typed_parameters(component, given, where)
+    bounds = _clipped(range_of(component), entry.clip, task.where(*keys, "clip"))
+    if (
+        isinstance(component, Reward)
+        and component.steps
+        and parameters["reduce"] == "product"
+        and bounds[0] < 0
+    ):
+        raise TaskError(
+            f"{task.where(*keys, 'reduce')}: a product of marks below 0 would reward two wrong steps"
+        )
     if isinstance(component, Reward) and component.ready is not None:
         component.ready(**parameters)
-    bounds = _clipped(range_of(component), entry.clip, task.where(*keys, "clip"))
     _check_worth(task, name, entry, bounds, keys)
     return Term(
         name,

@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 from ..sandbox.errors import RewardError
 from ..tasks.problem import Completion, Problem
 from .component import reward
-from .prm_formats import FORMATS, Encoder, PrmInput, TagInStepError, find_format, question_of
+from .prm_formats import FORMATS, Encoder, PrmInput, find_format, question_of
 from .score import Score, Status
 
 Engine = Literal["torch", "vllm"]
@@ -48,7 +48,8 @@ def scorer_of(model: str, form: str, engine: Engine, device: str, dtype: Dtype, 
 def _ready(
     *, model: str, form: str, engine: Engine, device: str, dtype: Dtype, batch_tokens: int, **_: Any
 ) -> None:
-    scorer_of(model, form, engine, device, dtype, batch_tokens)
+    scorer = scorer_of(model, form, engine, device, dtype, batch_tokens)
+    scorer.encoder("What is 1 + 1?", ["1 + 1 = 2", "So it is 2."])  # whether it can encode anything at all
 
 
 @reward("prm", batch=True, steps=True, ready=_ready)
@@ -80,15 +81,13 @@ def prm(
     return results
 
 
-def _input(scorer: Scorer, problem: Problem, texts: Sequence[str]) -> PrmInput | Score | RewardError:
+def _input(scorer: Scorer, problem: Problem, texts: Sequence[str]) -> PrmInput | Score:
     """Return what the model reads, or why it cannot judge this completion."""
     question = question_of(problem)
     try:
         made = scorer.encoder(question, texts)
-    except TagInStepError as error:  # the completion's doing: it would shift the marks
+    except RewardError as error:  # the completion's doing: other texts can be encoded, `_ready` saw to that
         return Score(None, Status.UNPARSABLE, reason=str(error))
-    except RewardError as error:
-        return error
     most = scorer.context
     if most is None or len(made.ids) <= most:
         return made

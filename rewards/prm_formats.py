@@ -16,7 +16,7 @@ from ..sandbox.errors import RewardError, UnknownNameError
 from ..tasks.problem import Problem
 from ..verifiers.step_tokens import last_before
 
-_OWN_NUMBER = re.compile(r"\s*(?:step\s+\d+\s*[:.)]\s*)", re.IGNORECASE)
+_OWN_NUMBER = re.compile(r"\A[#*_ \t]{0,8}step[ \t]{1,4}\d{1,4}[ \t]{0,4}[:.)][*_]{0,4}[ \t]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class Encoder:
         """Return the input for a prompt and the steps that answer it.
 
         Raises:
-            RewardError: a step holds the tag itself or a special token, or the places are not where they should be.
+            RewardError: a step holds the tag or a special token, or the places are not as they should be.
         """
         for number, step in enumerate(steps, 1):
             if found := next((mark for mark in self._marks if mark in step), None):

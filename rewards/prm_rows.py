@@ -1,6 +1,5 @@
 """Labelled steps to train a process reward model on: TRL's rows, PRM800K's, Math-Shepherd's, and ours."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +63,12 @@ def labelled(row: Mapping[str, Any], *, neutral: Neutral = "right") -> LabelledS
     if {"prompt", "completions", "labels"} <= set(row):
         return _plain(row)
     if isinstance(row.get("question"), Mapping) and isinstance(row.get("label"), Mapping):
-        return _prm800k(row, neutral)
+        try:
+            return _prm800k(row, neutral)
+        except (LookupError, TypeError, AttributeError) as error:
+            raise DataError(
+                f"a PRM800K row whose steps are not as PRM800K's ({type(error).__name__}: {error})"
+            ) from error
     if isinstance(row.get("input"), str) and isinstance(row.get("label"), str):
         return _math_shepherd(row["input"], row["label"])
     raise DataError(
@@ -119,23 +123,23 @@ def _prm800k(row: Mapping[str, Any], neutral: Neutral) -> LabelledSteps:
     return _made(row["question"].get("problem"), steps, labels)
 
 
-_MARK = re.compile(r"[ \t]*(?:ки|\+|-)[ \t]*$")
-_FIRST_STEP = re.compile(r"Step 1\s*:")
+_STEP_END = "ки"
 
 
 def _math_shepherd(text: str, marked: str) -> LabelledSteps:
     """Read `question Step 1: ... ки` with its twin, in which `+` or `-` stands for each `ки`."""
-    start = _FIRST_STEP.search(text)
-    begin = _FIRST_STEP.search(marked)
-    if start is None or begin is None:
-        raise DataError("Math-Shepherd's `input` and `label` have a `Step 1:`; this row has none")
-    steps = [_MARK.sub("", line) for line in _steps_of(text[start.start() :])]
-    lines = _steps_of(marked[begin.start() :])
-    found = [_MARK.search(line) for line in lines]
-    labels = [{"+": 1.0, "-": 0.0}.get(match.group().strip()) if match else None for match in found]
-    return _made(text[: start.start()].strip(), steps, labels)
-
-
-def _steps_of(text: str) -> list[str]:
-    parts = re.split(r"(?m)^(?=Step \d+\s*:)", text)
-    return [part.rstrip() for part in parts if part.strip()]
+    pieces, labels, at = text.split(_STEP_END), [], 0
+    for piece in pieces[:-1]:
+        at += len(piece)
+        sign = marked[at : at + 1]
+        if marked[at - len(piece) : at] != piece or sign not in ("+", "-"):
+            raise DataError(
+                f"`label` is not `input` with + or - for each {_STEP_END}: at {marked[at - 9 : at + 9]!r}"
+            )
+        labels.append(1.0 if sign == "+" else 0.0)
+        at += 1
+    start = pieces[0].rfind("Step 1:")
+    if start < 0:
+        raise DataError("Math-Shepherd's first step begins with `Step 1:`; this row has none")
+    steps = [pieces[0][start:], *pieces[1:-1]]
+    return _made(pieces[0][:start].strip(), [step.strip() for step in steps], labels)

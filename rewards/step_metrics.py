@@ -55,6 +55,8 @@ def step_metrics(scores: Scores, labels: Labels, *, threshold: float = 0.5) -> S
     for i, (row, wanted) in enumerate(zip(scores, labels, strict=True)):
         if len(row) != len(wanted):
             raise DataError(f"solution {i + 1} has {len(row)} marks and {len(wanted)} labels of steps")
+        if bad := [mark for mark in row if mark is not None and not 0 <= mark <= 1]:  # NaN too
+            raise DataError(f"solution {i + 1}: a mark is a number from 0 to 1 (given: {bad[0]!r})")
     labelled = [
         (mark, label)
         for row, wanted in zip(scores, labels, strict=True)
@@ -62,9 +64,10 @@ def step_metrics(scores: Scores, labels: Labels, *, threshold: float = 0.5) -> S
         if label is not None
     ]
     pairs = [(mark, label) for mark, label in labelled if mark is not None]
+    told = [[None if m is None else m >= threshold for m in row] for row in scores]
+    known = [(guess, row) for guess, row in zip(told, labels, strict=True) if any(x is not None for x in row)]
     erroneous, correct = first_error_shares(
-        [first_error([None if m is None else m >= threshold for m in row]) for row in scores],
-        [first_error(row) for row in labels],
+        [first_error(guess) for guess, _ in known], [first_error(row) for _, row in known]
     )
     return StepMetrics(
         steps=len(pairs), unmarked=len(labelled) - len(pairs),

@@ -42,6 +42,8 @@ def marking_steps(
     `batch` it takes lists of these and gives a list of such lists; in the place of one may stand a
     Score (for a completion that cannot be marked) or an exception.
     """
+    if not all(map(math.isfinite, bounds)):
+        raise RewardError(f"{function.__name__}: marks of steps need a finite range (given: {list(bounds)})")
 
     def prepared(problems: Sequence[Problem], completions: Sequence[Completion], options: dict[str, Any]):
         own = {name: options.pop(name, default) for name, (_, default) in OPTIONS.items()}
@@ -148,7 +150,7 @@ def _scored(steps: Sequence[Step], values: Any, reduce: Reduce, bounds: Range) -
 def _mark(step: Step, value: Any, bounds: Range) -> StepMark | str:
     if value is None:
         return StepMark(step, None, Status.NOT_APPLICABLE)
-    if isinstance(value, bool):
+    if isinstance(value, bool) or str(getattr(value, "dtype", "")) in ("bool", "torch.bool"):
         return StepMark(step, bounds[1] if value else bounds[0])
     if isinstance(value, Verdict):
         if value.correct is None:
@@ -157,11 +159,11 @@ def _mark(step: Step, value: Any, bounds: Range) -> StepMark | str:
             return StepMark(step, None, status, value.reason.value)
         return StepMark(step, bounds[1] if value.correct else bounds[0], reason=value.reason.value)
     try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return f"returned {type(value).__name__}, not a number"
+        number = math.nan if isinstance(value, str | bytes) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
     if not bounds[0] <= number <= bounds[1]:  # NaN too
-        return f"returned {number}, outside the declared range {list(bounds)}"
+        return f"returned {value!r:.60}, not a number in the declared range {list(bounds)}"
     return StepMark(step, number)
 
 

@@ -190,10 +190,8 @@ class ProcessEntry(RewardEntry):
     """What a token gets of the steps from its own on; see `process_advantages`."""
     pool: Literal["steps", "outputs"] = "outputs"
     """What mean and std are of: all steps of a group, or all completions."""
-    discount: float = Field(default=0.5, ge=0, le=1)
-    """What a step counts less for each step that a token is before it (`sum` and `clip`)."""
     centred: bool = False
-    """Compare a step with the steps of the same index only."""
+    """Compare a step with the steps of the same index only (not with `clip`)."""
     gate: bool = True
     """No step of a wrong completion is rewarded, none of a right one punished."""
     outcome: bool = True
@@ -205,6 +203,10 @@ class ProcessEntry(RewardEntry):
     def _marks_every_step(self) -> "ProcessEntry":
         if self.when is not None or self.of:
             raise ValueError("`process` has no `when` and no `of`: it names one component that marks steps")
+        if self.clip is not None:
+            raise ValueError("`process` has no `clip`: marks stay as they are given")
+        if self.centred and self.credit == "clip":
+            raise ValueError("`credit: clip` compares whole completions; `centred` is for the other forms")
         weights = self.weight.values() if isinstance(self.weight, dict) else (self.weight,)
         if min(weights) < 0:
             raise ValueError("a negative weight would reward wrong steps")

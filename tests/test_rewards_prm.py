@@ -110,6 +110,8 @@ def test_own_numbers_of_steps_are_not_doubled(folders: dict[str, Path]) -> None:
     model = load_prm(folders["math_shepherd"], find_format("math_shepherd"))
     numbered = [f"Step {i}: {step}" for i, step in enumerate(STEPS, 1)]
     assert model.encoder(PROMPT, numbered) == model.encoder(PROMPT, STEPS)
+    inside = model.encoder(PROMPT, ["as in Step 2: two"])
+    assert "as in Step 2: two" in model.tokenizer.decode(inside.ids)
 
 
 def test_batches_are_by_length_and_change_nothing(folders: dict[str, Path]) -> None:
@@ -293,8 +295,8 @@ PRM800K = {
     },
 }
 SHEPHERD = {
-    "input": "How many? Step 1: a = 1 ки\nStep 2: so it is 2 ки\nand more ки",
-    "label": "How many? Step 1: a = 1 +\nStep 2: so it is 2 -\nand more -",
+    "input": "How many? Step 1: a = 1 - ки\nStep 2: so it is 2 ки Step 3: more ки",
+    "label": "How many? Step 1: a = 1 - +\nStep 2: so it is 2 - Step 3: more -",
 }
 ROWS: list[tuple[dict[str, Any], LabelledSteps]] = [
     (
@@ -313,7 +315,7 @@ ROWS: list[tuple[dict[str, Any], LabelledSteps]] = [
     (PRM800K, LabelledSteps("2+2?", ("a", "b", "c", "d"), (1, 1, 1, 0))),
     (
         SHEPHERD,
-        LabelledSteps("How many?", ("Step 1: a = 1", "Step 2: so it is 2 ки\nand more"), (1, 0)),
+        LabelledSteps("How many?", ("Step 1: a = 1 -", "Step 2: so it is 2", "Step 3: more"), (1, 0, 0)),
     ),
 ]
 
@@ -336,11 +338,27 @@ def test_rows_that_do_not_fit_are_told_all_at_once(tmp_path: Path) -> None:
         {"prompt": "p", "completions": [], "labels": []},
         {"prompt": "p", "completions": [" "], "labels": [True]},
         {"text": "x"},
+        {
+            "question": {"problem": "p"},
+            "label": {"steps": [{"completions": [{"rating": 1}], "chosen_completion": 3}]},
+        },
+        {"input": "q Step 1: a ки", "label": "q Step 1: b +"},
+        {"input": "q a ки", "label": "q a +"},
     ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     with pytest.raises(DataError) as caught:
         read_labelled(path)
-    for said in ("5 row(s)", "1 steps and 2 labels", "'yes'", "no steps", "not empty", "the row has: text"):
+    for said in (
+        "8 row(s)",
+        "1 steps and 2 labels",
+        "'yes'",
+        "no steps",
+        "not empty",
+        "the row has: text",
+        "IndexError",
+        "not `input`",
+        "has none",
+    ):
         assert said in str(caught.value)
     with pytest.raises(DataError, match="no such file"):
         read_labelled(tmp_path / "nothing.jsonl")

@@ -37,6 +37,7 @@ def by_word(
     """Mark steps by the words that they are."""
     answers: dict[str, Any] = {
         "yes": True, "no": False, "none": None, "verdict": Verdict(True, Reason.PASSED), "nan": math.nan, "big": 2.0,
+        "huge": 10**400, "written": "0.5",
         "down": Verdict(None, Reason.UNAVAILABLE), "unread": Verdict(None, Reason.UNDECIDED), "text": "x",
     }  # fmt: skip
     return [min(MARKS[step] + bonus, 1) if step in MARKS else answers[step] for step in steps]
@@ -77,6 +78,8 @@ VALUES: list[tuple[str, str, float | None, str]] = [
     ("good\nnan", "min", None, "bug"),
     ("good\nbig", "min", None, "bug"),
     ("text", "min", None, "bug"),
+    ("huge", "min", None, "bug"),
+    ("written", "min", None, "bug"),
     ("", "min", 0.0, "no_answer"),
     ("good\n" * 9, "min", 0.0, "too_large"),
 ]
@@ -144,7 +147,8 @@ FAULTS = [
     ("{use: by_word, when: correct}", "no `when`"),
     ("{use: by_word, weight: -1}", "negative"),
     ("{use: by_word, credit: most}", "credit"),
-    ("{use: by_word, discount: 2}", "discount"),
+    ("{use: by_word, clip: [0, 0.5]}", "no `clip`"),
+    ("{use: by_word, centred: true}", "centred"),
     ("{use: step_checker}", "needs 'check'"),
     ("{use: step_checker, check: arithmetics}", "check"),
     ("{use: cascade, of: [by_word]}", "no `of`"),
@@ -161,6 +165,17 @@ def test_a_wrong_process_section_is_told_with_its_place(make_task: MakeTask, pro
 def test_an_entry_may_not_be_called_as_the_section(make_task: MakeTask) -> None:
     with pytest.raises(TaskError, match="rename it"):
         make_task("rewards: {process: {use: answer}}\nprocess: {use: by_word}")
+
+
+def test_ranges_that_say_nothing_are_refused(make_task: MakeTask) -> None:
+    with pytest.raises(RewardError, match="finite range"):
+
+        @reward("endless", steps=True, range=(0, math.inf))
+        def endless(problem: Any, completion: Any, steps: Any) -> list[Any]:
+            return []
+
+    with pytest.raises(TaskError, match="two wrong steps"):
+        score(make_task, "good", "{use: by_word_async, reduce: product}")
 
 
 def test_own_parameters_may_not_hide_the_common_ones() -> None:
@@ -288,6 +303,10 @@ def test_nothing_to_divide_by_is_none_and_never_an_error() -> None:
     assert ece([]) is None
     with pytest.raises(DataError, match="solution 1 has 2 marks and 1 labels"):
         step_metrics([[0.5, 0.5]], [[True]])
+    for mark in (math.nan, -0.1, 1.5):
+        with pytest.raises(DataError, match="from 0 to 1"):
+            step_metrics([[mark, 0.5]], [[True, False]])
+    assert step_metrics([[0.9]], [[None]]).correct is None  # a solution without labels is neither
     with pytest.raises(DataError, match="1 solutions and labels of 0"):
         step_metrics([[0.5]], [])
 

@@ -87,12 +87,12 @@ def test_clip_by_hand() -> None:
     wanted = [[(r + 0.275) / spread for r in row] for row in ((-0.3, 0.0), (-0.7, -0.1))]
     for found, row in zip(first_of_each_step(credit="clip"), wanted, strict=True):
         assert found == pytest.approx(row, abs=1e-12)
-    # Behind the last step nothing more is lost: the return is 0 there, as of a good step.
+    # Behind the last step nothing more is lost: it has what the best step has.
     assert process_advantages(REWARDS, ENDS, LENGTHS, credit="clip")[0, 11].item() == pytest.approx(
         0.275 / spread
     )
-    discounted = process_advantages(REWARDS, ENDS, LENGTHS, credit="clip", discount=0.5, std="none")
-    assert discounted[1, 0].item() - discounted[0, 11].item() == pytest.approx(-0.65)  # -0.6 - 0.1 / 2
+    worse = process_advantages([[0.0, 0.0], [0.0]], [[0, 1], [0]], [4, 4], credit="clip")
+    assert worse[0, 3] == worse[0, 1] == worse[1, 3] == worse[1, 0]
 
 
 def test_pools_kinds_of_std_and_centring_by_hand() -> None:
@@ -132,6 +132,8 @@ def test_the_gate_lets_no_step_earn_against_the_answer() -> None:
     # The sum is of gated steps.
     summed = process_advantages(REWARDS, ENDS, LENGTHS, gate_labels=[False, True])
     assert summed[0, 0].item() == pytest.approx(Z[0])
+    by_tensor = process_advantages(REWARDS, ENDS, LENGTHS, gate_labels=torch.tensor([False, True]))  # type: ignore[arg-type]
+    assert torch.equal(summed, by_tensor)
     unknown = process_advantages(REWARDS, ENDS, LENGTHS, gate_labels=[None, None])
     assert torch.equal(unknown, process_advantages(REWARDS, ENDS, LENGTHS))
 
@@ -209,7 +211,10 @@ FAULTS: list[tuple[tuple[Any, ...], dict[str, Any], str]] = [
     (([[1.0]], [[0]], [1]), {"std": -1.0}, "std must be"),
     (([[1.0]], [[0]], [1]), {"eps": -1}, "eps >= 0"),
     (([[1.0]], [[0]], [1]), {"temperature": 0}, "temperature > 0"),
-    (([[1.0]], [[0]], [1]), {"discount": 2}, "discount"),
+    (([[1.0]], [[0]], [1]), {"clip_at": NAN}, "clip_at"),
+    (([[1.0]], [[0]], [1]), {"weight": math.inf}, "weight"),
+    (([[1.0]], [[0]], [1]), {"std": True}, "std must be"),
+    (([[1.0]], [[0]], [1]), {"credit": "clip", "centred": True}, "drop centred"),
     (([[1.0]], [[0]], [1]), {"gate_labels": [True, False]}, "gate_labels"),
     (([[1.0]], [[0]], [1]), {"outcome_rewards": []}, "outcome_rewards"),
     (([[1.0]], [[0]], [1]), {"outcome_rewards": [1.0], "std": 2.0}, "number"),
@@ -232,7 +237,7 @@ def test_the_batch_s_std_is_pooled_over_groups() -> None:
 
 # Padding.
 
-DEFAULT = {name: getattr(ProcessEntry(use="prm"), name) for name in ("credit", "pool", "discount", "centred")}
+DEFAULT = {name: getattr(ProcessEntry(use="prm"), name) for name in ("credit", "pool", "centred")}
 
 
 @pytest.mark.parametrize("tail", [0, 5])

@@ -199,7 +199,6 @@ def test_credits_are_outcome_and_steps_on_their_tokens(
         lengths = [len(completion.token_ids) for completion in group.completions]
         wanted = process_advantages(
             marks, ends, lengths, credit="clip", pool="outputs", std=std, eps=0.1, weight=0.5,  # type: ignore[arg-type]
-            discount=loaded.task.process.discount if loaded.task.process else 1.0,
         )  # fmt: skip
         for i, credit in enumerate(row):
             assert credit.tokens is not None

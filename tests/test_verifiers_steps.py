@@ -45,6 +45,11 @@ SPLITS: list[tuple[str, SplitPolicy | str, list[str]]] = [
     ("<think>first\nplan</think><code>a = 1\nb = 2</code>", "code", ["a = 1", "b = 2"]),
     ("def f(:\n x = (1\n y", "code", ["def f(:", " x = (1", " y"]),
     ("a\nb\nlong line", SplitPolicy(min_chars=3), ["a\nb", "long line"]),
+    ("1. Do:\n   ```py\n   a = 1\n\n   b = 2\n   ```\nDone", "lines", ["1. Do:", "```py\n   a = 1\n\n   b = 2\n   ```", "Done"]),
+    ("<think>a</think>```py\nx=1\n\ny=2\n```", "lines", ["a", "```py\nx=1\n\ny=2\n```"]),
+    ("````\n```\na\n```\n````\nb", "lines", ["````\n```\na\n```\n````", "b"]),
+    ("  </code>", "code", []),
+    ("a</think> <answer>", "lines", ["a"]),
 ]  # fmt: skip
 
 
@@ -96,7 +101,7 @@ def test_steps_tile_the_text_and_are_never_empty(text: str, by: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["\\[", "$", "$a ", "```\n", "\\begin{a}", "a. ", "1. ", "(", "<think>", "1 x ", "1-", "((((", "=", "5 = "]
+    "piece", ["\\[", "$", "$a ", "```\n", "\\begin{a}", "a. ", "1. ", "(", "<think>", "......", "*", "# ", "1 x ", "1-", "((((", "=", "5 = "]
 )  # fmt: skip
 def test_splitting_and_checking_stay_linear(piece: str) -> None:
     """A completion of any kind costs little: these were quadratic once, and took minutes."""
@@ -144,6 +149,43 @@ ARITHMETIC: list[tuple[str, bool | None]] = [
     ("1/0 = 5", None),
     ("9^9^9^9 = 5", None),  # nobody reads that
     ("6 * 7 = 42k", None),
+    # Real ones that were marked wrongly once.
+    ("2 \\cdot 5 + 1 = 11", True),
+    ("28 = 2^2 \\times 7", True),
+    ("\\frac{1}{31} \\div \\frac{1}{93} = \\frac{1}{31} \\times \\frac{93}{1}", True),
+    ("\\frac{5}{4} = 1 \\frac{1}{4}", None),
+    ("8 x 1 1/2 = 12", None),
+    ("10 / 4 = 2½", None),
+    ("17/3 = 5 and 2/3", None),
+    ("17 / 3 = 5 R 2", None),
+    ("120 – 80 - 15 = 25", True),
+    ("80 000 x 20/100 = 16 000", None),
+    ("14, 400 / 80 = 180", None),
+    ("(3/2)x+7=43", None),
+    ("2 x -5 = 15", None),
+    ("1/2 (68) + 10 = 44", None),
+    ("25 / 1/3 = 75", None),
+    ("$1 / 2 = 50 cents", None),
+    ("100 * 0.75 = $0.75", None),
+    ("Week 1 + Week 2 = 35 + 35", None),
+    ("lines 3-5 = 3 lines", None),
+    ("10/3 ≈ 3", True),
+    ("10/3 ≈ 5", None),
+    ("2/3 = 67%", True),
+    ("√16 + 3 = 7", None),
+    ("5 x 4 x 3 x 2 x 1 = 5! = 120", None),
+    ("50 + 10% = 55", None),
+    ("25 - 5 = <<25-5=20>>20%", True),
+    # And wrong ones that passed once.
+    ("20% x 50 = 1000", False),
+    ("<<1/2=0.5>>1", False),
+    ("<<2+2=4>>**5**", False),
+    ("0.04 * 1 = 0.0", False),
+    ("<<=5>>5", None),
+    ("- 2 + 2 = 5", False),
+    ("**2 + 2 = 5**", False),
+    ("\\(2 + 2 = 5\\)", False),
+    ("\\boxed{2 + 2 = 5}", False),
 ]
 
 
@@ -172,7 +214,13 @@ REWRITING: list[tuple[str, list[bool | None]]] = [
     ("$f = 2(x+1) + 3$\n$= 2x + 2 + 3$\n$= 2x + 5$", [None, True, True]),
     ("$f = 2(x+1) + 3$\n$= 2x + 2 + 3$\n$= 2x + 6$", [None, True, False]),
     ("$(a+b)^2 = a^2+2ab+b^2 = a^2 + b^2$", [False]),
-    ("2x+3=7\n2x=4\nx=2\nx=3", [None, True, True, False]),
+    ("2x+3=7\n2x=4\nx=2\nx=3", [None, True, True, None]),  # another root, for all that it says
+    ("$x^2 + 2x + 1 = (x+1)^2 = (x+2)^2$", [False]),
+    ("$r^2 = 25$\n$r = 5$", [None, None]),
+    ("$\\text{Speed} = \\frac{10}{2} = 5$", [None]),
+    ("$AB = BC + CD = 5$", [None]),
+    ("$x = \\frac{180^\\circ}{9} = 20^\\circ$", [None]),
+    ("It costs $4 a slice for a total of 23 * 4 = $92", [None]),
     ("\\[ \\frac{1}{2} + \\frac{1}{3} = \\frac{3}{6} + \\frac{2}{6} = \\frac{5}{6} \\]", [True]),
     ("We know that x is small.", [None]),
     ("$x^2 = 2x$", [None]),  # an equation, not a rewriting

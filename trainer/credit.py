@@ -86,12 +86,11 @@ def _add_process(
     """Add what the steps earn to the tokens of one task's groups."""
     entry = loaded.task.process
     assert entry is not None
-    low, high = loaded.scheme.bounds_of(PROCESS)
+    low, high = loaded.scheme.step_bounds
     kept = [[(c, s) for c, s in zip(cs, g.scores, strict=True) if c.tokens is not None] for cs, g in rows]
     marks = [[_marks(score) for _, score in row] for row in kept]
     how: dict[str, Any] = {
         "credit": entry.credit, "pool": entry.pool, "centred": entry.centred, "clip_at": (low + high) / 2,
-        "discount": entry.discount,
     }  # fmt: skip
     std: Any = algorithm.std
     if std == "batch":

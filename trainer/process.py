@@ -23,7 +23,7 @@ def process_advantages(
     credit: Credit = "sum", pool: Pool = "steps", std: Std | float = "population", eps: float = 0.0,
     gate_labels: Sequence[bool | None] | None = None, centred: bool = False,
     outcome_rewards: Sequence[float] | None = None, weight: float = 1.0,
-    temperature: float = 0.1, clip_at: float = 0.5, discount: float = 1.0,
+    temperature: float = 0.1, clip_at: float = 0.5,
 ) -> Tensor:  # fmt: skip
     """Return the advantage of every token of one group's completions, from the rewards of their steps.
 
@@ -32,12 +32,13 @@ def process_advantages(
 
         z_ij = (r_ij - mean(R)) / std(R);   A_it = sum_{j: index(j) >= t} z_ij
 
-    and 0 behind the last step. That form pays for the number of steps. `clip` cannot be cheated so: what
-    any number of good steps, and the tail behind the last one, have is the most that there is.
+    and 0 behind the last step. That form pays for the number of steps. Under `clip` no number of good
+    steps, wherever they stand, lifts a completion with a step below `clip_at` to one that has none, at
+    its first token or on average.
 
     Args:
         step_rewards: one list a completion. NaN marks a step that could not be judged: it stays out of
-            the statistics and earns nothing.
+            the statistics and adds nothing.
         step_ends: likewise, the 0-based index of each step's last token; ascending, and several steps
             may end in one token.
         lengths: tokens of each completion.
@@ -47,7 +48,8 @@ def process_advantages(
             `step_only` (only the step that the token is in); `delta` (arXiv 2410.15115: sum of
             r_j - r_{j+1}, so its own step's reward; the last step keeps its own); `clip` (the same:
             sum of min(r_j - clip_at, 0), so good steps earn nothing and bad ones cost). `delta` and
-            `clip` are normalised after they are summed, all others before.
+            `clip` are normalised after they are summed, all others before; behind the last step `clip`
+            has what the group's best step has.
         pool: what mean and std are of: `steps`, or `outputs` (every completion weighs the same).
         std: as in `outcome_advantages`; `batch` takes this group for the batch; a number is used as it is.
         eps: added to the std.
@@ -58,20 +60,22 @@ def process_advantages(
         weight: factor of the steps' part beside the outcome's.
         temperature: of `softmin`.
         clip_at: from which reward on a step costs nothing, for `clip`.
-        discount: of `sum` and `clip`, 0 to 1: a step counts less by it for each step that a token is before.
 
     Returns:
-        `[G, max(lengths)]`, float64; 0 behind a completion's own tokens. Equal rewards, and a lone
-        one, give exact zeros.
+        `[G, max(lengths)]`, float64; 0 behind a completion's own tokens. Equal rewards (of `clip`:
+        equal sums), and a lone one, give exact zeros.
 
     Raises:
         ValueError: lists that do not fit each other, ends that do not ascend or lie outside, infinite
             rewards, an unknown name, or numbers out of range.
     """
     _check(step_rewards, step_ends, lengths, credit, pool, std, eps)
-    if not temperature > 0 or not 0 <= discount <= 1:
+    if credit == "clip" and centred:
+        raise ValueError("clip compares whole completions: a step's index says nothing there; drop centred")
+    if not temperature > 0 or not all(map(math.isfinite, (weight, clip_at))):
         raise ValueError(
-            f"expected temperature > 0 and discount from 0 to 1 (given: {temperature}, {discount})"
+            "expected temperature > 0, and finite weight and clip_at"
+            f" (given: {temperature}, {weight}, {clip_at})"
         )
     for name, given in (("gate_labels", gate_labels), ("outcome_rewards", outcome_rewards)):
         if given is not None and len(given) != len(lengths):
@@ -81,11 +85,11 @@ def process_advantages(
     if not len(lengths):
         return torch.zeros(0, 0, dtype=torch.float64)
     rewards_GK = _padded(step_rewards)
-    values_GK, weights_GK = _statistics_of(rewards_GK, credit, pool, clip_at, discount)
+    values_GK, weights_GK = _statistics_of(rewards_GK, credit, pool, clip_at)
     z_GK = _normalised(values_GK, weights_GK, pool, std, eps, centred)
     if gate_labels is not None:
         z_GK = gated(z_GK, gate_labels)
-    credit_GK = _credited(z_GK, rewards_GK, credit, temperature, discount)
+    credit_GK = _credited(z_GK, rewards_GK, credit, temperature)
     tail_G = credit_GK[:, -1] if credit == "clip" else torch.zeros(len(lengths), dtype=torch.float64)
     advantages_GT = weight * _on_tokens(credit_GK, tail_G, step_ends, lengths, alone=credit == "step_only")
     if outcome_rewards is None:
@@ -102,8 +106,9 @@ def process_advantages(
 
 def gated(z_GK: Tensor, labels: Sequence[bool | None]) -> Tensor:
     """Return values of which none of a wrong completion is above 0, and none of a right one below."""
-    low = torch.tensor([0.0 if label is True else -math.inf for label in labels], dtype=z_GK.dtype)
-    high = torch.tensor([0.0 if label is False else math.inf for label in labels], dtype=z_GK.dtype)
+    told = [None if label is None else bool(label) for label in labels]  # numpy's and torch's too
+    low = torch.tensor([0.0 if label is True else -math.inf for label in told], dtype=z_GK.dtype)
+    high = torch.tensor([0.0 if label is False else math.inf for label in told], dtype=z_GK.dtype)
     return torch.minimum(torch.maximum(z_GK, low[:, None]), high[:, None])
 
 
@@ -113,31 +118,30 @@ def _padded(rows: Ragged) -> Tensor:
     return torch.tensor([[*row, *[math.nan] * (width - len(row))] for row in rows], dtype=torch.float64)
 
 
-def _statistics_of(
-    rewards_GK: Tensor, credit: Credit, pool: Pool, clip_at: float, discount: float
-) -> tuple[Tensor, Tensor]:
+def _statistics_of(rewards_GK: Tensor, credit: Credit, pool: Pool, clip_at: float) -> tuple[Tensor, Tensor]:
     """Return what is normalised, `[G, K]` with NaN where there is nothing, and how much each counts.
 
-    Of `clip` every place has a return, that behind the last step too: nothing more is lost there, so it
-    has what a good step has. Only those of judged steps count.
+    Of `clip` every place has a return, that of a step that was not judged and that behind the last step
+    too: nothing more is lost there, so it has what the best of the group's steps has.
     """
     known = ~rewards_GK.isnan()
     weights_GK = known / known.sum(-1, keepdim=True).clamp(min=1) if pool == "outputs" else known.double()
     if credit != "clip":
         return rewards_GK, weights_GK  # of `delta` too: sum_{k >= j} (r_k - r_{k+1}) = r_j
-    costs_GK = torch.where(known, (rewards_GK - clip_at).clamp(max=0.0), 0.0)
-    returns_GK = _suffix_sum(costs_GK, discount)
-    return torch.where(known.any(-1, keepdim=True), returns_GK, torch.nan), weights_GK
+    returns_GK = _suffix_sum(torch.where(known, (rewards_GK - clip_at).clamp(max=0.0), 0.0))
+    best = torch.where(known, returns_GK, -torch.inf).amax()
+    returns_GK = torch.where(known.any(-1, keepdim=True), returns_GK.clamp(max=best), torch.nan)
+    return returns_GK, weights_GK
 
 
 def pooled_spread(
     step_rewards: Sequence[Ragged], *, credit: Credit = "sum", pool: Pool = "steps", centred: bool = False,
-    clip_at: float = 0.5, discount: float = 1.0,
+    clip_at: float = 0.5,
 ) -> float:  # fmt: skip
     """Return the population std of the step rewards of many groups, each around its own mean."""
     squares = total = 0.0
     for group in step_rewards:
-        values_GK, weights_GK = _statistics_of(_padded(group), credit, pool, clip_at, discount)
+        values_GK, weights_GK = _statistics_of(_padded(group), credit, pool, clip_at)
         deviations_GK = _deviations(values_GK, weights_GK, centred)
         squares += float((deviations_GK.square() * weights_GK).sum())
         total += float(weights_GK.sum())
@@ -182,9 +186,7 @@ def _flat(values_GK: Tensor, over: tuple[int, ...]) -> Tensor:
     return high - low <= 4 * torch.finfo(torch.float64).eps * torch.maximum(high.abs(), low.abs())
 
 
-def _credited(
-    z_GK: Tensor, rewards_GK: Tensor, credit: Credit, temperature: float, discount: float
-) -> Tensor:
+def _credited(z_GK: Tensor, rewards_GK: Tensor, credit: Credit, temperature: float) -> Tensor:
     """Return what a token in each step gets; where nothing that counts is left, 0."""
     known = ~rewards_GK.isnan()
     if credit == "clip":
@@ -200,16 +202,11 @@ def _credited(
         return torch.where(worst.isinf(), 0.0, worst)
     if credit == "mean":
         return _suffix_sum(z_GK) / _suffix_sum(known.double()).clamp(min=1)
-    return _suffix_sum(z_GK, discount)
+    return _suffix_sum(z_GK)
 
 
-def _suffix_sum(values_GK: Tensor, discount: float = 1.0) -> Tensor:
-    if discount == 1.0:
-        return values_GK.flip(-1).cumsum(-1).flip(-1)
-    sums = values_GK.clone()
-    for j in range(values_GK.shape[1] - 2, -1, -1):
-        sums[:, j] += discount * sums[:, j + 1]
-    return sums
+def _suffix_sum(values_GK: Tensor) -> Tensor:
+    return values_GK.flip(-1).cumsum(-1).flip(-1)
 
 
 def _next_known(z_GK: Tensor, known_GK: Tensor) -> Tensor:
@@ -265,7 +262,8 @@ def _check(
             )
     for name, value, known in (("credit", credit, get_args(Credit)), ("pool", pool, get_args(Pool)),
                                ("std", std, get_args(Std))):  # fmt: skip
-        if value not in known and not (name == "std" and isinstance(value, int | float) and value > 0):
+        number = name == "std" and isinstance(value, int | float) and not isinstance(value, bool)
+        if value not in known and not (number and 0 < float(value) < math.inf):
             raise ValueError(f"{name} must be one of {', '.join(known)} (given: {value!r})")
     if not eps >= 0:
         raise ValueError(f"expected eps >= 0 (given: {eps})")

@@ -11,7 +11,6 @@ from typing import Any
 
 from ..rewards.scheme import MarkScheme
 from ..tasks.problem import Completion, Problem
-from ..tasks.schema import PROCESS
 from ..verifiers.step_tokens import step_ends
 from ..verifiers.steps import SplitPolicy, Step, split_steps
 from .config import SamplingConfig
@@ -30,9 +29,10 @@ class Chain:
     shares: list[float | None] = field(default_factory=list)
     """Of each step, the share of continuations that reach a right answer; None = none could be judged."""
 
-    def prefix(self, step: int) -> tuple[int, ...]:
-        """Return prompt and sampled ids up to a step's end."""
-        return (*self.completion.prompt_token_ids, *self.completion.token_ids[: self.ends[step] + 1])
+    def prefix(self, step: int) -> tuple[str, tuple[int, ...]]:
+        """Return the problem, and prompt and sampled ids up to a step's end."""
+        ids = (*self.completion.prompt_token_ids, *self.completion.token_ids[: self.ends[step] + 1])
+        return self.problem.id, ids
 
 
 def chain_of(problem: Problem, completion: Completion, policy: Policy, split: SplitPolicy | str) -> Chain:
@@ -51,21 +51,21 @@ def monte_carlo(
     A step is asked `k` times, wherever several completions share the ids up to it. The last one is not:
     what follows it is known, so it is worth whether its completion is right.
     """
-    wanted: dict[tuple[int, ...], Chain] = {}
+    wanted: dict[tuple[str, tuple[int, ...]], Chain] = {}
     for chain in chains:
         for step in range(len(chain.steps) - 1):
             wanted.setdefault(chain.prefix(step), chain)
-    prompts = [EncodedPrompt(list(ids), chain.completion.prefill) for ids, chain in wanted.items()]
+    prompts = [EncodedPrompt(list(ids), chain.completion.prefill) for (_, ids), chain in wanted.items()]
     groups = engine.groups(prompts, k, sampling, seed=seed) if prompts else []
     problems, whole = [], []
-    for (ids, chain), group in zip(wanted.items(), groups, strict=True):
+    for ((_, ids), chain), group in zip(wanted.items(), groups, strict=True):
         begun = ids[len(chain.completion.prompt_token_ids) :]
         for continuation in group:
             problems.append(chain.problem)
             whole.append(_joined(chain, begun, continuation, policy))
     finals = [chain.completion for chain in chains]
     marks = _right(scheme, [*problems, *(chain.problem for chain in chains)], [*whole, *finals])
-    shares = {ids: _share(marks[i * k : (i + 1) * k]) for i, ids in enumerate(wanted)}
+    shares = {prefix: _share(marks[i * k : (i + 1) * k]) for i, prefix in enumerate(wanted)}
     for chain, last in zip(chains, marks[len(whole) :], strict=True):
         earlier = [shares[chain.prefix(step)] for step in range(len(chain.steps) - 1)]
         chain.shares = [*earlier, _share([last])] if chain.steps else []
@@ -109,7 +109,7 @@ def rule_rows(
     scheme: MarkScheme, problems: Sequence[Problem], completions: Sequence[Completion], prompts: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Return rows labelled by the task's `process:`; a step that its rule cannot judge has no label."""
-    low, high = scheme.bounds_of(PROCESS)
+    low, high = scheme.step_bounds
     rows = []
     scores = scheme.score(problems, completions)
     for problem, completion, prompt, score in zip(problems, completions, prompts, scores, strict=True):

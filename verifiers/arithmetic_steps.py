@@ -21,20 +21,42 @@ from .region import constant_of
 from .tokens import TooLarge
 from .verdict import Reason, Verdict
 
-_ANNOTATION = re.compile(r"<<([^<>\n]*)>>[ \t]*(?:\$[ \t]*)?(-?(?:\d[\d,]*)?(?:\.\d+)?(?<=\d))?")
-_NUMBER = r"[-+]?[$€£]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)?(?:\.\d+)?(?<=\d)%?"
-_TERM = rf"[(]{{0,6}}{_NUMBER}[)]{{0,6}}"  # counts are bounded: without an end it would be quadratic
+_ANNOTATION = re.compile(r"<<([^<>\n]*)>>[ \t*_]{0,4}(?:\$[ \t]*)?(-?(?:\d[\d,]*)?(?:\.\d+)?(?<=\d))?")
+_UNSIGNED = r"[$€£]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)?(?:\.\d+)?(?<=\d)%?"
+_OPEN, _CLOSE = r"[(]{0,6}", r"[)]{0,6}"  # counts are bounded: without an end it would be quadratic
+_TERM = rf"{_OPEN}[-+]?{_UNSIGNED}{_CLOSE}"
 _GAP = r"[ \t]{0,3}"
-_SIDE = rf"{_TERM}(?:{_GAP}(?:[-+*/×÷·^]|\bx\b|(?<=\d)x(?=\d)){_GAP}{_TERM}){{0,40}}"
+_TIMES = rf"(?:\bx\b|(?<=\d)x(?=\d)){_GAP}{_OPEN}{_UNSIGNED}{_CLOSE}"
+_SIDE = rf"{_TERM}(?:{_GAP}(?:[-+*/×÷·^]{_GAP}{_TERM}|{_TIMES})){{0,40}}"
 _CHAIN = re.compile(rf"(?<![\w.,:/%)$]){_SIDE}(?:{_GAP}[=≈]{_GAP}{_SIDE}){{1,20}}")
 _PART_BEFORE = re.compile(
-    r"(?:[-+*/×÷·^(<>{\\]|\b(?:of|times|plus|minus|over|by|than|x|and|per|to|from|into|every))[ \t]*$",
+    r"(?:[-+*/×÷·^(<>{}√]|\\[A-Za-z]+|\d|\d,|\b(?:of|times|plus|minus|over|by|than|x|and|per|to|from|into|every"
+    r"|log|ln|sqrt|root))[ \t]*$",
     re.IGNORECASE,
 )
-_PART_BEHIND = re.compile(r"[A-Za-z_{\\]|[ \t]*(?:[-+*/×÷·^][ \t]*[\w(\\{$.]|x[ \t]*[\d(]|[(]\d)|[.,:]\d")
+_PART_BEHIND = re.compile(
+    r"[A-Za-z_{\\½¼¾⅓⅔]|[ \t]*(?:[-+*/×÷·^][ \t]*[\w(\\{$.√]|x[ \t]*[\d(]|\\[A-Za-z]|\d|[½¼¾⅓⅔]"
+    r"|(?:and|&)[ \t]+\d+/\d|\(mod|¢"
+    r"|(?:r|rem|remainder|with|mod|cents?|thousand|million|billion|hundred|dozen)\b)"
+    r"|[ \t]*[(]+\d|[.,:]\d|![ \t]*[=\d]",
+    re.IGNORECASE,
+)
+_X_IS_A_LETTER = re.compile(
+    r"[-+=(/*][ \t]*x\b|\d[ \t]*x[ \t]*[-+=)]|\)[ \t]*x\b|\bx[ \t]*[=<>]|\blet x\b", re.IGNORECASE
+)
 _LETTERS = re.compile(r"[A-Za-z\\]")
 _SYMBOLS = str.maketrans({"×": "*", "·": "*", "÷": "/", "$": None, "€": None, "£": None, "x": "*"})
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_AMBIGUOUS = re.compile(r"/[ \t]*\d+[ \t]*/[ \t]*\d|[-+][ \t]*\d+(?:\.\d+)?%|\d[ \t]+\d")
+"""`25 / 1/3`, `50 + 10%`, `1 1/2`: people mean either of two things."""
+_MARKUP = (
+    (re.compile(r"(?<=\d)\*\*(?=\d)"), "^"),
+    (re.compile(r"(?m)^[ \t]*(?:[-*+•]|\d{1,2}[.)])[ \t]+|\*\*|__|`|\\left|\\right"), ""),
+    (re.compile(r"\\[dt]?frac\{([\d.]+)\}\{([\d.]+)\}"), r"((\1)/(\2))"),
+    (re.compile(r"\\boxed\{|\\[()\[\]]"), " "),
+    (re.compile(r"\\times|\\cdot"), "×"), (re.compile(r"\\div"), "÷"), (re.compile(r"\\approx"), "≈"),
+    (re.compile(r"\\([$%])"), r"\1"), (re.compile("[–−—]"), "-"),
+)  # fmt: skip
 _VALUE = re.compile(r"(?:\d[\d,]*)?(?:\.\d+)?(?<=\d)%?")
 
 FACTS = frozenset(
@@ -56,6 +78,8 @@ class Claim:
     right: str
     rounded: bool = False
     """The right side only writes down the left one, and may round it to whole units."""
+    about: bool = False
+    """`≈`, or written so that it may mean something else: never wrong, only not known."""
 
 
 def judge_arithmetic(problems: Sequence[Problem], steps: Sequence[Sequence[str]]) -> list[list[Verdict]]:
@@ -91,27 +115,41 @@ def claims_of(text: str) -> Iterator[Claim]:
     """Yield the equations between numbers that a text states, annotations first."""
     for match in _ANNOTATION.finditer(text):
         sides = [side.strip() for side in match[1].split("=")]
-        yield from _pairs(sides)
-        if len(sides) > 1 and match[2] and _VALUE.fullmatch(sides[-1].lstrip("-")):
+        found = list(_pairs(sides, ""))
+        yield from found
+        if found and match[2] and _VALUE.fullmatch(sides[-1].lstrip("-")):
             yield Claim(sides[-1], match[2], rounded=True)  # what is written behind it is what was calculated
     plain = _ANNOTATION.sub(lambda match: match[1].rpartition("=")[2], text)
+    for pattern, written in _MARKUP:
+        plain = pattern.sub(written, plain)
+    letter = _X_IS_A_LETTER.search(plain) is not None
     for chain in _CHAIN.finditer(plain):
+        if letter and "x" in chain.group():
+            continue
+        before = plain[max(0, chain.start() - 12) : chain.start()]
         sides = [side.strip() for side in re.split("[=≈]", chain.group())]
-        if _PART_BEFORE.search(plain, max(0, chain.start() - 12), chain.start()):
-            sides = sides[1:]
+        signs = re.findall("[=≈]", chain.group())
+        counted = not _CALCULATION.search(sides[0]) and re.search(r"[A-Za-z][ \t]*$", before)  # `week 2 = `
+        if _PART_BEFORE.search(before) or counted:
+            sides, signs = sides[1:], signs[1:]
         if _PART_BEHIND.match(plain, chain.end()):
-            sides = sides[:-1]
-        yield from _pairs(sides)
+            sides, signs = sides[:-1], signs[:-1]
+        a_range = re.fullmatch(r"\d+-\d+", sides[0]) if sides else None
+        if not (a_range and re.search(r"[A-Za-z][ \t]*$", before)):
+            yield from _pairs(sides, "".join(signs))
 
 
-def _pairs(sides: Sequence[str]) -> Iterator[Claim]:
+def _pairs(sides: Sequence[str], signs: str) -> Iterator[Claim]:
     sides = [_balanced(side) for side in sides]
     if not any(map(_CALCULATION.search, sides)):
         return  # `20 = 20` says nothing, and `half of 50 = 25` is no equation of numbers
-    for left, right in pairwise(sides):
+    for place, (left, right) in enumerate(pairwise(sides)):
         longest = max(len(left), len(right))
         if left and right and longest <= MAX_CHARS and not _LETTERS.search((left + right).replace("x", "")):
-            yield Claim(left, right)
+            about = signs[place : place + 1] == "≈" or bool(
+                _AMBIGUOUS.search(left) or _AMBIGUOUS.search(right)
+            )
+            yield Claim(left, right, about=about)
 
 
 def _balanced(side: str) -> str:
@@ -126,39 +164,46 @@ def _balanced(side: str) -> str:
 def holds(claim: Claim) -> bool | None:
     """Say whether two sides are equal; a decimal may be rounded or cut in its last digit.
 
-    A percent sign may also stand for the number that it prints. None where a side cannot be read.
+    None where a side cannot be read, or may mean something else.
     """
     one, two = (_THOUSANDS.sub("", side.translate(_SYMBOLS)) for side in (claim.left, claim.right))
-    if compare_answers(one, two).correct or compare_answers(two, one).correct:
-        return True
-    marks = [_near(one, two, claim.rounded)]
-    if "%" in one or "%" in two:
-        marks.append(_near(one.replace("%", ""), two.replace("%", ""), claim.rounded))
-    return True if True in marks else marks[0]
-
-
-def _near(one: str, two: str, rounded: bool) -> bool | None:
     try:
         left, right = constant_of(one), constant_of(two)
     except TooLarge:
         return None
     if left is None or right is None:
-        return None
+        return True if compare_answers(one, two).correct else None
+    if left == right or _near(left, right, one, two, claim):
+        return True
+    if (
+        "100" in one
+        and re.fullmatch(r"[\d.]+%", two)
+        and "%" not in one
+        and abs(left - 100 * right) < Fraction(1, 2)
+    ):
+        return True  # `25/100 x 100 = 25%`: the sign says what the number is
+    percent = two.endswith("%") and "%" not in one and left == 100 * right  # `25 - 5 = 20%`
+    scaled = right != 0 and left / right in (100, Fraction(1, 100)) and "$" in claim.left + claim.right
+    return None if claim.about or scaled or percent else False  # `100 * 0.75 = $0.75`: cents
+
+
+def _near(left: Fraction, right: Fraction, one: str, two: str, claim: Claim) -> bool:
     noise = abs(left) / 10**9  # calculators print 14.999999999999998
-    if rounded:  # to whole units too, up or down; and `13 fewer` may stand for -13
+    if claim.rounded or claim.about:  # to whole units too, up or down; and `13 fewer` may stand for -13
         number = read_safely(two)
         unit = Fraction(1, 10 ** max((number.decimals or 0) if number else 0, 0))
-        return abs(abs(left) - abs(right)) < max(unit, noise)
+        apart = abs(abs(left) - abs(right)) if claim.rounded else abs(left - right)
+        return apart < noise or (abs(left) >= 1 and right != 0 and apart < min(unit, abs(left)))
     sides = ((left, two, right), (right, one, left))
     return abs(left - right) < noise or any(_shows(exact, text, value) for exact, text, value in sides)
 
 
 def _shows(exact: Fraction, text: str, value: Fraction) -> bool:
-    """Whether a decimal is what an exact value is when rounded, or cut, to as many digits."""
+    """Whether a decimal or percentage is what an exact value is when rounded, or cut, to as many digits."""
     number = read_safely(text)
-    if number is None or not number.decimals or number.decimals < 0:
+    if number is None or value == 0 or not (number.percent or number.decimals) or (number.decimals or 0) < 0:
         return False
-    unit = Fraction(1, 10**number.decimals)
+    unit = Fraction(1, 10 ** (number.decimals or 0)) / (100 if number.percent else 1)
     return abs(exact - value) <= unit / 2 or 0 <= abs(exact) - abs(value) < unit
 
 

@@ -61,7 +61,10 @@ def token_starts(token_ids: Sequence[int], text: str, tokenizer: Any) -> list[in
     special = _special_ids(tokenizer)
     tokens = tokenizer.convert_ids_to_tokens(list(token_ids))
     for bytes_of in (_byte_level, _sentence_piece):
-        pieces = [b"" if i in special else bytes_of(t) for i, t in zip(token_ids, tokens, strict=True)]
+        # An id that the tokenizer does not know (a padded vocabulary's) decodes to nothing.
+        pieces = [
+            b"" if i in special or t is None else bytes_of(t) for i, t in zip(token_ids, tokens, strict=True)
+        ]
         starts = _added_up(pieces, text)
         if starts is not None:
             return starts
@@ -84,16 +87,14 @@ def _bytes_of_characters() -> dict[str, int]:
     return table | {chr(256 + place): byte for place, byte in enumerate(others)}
 
 
-def _byte_level(token: str | None) -> bytes | None:
+def _byte_level(token: str) -> bytes:
     table = _bytes_of_characters()
-    if token is None or any(c not in table for c in token):
-        return None if token is None else token.encode("utf-8", "surrogatepass")  # an added token
+    if any(c not in table for c in token):
+        return token.encode("utf-8", "surrogatepass")  # an added token
     return bytes(table[c] for c in token)
 
 
-def _sentence_piece(token: str | None) -> bytes | None:
-    if token is None:
-        return None
+def _sentence_piece(token: str) -> bytes:
     if len(token) == 6 and token.startswith("<0x") and token.endswith(">"):
         try:
             return bytes([int(token[3:5], 16)])
@@ -102,14 +103,12 @@ def _sentence_piece(token: str | None) -> bytes | None:
     return token.replace("\u2581", " ").encode("utf-8", "surrogatepass")
 
 
-def _added_up(pieces: Sequence[bytes | None], text: str) -> list[int] | None:
+def _added_up(pieces: Sequence[bytes], text: str) -> list[int] | None:
     """Return the starts if the pieces are the text, but perhaps for a space at its start; else None."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     starts: list[int | None] = []
     made = ""
     for piece in pieces:
-        if piece is None:
-            return None
         open_bytes, before = decoder.getstate()[0], len(made)
         made += decoder.decode(piece)
         never_closed = bool(open_bytes) and made[before : before + 1] == "\ufffd"

@@ -135,8 +135,9 @@ def _pieces(text: str, low: int, high: int, policy: SplitPolicy) -> Iterator[tup
     begin = low
     for end, cut in (*_BOUNDARIES[policy.by](text, low, high, policy), (high, high)):
         start = _TAGS.match(text, begin, end).end() if policy.by != "code" else _skipped(text, begin, end)  # pyright: ignore[reportOptionalMemberAccess]
-        if start < end:
-            found.append([start, _without_tags(text, start, end), cut])
+        last = _without_tags(text, start, end)
+        if start < last:
+            found.append([start, last, cut])
         elif found:
             found[-1][2] = cut
         begin = cut
@@ -149,7 +150,7 @@ def _without_tags(text: str, start: int, end: int) -> int:
     while True:
         end = start + len(text[start:end].rstrip())
         tag = next((tag for tag in _CLOSERS if text.endswith(tag, start, end)), "")
-        if not tag or end - len(tag) <= start:
+        if not tag:
             return end
         end -= len(tag)
 
@@ -167,12 +168,12 @@ Boundaries = Iterator[tuple[int, int]]
 
 _LINE = re.compile(r"\r\n?|\n")
 _NUMBERED = re.compile(
-    r"^[ \t]*(?:[#>*_]+[ \t]*)*(?:step[ \t]+\d{1,4}\b|\(?\d{1,3}[.)][ \t])", re.MULTILINE | re.IGNORECASE
+    r"^[#>*_ \t]*(?:step[ \t]+\d{1,4}\b|\(?\d{1,3}[.)][ \t])", re.MULTILINE | re.IGNORECASE
 )
-_SENTENCE = re.compile(r"(?:[.!?]+[\"')\]*_]*(?=\s)|[。！？]+[」』”）]*)[^\S\n]*|\n")
+_SENTENCE = re.compile(r"(?<![.!?])[.!?]{1,40}[\"')\]*_]{0,8}(?=\s)|[。！？]{1,40}[」』”）]{0,8}|\n")
 _ABBREVIATED = re.compile(
     r"(?:\b(?:e\.g|i\.e|cf|vs|etc|approx|eq|eqs|fig|no|mr|mrs|ms|dr|prof|st|resp|ex|ch|sec|al)"
-    r"|(?:^|\s)[A-Z]|(?:^|\n)[ \t]*\(?\d{1,3})\.$",
+    r"|(?:^|\s)(?-i:[A-Z])|(?:^|\n)[ \t]*\(?\d{1,3})\.$",
     re.IGNORECASE,
 )
 
@@ -182,8 +183,10 @@ def _lines(text: str, low: int, high: int, policy: SplitPolicy) -> Boundaries:
 
 
 def _separated(text: str, low: int, high: int, policy: SplitPolicy) -> Boundaries:
+    """Cut behind a separator, but before spaces at its end: those are one token with the next word."""
+    length = len(policy.separator.rstrip(" "))
     found = re.finditer(re.escape(policy.separator), text[low:high])
-    yield from _outside(text, low, high, ((low + m.start(), low + m.end()) for m in found))
+    yield from _outside(text, low, high, ((low + m.start(), low + m.start() + length) for m in found))
 
 
 def _numbers(text: str, low: int, high: int, policy: SplitPolicy) -> Boundaries:
@@ -194,11 +197,15 @@ def _numbers(text: str, low: int, high: int, policy: SplitPolicy) -> Boundaries:
 def _sentences(text: str, low: int, high: int, policy: SplitPolicy) -> Boundaries:
     def found() -> Boundaries:
         for match in _SENTENCE.finditer(text, low, high):
-            stop = match.group().rstrip()
-            goes_on = text[match.end() : match.end() + 1].islower()
-            short = stop == "." and _ABBREVIATED.search(text, max(low, match.start() - 8), match.start() + 1)
-            if not stop or not (goes_on or short):
-                yield match.start() + len(stop), match.end()
+            if match.group() == "\n":
+                yield match.start(), match.end()
+                continue
+            following = text[match.end() : match.end() + 80].lstrip(" \t")
+            short = match.group() == "." and _ABBREVIATED.search(
+                text, max(low, match.start() - 8), match.start() + 1
+            )
+            if not (following[:1].islower() or short):
+                yield match.end(), match.end()
 
     yield from _outside(text, low, high, found())
 
@@ -208,8 +215,11 @@ def _code_lines(text: str, low: int, high: int, policy: SplitPolicy) -> Boundari
 
     A completion without marked code is code as a whole; what does not parse is cut line by line.
     """
-    first, last = extract_program(text).span or (0, len(text))
-    first, last = max(first, low), min(last, high)
+    found = extract_program(text)
+    if found.reason is not None or found.span is None:  # nothing that is marked as a program
+        yield from _lines(text, low, high, policy)
+        return
+    first, last = max(found.span[0], low), min(found.span[1], high)
     if first >= last:  # the program is in the other part
         yield low, high
         return
@@ -244,10 +254,12 @@ _BOUNDARIES: dict[str, Callable[[str, int, int, SplitPolicy], Boundaries]] = {
 }
 
 _OPENERS = re.compile(
-    r"(?P<fence>^[ \t]{0,3}(?:```|~~~))|(?P<dollars>\$\$)|(?P<display>\\\[)|(?P<inline>\\\()"
-    r"|\\begin\{(?P<environment>[A-Za-z]{1,30}\*?)\}|(?P<dollar>(?<![\\$])\$(?=[^\s$\d]))",
+    r"(?:^|(?<=>))[ \t]{0,3}(?P<fence>`{3,}|~{3,})|(?P<dollars>\$\$)|(?<!\\)(?P<display>\\\[)"
+    r"|(?<!\\)(?P<inline>\\\()|\\begin\{(?P<environment>[A-Za-z]{1,30}\*?)\}"
+    r"|(?P<dollar>(?<![\\$])\$(?=[^\s$\d]))",
     re.MULTILINE,
 )
+_FENCE_ENDS = {mark: re.compile(rf"^[ \t]{{0,3}}({mark}{{3,}})[ \t]*$", re.MULTILINE) for mark in ("`", "~")}
 _DOLLAR_END = re.compile(r"(?<=\S)(?<!\\)\$(?!\d)")
 
 
@@ -282,15 +294,20 @@ def _kept_whole(text: str, low: int, high: int) -> Iterator[tuple[int, int]]:
 
 
 def _closer(opener: re.Match[str], kind: str) -> str:
+    """Return what ends it; what has no end is remembered under this."""
     if kind == "environment":
         return f"\\end{{{opener['environment']}}}"
-    fence = "\n" + opener.group().strip() if kind == "fence" else ""
-    return {"fence": fence, "dollars": "$$", "display": "\\]", "inline": "\\)", "dollar": "$"}[kind]
+    if kind == "fence":
+        return opener["fence"]
+    return {"dollars": "$$", "display": "\\]", "inline": "\\)", "dollar": "$"}[kind]
 
 
 def _end_of(text: str, place: int, kind: str, closer: str, limit: int) -> int:
     if kind == "dollar":
         found = _DOLLAR_END.search(text, place + 1, limit)
         return found.end() if found else -1
+    if kind == "fence":  # as long a run of the same mark, alone in its line
+        ends = _FENCE_ENDS[closer[0]].finditer(text, place, limit)
+        return next((end.end() for end in ends if len(end[1]) >= len(closer)), -1)
     at = text.find(closer, place, limit)
     return at + len(closer) if at >= 0 else -1

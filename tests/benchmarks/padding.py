@@ -36,10 +36,8 @@ def main() -> None:
         for pool in ("steps", "outputs"):
             for gate in (False, True):
                 for place in ("before", "behind", "around"):
-                    discount = default.discount if credit == default.credit else 1.0
                     found = [
-                        padded(k, place=place, gate=gate, credit=credit, pool=pool, discount=discount, tail=1)
-                        for k in FILLERS
+                        padded(k, place=place, gate=gate, credit=credit, pool=pool, tail=1) for k in FILLERS
                     ]
                     cells = [cell(f.first - f.right_first) + cell(f.mean - f.right_mean) for f in found]
                     chosen = (
