@@ -47,7 +47,7 @@ _X_IS_A_LETTER = re.compile(
 _LETTERS = re.compile(r"[A-Za-z\\]")
 _SYMBOLS = str.maketrans({"×": "*", "·": "*", "÷": "/", "$": None, "€": None, "£": None, "x": "*"})
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
-_AMBIGUOUS = re.compile(r"/[ \t]*\d+[ \t]*/[ \t]*\d|[-+][ \t]*\d+(?:\.\d+)?%|\d[ \t]+\d")
+_AMBIGUOUS = re.compile(r"/[ \t]*\d+[ \t]*/[ \t]*\d|[-+][ \t]*\d+(?:\.\d+)?%|%[ \t]*[-+]|\d[ \t]+\d")
 """`25 / 1/3`, `50 + 10%`, `1 1/2`: people mean either of two things."""
 _MARKUP = (
     (re.compile(r"(?<=\d)\*\*(?=\d)"), "^"),
@@ -117,7 +117,8 @@ def claims_of(text: str) -> Iterator[Claim]:
         sides = [side.strip() for side in match[1].split("=")]
         found = list(_pairs(sides, ""))
         yield from found
-        if found and match[2] and _VALUE.fullmatch(sides[-1].lstrip("-")):
+        whole = not re.match(r"[ \t]\d", text[match.end() : match.end() + 2])  # `20 000` goes on
+        if found and match[2] and whole and _VALUE.fullmatch(sides[-1].lstrip("-")):
             yield Claim(sides[-1], match[2], rounded=True)  # what is written behind it is what was calculated
     plain = _ANNOTATION.sub(lambda match: match[1].rpartition("=")[2], text)
     for pattern, written in _MARKUP:
@@ -193,7 +194,8 @@ def _near(left: Fraction, right: Fraction, one: str, two: str, claim: Claim) -> 
         number = read_safely(two)
         unit = Fraction(1, 10 ** max((number.decimals or 0) if number else 0, 0))
         apart = abs(abs(left) - abs(right)) if claim.rounded else abs(left - right)
-        return apart < noise or (abs(left) >= 1 and right != 0 and apart < min(unit, abs(left)))
+        if apart < noise or (abs(left) >= 1 and right != 0 and apart < min(unit, abs(left))):
+            return True
     sides = ((left, two, right), (right, one, left))
     return abs(left - right) < noise or any(_shows(exact, text, value) for exact, text, value in sides)
 
