@@ -24,6 +24,8 @@ rewards:
   # Your own:  brevity: {use: "NAME.py:brevity", weight: 0.1, target: 200}
 # Scored and logged, never trained on: an alarm is raised when a reward parts from it.
 # watch: {truth: {use: exact_match}}
+# What marks the steps: `score` marks them too, and with algorithm.mode: process a run learns from them.
+# process: {use: step_checker, check: arithmetic, split: lines}
 """
 
 ROWS = """\

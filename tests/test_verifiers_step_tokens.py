@@ -142,4 +142,7 @@ def test_two_steps_may_share_their_last_token() -> None:
     fused = [*tokenizer("a", add_special_tokens=False)["input_ids"]]
     assert step_ends(fused, "a", split_steps("a"), tokenizer) == [0]
     assert len(ids) >= 1
-    assert len(steps) == 2
+    # Only a step that reaches to the end of the text reaches to the last id.
+    both = [*tokenizer("a\nb", add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+    assert step_ends(both, "a\nb", steps, tokenizer)[-1] == len(both) - 1
+    assert step_ends(both, "a\nb", steps[:1], tokenizer)[-1] < len(both) - 2

@@ -28,8 +28,8 @@ def step_ends(
         text: what they decode to without special tokens.
         steps: spans of that text.
         tokenizer: of transformers; the one that decoded the text.
-        tail: `extend` lets the last step reach to the last id (an end token is then its own), `zero`
-            leaves it where its text ends.
+        tail: `extend` lets a step that reaches to the end of the text reach to the last id (an end token is
+            then its own), `zero` leaves it where its text ends.
 
     Raises:
         PolicyError: the ids do not decode to the text.
@@ -38,7 +38,7 @@ def step_ends(
         return []
     starts = token_starts(token_ids, text, tokenizer)
     ends = [last_before(starts, step.cut) for step in steps]
-    if tail == "extend":
+    if tail == "extend" and steps[-1].cut >= len(text):
         ends[-1] = len(token_ids) - 1
     return ends
 
