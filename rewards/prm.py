@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 from ..sandbox.errors import RewardError
 from ..tasks.problem import Completion, Problem
 from .component import reward
-from .prm_formats import FORMATS, Encoder, PrmInput, find_format, question_of
+from .prm_formats import Encoder, PrmInput, find_format, question_of
 from .score import Score, Status
 
 Engine = Literal["torch", "vllm"]
@@ -98,6 +98,3 @@ def _input(scorer: Scorer, problem: Problem, texts: Sequence[str]) -> PrmInput |
 
 def _shifted(found: int, wanted: int) -> RewardError:
     return RewardError(f"the reward model scored {found} steps of {wanted}; nothing is shifted to fit")
-
-
-__all__ = ["FORMATS", "prm", "scorer_of"]

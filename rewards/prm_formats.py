@@ -32,6 +32,8 @@ class PrmFormat:
     one value, whose sigmoid is the probability."""
     tag: str
     """Follows every step. The score stands at its last id; with `turns`, where the answer is predicted."""
+    tag_is_one_token: bool = False
+    """Whether a tokenizer that writes the tag with several tokens is not that of such a model."""
     prompt: str = "{prompt}"
     """What the prompt is written as."""
     step: str = "{step}"
@@ -52,20 +54,23 @@ FORMATS = {
     made.name: made
     for made in (
         # peiyi9979/math-shepherd-mistral-7b-prm (arXiv 2312.08935)
-        PrmFormat("math_shepherd", "text", "tokens", " ки", "{prompt} ", "Step {n}: {step}", "\n"),
+        PrmFormat(
+            "math_shepherd", "text", "tokens", " ки",
+            prompt="{prompt} ", step="Step {n}: {step}", between="\n",
+        ),
         # RLHFlow/Llama3.1-8B-PRM (arXiv 2405.07863)
-        PrmFormat("rlhflow", "turns", "tokens", "+", "{prompt} "),
+        PrmFormat("rlhflow", "turns", "tokens", "+", prompt="{prompt} "),
         # Qwen/Qwen2.5-Math-PRM (arXiv 2501.07301)
         PrmFormat(
-            "qwen", "chat", "classes", "<extra_0>",
+            "qwen", "chat", "classes", "<extra_0>", tag_is_one_token=True,
             system="Please reason step by step, and put your final answer within \\boxed{}.",
         ),
         # Skywork/Skywork-o1-Open-PRM
-        PrmFormat("skywork", "pieces", "value", "\n", "{prompt}\n", bos=True),
+        PrmFormat("skywork", "pieces", "value", "\n", prompt="{prompt}\n", bos=True),
         # TRL's PRMTrainer: no separator between prompt and first step, steps encoded one by one
         PrmFormat("trl", "pieces", "classes", "\n", bos=True),
         # any token classification; what `train_prm` makes
-        PrmFormat("classes", "text", "classes", "\n", "{prompt}\n"),
+        PrmFormat("classes", "text", "classes", "\n", prompt="{prompt}\n"),
     )
 }  # fmt: skip
 
@@ -118,8 +123,7 @@ class Encoder:
         ids = self._ids(text)
         unknown = self.tokenizer.unk_token_id
         missing = not ids or (unknown is not None and unknown in ids)
-        split_up = text in ("<extra_0>",) and len(ids) != 1
-        if missing or split_up:
+        if missing or (text == self.form.tag and self.form.tag_is_one_token and len(ids) > 1):
             raise RewardError(
                 f"{self.name}: its tokenizer has no token for {text!r}, which marks the steps of format"
                 f" {self.form.name!r} (it gives {ids}); is this the tokenizer of such a model?"

@@ -159,6 +159,8 @@ def test_a_tokenizer_without_the_separator_is_an_error_at_once(folders: dict[str
     plain = dataclasses.replace(find_format("qwen"), tag="<extra_1>")
     with pytest.raises(RewardError, match="no token for '<extra_1>'"):
         Encoder(plain, characters)
+    with pytest.raises(RewardError, match="no token for '<extra_1>'"):  # would be several, `>` the last
+        Encoder(plain, tokenizer_of("byte_level"))
     with pytest.raises(RewardError, match="chat template"):
         Encoder(find_format("qwen"), tokenizer_of("byte_level_gpt2"))(PROMPT, STEPS)
     with pytest.raises(UnknownNameError, match="did you mean 'qwen'"):
