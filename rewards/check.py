@@ -85,8 +85,11 @@ def _solutions(scheme: MarkScheme, solved: list[Problem], scores: list[Score]) -
 
 def _steps(scheme: MarkScheme, solved: list[Problem], scores: list[Score]) -> list[Finding]:
     """Look at the marks of the solutions' steps: one below the middle is punished though it is right."""
-    if scheme.task.process is None or not solved:
+    process = scheme.task.process
+    if process is None:
         return []
+    if not solved:
+        return [Finding("steps", None, "no solutions whose steps could be marked")]
     middle = sum(scheme.step_bounds) / 2
     marks = [(p, str(p.solution), m) for p, s in zip(solved, scores, strict=True) for m in s.steps or ()]
     low = [
@@ -95,8 +98,10 @@ def _steps(scheme: MarkScheme, solved: list[Problem], scores: list[Score]) -> li
         if m.value is not None and m.value < middle
     ]
     unjudged = sum(m.value is None for _, _, m in marks)
-    said = f"{len(marks)} of {len(solved)} solutions: {len(low)} marked wrong, {unjudged} not judged"
-    return [Finding("steps", bool(marks) and not low and unjudged < len(marks), said, low[:20])]
+    said = f"{len(marks)} steps of {len(solved)} solutions: {len(low)} marked wrong, {unjudged} not judged"
+    good = bool(marks) and not low and unjudged < len(marks)
+    by_model = process.use == "prm" and unjudged < len(marks)  # a model errs: that is for the author to judge
+    return [Finding("steps", None if by_model and not good else good, said, low[:20])]
 
 
 def _why(score: Score) -> str:

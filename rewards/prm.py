@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 from ..sandbox.errors import RewardError
 from ..tasks.problem import Completion, Problem
 from .component import reward
-from .prm_formats import Encoder, PrmInput, find_format, question_of
+from .prm_formats import MOST_UNREAD, Encoder, PrmInput, find_format, question_of
 from .score import Score, Status
 
 Engine = Literal["torch", "vllm"]
@@ -88,6 +88,11 @@ def _input(scorer: Scorer, problem: Problem, texts: Sequence[str]) -> PrmInput |
         made = scorer.encoder(question, texts)
     except RewardError as error:  # the completion's doing: other texts can be encoded, `_ready` saw to that
         return Score(None, Status.UNPARSABLE, reason=str(error))
+    if (share := scorer.encoder.unread(made)) > MOST_UNREAD:
+        reason = (
+            f"the reward model's tokenizer has no tokens for {share:.0%} of it; is it of another language?"
+        )
+        return Score(None, Status.ABSTAIN, reason=reason)
     most = scorer.context
     if most is None or len(made.ids) <= most:
         return made

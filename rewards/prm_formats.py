@@ -16,6 +16,8 @@ from ..sandbox.errors import RewardError, UnknownNameError
 from ..tasks.problem import Problem
 from ..verifiers.step_tokens import last_before
 
+MOST_UNREAD = 0.1
+"""Share of unknown tokens from which on a model judges something else than was written."""
 _OWN_NUMBER = re.compile(r"\A[#*_ \t]{0,8}step[ \t]{1,4}\d{1,4}[ \t]{0,4}[:.)][*_]{0,4}[ \t]*", re.IGNORECASE)
 
 
@@ -146,6 +148,11 @@ class Encoder:
         found = made[self.form.layout](self.form.prompt.format(prompt=prompt), steps)
         self._check(found, steps)
         return found
+
+    def unread(self, made: PrmInput) -> float:
+        """Return the share of an input that the tokenizer has no tokens for."""
+        unknown = self.tokenizer.unk_token_id
+        return 0.0 if unknown is None else made.ids.count(unknown) / max(len(made.ids), 1)
 
     def _check(self, found: PrmInput, steps: Sequence[str]) -> None:
         """Refuse inputs whose places are not one a step, in order, each at its tag."""

@@ -123,13 +123,15 @@ def load_prm(
     where = (
         "cuda" if device == "auto" and torch.cuda.is_available() else "cpu" if device == "auto" else device
     )
+    if not Path(source).is_dir() and ("/" not in str(source) or str(source).startswith((".", "/", "~"))):
+        raise RewardError(f"the reward model {str(source)!r} cannot be loaded: there is no such folder")
     try:
         with silent():
             tokenizer = AutoTokenizer.from_pretrained(source)
             model = _load(str(source), form).to(device=where, dtype=getattr(torch, dtype)).eval()
     except (OSError, ValueError) as error:
-        first = str(error).splitlines()[0]
-        raise RewardError(f"the reward model {str(source)!r} cannot be loaded: {first}") from error
+        said = " ".join(str(error).split())[:200]
+        raise RewardError(f"the reward model {str(source)!r} cannot be loaded: {said}") from error
     if not tokenizer.is_fast:
         raise RewardError(
             f"{source}: its tokenizer says nothing of positions in the text; a fast one is needed"

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..sandbox.errors import DataError, RewardError
-from .prm_formats import PrmFormat, PrmInput, find_format
+from .prm_formats import MOST_UNREAD, PrmFormat, PrmInput, find_format
 from .prm_model import HeadedModel, Prm, batches, load_prm, silent
 from .prm_rows import LabelledSteps
 from .step_metrics import StepMetrics, step_metrics
@@ -141,6 +141,12 @@ def _start(source: str | Path, form: PrmFormat, device: str, settings: PrmTraini
 
 def _examples(model: Prm, rows: Sequence[LabelledSteps]) -> tuple[list[_Example], int]:
     made = [_Example(model.encoder(row.prompt, row.steps), row.labels) for row in rows]
+    unread = sum(model.encoder.unread(one.made) > MOST_UNREAD for one in made)
+    if unread:
+        raise DataError(
+            f"the tokenizer of {model.encoder.name!r} has no tokens for much of {unread} of {len(rows)}"
+            " rows; train a model that can read them (the tiny one reads its own task only)"
+        )
     most = model.context or math.inf
     return [one for one in made if len(one.made.ids) <= most], sum(len(one.made.ids) > most for one in made)
 

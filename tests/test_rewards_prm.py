@@ -252,9 +252,32 @@ def test_every_way_a_model_cannot_judge_has_its_status(
     assert str(scheme.score([long], [Completion("x1")])[0].parts["process"].status) == "abstain"
 
 
+def test_a_tokenizer_that_cannot_read_the_text_is_told(
+    make_task: MakeTask, tmp_path: Path, problem: Problem
+) -> None:
+    """Ids of `<unk>` are scored as well as any others."""
+    from markscheme.trainer.tiny import build_tokenizer
+
+    folder = save_prm(tmp_path / "digits", "math_shepherd")
+    pieces = dict.fromkeys("Step:0123456789+-=?What is ки\n")
+    build_tokenizer(tuple(pieces)).save_pretrained(folder)
+    scheme = scheme_of(make_task, folder, "math_shepherd")
+    parts = [
+        s.parts["process"]
+        for s in scheme.score([problem] * 2, [Completion("2+2=4"), Completion("ZEBRAS JUMP OVER FOG")])
+    ]
+    assert [str(part.status) for part in parts] == ["ok", "abstain"]
+    assert "has no tokens for" in parts[1].reason
+    rows = [LabelledSteps("2+2", ("ZEBRAS JUMP OVER FOG",), (1.0,))] * 3
+    with pytest.raises(DataError, match="much of 3 of 3"):
+        train_prm(rows, folder, tmp_path / "out", PrmTraining(form="math_shepherd", held_out=0), device="cpu")
+
+
 def test_a_missing_model_is_an_error_when_the_scheme_is_built(make_task: MakeTask, tmp_path: Path) -> None:
     with pytest.raises((RewardError, TaskError), match="cannot be loaded"):
         scheme_of(make_task, tmp_path / "nothing", "trl")
+    with pytest.raises((RewardError, TaskError), match="there is no such folder"):
+        scheme_of(make_task, Path("no-such-model"), "trl")
     with pytest.raises(TaskError, match="did you mean 'skywork'"):
         scheme_of(make_task, tmp_path / "nothing", "skywrk")
 

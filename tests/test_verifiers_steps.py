@@ -189,6 +189,13 @@ ARITHMETIC: list[tuple[str, bool | None]] = [
     ("**2 + 2 = 5**", False),
     ("\\(2 + 2 = 5\\)", False),
     ("\\boxed{2 + 2 = 5}", False),
+    ("$$12 * 5 = 61$$", False),
+    ("$$12 \\times 5 = 61$$", False),
+    ("12 * 5 = 61 \\boxed{61}", False),
+    ("12 * 5 = 61 \\text{ pages}", False),
+    ("12 * 5 = 61 - that is it", False),
+    ("12 * 5 = 61 - x", None),
+    ("12 * 5 == 61", False),
 ]
 
 

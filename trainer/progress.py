@@ -7,7 +7,8 @@ from typing import Any, Protocol, TextIO
 from tqdm import tqdm
 
 SHOWN = (
-    ("reward", "reward", "{:.3f}"), ("accuracy", "acc", "{:.3f}"), ("flat_groups", "flat", "{:.2f}"),
+    ("reward", "reward", "{:.3f}"), ("accuracy", "acc", "{:.3f}"),
+    ("step_mark", "marks", "{:.3f}"), ("flat_groups", "flat", "{:.2f}"),
     ("kl", "kl", "{:.4f}"), ("entropy", "ent", "{:.3f}"), ("time_tokens_per_second", "tok/s", "{:.0f}"),
 )  # fmt: skip
 """Metric, its short name, its format."""

@@ -126,7 +126,8 @@ def _introduction(run: Run) -> str:
     problems = ", ".join(f"{name}: {len(task.problems)} problems" for name, task in run.tasks.items())
     return (
         f"{run.folder.path}: {run.config.policy.model} ({parameters:,} parameters, {run.config.policy.dtype})"
-        f" on {run.policy.device}, {run.config.threads} thread(s); {problems}"
+        f" on {run.policy.device}, {run.config.threads} thread(s), {run.config.algorithm.mode} mode;"
+        f" {problems}"
     )
 
 

@@ -103,7 +103,7 @@ def _generator(task: Task) -> Any:
     raise PolicyError(
         "policy.model `tiny` needs a task whose generator has a teacher (such as"
         f" `addition`); for {task.name!r}"
-        " give a model: --set policy.model=FOLDER_OR_HUB_ID"
+        " give a model: --model FOLDER_OR_HUB_ID, or for train --set policy.model=FOLDER_OR_HUB_ID"
     )
 
 

@@ -35,7 +35,8 @@ _PART_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _PART_BEHIND = re.compile(
-    r"[A-Za-z_{\\½¼¾⅓⅔]|[ \t]*(?:[-+*/×÷·^][ \t]*[\w(\\{$.√]|x[ \t]*[\d(]|\\[A-Za-z]|\d|[½¼¾⅓⅔]"
+    r"[A-Za-z_{\\½¼¾⅓⅔]|(?![ \t]+-[ \t]+[A-Za-z]{3})"  # a dash before words
+    r"[ \t]*(?:[-+*/×÷·^][ \t]*[\w(\\{$.√]|x[ \t]*[\d(]|\\[A-Za-z]|\d|[½¼¾⅓⅔]"
     r"|(?:and|&)[ \t]+\d+/\d|\(mod|¢"
     r"|(?:r|rem|remainder|with|mod|cents?|thousand|million|billion|hundred|dozen)\b)"
     r"|[ \t]*[(]+\d|[.,:]\d|![ \t]*[=\d]",
@@ -53,7 +54,9 @@ _MARKUP = (
     (re.compile(r"(?<=\d)\*\*(?=\d)"), "^"),
     (re.compile(r"(?m)^[ \t]*(?:[-*+•]|\d{1,2}[.)])[ \t]+|\*\*|__|`|\\left|\\right"), ""),
     (re.compile(r"\\[dt]?frac\{([\d.]+)\}\{([\d.]+)\}"), r"((\1)/(\2))"),
-    (re.compile(r"\\boxed\{|\\[()\[\]]"), " "),
+    (re.compile(r"\\(?:text|mathrm)\{([^{}]*)\}"), r" \1 "),
+    (re.compile(r"\\boxed\{([^{}]*)\}"), r" ; \1 ; "),
+    (re.compile(r"\\boxed\{|\\[()\[\]]|\$\$"), " "), (re.compile("=="), "="),
     (re.compile(r"\\times|\\cdot"), "×"), (re.compile(r"\\div"), "÷"), (re.compile(r"\\approx"), "≈"),
     (re.compile(r"\\([$%])"), r"\1"), (re.compile("[–−—]"), "-"),
 )  # fmt: skip
