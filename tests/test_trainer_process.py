@@ -233,6 +233,8 @@ def test_the_batch_s_std_is_pooled_over_groups() -> None:
     wanted = math.sqrt(sum(d * d for d in deviations) / 7)
     assert pooled_spread(groups) == pytest.approx(wanted)
     assert pooled_spread([[[], []]]) == 0.0
+    for credit in CREDITS:
+        assert pooled_spread([[], [[0.1, 0.9]], []], credit=credit) > 0  # groups that were left out whole
 
 
 # Padding.

@@ -140,7 +140,7 @@ def pooled_spread(
 ) -> float:  # fmt: skip
     """Return the population std of the step rewards of many groups, each around its own mean."""
     squares = total = 0.0
-    for group in step_rewards:
+    for group in filter(len, step_rewards):
         values_GK, weights_GK = _statistics_of(_padded(group), credit, pool, clip_at)
         deviations_GK = _deviations(values_GK, weights_GK, centred)
         squares += float((deviations_GK.square() * weights_GK).sum())
