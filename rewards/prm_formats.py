@@ -143,7 +143,7 @@ class Encoder:
         """
         for number, step in enumerate(steps, 1):
             if found := next((mark for mark in self._marks if mark in step), None):
-                raise TagInStepError(f"step {number} holds {found!r}, which means something to the model")
+                raise RewardError(f"step {number} holds {found!r}, which means something to the model")
         made = {"text": self._text, "pieces": self._pieces, "chat": self._chat, "turns": self._turns}
         found = made[self.form.layout](self.form.prompt.format(prompt=prompt), steps)
         self._check(found, steps)
@@ -232,10 +232,6 @@ class Encoder:
         real = [i for i, (a, b) in enumerate(offsets) if b > a]
         starts = [offsets[i][0] for i in real]
         return PrmInput(list(made["input_ids"]), [real[last_before(starts, end)] for end in ends])
-
-
-class TagInStepError(RewardError):
-    """A step holds a text that marks where steps or turns end: it could shift the marks of the others."""
 
 
 def question_of(problem: Problem) -> str:

@@ -15,8 +15,8 @@ from tokenizers_of_kinds import tokenizer_of
 
 from markscheme.rewards import MarkScheme
 from markscheme.rewards.prm import scorer_of
-from markscheme.rewards.prm_formats import FORMATS, Encoder, find_format
-from markscheme.rewards.prm_model import Prm, batches, load_prm
+from markscheme.rewards.prm_formats import Encoder, find_format
+from markscheme.rewards.prm_model import batches, load_prm
 from markscheme.rewards.prm_rows import LabelledSteps, labelled, read_labelled
 from markscheme.rewards.prm_training import PrmTraining, split_by_prompt, step_loss, train_prm
 from markscheme.sandbox import DataError, RewardError, TaskError, UnknownNameError
@@ -461,8 +461,3 @@ def test_the_loss_by_hand() -> None:
     )
     assert loss.item() == pytest.approx(wanted.item(), abs=1e-6)
     assert step_loss(pairs[:1], [[None]]).item() == 0.0
-
-
-def test_formats_name_their_thresholds() -> None:
-    assert all(form.threshold == 0.5 for form in FORMATS.values())
-    assert isinstance(Prm, type)

@@ -5,7 +5,7 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -20,10 +20,12 @@ from markscheme.rewards.step_metrics import (
     step_metrics,
 )
 from markscheme.rewards.step_reward import reduced
+from markscheme.rewards.step_rewards import Check
 from markscheme.sandbox import DataError, RewardError, TaskError
 from markscheme.tasks import Completion, Problem
 from markscheme.trainer.cli import main
 from markscheme.verifiers import Verdict
+from markscheme.verifiers.step_checks import CHECKS
 from markscheme.verifiers.verdict import Reason
 from support import MakeTask
 
@@ -165,6 +167,10 @@ def test_a_wrong_process_section_is_told_with_its_place(make_task: MakeTask, pro
 def test_an_entry_may_not_be_called_as_the_section(make_task: MakeTask) -> None:
     with pytest.raises(TaskError, match="rename it"):
         make_task("rewards: {process: {use: answer}}\nprocess: {use: by_word}")
+
+
+def test_every_check_can_be_named_in_a_task() -> None:
+    assert set(get_args(Check)) == set(CHECKS)
 
 
 def test_ranges_that_say_nothing_are_refused(make_task: MakeTask) -> None:

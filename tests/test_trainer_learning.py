@@ -103,10 +103,16 @@ def test_monte_carlo_labels_are_what_the_continuations_say(policy: Policy) -> No
         wrong_lines += broken < len(marks)
     assert wrong_lines > 5
     assert any(share and share > 0.5 for chain in chains for share in chain.shares[:-1])
-    row = monte_carlo_row(chains[0], "q")
+    some = [chain for chain in chains if len(chain.steps) > 2][:1]
+    # Room for the first step's continuations only, in a context of 128.
+    longer = SamplingConfig(max_new_tokens=128 - len(some[0].prefix(0)[1]))
+    assert monte_carlo(some, 2, engine, policy, scheme, longer, seed=1) == 2
+    assert some[0].shares[0] is not None
+    assert some[0].shares[1:-1] == [None] * (len(some[0].steps) - 2)
+    row = monte_carlo_row(chains[-1], "q")
     assert row["labels"] == [share > 0 for share in row["shares"]]
     assert row["completions"] == [
-        chains[0].completion.text[step.start : step.end] for step in chains[0].steps
+        chains[-1].completion.text[step.start : step.end] for step in chains[-1].steps
     ]
 
 

@@ -5,6 +5,7 @@ worth the share that reaches a right answer. It goes on from the sampled ids the
 step ends, so that nothing is tokenised anew.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,12 +50,16 @@ def monte_carlo(
     """Fill in the shares of all steps; return how many continuations were sampled.
 
     A step is asked `k` times, wherever several completions share the ids up to it. The last one is not:
-    what follows it is known, so it is worth whether its completion is right.
+    what follows it is known, so it is worth whether its completion is right. A step that leaves no room
+    for a continuation in the policy's context has no share.
     """
+    room = math.inf if policy.context is None else policy.context - sampling.max_new_tokens
     wanted: dict[tuple[str, tuple[int, ...]], Chain] = {}
     for chain in chains:
         for step in range(len(chain.steps) - 1):
-            wanted.setdefault(chain.prefix(step), chain)
+            prefix = chain.prefix(step)
+            if len(prefix[1]) <= room:
+                wanted.setdefault(prefix, chain)
     prompts = [EncodedPrompt(list(ids), chain.completion.prefill) for (_, ids), chain in wanted.items()]
     groups = engine.groups(prompts, k, sampling, seed=seed) if prompts else []
     problems, whole = [], []
@@ -67,7 +72,7 @@ def monte_carlo(
     marks = _right(scheme, [*problems, *(chain.problem for chain in chains)], [*whole, *finals])
     shares = {prefix: _share(marks[i * k : (i + 1) * k]) for i, prefix in enumerate(wanted)}
     for chain, last in zip(chains, marks[len(whole) :], strict=True):
-        earlier = [shares[chain.prefix(step)] for step in range(len(chain.steps) - 1)]
+        earlier = [shares.get(chain.prefix(step)) for step in range(len(chain.steps) - 1)]
         chain.shares = [*earlier, _share([last])] if chain.steps else []
     return len(whole)
 

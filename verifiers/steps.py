@@ -11,7 +11,7 @@ import re
 import tokenize
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -21,7 +21,7 @@ from .kept_whole import kept_whole
 from .program_text import extract_program
 
 Part = Literal["thinking", "answer"]
-WAYS = ("lines", "separator", "numbered", "sentences", "code")
+By = Literal["lines", "separator", "numbered", "sentences", "code"]
 
 
 class SplitPolicy(BaseModel):
@@ -29,7 +29,7 @@ class SplitPolicy(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    by: Literal["lines", "separator", "numbered", "sentences", "code"] = "lines"
+    by: By = "lines"
     """`lines`; `separator` (a text of your own); `numbered` (`Step 2:`, `2.`, at the start of a line);
     `sentences` (lines are cut too); `code` (the program's logical lines)."""
     separator: str = Field(default="\n\n", min_length=1)
@@ -104,10 +104,10 @@ def split_policy(given: "SplitPolicy | str | dict[str, Any]") -> SplitPolicy:
         return SplitPolicy.model_validate(given)
     except ValidationError as error:
         detail = error.errors(include_url=False)[0]
-        near = did_you_mean(given, WAYS) if isinstance(given, str) else ""
+        near = did_you_mean(given, get_args(By)) if isinstance(given, str) else ""
         raise TaskError(
             f"split: {'.'.join(map(str, detail['loc']))}: {detail['msg']}{near}"
-            f" (given: {detail['input']!r}; known: {', '.join(WAYS)})"
+            f" (given: {detail['input']!r}; known: {', '.join(get_args(By))})"
         ) from error
 
 
