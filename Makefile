@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SLOW := .venv-slow
 BENCH := .venv-bench
 VLLM := .venv-vllm
-SOURCES := $(wildcard sandbox/* tasks/* verifiers/* rewards/* trainer/*)
+SOURCES := $(shell find sandbox tasks verifiers rewards trainer -type f -not -path "*/__pycache__/*")
 PIP := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: train test test-slow lint types bench clean

@@ -1,7 +1,7 @@
 """What is it worth? Rewards, their composition into a `MarkScheme`, and the way in from TRL."""
 
-from .adapters import from_trl
-from .component import reward
+from .composition.registry import reward
+from .exports.trl import from_trl
 from .scheme import MarkScheme
 from .score import Score
 

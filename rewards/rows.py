@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..sandbox.errors import DataError, did_you_mean, first_of
-from ..tasks.data import ProblemMaker, load_problems
-from ..tasks.files import read_rows
 from ..tasks.problem import Completion, Problem
+from ..tasks.problems import ProblemMaker, load_problems
+from ..tasks.row_files import read_rows
 from ..tasks.schema import Task
 from .score import Part, Score, StepMark
 

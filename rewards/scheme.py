@@ -7,13 +7,13 @@ from typing import Any
 from ..sandbox.errors import DataError, RewardError, TaskError, first_of
 from ..tasks.problem import Completion, Problem
 from ..tasks.schema import PROCESS, Task
-from ..verifiers.steps import whole
+from ..verifiers.steps.split import whole
 from ..verifiers.verdict import Verifier
-from .build import Composite, Line, Node, build_lines, reference_readers
-from .column import Term
-from .component import Reward
-from .compose import fold, renormalised, total_range
-from .nodes import Column, run_node
+from .composition.combine import fold, renormalised, total_range
+from .composition.entries import Composite, Line, Node, build_lines, reference_readers
+from .composition.registry import Reward
+from .composition.run_component import Term
+from .composition.run_composite import Column, run_node
 from .score import COMPLETIONS_FAULT, Part, Score, Status, StepMark
 
 _OK = Status.OK
@@ -218,13 +218,13 @@ class MarkScheme:
 
     def as_trl(self, *, prefill: str = "") -> list[Callable[..., Any]]:
         """Return this scheme as TRL reward functions; see `adapters.as_trl`."""
-        from .adapters import as_trl  # adapters builds on this module
+        from .exports.trl import as_trl  # adapters builds on this module
 
         return as_trl(self, prefill=prefill)
 
     def as_verl(self) -> Callable[..., dict[str, float]]:
         """Return this scheme as verl's `compute_score`; see `adapters.as_verl`."""
-        from .adapters import as_verl
+        from .exports.trl import as_verl
 
         return as_verl(self)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from ..verifiers.steps import Step
+from ..verifiers.steps.split import Step
 from ..verifiers.verdict import Reason, Verdict
 
 

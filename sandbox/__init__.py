@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .deadline.pool import with_deadline
     from .errors import (
         DataError,
         DeadlineError,
@@ -24,14 +25,13 @@ if TYPE_CHECKING:
     from .execution import Execution, Limits
     from .remote import RemoteSandbox
     from .sandbox import Sandbox
-    from .workers import with_deadline
 
 _HOME = {
     "Execution": "execution",
     "Limits": "execution",
     "RemoteSandbox": "remote",
     "Sandbox": "sandbox",
-    "with_deadline": "workers",
+    "with_deadline": "deadline.pool",
 }
 
 __all__ = [

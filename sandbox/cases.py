@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .codec import decode
 from .execution import Execution, Limits, RunVerdict
 from .executor import Executor, encoded, text_of
+from .wire.codec import decode
 from .worker import Job, Report
 
 

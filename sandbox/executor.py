@@ -9,9 +9,9 @@ from typing import Any
 
 from .errors import DataError, InfraError
 from .execution import Execution, Limits, RunVerdict
-from .isolation import Tier
-from .protocol import CPU, SPACE, WALL, WORN
-from .records import COMPILE, MEMORY
+from .isolation.tiers import Tier
+from .wire.protocol import CPU, SPACE, WALL, WORN
+from .wire.records import COMPILE, MEMORY
 from .worker import Job, Report
 
 Program = str | tuple[str, str]

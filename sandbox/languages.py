@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from .errors import SandboxError
 from .execution import Execution, Limits, RunVerdict
-from .isolation import Tier
+from .isolation.tiers import Tier
 from .worker import ENVIRONMENT, Job, Report
 
 KEPT = 256

@@ -12,13 +12,13 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from . import codec
 from .errors import InfraError, SandboxError
 from .execution import Execution, Limits
 from .executor import Executor
-from .isolation import Tier
-from .protocol import BY_ITSELF, WALL
-from .records import COMPILE, DEFINE
+from .isolation.tiers import Tier
+from .wire import codec
+from .wire.protocol import BY_ITSELF, WALL
+from .wire.records import COMPILE, DEFINE
 from .worker import Job, Report
 
 LANGUAGES = {"python": "python", "cpp": "cpp", "javascript": "nodejs", "shell": "bash"}

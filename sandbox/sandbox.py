@@ -14,9 +14,9 @@ from importlib.util import find_spec
 from .errors import InfraError, SandboxError
 from .execution import Execution, Limits
 from .executor import Executor
-from .isolation import SAFE, Tier
+from .isolation.syscalls import ARCHITECTURES
+from .isolation.tiers import SAFE, Tier
 from .languages import Programs
-from .syscalls import ARCHITECTURES
 from .worker import Job, Report, Worker, WorkerLostError, worn
 
 TIER_VARIABLE = "MARKSCHEME_SANDBOX_TIER"

@@ -15,16 +15,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .execution import Limits
-from .isolation import Tier
-from .protocol import ALONE, EXECUTES, FORKS, QUESTION, READY, REPLY, REQUEST, WORN, read_at
-from .records import LENGTH, PROGRESS
+from .isolation.tiers import Tier
+from .wire.protocol import ALONE, EXECUTES, FORKS, QUESTION, READY, REPLY, REQUEST, WORN, read_at
+from .wire.records import LENGTH, PROGRESS
 
 START_S = 120.0
 _BOOT = """
 import json, os, sys
 config = json.loads(os.pread(int(sys.argv[1]), 1 << 20, 0))
 sys.path, own = config["path"], sys.path
-from markscheme.sandbox.zygote import main
+from markscheme.sandbox.inside.zygote import main
 sys.path = own
 main(config)
 """

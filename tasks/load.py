@@ -11,7 +11,7 @@ from .yaml_file import YamlFile, apply_overrides, read_yaml, validate
 
 def shipped_tasks() -> dict[str, Path]:
     """Return the tasks that come with the package: name to file."""
-    folder = Path(str(files("markscheme.tasks")))
+    folder = Path(str(files("markscheme.tasks").joinpath("shipped")))
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 

@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from markscheme.verifiers import compare_answers, verify_answer
-from markscheme.verifiers.normal_form import normalise
+from markscheme.verifiers.text.normalise import normalise
 
 many = settings(max_examples=300, deadline=None)
 SMALL = st.integers(-60, 60)

@@ -13,10 +13,11 @@ import pytest
 import sympy
 import sympy.parsing.sympy_parser as sympy_parser
 
-from markscheme.sandbox.workers import shared_pool, with_deadline
-from markscheme.verifiers import answer as answer_module
-from markscheme.verifiers import compare_answers, last_tier, verify_answer
-from markscheme.verifiers.answer import KEPT, KEPT_CHARS, compare_all
+from markscheme.sandbox.deadline.pool import shared_pool, with_deadline
+from markscheme.verifiers import compare_answers, verify_answer
+from markscheme.verifiers.answers import math_verify as last_tier
+from markscheme.verifiers.answers import verify as answer_module
+from markscheme.verifiers.answers.verify import KEPT, KEPT_CHARS, compare_all
 from markscheme.verifiers.verdict import Reason
 from support import LABELLED, judged
 

@@ -90,7 +90,7 @@ def test_scoring_does_not_load_torch_or_datasets() -> None:
 
 def test_the_command_line_answers_help_without_heavy_modules() -> None:
     loaded = _modules_after(
-        "from markscheme.trainer.cli import main\nimport contextlib, io\n"
+        "from markscheme.trainer.commands.cli import main\nimport contextlib, io\n"
         "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit): main(['--help'])"
     )
     assert not loaded & (TORCH | {"datasets", "pydantic", "jinja2", "yaml"})

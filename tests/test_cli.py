@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from markscheme.trainer.cli import main
+from markscheme.trainer.commands.cli import main
 from support import boxed, small_policy
 
 
@@ -217,7 +217,7 @@ def test_training_without_torch_says_what_to_install(tmp_path: Path) -> None:
     """In a process where torch cannot be found, as after a base install."""
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['torch'] = None\n")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    command = [sys.executable, "-m", "markscheme.trainer.cli", "train", "addition"]
+    command = [sys.executable, "-m", "markscheme.trainer.commands.cli", "train", "addition"]
     ran = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert ran.returncode == 2
     assert "pip install 'markscheme[train]'" in ran.stderr

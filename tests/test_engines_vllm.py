@@ -24,11 +24,11 @@ import torch
 
 from markscheme.sandbox import RunError
 from markscheme.tasks import Completion
-from markscheme.trainer import vllm_http
-from markscheme.trainer.config import EngineConfig, PolicyConfig, SamplingConfig
-from markscheme.trainer.engine import CopyEngine
-from markscheme.trainer.policy import EncodedPrompt, Policy, load_policy
-from markscheme.trainer.vllm_server import OwnServer, server_command
+from markscheme.trainer.config.run_config import EngineConfig, PolicyConfig, SamplingConfig
+from markscheme.trainer.engines import vllm_servers as vllm_http
+from markscheme.trainer.engines.base import CopyEngine
+from markscheme.trainer.engines.vllm_launch import OwnServer, server_command
+from markscheme.trainer.models.policy import EncodedPrompt, Policy, load_policy
 from support import small_policy
 
 vllm = pytest.importorskip("vllm", reason="vLLM is not installed here: `make test-slow` has an environment")
@@ -96,7 +96,7 @@ POLICIES: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module")
 def in_process() -> Iterator[Any]:
     """Engines of this process, ended after the tests; vLLM bears several one after the other."""
-    from markscheme.trainer.vllm_engine import VllmEngine
+    from markscheme.trainer.engines.vllm_local import VllmEngine
 
     open_engines: list[VllmEngine] = []
 
@@ -134,8 +134,9 @@ def test_the_probe_finds_weights_that_did_not_arrive(
     in_process: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three silent corruptions, put back in: old weights, a tied head that keeps its copy, a stale cache."""
-    from markscheme.trainer import vllm_engine, vllm_weights
-    from markscheme.trainer.weights import checkpoint_weights
+    from markscheme.trainer.engines import vllm_local as vllm_engine
+    from markscheme.trainer.engines import vllm_plugin as vllm_weights
+    from markscheme.trainer.models.weights import checkpoint_weights
 
     policy = policy_in(tmp_path, tie_word_embeddings=True)
     engine = in_process(policy)
@@ -211,7 +212,7 @@ def test_addition_learns_on_vllm_as_on_transformers(tmp_path: Path) -> None:
     found = {}
     for kind in ("hf", "vllm"):
         command = [
-            sys.executable, "-m", "markscheme.trainer.cli", "train", "addition", "--json", "--out", str(tmp_path / kind),
+            sys.executable, "-m", "markscheme.trainer.commands.cli", "train", "addition", "--json", "--out", str(tmp_path / kind),
             "--set", f"engine.kind={kind}", "--set", "engine.memory=1", "--set", "algorithm.steps=60",
         ]  # fmt: skip
         ran = subprocess.run(
@@ -580,7 +581,7 @@ def test_a_run_by_http_stops_whole_and_goes_on(servers: Servers, tmp_path: Path)
 
 def test_sampling_a_task_through_a_server(servers: Servers, tmp_path: Path) -> None:
     command = [
-        sys.executable, "-m", "markscheme.trainer.cli", "sample", "addition", "--model", str(servers.model), "-n", "2",
+        sys.executable, "-m", "markscheme.trainer.commands.cli", "sample", "addition", "--model", str(servers.model), "-n", "2",
         "--limit", "5", "--engine", "vllm_http", "--url", URLS[ONE], "-o", str(tmp_path / "c.jsonl"), "--json",
     ]  # fmt: skip
     ran = subprocess.run(command, capture_output=True, text=True)

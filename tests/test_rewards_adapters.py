@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from markscheme.rewards import MarkScheme, from_trl
-from markscheme.rewards.component import REWARDS
+from markscheme.rewards.composition.registry import REWARDS
 from markscheme.sandbox import RewardError
 from markscheme.tasks import Completion, Problem, load_task
 from support import MakeTask, boxed

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from markscheme.rewards.compose import ensemble, fold, renormalised, total_range
+from markscheme.rewards.composition.combine import ensemble, fold, renormalised, total_range
 
 U = (0.0, 1.0)
 

@@ -14,13 +14,13 @@ from safetensors.torch import load_file, save_file
 from tokenizers_of_kinds import tokenizer_of
 
 from markscheme.rewards import MarkScheme
-from markscheme.rewards.prm import scorer_of
-from markscheme.rewards.prm_formats import Encoder, find_format
-from markscheme.rewards.prm_model import batches, load_prm
-from markscheme.rewards.prm_rows import LabelledSteps, labelled, read_labelled
-from markscheme.rewards.prm_training import PrmTraining, split_by_prompt, step_loss, train_prm
+from markscheme.rewards.models.prm import scorer_of
+from markscheme.rewards.models.prm_formats import Encoder, find_format
+from markscheme.rewards.models.prm_torch import batches, load_prm
 from markscheme.sandbox import DataError, RewardError, TaskError, UnknownNameError
 from markscheme.tasks import Completion, Problem
+from markscheme.trainer.reward_models.labelled_steps import LabelledSteps, labelled, read_labelled
+from markscheme.trainer.reward_models.prm_training import PrmTraining, split_by_prompt, step_loss, train_prm
 from support import MakeTask
 
 PROMPT, STEPS = "the sum of two numbers", ["x1 is 3.14", "the sum is two.", "so x1 of two"]
@@ -256,7 +256,7 @@ def test_a_tokenizer_that_cannot_read_the_text_is_told(
     make_task: MakeTask, tmp_path: Path, problem: Problem
 ) -> None:
     """Ids of `<unk>` are scored as well as any others."""
-    from markscheme.trainer.tiny import build_tokenizer
+    from markscheme.trainer.models.tiny import build_tokenizer
 
     folder = save_prm(tmp_path / "digits", "math_shepherd")
     pieces = dict.fromkeys("Step:0123456789+-=?What is ки\n")

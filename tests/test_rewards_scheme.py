@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from markscheme.rewards import MarkScheme, Score, reward
-from markscheme.rewards.component import REWARDS
+from markscheme.rewards.composition.registry import REWARDS
 from markscheme.sandbox import DataError, InfraError, RewardError, TaskError
 from markscheme.tasks import Completion, Problem
 from markscheme.verifiers import Verdict, verifier

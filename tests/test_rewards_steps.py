@@ -10,7 +10,9 @@ from typing import Any, get_args
 import pytest
 
 from markscheme.rewards import MarkScheme, Score, reward
-from markscheme.rewards.step_metrics import (
+from markscheme.rewards.builtin.step_rules import Check
+from markscheme.rewards.composition.mark_steps import reduced
+from markscheme.rewards.offline.step_metrics import (
     auroc,
     balanced_accuracy,
     ece,
@@ -19,13 +21,11 @@ from markscheme.rewards.step_metrics import (
     labels_of,
     step_metrics,
 )
-from markscheme.rewards.step_reward import reduced
-from markscheme.rewards.step_rewards import Check
 from markscheme.sandbox import DataError, RewardError, TaskError
 from markscheme.tasks import Completion, Problem
-from markscheme.trainer.cli import main
+from markscheme.trainer.commands.cli import main
 from markscheme.verifiers import Verdict
-from markscheme.verifiers.step_checks import CHECKS
+from markscheme.verifiers.steps.verify import CHECKS
 from markscheme.verifiers.verdict import Reason
 from support import MakeTask
 

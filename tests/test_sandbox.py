@@ -29,7 +29,7 @@ from markscheme.sandbox import (
     SandboxError,
 )
 from markscheme.sandbox.execution import RunVerdict
-from markscheme.sandbox.isolation import SAFE, Tier
+from markscheme.sandbox.isolation.tiers import SAFE, Tier
 from markscheme.verifiers import verify_program
 from tiers import needs_tier
 
@@ -312,8 +312,9 @@ def test_weak_tiers_must_be_asked_for_by_name() -> None:
 
 NO_SAFE_TIER = """
 import errno, struct, sys
-from markscheme.sandbox import Sandbox, SandboxError, kernel, seccomp
-from markscheme.sandbox.syscalls import setting_up
+from markscheme.sandbox import Sandbox, SandboxError
+from markscheme.sandbox.isolation import kernel, seccomp
+from markscheme.sandbox.isolation.syscalls import setting_up
 numbers = {setting_up()["landlock_create_ruleset"]: seccomp.ABSENT, {"x86_64": 272, "aarch64": 97}[__import__("platform").machine()]: seccomp.DENY}
 kernel.give_up_privileges()
 kernel.Filter(seccomp._program(numbers, seccomp.ALLOW, __import__("platform").machine())).enter()

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from markscheme.sandbox import Limits, Sandbox
-from markscheme.sandbox.isolation import SAFE
+from markscheme.sandbox.isolation.tiers import SAFE
 from markscheme.verifiers import verify_program
 from support import ROOT
 from tiers import needs_tier

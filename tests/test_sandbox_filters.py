@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from markscheme.sandbox.codec import DEPTH, Items, NotPlainError, decode, encode
-from markscheme.sandbox.seccomp import program_filter, worker_filter
-from markscheme.sandbox.syscalls import ARCHITECTURES, AUDIT_ARCH, allowed, setting_up
+from markscheme.sandbox.isolation.seccomp import program_filter, worker_filter
+from markscheme.sandbox.isolation.syscalls import ARCHITECTURES, AUDIT_ARCH, allowed, setting_up
+from markscheme.sandbox.wire.codec import DEPTH, Items, NotPlainError, decode, encode
 
 HEADERS = {
     "x86_64": ("/usr/include/x86_64-linux-gnu/asm/unistd_64.h", "/usr/include/asm/unistd_64.h"),

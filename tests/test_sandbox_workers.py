@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from markscheme.sandbox import DeadlineError, InfraError, MemoryLimitError, with_deadline
-from markscheme.sandbox.workers import Pool, shared_pool
+from markscheme.sandbox.deadline.pool import Pool, shared_pool
 from support import ROOT
 
 
@@ -133,7 +133,7 @@ def test_the_callers_alarm_is_untouched() -> None:
 SCRIPT = """
     import os, sys, time
     sys.path.insert(0, {tests!r})
-    from markscheme.sandbox.workers import shared_pool, with_deadline
+    from markscheme.sandbox.deadline.pool import shared_pool, with_deadline
     print(*with_deadline("worker_jobs:pid", [()] * 4, timeout_s=30), shared_pool()._server.pid, flush=True)
     {last}
 """

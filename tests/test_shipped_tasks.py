@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from markscheme.rewards import MarkScheme
-from markscheme.rewards.check import cases_file, check_task, run_cases
+from markscheme.rewards.check.task import cases_file, check_task, run_cases
 from markscheme.rewards.rows import read_completions
 from markscheme.tasks import Completion, load_problems, load_task
 from markscheme.tasks.load import shipped_tasks

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from markscheme.sandbox import DataError, TaskError
 from markscheme.tasks import Problem, load_problems, load_task
-from markscheme.tasks.addition import Addition, trace
-from markscheme.tasks.data import hub_rows, without_overlap
+from markscheme.tasks.generators.addition import Addition, trace
+from markscheme.tasks.problems import hub_rows, without_overlap
 from markscheme.tasks.templates import compile_template, render
 from support import MakeTask
 

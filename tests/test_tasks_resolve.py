@@ -53,7 +53,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.syspath_prepend(str(site))
     yield
     sys.modules.pop("some_plugin", None)
-    from markscheme.rewards.component import REWARDS
+    from markscheme.rewards.composition.registry import REWARDS
     from markscheme.verifiers.verdict import VERIFIERS
 
     REWARDS.decorated.pop("plugged_reward", None)

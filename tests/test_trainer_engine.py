@@ -11,10 +11,10 @@ import torch
 from markscheme.rewards import MarkScheme
 from markscheme.sandbox import PolicyError
 from markscheme.tasks import Problem, load_task
-from markscheme.trainer.config import PolicyConfig, SamplingConfig
-from markscheme.trainer.hf_engine import HfEngine, sampling_logprobs
-from markscheme.trainer.policy import EncodedPrompt, Policy, load_policy
-from markscheme.trainer.rollout import LoadedTask, scored_groups
+from markscheme.trainer.config.run_config import PolicyConfig, SamplingConfig
+from markscheme.trainer.engines.hf import HfEngine, sampling_logprobs
+from markscheme.trainer.loop.rollout import LoadedTask, scored_groups
+from markscheme.trainer.models.policy import EncodedPrompt, Policy, load_policy
 from support import MakeTask, small_policy
 
 CPU = torch.device("cpu")

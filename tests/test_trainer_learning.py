@@ -13,12 +13,12 @@ import torch
 from markscheme.rewards import MarkScheme
 from markscheme.tasks import load_problems, load_task
 from markscheme.trainer import train
-from markscheme.trainer.cli import main
-from markscheme.trainer.config import PolicyConfig, SamplingConfig
-from markscheme.trainer.hf_engine import HfEngine
-from markscheme.trainer.policy import Policy, load_policy
-from markscheme.trainer.step_labels import chain_of, monte_carlo, monte_carlo_row
-from markscheme.trainer.tiny import tiny_policy
+from markscheme.trainer.commands.cli import main
+from markscheme.trainer.config.run_config import PolicyConfig, SamplingConfig
+from markscheme.trainer.engines.hf import HfEngine
+from markscheme.trainer.models.policy import Policy, load_policy
+from markscheme.trainer.models.tiny import tiny_policy
+from markscheme.trainer.reward_models.step_labels import chain_of, monte_carlo, monte_carlo_row
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def test_it_is_built_once_for_the_same_inputs(
     assert tiny_policy(task, 0) == tiny_policy(task, 0)
     changed = load_task("addition", overrides=["data.mistakes=0.5"])
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    from markscheme.trainer import tiny
+    from markscheme.trainer.models import tiny
 
     monkeypatch.setitem(tiny.RECIPE, "sft_steps", 1)
     assert len({tiny_policy(task, 0), tiny_policy(task, 1), tiny_policy(changed, 0)}) == 3

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from markscheme.trainer import outcome_advantages, policy_loss
-from markscheme.trainer.config import AlgorithmConfig, RunConfig
-from markscheme.trainer.correction import importance_weights, mismatch, off_policy_mask
-from markscheme.trainer.evaluation import mean_interval, pass_at_k, wilson_interval
-from markscheme.trainer.loss import kl_estimate
-from markscheme.trainer.optimizer import learning_rate
+from markscheme.trainer.config.run_config import AlgorithmConfig, RunConfig
+from markscheme.trainer.loop.evaluation import mean_interval, pass_at_k, wilson_interval
+from markscheme.trainer.models.optimizer import learning_rate
+from markscheme.trainer.objective.off_policy import importance_weights, mismatch, off_policy_mask
+from markscheme.trainer.objective.policy_loss import kl_estimate
 from support import ROOT
 
 WORKED = [

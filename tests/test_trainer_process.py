@@ -14,7 +14,7 @@ from padding import FILLERS, padded
 
 from markscheme.tasks.schema import ProcessEntry
 from markscheme.trainer import outcome_advantages, policy_loss, process_advantages
-from markscheme.trainer.process import Credit, pooled_spread
+from markscheme.trainer.objective.process_advantages import Credit, pooled_spread
 
 NAN = math.nan
 # The worked example of process supervision (DeepSeekMath, 4.1.3): R = {0.2, 0.9} and {-0.1, 0.4}.

@@ -14,13 +14,13 @@ from markscheme.rewards import MarkScheme
 from markscheme.sandbox import RunError, TaskError
 from markscheme.tasks import Problem, load_task
 from markscheme.trainer import outcome_advantages, policy_loss, process_advantages, train
-from markscheme.trainer.config import AlgorithmConfig, PolicyConfig, RunConfig, SamplingConfig
-from markscheme.trainer.credit import credits_of
-from markscheme.trainer.hf_engine import HfEngine
-from markscheme.trainer.learner import Learner
-from markscheme.trainer.policy import Policy, load_policy
-from markscheme.trainer.rollout import Group, LoadedTask
-from markscheme.verifiers.step_tokens import step_ends
+from markscheme.trainer.config.run_config import AlgorithmConfig, PolicyConfig, RunConfig, SamplingConfig
+from markscheme.trainer.engines.hf import HfEngine
+from markscheme.trainer.loop.credit import credits_of
+from markscheme.trainer.loop.learner import Learner
+from markscheme.trainer.loop.rollout import Group, LoadedTask
+from markscheme.trainer.models.policy import Policy, load_policy
+from markscheme.verifiers.steps.token_positions import step_ends
 from support import small_policy
 
 MINE = """

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from markscheme.sandbox import DataError, MarkschemeError, PolicyError, RunError, TaskError
 from markscheme.trainer import train
-from markscheme.trainer.checkpoint import checkpoints
+from markscheme.trainer.run.checkpoint import checkpoints
 from support import small_policy
 
 REWARDS = """
@@ -209,7 +209,7 @@ def test_ctrl_c_leaves_a_usable_checkpoint(place: Path) -> None:
     run = config(place, algorithm={"steps": 100_000}, save={"every": 100_000}, eval=[])
     (place / "run.yaml").write_text(json.dumps(run))
     process = subprocess.Popen(
-        [sys.executable, "-m", "markscheme.trainer.cli", "train", str(place / "run.yaml")],
+        [sys.executable, "-m", "markscheme.trainer.commands.cli", "train", str(place / "run.yaml")],
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     log = place / "run/metrics.jsonl"

@@ -14,13 +14,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from markscheme.sandbox import PolicyError
 from markscheme.tasks import Completion
-from markscheme.trainer import forward, lm_head, policy_loss
-from markscheme.trainer.batch import Sampled, blocks, chunks, make_batch, repeated
-from markscheme.trainer.config import PolicyConfig, RunConfig
-from markscheme.trainer.forward import Forward, choose_way, own_logprobs
-from markscheme.trainer.hf_engine import HfEngine
-from markscheme.trainer.learner import Learner
-from markscheme.trainer.policy import Policy, load_policy
+from markscheme.trainer import policy_loss
+from markscheme.trainer.config.run_config import PolicyConfig, RunConfig
+from markscheme.trainer.engines.hf import HfEngine
+from markscheme.trainer.loop.learner import Learner
+from markscheme.trainer.models import forward, lm_head
+from markscheme.trainer.models.batch import Sampled, blocks, chunks, make_batch, repeated
+from markscheme.trainer.models.forward import Forward, choose_way, own_logprobs
+from markscheme.trainer.models.policy import Policy, load_policy
 from support import small_policy
 
 CPU = torch.device("cpu")
@@ -280,7 +281,7 @@ def test_the_probe_finds_a_cache_that_lies(
 ) -> None:
     """A cache that forgets the prompts gives other log-probabilities, and is not used."""
     policy = policies["llama"]
-    from markscheme.trainer.kv_cache import prefix_cache as real
+    from markscheme.trainer.models.kv_cache import prefix_cache as real
 
     monkeypatch.setattr(forward, "prefix_cache", lambda made, prompts: real([t * 0 for t in made], prompts))
     way, why = choose_way(policy)
@@ -376,8 +377,8 @@ def test_left_out_rows_teach_nothing(policies: dict[str, Policy]) -> None:
 
 def test_exact_log_probabilities_of_the_sampler_need_no_second_forward(policies: dict[str, Policy]) -> None:
     """Old ones are the sampler's own where they are exact; the ratio of the first update is then 1."""
-    from markscheme.trainer.config import SamplingConfig
-    from markscheme.trainer.policy import EncodedPrompt
+    from markscheme.trainer.config.run_config import SamplingConfig
+    from markscheme.trainer.models.policy import EncodedPrompt
 
     policy = load_policy(PolicyConfig(), policies["llama"].source, CPU)
     engine, sampling = HfEngine(policy), SamplingConfig(max_new_tokens=20)
@@ -400,8 +401,8 @@ def test_exact_log_probabilities_of_the_sampler_need_no_second_forward(policies:
 
 
 def test_a_recurrent_model_is_sampled_right_too(policies: dict[str, Policy]) -> None:
-    from markscheme.trainer.config import SamplingConfig
-    from markscheme.trainer.policy import EncodedPrompt
+    from markscheme.trainer.config.run_config import SamplingConfig
+    from markscheme.trainer.models.policy import EncodedPrompt
 
     for name in OTHERS:
         policy = policies[name]

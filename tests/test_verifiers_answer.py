@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from markscheme.sandbox import TaskError
 from markscheme.tasks import Completion, Problem
 from markscheme.verifiers import compare_answers, verify_answer
-from markscheme.verifiers.answer import choice, exact_match
-from markscheme.verifiers.compare import TIERS, reference_fault
-from markscheme.verifiers.normal_form import normalise
+from markscheme.verifiers.answers.tiers import TIERS, reference_fault
+from markscheme.verifiers.answers.verify import choice, exact_match
+from markscheme.verifiers.text.normalise import normalise
 from markscheme.verifiers.verdict import Reason
 
 RIGHT = [

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from markscheme.sandbox import TaskError, UnknownNameError
 from markscheme.tasks import Completion, Problem
 from markscheme.verifiers import extract_answer
-from markscheme.verifiers.answer import answer
-from markscheme.verifiers.extract import MAX_CHARS
+from markscheme.verifiers.answers.verify import answer
+from markscheme.verifiers.extraction.extract import MAX_CHARS
 from markscheme.verifiers.verdict import Verdict
 
 B = r"\boxed{%s}"

@@ -37,7 +37,7 @@ def calls(*cases: tuple[Any, Any]) -> Tests:
     return {"type": "calls", "entry": "f", "cases": [{"args": [a], "expected": e} for a, e in cases]}
 
 
-SERVED = "import markscheme.sandbox.served as s\n"
+SERVED = "import markscheme.sandbox.oracle.program_side as s\n"
 ALONE = (
     "import sys\ndef alone():\n    g = sys._getframe()\n    while g:\n        for k in ('cases', 'inputs'):\n"
     "            if isinstance(g.f_locals.get(k), list): return len(g.f_locals[k]) == 1\n        g = g.f_back\n"
@@ -176,7 +176,7 @@ SPOILED: list[tuple[str, str]] = [
             "{'case': 0, 'status': 10**30, 'ends': [float('inf'), 1], 'seconds': [10**400, 0]}", "[1]", "'x'",
         )
     ),
-    ("a set that takes for ever", "import markscheme.sandbox.harness as h, json\nh.encode = lambda v: json.dumps([{'s': [{'i': '%x' % (k * (2 ** 61 - 1))} for k in range(20000)]}])\ndef f(x): return 0\n"),
+    ("a set that takes for ever", "import markscheme.sandbox.inside.harness as h, json\nh.encode = lambda v: json.dumps([{'s': [{'i': '%x' % (k * (2 ** 61 - 1))} for k in range(20000)]}])\ndef f(x): return 0\n"),
     ("a decimal of a hundred million digits", "from decimal import Decimal\ndef f(x): return Decimal('1E+99999999')\n"),
     ("a format of a gigabyte", "def f(x): return '%1500000000d'\n"),
     ("many kinds of tuple", "import collections\ndef f(x): return [collections.namedtuple(f'n{i}', 'a')(1) for i in range(3000)]\n"),

@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 
 from markscheme.rewards import MarkScheme
-from markscheme.rewards.check import check_task
+from markscheme.rewards.check.task import check_task
 from markscheme.sandbox import DataError, Limits, Sandbox, TaskError
-from markscheme.sandbox.isolation import SAFE
+from markscheme.sandbox.isolation.tiers import SAFE
 from markscheme.tasks import Completion, Problem, Task, load_problems, load_task
 from markscheme.verifiers import verify_program
-from markscheme.verifiers.asserts import plan_asserts
-from markscheme.verifiers.outputs import same_output, same_value
-from markscheme.verifiers.program_tests import program_tests
-from markscheme.verifiers.program_text import extract_program
-from markscheme.verifiers.syntax import parse
+from markscheme.verifiers.programs.find_code import extract_program
+from markscheme.verifiers.programs.parse import parse
+from markscheme.verifiers.programs.same_value import same_output, same_value
+from markscheme.verifiers.programs.split_asserts import plan_asserts
+from markscheme.verifiers.programs.test_schema import program_tests
 from support import MakeTask
 from tiers import needs_tier
 

@@ -8,8 +8,8 @@ import pytest
 from tokenizers_of_kinds import KINDS, random_text, tokenizer_of
 
 from markscheme.sandbox import PolicyError
-from markscheme.verifiers.step_tokens import step_ends, token_starts
-from markscheme.verifiers.steps import SplitPolicy, split_steps
+from markscheme.verifiers.steps.split import SplitPolicy, split_steps
+from markscheme.verifiers.steps.token_positions import step_ends, token_starts
 
 POLICIES = (
     SplitPolicy(by="lines"), SplitPolicy(by="sentences"), SplitPolicy(by="separator", separator="\n\n"),

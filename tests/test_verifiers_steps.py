@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from markscheme.sandbox import RewardError, TaskError, UnknownNameError
 from markscheme.tasks import Problem, load_problems, load_task
 from markscheme.verifiers import Verdict, verify_steps
-from markscheme.verifiers.arithmetic_steps import claims_of, holds
-from markscheme.verifiers.steps import SplitPolicy, split_steps
+from markscheme.verifiers.steps.arithmetic import claims_of, holds
+from markscheme.verifiers.steps.split import SplitPolicy, split_steps
 
 FENCED = "a\n```python\nx = 1\ny = 2\n```\nb"
 TEACHER = "<code>def f(a):\n a=[x for x in a if x%2==0]\n a=sorted(a)\n return sum(a)</code>"

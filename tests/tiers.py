@@ -2,7 +2,7 @@
 
 import pytest
 
-from markscheme.sandbox.isolation import Tier
+from markscheme.sandbox.isolation.tiers import Tier
 from markscheme.sandbox.sandbox import try_tier
 
 

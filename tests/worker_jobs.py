@@ -83,7 +83,7 @@ def judge_guarded(reference: str, answer: str) -> tuple[list[str], tuple[bool, b
 
     from sympy.parsing import sympy_parser
 
-    from markscheme.verifiers import last_tier_worker
+    from markscheme.verifiers.answers import math_verify_worker as last_tier_worker
 
     evaluated: list[str] = []
     real = builtins.eval, builtins.compile

@@ -7,16 +7,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .advantage import outcome_advantages
-    from .loss import policy_loss
-    from .process import process_advantages
-    from .run import train
+    from .objective.outcome_advantages import outcome_advantages
+    from .objective.policy_loss import policy_loss
+    from .objective.process_advantages import process_advantages
+    from .run.train import train
 
 _HOME = {
-    "outcome_advantages": "advantage",
-    "policy_loss": "loss",
-    "process_advantages": "process",
-    "train": "run",
+    "outcome_advantages": "objective.outcome_advantages",
+    "policy_loss": "objective.policy_loss",
+    "process_advantages": "objective.process_advantages",
+    "train": "run.train",
 }
 
 __all__ = ["outcome_advantages", "policy_loss", "process_advantages", "train"]

@@ -1,9 +1,9 @@
 """Is it right? Verifiers return a `Verdict` of three values; what it is worth is said in rewards/."""
 
-from .answer import compare_answers, verify_answer
-from .extract import extract_answer
-from .program import verify_program
-from .step_checks import verify_steps
+from .answers.verify import compare_answers, verify_answer
+from .extraction.extract import extract_answer
+from .programs.verify import verify_program
+from .steps.verify import verify_steps
 from .verdict import Verdict, verifier
 
 __all__ = [

@@ -17,9 +17,9 @@ from pydantic import AfterValidator
 
 from ..sandbox.errors import RewardError
 from ..tasks.problem import Completion, Problem
-from .answer import whole_answer
-from .extract import MAX_CHARS, extract_answer, thinking_end
-from .normal_form import normalise
+from .answers.verify import whole_answer
+from .extraction.extract import MAX_CHARS, extract_answer, thinking_end
+from .text.normalise import normalise
 from .verdict import Reason, Verdict, verifier
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from ..sandbox.errors import RewardError
-from ..tasks.resolve import Table
+from ..tasks.registry import Table
 
 
 class Reason(StrEnum):
@@ -101,8 +101,8 @@ VERIFIERS = Table(
     {
         name: f"markscheme.verifiers.{module}:{name}"
         for module, names in {
-            "answer": ("answer", "exact_match", "choice"),
-            "unit_tests": ("unit_tests",),
+            "answers.verify": ("answer", "exact_match", "choice"),
+            "programs.unit_tests": ("unit_tests",),
             "format": ("think_answer", "boxed", "regex", "json_schema"),
         }.items()
         for name in names

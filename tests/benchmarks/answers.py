@@ -25,9 +25,9 @@ from pathlib import Path
 from typing import Any
 
 from markscheme.verifiers import Verdict, compare_answers, verify_answer
-from markscheme.verifiers import answer as answer_module
-from markscheme.verifiers.answer import compare_all
-from markscheme.verifiers.last_tier import LIMIT_S
+from markscheme.verifiers.answers import verify as answer_module
+from markscheme.verifiers.answers.math_verify import LIMIT_S
+from markscheme.verifiers.answers.verify import compare_all
 
 logging.disable(logging.CRITICAL)  # math-verify warns of every timeout
 ROOT = Path(__file__).resolve().parents[2]

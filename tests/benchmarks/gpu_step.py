@@ -34,12 +34,12 @@ import torch
 from torch.nn.utils import clip_grad_norm_
 
 from markscheme.tasks import Completion
-from markscheme.trainer.batch import Sampled, repeated
-from markscheme.trainer.config import SamplingConfig
-from markscheme.trainer.forward import Forward
-from markscheme.trainer.hf_engine import HfEngine
-from markscheme.trainer.loss import policy_loss
-from markscheme.trainer.policy import EncodedPrompt, Policy, checkpoint_layers
+from markscheme.trainer.config.run_config import SamplingConfig
+from markscheme.trainer.engines.hf import HfEngine
+from markscheme.trainer.models.batch import Sampled, repeated
+from markscheme.trainer.models.forward import Forward
+from markscheme.trainer.models.policy import EncodedPrompt, Policy, checkpoint_layers
+from markscheme.trainer.objective.policy_loss import policy_loss
 
 SIZES: dict[str, Any] = {
     "0.5B": {"hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24, "num_attention_heads": 14},

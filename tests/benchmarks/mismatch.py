@@ -38,7 +38,7 @@ def run(seed: int, settings: list[str], steps: int) -> dict[str, float]:
         command = [
             sys.executable,
             "-m",
-            "markscheme.trainer.cli",
+            "markscheme.trainer.commands.cli",
             "train",
             "addition",
             "--out",

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from padding import FILLERS, padded
 
 from markscheme.tasks.schema import ProcessEntry
-from markscheme.trainer.process import Credit
+from markscheme.trainer.objective.process_advantages import Credit
 
 
 def cell(gap: float) -> str:

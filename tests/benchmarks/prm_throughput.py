@@ -23,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import torch
 from prm_models import save_prm
 
-from markscheme.rewards.prm_formats import find_format
-from markscheme.rewards.prm_model import Prm, load_prm, silent
+from markscheme.rewards.models.prm_formats import find_format
+from markscheme.rewards.models.prm_torch import Prm, load_prm, silent
 
 
 def answers(count: int, longest: int, rng: Random) -> list[list[str]]:

@@ -17,7 +17,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from markscheme.trainer import train
-from markscheme.trainer.cli import main as command
+from markscheme.trainer.commands.cli import main as command
 
 
 def accuracy(folder: Path, task: str, overrides: list[str]) -> float:

@@ -45,7 +45,7 @@ def make_model(folder: Path, shape: dict[str, int], vocabulary: int | None = Non
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from markscheme.trainer.tiny import build_tokenizer
+    from markscheme.trainer.models.tiny import build_tokenizer
 
     torch.manual_seed(0)
     tokenizer = build_tokenizer(tuple(CHARACTERS))
@@ -71,10 +71,10 @@ class Ours:
     """Our loop, one step at a time."""
 
     def __init__(self, place: Path, shape: dict[str, int], **algorithm: Any):
-        from markscheme.trainer.progress import Silent
-        from markscheme.trainer.run_file import load_run
-        from markscheme.trainer.run_folder import RunFolder
-        from markscheme.trainer.setup import set_up
+        from markscheme.trainer.config.run_file import load_run
+        from markscheme.trainer.run.folder import RunFolder
+        from markscheme.trainer.run.progress import Silent
+        from markscheme.trainer.run.setup import set_up
 
         (place / "digits.py").write_text(
             "from markscheme.rewards import reward\n@reward('digits')\ndef digits(problem, completion):\n"
@@ -100,8 +100,8 @@ class Ours:
 
     def step(self) -> None:
         """Do one step and time it."""
-        from markscheme.trainer.grpo import grpo_step
-        from markscheme.trainer.run import _record
+        from markscheme.trainer.loop.grpo import grpo_step
+        from markscheme.trainer.run.train import _record
 
         run, began = self.run, time.process_time()
         made = grpo_step(run.done + 1, run.learner, run.engine, run.tasks, run.order)
@@ -117,7 +117,8 @@ class ModelTime:
     def __init__(self, ours: Ours):
         import torch
 
-        from markscheme.trainer import forward, hf_engine, kv_cache
+        from markscheme.trainer.engines import hf as hf_engine
+        from markscheme.trainer.models import forward, kv_cache
 
         self.spent = {"model": 0.0, "sampling": 0.0}
         self._inside = False

@@ -29,10 +29,10 @@ def measure(way: str, rows: int) -> dict[str, float]:
     from step import make_model
 
     from markscheme.tasks import Completion
-    from markscheme.trainer.batch import Sampled, repeated
-    from markscheme.trainer.config import PolicyConfig
-    from markscheme.trainer.forward import Forward
-    from markscheme.trainer.policy import load_policy
+    from markscheme.trainer.config.run_config import PolicyConfig
+    from markscheme.trainer.models.batch import Sampled, repeated
+    from markscheme.trainer.models.forward import Forward
+    from markscheme.trainer.models.policy import load_policy
 
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     with tempfile.TemporaryDirectory() as folder:

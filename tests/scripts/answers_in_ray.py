@@ -11,7 +11,8 @@ import ray
 import sympy.external.gmpy
 
 from markscheme.sandbox import with_deadline
-from markscheme.verifiers import compare_answers, last_tier, verify_answer
+from markscheme.verifiers import compare_answers, verify_answer
+from markscheme.verifiers.answers import math_verify as last_tier
 
 ROWS = [json.loads(line) for line in Path(sys.argv[1]).read_text(encoding="utf-8").splitlines()]
 HARD = (r"\sum_{n=1}^{3} n^2", r"\sum_{n=1}^{3} n n")

@@ -21,10 +21,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import GRPOConfig, GRPOTrainer
 
 from markscheme.tasks import Completion
-from markscheme.trainer.batch import Sampled, repeated
-from markscheme.trainer.config import PolicyConfig, RunConfig
-from markscheme.trainer.learner import Learner
-from markscheme.trainer.policy import load_policy
+from markscheme.trainer.config.run_config import PolicyConfig, RunConfig
+from markscheme.trainer.loop.learner import Learner
+from markscheme.trainer.models.batch import Sampled, repeated
+from markscheme.trainer.models.policy import load_policy
 from support import small_policy
 
 REWARDS = [1.0, 0.0, 0.25, 0.7, 0.1, 0.1, 0.1, 0.2]

@@ -1,0 +1,1 @@
+"""Rewards that ship: shaping, and rules for steps."""

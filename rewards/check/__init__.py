@@ -1,0 +1,1 @@
+"""Looking at a task before it is trained on."""

@@ -1,0 +1,1 @@
+"""Our schemes for other trainers, and their reward functions for us."""

@@ -1,0 +1,1 @@
+"""Measuring marks without training."""

@@ -1,0 +1,282 @@
+"""Hard deadlines for trusted code: one pool of worker processes that can be killed from outside.
+
+`with_deadline` runs a function that can be named in a worker, and kills that worker when its time
+is up, whatever the code does: no signals, no threads, so it works from any thread, from asyncio
+and inside Ray. A kill costs its neighbours nothing and a fork of a preloaded server
+(`worker_server.py`) brings the next worker. Not for untrusted programs, which need the sandbox.
+"""
+
+import atexit
+import os
+import selectors
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from ..errors import DeadlineError, InfraError, MemoryLimitError
+from .server import Target, receive, send
+
+LOAD_S = 120.0
+"""Seconds that a worker may take to start and to import the module of its function."""
+
+_BOOT = """
+import socket, sys
+sys.path[:] = {path!r}
+from markscheme.sandbox.deadline.server import serve
+serve(socket.socket(fileno={fd}))
+"""
+
+
+@dataclass(eq=False)
+class _Worker:
+    pid: int
+    channel: socket.socket
+    server: int
+    """The process that forked it and will reap it."""
+    row: int = -1
+    """The call it is at."""
+    deadline: float = 0.0
+    limit_s: float = 0.0
+    loaded: bool = False
+    reused: bool = False
+
+
+class Pool:
+    """Worker processes of one caller. Safe to share between threads.
+
+    Args:
+        workers: how many may be busy at once; None = one a processor.
+    """
+
+    def __init__(self, workers: int | None = None):
+        self.size = workers or max(1, len(os.sched_getaffinity(0)) if sys.platform == "linux" else 2)
+        self._room = threading.Semaphore(self.size)
+        self._lock = threading.Lock()
+        self._idle: list[_Worker] = []
+        self._server: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._warm: list[str] = []
+
+    def warm(self, module: str) -> None:
+        """Start the server if need be and have it import a module; returns at once.
+
+        What cannot be started is told by the first call.
+        """
+        if module in self._warm:
+            return
+        with self._lock, suppress(OSError):
+            if module not in self._warm:
+                self._warm.append(module)
+                if self._control is None:
+                    self._start()
+                else:
+                    send(self._control, ("import", module))
+
+    def run(
+        self, target: Target, calls: Sequence[tuple[Any, ...]], *, timeout_s: float, memory_mb: int = 4096
+    ) -> list[Any]:
+        """See `with_deadline`."""
+        results: list[Any] = [None] * len(calls)
+        waiting = deque(range(len(calls)))
+        busy: dict[socket.socket, _Worker] = {}
+        with selectors.DefaultSelector() as selector:
+            try:
+                while waiting or busy:
+                    while waiting and self._room.acquire(blocking=not busy):
+                        worker = self._worker()
+                        busy[worker.channel] = worker
+                        selector.register(worker.channel, selectors.EVENT_READ)
+                        self._give(worker, waiting.popleft(), target, calls, memory_mb, timeout_s)
+                    nearest = min(worker.deadline for worker in busy.values())
+                    for key, _ in selector.select(max(nearest - time.monotonic(), 0)):
+                        self._hear(busy[key.fileobj], results, waiting)  # pyright: ignore[reportArgumentType]
+                    for worker in list(busy.values()):
+                        if worker.row >= 0 and time.monotonic() >= worker.deadline:
+                            results[worker.row] = _late(worker)
+                            self._kill(worker)
+                        if worker.pid and worker.row < 0 and waiting:
+                            self._give(worker, waiting.popleft(), target, calls, memory_mb, timeout_s)
+                        elif worker.row < 0 or not worker.pid:
+                            self._release(worker, busy, selector)
+            finally:
+                for worker in list(busy.values()):  # interrupted: what they were at is nobody's now
+                    self._kill(worker)
+                    self._release(worker, busy, selector)
+        return results
+
+    def _worker(self) -> _Worker:
+        """Return an idle worker or a new one; the room for it is taken already."""
+        try:
+            with self._lock:
+                if self._idle:
+                    return self._idle.pop()
+                try:
+                    return self._fork()
+                except (OSError, struct.error, IndexError):
+                    self._forget()  # the server has died, and its workers with it: once more
+                    if self._server is not None:
+                        self._server.kill()
+                        self._server.wait()
+                    return self._fork()
+        except (OSError, struct.error, IndexError) as error:
+            self._room.release()
+            raise InfraError(f"no worker process can be started: {error!r}") from error
+
+    def _fork(self) -> _Worker:
+        if self._control is None:
+            self._start()
+        assert self._control is not None
+        send(self._control, ("fork", None))
+        body, descriptors, _, _ = socket.recv_fds(self._control, 8, 1)
+        assert self._server is not None
+        return _Worker(struct.unpack("!Q", body)[0], socket.socket(fileno=descriptors[0]), self._server.pid)
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        ours.settimeout(LOAD_S)
+        environment = {**os.environ, "SYMPY_GROUND_TYPES": "python", "OMP_NUM_THREADS": "1"}
+        with theirs:
+            try:
+                self._server = subprocess.Popen(
+                    [sys.executable, "-c", _BOOT.format(path=sys.path, fd=theirs.fileno())],
+                    pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=environment,
+                    start_new_session=True,  # Ctrl-C is for the caller, which closes the server itself
+                )  # fmt: skip
+            except OSError:
+                ours.close()
+                raise
+        self._control = ours
+        for module in self._warm:
+            send(ours, ("import", module))
+
+    def _give(
+        self, worker: _Worker, row: int, target: Target, calls: Sequence[Any], memory_mb: int, limit_s: float
+    ) -> None:
+        worker.row, worker.limit_s, worker.loaded = row, limit_s, False
+        worker.deadline = time.monotonic() + LOAD_S
+        worker.channel.settimeout(LOAD_S)
+        with suppress(ConnectionError):  # it died idle: reading from it says so
+            send(worker.channel, (target, calls[row], memory_mb))
+
+    def _hear(self, worker: _Worker, results: list[Any], waiting: deque[int]) -> None:
+        worker.channel.settimeout(max(worker.deadline - time.monotonic(), 0.001))
+        try:
+            message = receive(worker.channel)
+        except TimeoutError:
+            worker.deadline = 0.0  # in the middle of a long message
+            return
+        except (EOFError, ConnectionError):
+            if worker.reused and not worker.loaded:  # died before this call: another worker takes it
+                waiting.append(worker.row)
+            results[worker.row] = InfraError("a worker process died (crashed, or was killed from outside)")
+            self._kill(worker)
+            return
+        if message is None:
+            worker.loaded, worker.deadline = True, time.monotonic() + worker.limit_s
+            return
+        young, outcome = message
+        if isinstance(outcome, MemoryError):
+            outcome = MemoryLimitError(f"passed its memory limit {outcome}".strip())
+        results[worker.row], worker.row, worker.reused = outcome, -1, True
+        if not young:
+            self._kill(worker)
+
+    def _kill(self, worker: _Worker) -> None:
+        """End a worker. Its server has not reaped it yet, so its pid cannot be another's.
+
+        One whose server has died went with it.
+        """
+        with self._lock:
+            server = self._server.pid if self._server is not None else None
+            if worker.pid and self._control is not None and worker.server == server:
+                with suppress(OSError):
+                    os.kill(worker.pid, signal.SIGKILL)
+                    send(self._control, ("reap", worker.pid))
+        worker.pid, worker.row = 0, -1
+
+    def _release(
+        self, worker: _Worker, busy: dict[socket.socket, _Worker], selector: selectors.BaseSelector
+    ) -> None:
+        del busy[worker.channel]
+        selector.unregister(worker.channel)
+        if worker.pid:
+            with self._lock:
+                self._idle.append(worker)
+        else:
+            worker.channel.close()
+        self._room.release()
+
+    def _forget(self) -> None:
+        """Close every channel: the server then ends, and its workers with it."""
+        for worker in self._idle:
+            worker.channel.close()
+        if self._control is not None:
+            self._control.close()
+        self._idle, self._control = [], None
+
+    def close(self) -> None:
+        """End the server and every worker. A later call starts them again."""
+        with self._lock:
+            self._forget()
+            server, self._server = self._server, None
+        if server is not None:
+            try:
+                server.wait(timeout=1)
+            except subprocess.TimeoutExpired:  # at a long import
+                server.kill()
+                server.wait()
+
+
+def _late(worker: _Worker) -> Exception:
+    if not worker.loaded:
+        return InfraError(f"the function was not loaded within {LOAD_S:g} s")
+    return DeadlineError(f"not done within {worker.limit_s:g} s")
+
+
+@lru_cache(maxsize=1)
+def shared_pool() -> Pool:
+    """Return the pool that everything in this process shares; nothing is started yet."""
+    pool = Pool()
+    atexit.register(pool.close)
+    return pool
+
+
+def _after_fork() -> None:
+    """Leave the parent's workers to the parent: a forked child makes a pool of its own."""
+    if shared_pool.cache_info().currsize:
+        pool = shared_pool()
+        atexit.unregister(pool.close)
+        pool._forget()
+        shared_pool.cache_clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def with_deadline(
+    target: Target, calls: Sequence[tuple[Any, ...]], *, timeout_s: float, memory_mb: int = 4096
+) -> list[Any]:
+    """Call a function once for each tuple of arguments, each within a wall-clock limit.
+
+    Args:
+        target: `module:function`, or (`module:maker`, arguments) where the maker, called once a
+            worker, returns the function.
+        calls: the arguments; they and the results are pickled.
+        timeout_s: seconds for one call, from when its module is imported.
+        memory_mb: MiB that a worker may allocate (Linux).
+
+    Returns:
+        The results in order. An exception stands in its place: DeadlineError, MemoryLimitError,
+        InfraError (the worker died), or what the function raised, its traceback as a note.
+    """
+    return shared_pool().run(target, calls, timeout_s=timeout_s, memory_mb=memory_mb)

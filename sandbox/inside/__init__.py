@@ -1,0 +1,1 @@
+"""What runs inside a worker: the zygote that forks, and the process of one program."""

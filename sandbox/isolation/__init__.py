@@ -1,0 +1,1 @@
+"""Shutting a process in: tiers, system-call filters, Landlock rules, scratch folders."""

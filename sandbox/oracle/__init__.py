@@ -1,0 +1,1 @@
+"""Tests that run beside a program, in a process that the program cannot reach."""

@@ -1,0 +1,268 @@
+"""The program's side of a check: its functions and objects answer by handle, over a link.
+
+Shares its memory with the program, so the tests' side believes nothing of it but plain data.
+"""
+
+import builtins
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from types import BuiltinFunctionType, ModuleType
+from typing import Any
+
+from ..wire.codec import NotPlainError, containers, pack, unpack
+from ..wire.dialogue import Link, Message
+
+DUNDERS = tuple(
+    f"__{name}__"
+    for name in (
+        "len bool iter next contains getitem setitem delitem call enter exit str repr hash int float index"
+        " complex round abs neg pos invert eq ne lt le gt ge add sub mul truediv floordiv mod pow matmul and"
+        " or xor lshift rshift radd rsub rmul rtruediv rfloordiv rmod rpow iadd isub imul divmod reversed"
+        " format bytes await copy floor ceil trunc ior iand ixor itruediv ifloordiv imod ilshift irshift"
+    ).split()
+)
+"""Methods that Python looks up on a class: those that a class has stand on its proxy."""
+
+
+PURE = frozenset(
+    "abs all any ascii bin callable chr divmod format hash hex isinstance issubclass len max min oct ord pow"
+    " print repr round sorted sum".split()
+)
+"""Functions of Python's own that a program may hand to tests as itself: none that can run code."""
+PLAIN = (int, float, complex, str, bytes, list, tuple, dict, set, frozenset)
+LENT = tuple(
+    f"__{name}__"
+    for name in "iter next len getitem contains eq lt gt le ge hash str repr bool enter exit".split()
+)
+"""Special methods of the tests' objects that the program may use."""
+FUNCTION_NAMES = frozenset(("__name__", "__qualname__", "__doc__", "__module__"))
+
+
+class Served:
+    """Objects of a program, by handle.
+
+    Args:
+        descriptor: to the tests' side.
+        module: the program.
+        failed: what kept it from being defined, and the error's text.
+    """
+
+    def __init__(self, descriptor: int, module: ModuleType, failed: tuple[str, str] | None = None):
+        self._failed = failed
+        self._objects: list[Any] = [module]
+        self._handles: dict[int, int] = {id(module): 0}
+        self._borrowed: dict[int, Borrowed] = {}
+        self._printed = _size(1)
+        self._link = Link(descriptor, self._serve)
+
+    def serve(self) -> int:
+        """Answer until the tests are done."""
+        with contextlib.suppress(EOFError):
+            self._link.serve_for_ever()
+        return 0
+
+    def _serve(self, question: Message) -> Message:
+        try:
+            answer: Message = getattr(self, f"_do_{question['do']}")(question)
+        except BaseException as error:
+            answer = {"raised": self._raised(error)}
+        answer["cpu"] = time.process_time()
+        if printed := self._new_output():
+            answer["printed"] = printed
+        return answer
+
+    def _do_names(self, question: Message) -> Message:
+        if self._failed is not None:
+            return {"failed": list(self._failed)}
+        names = {}
+        for name, value in list(vars(self._objects[0]).items()):
+            if not (name.startswith("__") or isinstance(value, ModuleType)):
+                try:
+                    names[name] = self._pack(value)
+                except NotPlainError:
+                    names[name] = self._foreign(value)
+        return {"value": names}
+
+    def _do_get(self, question: Message) -> Message:
+        return {"value": self._pack(getattr(self._objects[question["on"]], question["name"]))}
+
+    def _do_set(self, question: Message) -> Message:
+        setattr(self._objects[question["on"]], question["name"], self._unpack(question["value"]))
+        return {"value": None}
+
+    def _do_delete(self, question: Message) -> Message:
+        delattr(self._objects[question["on"]], question["name"])
+        return {"value": None}
+
+    def _do_data(self, question: Message) -> Message:
+        """Return the plain data of an object whose class is derived from a built-in one."""
+        return {"value": pack(self._objects[question["on"]])}
+
+    def _do_call(self, question: Message) -> Message:
+        """Call an object, or a method that stands on its class; tell which arguments it changed."""
+        target = self._objects[question["on"]]
+        args, kwargs = self._unpack(question["args"]), self._unpack(question["kwargs"])
+        theirs = containers([args, list(kwargs.values())])[2:]
+        known = {id(container): place for place, container in enumerate(theirs)}
+        if name := question.get("special"):
+            value = getattr(type(target), name)(target, *args, **kwargs)
+        else:
+            value = target(*args, **kwargs)
+        answer = {"value": {"N": []} if value is NotImplemented else self._pack(value, known)}
+        for key, sent, given in (("args", question["args"], args), ("kwargs", question["kwargs"], kwargs)):
+            try:
+                if (now := self._pack(given)) != sent:
+                    answer[key] = now
+            except NotPlainError:
+                continue
+        return answer
+
+    def _do_describe(self, question: Message) -> Message:
+        """Say what a proxy of a class needs to know."""
+        kind = self._objects[question["on"]]
+        own = [base for base in kind.__mro__ if base not in (object, type)]
+        dunders = [n for n in DUNDERS if any(vars(base).get(n) is not None for base in own)]
+        plain = issubclass(kind, PLAIN)
+        bases = []
+        for base in kind.__bases__:
+            builtin = getattr(builtins, base.__name__, None) is base
+            bases.append(base.__name__ if builtin else self._handle(base))
+        told = {"name": kind.__name__, "module": kind.__module__, "bases": bases}
+        return {"value": {**told, "dunders": dunders, "error": _is_error(kind), "plain": plain}}
+
+    def _pack(self, value: Any, known: dict[int, int] | None = None) -> Any:
+        return pack(value, self._foreign, known)
+
+    def _unpack(self, packed: Any) -> Any:
+        return unpack(packed, self._known)
+
+    def _foreign(self, value: Any) -> Any:
+        if isinstance(value, Borrowed):
+            return {"!": [object.__getattribute__(value, "_number"), []]}
+        if is_builtin(value) and (isinstance(value, type) or value.__name__ in PURE):
+            return {"B": value.__name__}
+        if isinstance(value, type):
+            return {"@c": self._handle(value)}
+        return {"@": [self._handle(value), self._handle(type(value))]}
+
+    def _known(self, packed: Message) -> Any:
+        if "^" in packed:
+            return self._objects[packed["^"]]
+        if "E" in packed:
+            name, args = packed["E"]
+            return getattr(builtins, name)(*self._unpack(args))
+        if "B" in packed:
+            return getattr(builtins, packed["B"])
+        number, special = packed["!"]
+        if number not in self._borrowed:
+            self._borrowed[number] = _borrowed_class(tuple(special))(number, self._borrow)
+        return self._borrowed[number]
+
+    def _handle(self, value: Any) -> int:
+        handle = self._handles.get(id(value))
+        if handle is None:
+            handle = self._handles[id(value)] = len(self._objects)
+            self._objects.append(value)
+        return handle
+
+    def _borrow(self, question: Message, args: Any = (), kwargs: Any = None) -> Any:
+        """Ask the tests' side for something of an object of theirs."""
+        answer = self._link.ask(
+            {**question, "args": self._pack(list(args)), "kwargs": self._pack(kwargs or {})}
+        )
+        if "raised" in answer:
+            if isinstance(handle := answer["raised"].get("on"), int):
+                raise self._objects[handle]
+            kind = getattr(builtins, str(answer["raised"].get("builtin")), Exception)
+            raise kind(*self._unpack(answer["raised"]["args"]))
+        return self._unpack(answer["value"])
+
+    def _raised(self, error: BaseException) -> Message:
+        kind = type(error)
+        builtin = next(
+            base.__name__ for base in kind.__mro__ if getattr(builtins, base.__name__, None) is base
+        )
+        told: Message = {"builtin": builtin, "on": self._handle(error), "text": _text(error)}
+        if builtin != kind.__name__:
+            told["class"] = self._handle(kind)
+        try:
+            told["args"] = self._pack(list(error.args))
+        except BaseException:
+            told["args"] = [told["text"]]
+        return told
+
+    def _new_output(self) -> str:
+        try:
+            sys.stdout.flush()
+            size = _size(1)
+            if size <= self._printed:
+                return ""
+            printed = os.pread(1, min(size - self._printed, 1 << 20), self._printed)
+            self._printed = size
+            return printed.decode(errors="replace")
+        except BaseException:
+            return ""
+
+
+def is_builtin(value: Any) -> bool:
+    """Whether a value is a type or function that every process has under its name."""
+    return isinstance(value, type | BuiltinFunctionType) and _builtin(value) is value
+
+
+def _builtin(value: Any) -> Any:
+    return getattr(builtins, getattr(value, "__name__", ""), None)
+
+
+def _size(descriptor: int) -> int:
+    return os.fstat(descriptor).st_size
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)[:10_000]
+    except BaseException:
+        return ""
+
+
+def _is_error(kind: type) -> str:
+    """Return the nearest builtin exception, or nothing for what is none."""
+    if not issubclass(kind, BaseException):
+        return ""
+    return next(base.__name__ for base in kind.__mro__ if getattr(builtins, base.__name__, None) is base)
+
+
+class Borrowed:
+    """An object of the tests, lent to the program: it can be called, and its public attributes read."""
+
+    def __init__(self, number: int, borrow: Callable[..., Any]):
+        object.__setattr__(self, "_number", number)
+        object.__setattr__(self, "_borrow", borrow)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call it, in the tests' process."""
+        return self._borrow({"do": "call", "on": self._number}, args, kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") and name not in FUNCTION_NAMES:
+            raise AttributeError(name)
+        return self._borrow({"do": "get", "on": self._number, "name": name})
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._borrow({"do": "set", "on": self._number, "name": name}, (value,))
+
+
+@lru_cache(maxsize=256)
+def _borrowed_class(special: tuple[str, ...]) -> type[Borrowed]:
+    """Return the class of lent objects that have these special methods."""
+
+    def method(name: str) -> Callable[..., Any]:
+        def call(self: Any, *args: Any) -> Any:
+            return self._borrow({"do": "special", "on": self._number, "name": name}, args)
+
+        return call
+
+    return type("Borrowed", (Borrowed,), {name: method(name) for name in special if name in LENT})

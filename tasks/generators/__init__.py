@@ -1,0 +1,1 @@
+"""Problems made by code instead of read from a file."""

@@ -1,0 +1,149 @@
+"""From a name in a YAML file to the Python object that it means; one resolver for all kinds.
+
+Order: the built-in table, functions decorated in this process, entry points of installed packages
+(loaded only when a name is unknown so far), then `module:attr` or `file.py:attr`. The last two
+execute code that a YAML file names: a task file is as trusted as a script. `allow_code=False`
+(`--no-code`) refuses them.
+"""
+
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ..sandbox.errors import RewardError, TaskError, UnknownNameError
+from .problem import content_id
+
+
+@dataclass
+class Table:
+    """The names of one kind. Built-ins are `module:attr` strings, so nothing is imported early."""
+
+    kind: str
+    group: str
+    builtin: dict[str, str]
+    decorated: dict[str, Any] = field(default_factory=dict)
+
+    def register(self, name: str, function: Any, *, rival: "Table | None" = None) -> None:
+        """Enter a decorated function.
+
+        A redefinition from the same file (or notebook) replaces the old one quietly. Functions of a
+        file that a task names are reached through the file and take no name.
+
+        Raises:
+            RewardError: the name is built in, or is another file's or the rival table's.
+        """
+        if _in_task_file.get():
+            return
+        if name in self.builtin or (rival is not None and name in rival.builtin):
+            raise RewardError(f"{self.kind} {name!r} is built in; choose another name")
+        if rival is not None and name in rival.decorated:
+            raise RewardError(f"{self.kind} {name!r}: a {rival.kind} has this name; choose another")
+        origin = _origin(function)
+        old = self.decorated.get(name)
+        if old is not None and old[1] != origin:
+            raise RewardError(f"{self.kind} {name!r} is defined in {old[1]} and in {origin}; rename one")
+        self.decorated[name] = (function, origin)
+
+    def names(self) -> list[str]:
+        """Return every name of this kind, plugins' included (they are not loaded)."""
+        plugins = (point.name for point in entry_points(group=self.group))
+        return sorted({*self.builtin, *self.decorated, *plugins})
+
+
+def _origin(function: Any) -> str:
+    """Return the file a function was written in; all that has no file counts as one notebook."""
+    code = getattr(function, "__code__", None)
+    name = code.co_filename if code else getattr(function, "__module__", "")
+    return name if os.path.exists(name) else "this session"
+
+
+def resolve(
+    name: str,
+    tables: Sequence[Table],
+    *,
+    folder: Path = Path(),
+    where: str = "",
+    allow_code: bool = True,
+) -> Any:
+    """Return what `name` means, looking through `tables` in order.
+
+    Raises:
+        UnknownNameError: nothing answers to the name; shows the nearest ones.
+        TaskError: the module or file does not import, or lacks the attribute, or code is refused.
+    """
+    for table in tables:
+        if name in table.builtin:
+            return _load(table.builtin[name], folder, where)
+        if name in table.decorated:
+            return table.decorated[name][0]
+    if ":" in name:
+        if not allow_code:
+            raise TaskError(f"{where}: {name!r} would execute code, and --no-code forbids it")
+        return _load(name, folder, where)
+    for table in tables:
+        for point in entry_points(group=table.group, name=name):
+            try:
+                return point.load()
+            except Exception as error:
+                message = f"{where}: plugin {name!r} ({point.value}) does not load: {error!r}"
+                raise TaskError(message) from error
+    known = [known for table in tables for known in table.names()]
+    raise UnknownNameError.of(tables[0].kind, name, known, where=where)
+
+
+_files: dict[tuple[Path, int], ModuleType] = {}
+_in_task_file: ContextVar[bool] = ContextVar("_in_task_file", default=False)
+
+
+def _load(target: str, folder: Path, where: str) -> Any:
+    source, _, attribute = target.rpartition(":")
+    try:
+        module = (
+            _load_file((folder / source).resolve())
+            if source.endswith(".py")
+            else importlib.import_module(source)
+        )
+    except Exception as error:
+        raise TaskError(f"{where}: cannot import {source!r}: {type(error).__name__}: {error}") from error
+    if not hasattr(module, attribute):
+        own = [n for n, thing in vars(module).items() if getattr(thing, "__module__", "") == module.__name__]
+        public = [name for name in own or vars(module) if not name.startswith("_")]
+        raise UnknownNameError.of("attribute", attribute, public, where=f"{source} ({where})")
+    return getattr(module, attribute)
+
+
+def _load_file(path: Path) -> ModuleType:
+    """Execute a file as a module of its own, once for each of its versions."""
+    key = (path, path.stat().st_mtime_ns)
+    if key not in _files:
+        name = f"markscheme_file_{path.stem}_{content_id(str(path))}"
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        token = _in_task_file.set(True)
+        try:
+            spec.loader.exec_module(module)
+        finally:
+            _in_task_file.reset(token)
+        _files[key] = module
+    return _files[key]
+
+
+GENERATORS = Table(
+    "generator",
+    "markscheme.generators",
+    {
+        "addition": "markscheme.tasks.generators.addition:Addition",
+        "list_programs": "markscheme.tasks.generators.list_programs:ListPrograms",
+    },
+)

@@ -1,0 +1,1 @@
+"""The grammar of a run file, and presets named after their papers."""

@@ -1,0 +1,1 @@
+"""What samples completions: transformers, or vLLM in this process or on servers."""

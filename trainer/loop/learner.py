@@ -1,0 +1,202 @@
+"""The policy under training: lines 10 and 11 of Algorithm 1.
+
+A step's completions are split into minibatches (one optimizer step each), those into chunks whose
+gradients add up exactly to the minibatch's: every sum is divided by the whole minibatch's counts. Rows
+whose advantages are 0 have no gradient where there is no KL: they are counted and not computed.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from random import Random
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...sandbox.errors import RunError
+from ...tasks.problem import Completion
+from ..config.run_config import RunConfig
+from ..models.batch import Batch, Sampled
+from ..models.forward import Forward, Way
+from ..models.lora import adapter_off
+from ..models.optimizer import learning_rate, make_optimizer
+from ..models.policy import Policy
+from ..objective.off_policy import importance_weights, mismatch, off_policy_mask
+from ..objective.policy_loss import policy_loss
+
+
+class Learner:
+    """The policy with its optimizer and, where KL asks for one, its reference.
+
+    Args:
+        policy: what learns.
+        reference: a frozen model; None = the policy without its adapter, or (kl_coef 0) not needed.
+        config: of the run.
+        way: how log-probabilities are computed (`choose_way`).
+    """
+
+    def __init__(self, policy: Policy, reference: Any | None, config: RunConfig, way: Way = "shared"):
+        self.policy, self.reference, self.config = policy, reference, config
+        self.parameters = [p for p in policy.model.parameters() if p.requires_grad]
+        self.optimizer = make_optimizer(config.algorithm, self.parameters)
+        self.forward = Forward(
+            policy, budget=config.microbatch_tokens, temperature=config.sampling.temperature, way=way
+        )
+
+    def learn(
+        self, completions: Sequence[Completion], advantages: Sequence[Sequence[float] | None], step: int, *,
+        exact: bool,
+    ) -> dict[str, float]:  # fmt: skip
+        """Update the policy on one step's completions; return what happened, as means over the updates.
+
+        Args:
+            completions: of all groups.
+            advantages: of each completion's tokens; None = the row was left out, and is left out here.
+            step: counts from 1; sets the learning rate and the order of minibatches.
+            exact: the sampler's log-probabilities can serve as the old ones.
+        """
+        algorithm = self.config.algorithm
+        rows = [i for i, of_tokens in enumerate(advantages) if of_tokens is not None]
+        sampled = self._with_logprobs(completions, advantages, rows, exact)
+        all_told: list[dict[str, float]] = []
+        for inner in range(algorithm.inner_updates):
+            for part in _minibatches(rows, algorithm.minibatches, f"{self.config.seed}/{step}/{inner}"):
+                all_told.append(self.update(sampled, part, step, exact=exact, first=not all_told))
+        names = dict.fromkeys(name for told in all_told for name in told)
+        known = {name: [told[name] for told in all_told if name in told] for name in names}
+        return {name: sum(values) / len(values) for name, values in known.items()}
+
+    def _with_logprobs(
+        self, completions: Sequence[Completion], advantages: Sequence[Sequence[float] | None],
+        rows: Sequence[int], exact: bool,
+    ) -> Sampled:  # fmt: skip
+        """Add what has to be computed before the policy changes: old and reference log-probabilities."""
+        algorithm = self.config.algorithm
+        sampled = Sampled(completions, advantages)
+        old = reference = None
+        if exact:
+            old = [c.logprobs for c in completions]
+        elif algorithm.inner_updates * algorithm.minibatches > 1:
+            old = self.forward.logprobs(self.policy.model, sampled, self._teaching(sampled, rows))
+        if algorithm.kl_coef:
+            model = self.policy.model if self.reference is None else self.reference
+            without: AbstractContextManager[None] = (
+                adapter_off(model) if self.reference is None else nullcontext()
+            )
+            with without:
+                reference = self.forward.logprobs(model, sampled, rows)
+        return Sampled(completions, advantages, old, reference)
+
+    def _teaching(self, sampled: Sampled, rows: Sequence[int]) -> list[int]:
+        """Return the rows that have a gradient."""
+        if self.config.algorithm.kl_coef:
+            return list(rows)
+        return [i for i in rows if any(sampled.advantages[i] or ())]
+
+    def update(
+        self, sampled: Sampled, rows: Sequence[int], step: int, *, exact: bool, first: bool
+    ) -> dict[str, float]:
+        """Take one optimizer step on some rows; the first one of a step also measures the mismatch."""
+        self.optimizer.zero_grad()
+        own = {i: _own_tokens(sampled.completions[i]) for i in rows}
+        teaching = self._teaching(sampled, rows)
+        seen = max(sum(own[i] for i in teaching), 1)
+        totals = {"loss": 0.0, "computed": len(teaching) / max(len(rows), 1)}
+        for batch, logprobs_BT, entropy_BT in self.forward.passes(self.policy.model, sampled, teaching):
+            loss, stats = self._loss(batch, logprobs_BT, len(rows), sum(own.values()), exact)
+            if not torch.isfinite(loss):
+                raise RunError(
+                    f"the loss is {loss.item()} at step {step}; lower algorithm.lr or look at the rewards"
+                )
+            loss.backward()
+            mask_BT = batch.mask_BT > 0
+            stats["entropy"] = torch.where(mask_BT, entropy_BT, 0.0).sum() / mask_BT.sum().clamp(min=1)
+            if first:
+                stats |= mismatch(logprobs_BT, batch.sampled_logprobs_BT, batch.mask_BT)
+            _add(totals, loss, stats, float(mask_BT.sum()) / seen)
+        return {**totals, **self._step(step, nothing=not teaching)}
+
+    def _step(self, step: int, *, nothing: bool) -> dict[str, float]:
+        """Let the optimizer move; rows without gradients move it as zeros would."""
+        if nothing:
+            for parameter in self.parameters:
+                parameter.grad = torch.zeros_like(parameter)
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.algorithm.max_grad_norm)
+        if not torch.isfinite(norm):
+            raise RunError(f"the gradient is not finite at step {step}; lower algorithm.lr")
+        rate = learning_rate(self.config.algorithm, step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        return {"grad_norm": float(norm), "lr": rate}
+
+    def _loss(
+        self, batch: Batch, logprobs_BT: Tensor, rows: int, tokens: int, exact: bool
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return a chunk's part of the minibatch's loss, and its means over tokens."""
+        algorithm = self.config.algorithm
+        old_BT = logprobs_BT.detach() if batch.old_logprobs_BT is None else batch.old_logprobs_BT
+        weights_BT, cut = self._weights(batch, logprobs_BT, old_BT, exact)
+        denominators = {
+            "sequence_mean": rows,
+            "token_mean": tokens,
+            "constant": rows * (algorithm.constant_length or self.config.sampling.max_new_tokens),
+        }
+        by_token = algorithm.mode == "process" and algorithm.ratio == "sequence"
+        loss, stats = policy_loss(
+            logprobs_BT, old_BT, batch.advantages_BT, batch.mask_BT,
+            clip_low=algorithm.clip_low, clip_high=algorithm.clip_high,
+            ratio="sequence_token" if by_token else algorithm.ratio,
+            weights_BT=weights_BT,
+            ref_logprobs_BT=batch.ref_logprobs_BT, kl_coef=algorithm.kl_coef, kl=algorithm.kl,
+            aggregate=algorithm.aggregate, denominator=max(denominators[algorithm.aggregate], 1),
+        )  # fmt: skip
+        return loss, {**stats, **cut}
+
+    def _weights(
+        self, batch: Batch, logprobs_BT: Tensor, old_BT: Tensor, exact: bool
+    ) -> tuple[Tensor | None, dict[str, Tensor]]:
+        """Return the weights of a chunk's tokens, and how much they changed; None = all 1."""
+        algorithm, mask_BT = self.config.algorithm, batch.mask_BT
+        weights_BT: Tensor | None = None
+        if not exact and algorithm.correction != "none":
+            weights_BT = importance_weights(
+                old_BT, batch.sampled_logprobs_BT, mask_BT,
+                kind=algorithm.correction, level=algorithm.correction_level,
+                low=algorithm.correction_low, high=algorithm.correction_high,
+            )  # fmt: skip
+        if algorithm.off_policy_delta is not None:
+            kept_B1 = off_policy_mask(
+                logprobs_BT, batch.sampled_logprobs_BT, batch.advantages_BT, mask_BT,
+                delta=algorithm.off_policy_delta,
+            )  # fmt: skip
+            weights_BT = kept_B1.expand_as(logprobs_BT) if weights_BT is None else weights_BT * kept_B1
+        if weights_BT is None:
+            return None, {}
+        own = weights_BT[mask_BT > 0]
+        if not own.numel():
+            return weights_BT, {}
+        return weights_BT, {"weight": own.mean(), "weight_zero": (own == 0).float().mean()}
+
+
+def _add(totals: dict[str, float], loss: Tensor, stats: dict[str, Tensor], share: float) -> None:
+    """Add a chunk to the minibatch: losses are parts of a sum, maxima are maxima, the rest are means."""
+    totals["loss"] += loss.item()
+    for name, value in stats.items():
+        if name.endswith("_max"):
+            totals[name] = max(totals.get(name, 0.0), float(value))
+        else:
+            totals[name] = totals.get(name, 0.0) + float(value) * share
+
+
+def _own_tokens(completion: Completion) -> int:
+    return len(completion.token_ids) if completion.loss_mask is None else sum(completion.loss_mask)
+
+
+def _minibatches(rows: Sequence[int], count: int, seed: str) -> list[list[int]]:
+    """Return the rows in `count` parts of nearly equal size, shuffled where there are several."""
+    order = list(rows)
+    if count > 1:
+        Random(seed).shuffle(order)
+    parts = [order[i * len(order) // count : (i + 1) * len(order) // count] for i in range(count)]
+    return [part for part in parts if part]

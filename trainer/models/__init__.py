@@ -1,0 +1,1 @@
+"""The policy and what computes its log-probabilities and gradients."""

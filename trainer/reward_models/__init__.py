@@ -1,0 +1,1 @@
+"""Labelling steps and training process reward models."""

@@ -1,0 +1,1 @@
+"""One run: setting it up, its folder, checkpoints, alarms and progress."""

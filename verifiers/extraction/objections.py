@@ -1,0 +1,72 @@
+r"""Tier 0, contexts: what a completion says about the answer that was found in it.
+
+`The answer is not \boxed{7}` denies it, `\boxed{7} ... that is wrong` takes it back, and
+`\boxed{7} or 8` offers another: wrong, as `claims.py` says of the same inside an answer.
+"""
+
+import re
+
+from ..verdict import Reason
+from .boxes import Find
+
+_ADVERB = r"(?: be| equal(?: to)?| simply| just| exactly| necessarily| actually)?"
+_DENIED_BEFORE = re.compile(
+    r"(?:\b(?:not|never|neither|cannot|instead of|rather than|no longer)|n['’]t"
+    r"|\b(?:wrong|incorrect|false|rejected|invalid)(?: [a-z]+){0,2}?(?: is| was| are)?:?"
+    rf"|\\n(?:e|eq|ot ?=)(?![a-z])|[≠]|!=){_ADVERB}[\s$*(\\\[]{{0,6}}$",
+    re.IGNORECASE,
+)
+_DENIED_BEHIND = re.compile(
+    r"[\s$*)\]\\.,]{0,6}(?:which |that |but (?:that|this|it) )?(?:"
+    r"(?:is|was|are|seems|looks|would be)(?: [a-z]+ly)? "
+    r"(?:wrong|incorrect|false|impossible|invalid|a mistake|mistaken|right\b.{0,20}\bnot)\b"
+    r"|(?:(?:is|was|are|seems|looks|would) not(?: be)?|(?:is|was|are|would)n['’]t(?: be)?"
+    r"|can(?:not|['’]t) be)"
+    r"(?: [a-z]+ly)?(?: (?:the |my |a )?(?:correct|right|true|valid|possible|answer|solution|final|it|so)\b"
+    r"|[\s$]*(?:[.,;!?]|$)))",
+    re.IGNORECASE,
+)
+"""Of the answer itself: `9, which is not prime` and `2/3, which cannot be simplified` deny nothing."""
+_CUE = re.compile(
+    r"not|n['’]t|never|neither|\\ne|≠|!=|wrong|ncorrect|false|nvalid|reject|instead|rather|longer"
+)
+"""One of them stands in all that denies: spares the longer look."""
+_LAST = re.compile(r"[}$).*\s\\\]]{0,9}")
+"""What may stand behind the last word of a completion."""
+_RETRACTED = re.compile(
+    r"\b(?:that|this|it|which|the above|my answer|the answer above|the previous answer)(?:'s|’s| is"
+    r"| was)(?: [a-z]+ly)?"
+    r" (?:wrong|incorrect|not (?:correct|right|the answer)|a mistake|mistaken)\b|\bscratch that\b",
+    re.IGNORECASE,
+)
+_OFFERED_BEFORE = re.compile(
+    r"[\d)}\w][\s$*.]{0,4}\bor(?: else| perhaps| maybe| possibly)?[\s$*(\\\[]{0,6}$", re.IGNORECASE
+)
+_OFFERED_BEHIND = re.compile(
+    r"[\s$*)\]\\]{0,6},? ?\bor\b(?! (?:equivalently|simply|about|approximately|roughly"
+    r"|in other words|more precisely|if you|just|better|exactly))"
+    r"[\s$*(\\\[]{0,6}(?:[-\d]|\\|(?:perhaps|maybe|possibly|else)\b)",
+    re.IGNORECASE,
+)
+_BEFORE, _BEHIND, _AFTERWARDS = 60, 60, 2000
+
+
+def objection(text: str, find: Find) -> Reason | None:
+    """Say what a completion has against the answer at `find`, or None."""
+    before = text[max(find.start - _BEFORE, 0) : find.start]
+    if before.endswith("{"):
+        before = before[: max(before.rfind("\\"), 0)]  # the box's own command
+    if _CUE.search(before.lower()) and _DENIED_BEFORE.search(before):
+        return Reason.DENIED
+    if "or" in before[-24:] and _OFFERED_BEFORE.search(before[-24:]):
+        return Reason.AMBIGUOUS
+    if _LAST.fullmatch(text, find.end):
+        return None
+    behind = text[find.end : find.end + _BEHIND].removeprefix("}")
+    if behind.startswith("</"):
+        behind = behind[behind.find(">") + 1 :]
+    if _DENIED_BEHIND.match(behind):
+        return Reason.DENIED
+    if _OFFERED_BEHIND.match(behind):
+        return Reason.AMBIGUOUS
+    return Reason.CONTRADICTS if _RETRACTED.search(text, find.end, find.end + _AFTERWARDS) else None

@@ -1,0 +1,1 @@
+"""Reading formulas and deciding whether two are equal."""

@@ -1,0 +1,1 @@
+"""Is this program right? Finding it, running its tests, comparing what it gives."""

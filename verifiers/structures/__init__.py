@@ -1,0 +1,1 @@
+"""Answers with parts: lists, sets, tuples, intervals, equations and inequalities."""
