@@ -158,20 +158,33 @@ def _looked_up(parsed: CompletionRow, maker: ProblemMaker, known: Mapping[str, P
 
 
 def score_row(
-    task: Task, task_hash: str, problem: Problem, completion: Completion, score: Score, *,
-    step_advantages: Sequence[float] = (), **more: Any,
-) -> dict[str, Any]:  # fmt: skip
+    task: Task,
+    task_hash: str,
+    problem: Problem,
+    completion: Completion,
+    score: Score,
+    *,
+    step_advantages: Sequence[float] = (),
+    **more: Any,
+) -> dict[str, Any]:
     """Return a scored completion as a plain mapping, ready for JSON."""
     steps = None if score.steps is None else [step_row(mark) for mark in score.steps]
     for row, advantage in zip(steps or (), step_advantages, strict=False):
         row["advantage"] = advantage
     made = ScoreRow(
-        task=task.name, task_hash=task_hash, problem=problem.id, completion=completion.text,
-        prefill=completion.prefill, finish_reason=completion.finish_reason,
-        tokens=len(completion.token_ids) or None, value=score.value, status=str(score.status),
+        task=task.name,
+        task_hash=task_hash,
+        problem=problem.id,
+        completion=completion.text,
+        prefill=completion.prefill,
+        finish_reason=completion.finish_reason,
+        tokens=len(completion.token_ids) or None,
+        value=score.value,
+        status=str(score.status),
         parts={name: part_row(part) for name, part in score.parts.items()},
-        steps=steps, **more,
-    )  # fmt: skip
+        steps=steps,
+        **more,
+    )
     return made.model_dump(mode="json", by_alias=True)
 
 
@@ -179,23 +192,38 @@ def part_row(part: Part) -> dict[str, Any]:
     """Return a part as a plain mapping."""
     verdict = part.verdict
     return {
-        "value": part.value, "weight": part.weight, "status": str(part.status), "reason": part.reason,
-        "seconds": part.seconds, "detail": part.detail,
-        "verdict": None if verdict is None else {
-            "correct": verdict.correct, "reason": str(verdict.reason), "extracted": verdict.extracted,
-            "tier": verdict.tier, "share": verdict.share, "evidence": verdict.evidence,
+        "value": part.value,
+        "weight": part.weight,
+        "status": str(part.status),
+        "reason": part.reason,
+        "seconds": part.seconds,
+        "detail": part.detail,
+        "verdict": None
+        if verdict is None
+        else {
+            "correct": verdict.correct,
+            "reason": str(verdict.reason),
+            "extracted": verdict.extracted,
+            "tier": verdict.tier,
+            "share": verdict.share,
+            "evidence": verdict.evidence,
         },
-    }  # fmt: skip
+    }
 
 
 def step_row(mark: StepMark) -> dict[str, Any]:
     """Return a step's mark as a plain mapping."""
     step = mark.step
     return {
-        "start": step.start, "end": step.end, "cut": step.cut,
-        "bytes": [step.byte_start, step.byte_end, step.byte_cut], "part": step.part,
-        "value": mark.value, "status": str(mark.status), "reason": mark.reason,
-    }  # fmt: skip
+        "start": step.start,
+        "end": step.end,
+        "cut": step.cut,
+        "bytes": [step.byte_start, step.byte_end, step.byte_cut],
+        "part": step.part,
+        "value": mark.value,
+        "status": str(mark.status),
+        "reason": mark.reason,
+    }
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

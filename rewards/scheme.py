@@ -144,9 +144,13 @@ class MarkScheme:
         return scores
 
     def _run_line(
-        self, line: Line, problems: Sequence[Problem], completions: Sequence[Completion],
-        columns: Mapping[str, Column], weight: float,
-    ) -> Column:  # fmt: skip
+        self,
+        line: Line,
+        problems: Sequence[Problem],
+        completions: Sequence[Completion],
+        columns: Mapping[str, Column],
+        weight: float,
+    ) -> Column:
         if line.entry.when is None:
             return run_node(line.node, problems, completions, columns, weight)
         closed = self._closed(line, problems, columns, weight)

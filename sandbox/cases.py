@@ -39,10 +39,15 @@ _LATE = (RunVerdict.TIMEOUT, RunVerdict.WALL_TIMEOUT)
 
 
 def run_cases(
-    sandbox: Executor, code: str, stdins: Sequence[str], *,
-    right: Callable[[int, Execution], bool], limits: Limits | None = None, stop_early: bool = False,
-    prelude: str = "", language: str = "python",
-) -> list[Execution | None]:  # fmt: skip
+    sandbox: Executor,
+    code: str,
+    stdins: Sequence[str],
+    *,
+    right: Callable[[int, Execution], bool],
+    limits: Limits | None = None,
+    stop_early: bool = False,
+    prelude: str = "",
+) -> list[Execution | None]:
     """Run a program once for each input.
 
     Args:
@@ -53,7 +58,6 @@ def run_cases(
         limits: of each case.
         stop_early: end at the first case that is wrong for sure.
         prelude: code that the program may count on.
-        language: of a program that is no Python every case is a run of its own.
 
     Returns:
         Outcomes in order; None for cases that were not reached.
@@ -63,23 +67,27 @@ def run_cases(
     """
     limits = limits or sandbox.limits
     inputs = [encoded(stdin) for stdin in stdins]
-    body = {"mode": "stdio", "code": text_of(code, "code"), "prelude": prelude}
+    text_of(code, "code")
 
     def attempt(cases: Sequence[int]) -> list[Execution]:
-        if language != "python":
-            return [_ran(sandbox, sandbox.job(code, inputs[cases[0]], language, limits), limits)]
-        job = Job(body, limits, [inputs[case] for case in cases], len(cases))
-        report = sandbox.do(job)
-        return _executions(sandbox, report, limits, len(cases))
+        some = [inputs[case] for case in cases]
+        report = sandbox.do(Job(code, limits, prelude=prelude, inputs=some, cases=len(some)))
+        return _executions(sandbox, report, limits, len(some))
 
     return _independent(len(inputs), attempt, right, stop_early)
 
 
 def run_calls(
-    sandbox: Executor, code: str, cases: Sequence[Sequence[tuple[str, bytes]]], *, prelude: str = "",
-    in_sequence: bool = False, right: Callable[[int, Called], bool], limits: Limits | None = None,
+    sandbox: Executor,
+    code: str,
+    cases: Sequence[Sequence[tuple[str, bytes]]],
+    *,
+    prelude: str = "",
+    in_sequence: bool = False,
+    right: Callable[[int, Called], bool],
+    limits: Limits | None = None,
     stop_early: bool = False,
-) -> list[Called | None]:  # fmt: skip
+) -> list[Called | None]:
     """Define a program once and call its functions.
 
     Args:
@@ -101,19 +109,15 @@ def run_calls(
         InfraError: a worker was lost twice.
     """
     limits = limits or sandbox.limits
+    text_of(code, "code")
 
     def attempt(group: Sequence[int]) -> list[Called]:
         numbered = [(place, list(cases[case])) for place, case in enumerate(group)]
-        body = {"mode": "calls", "code": text_of(code, "code"), "prelude": prelude, "cases": numbered}
-        report = sandbox.do(Job(body, limits, cases=len(group)))
+        report = sandbox.do(Job(code, limits, "calls", prelude, calls=numbered, cases=len(group)))
         return _answers(sandbox, report, limits, [len(cases[case]) for case in group])
 
     settle = _in_sequence if in_sequence else _independent
     return settle(len(cases), attempt, right, stop_early)
-
-
-def _ran(sandbox: Executor, job: Job | Execution, limits: Limits) -> Execution:
-    return job if isinstance(job, Execution) else sandbox.execution(sandbox.do(job), limits)
 
 
 Attempt = Callable[[Sequence[int]], list[Any]]
@@ -199,10 +203,15 @@ def _executions(sandbox: Executor, report: Report, limits: Limits, count: int) -
     if made and report.status == 0:
         return made  # it stopped early, for the threads that a case left
     last = Report(
-        report.cause, report.status, report.cpu_s, report.wall_s, report.kib,
-        report.stdout[out:], report.stderr[err:],
+        report.cause,
+        report.status,
+        report.cpu_s,
+        report.wall_s,
+        report.kib,
+        report.stdout[out:],
+        report.stderr[err:],
         [record for record in report.records if "failed" in record][-1:],
-    )  # fmt: skip
+    )
     return [*made, sandbox.execution(last, limits)]
 
 

@@ -1,4 +1,4 @@
-"""What every executor of programs has, here or elsewhere: runs, batches, and what a report means."""
+"""What every executor of programs offers, on this machine or another: single runs, batches, and verdicts."""
 
 import os
 import signal
@@ -19,69 +19,69 @@ Program = str | tuple[str, str]
 
 
 class Executor:
-    """Runs untrusted programs. Safe to share between threads; a context manager."""
+    """Runs untrusted Python programs. Safe to share between threads; a context manager.
+
+    A subclass provides `do`; everything else is built on it.
+    """
 
     tier: Tier
     limits: Limits
     workers: int
     serves_tests = True
-    """Whether tests can run in a process beside the program's."""
-
-    def job(self, code: str, stdin: bytes, language: str, limits: Limits) -> Job | Execution:
-        """Return what is to be done for a run, or what is known of it already."""
-        raise NotImplementedError
+    """Whether tests can run in a second process beside the program's."""
 
     def do(self, job: Job) -> Report:
-        """Do a job.
+        """Run one job and return the facts about it.
 
         Raises:
-            InfraError: our side failed, twice.
+            InfraError: the executor itself failed, twice.
         """
         raise NotImplementedError
 
     def close(self) -> None:
-        """End what is running."""
+        """Stop whatever is running."""
 
-    def run(
-        self, code: str, stdin: str = "", *, limits: Limits | None = None, language: str = "python"
-    ) -> Execution:
-        """Run a program once, a Python one as `__main__`, and say what became of it.
+    def run(self, code: str, stdin: str = "", *, limits: Limits | None = None) -> Execution:
+        """Run a program once, as `__main__`, and return what became of it.
 
         Args:
-            code: source.
-            stdin: its standard input.
+            code: Python source.
+            stdin: the program's standard input.
             limits: None = the executor's own.
-            language: python, cpp, javascript or shell.
+
+        Returns:
+            The execution. If the executor failed twice, its verdict is `sandbox_error`.
 
         Raises:
-            DataError: code or input is not text. SandboxError: the sandbox is closed, the language is
-                not installed, or more than one process is asked for where the tier cannot hold them.
+            DataError: code or input is not text.
+            SandboxError: the sandbox is closed, or `limits.processes` is above 1 in a tier that cannot
+                confine several processes.
         """
         limits = limits or self.limits
+        job = Job(text_of(code, "code"), limits, inputs=(encoded(stdin),))
         try:
-            job = self.job(text_of(code, "code"), encoded(stdin), language, limits)
-            return job if isinstance(job, Execution) else self.execution(self.do(job), limits)
+            return self.execution(self.do(job), limits)
         except InfraError as error:
             return Execution(RunVerdict.SANDBOX_ERROR, tier=self.tier, detail={"error": str(error)})
 
     def run_batch(self, programs: Iterable[Program], *, limits: Limits | None = None) -> list[Execution]:
-        """Run programs, as many at once as there are workers; results in order."""
+        """Run programs, as many at a time as there are workers, and return their executions in order."""
         pairs = [(program, "") if isinstance(program, str) else program for program in programs]
         return self.map(lambda pair: self.run(*pair, limits=limits), pairs)
 
     async def run_async(self, code: str, stdin: str = "", *, limits: Limits | None = None) -> Execution:
-        """Run a program without holding up the event loop."""
+        """Run a program without blocking the event loop."""
         return await to_thread(self.run, code, stdin, limits=limits)
 
     def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
-        """Call a function that uses this sandbox for each item, on as many threads as there are workers."""
+        """Call a function that uses this executor on each item, with one thread per worker."""
         if len(items) < 2 or self.workers == 1:
             return [function(item) for item in items]
         with ThreadPoolExecutor(min(self.workers, len(items))) as threads:
             return list(threads.map(function, items))
 
     def execution(self, report: Report, limits: Limits) -> Execution:
-        """Return what a report of a single run means."""
+        """Turn the report of a single run into an execution, outputs included."""
         made = verdict_of(report, limits)
         most = int(limits.output_mb * (1 << 20))
         made.tier = self.tier
@@ -97,50 +97,50 @@ class Executor:
 
 
 def text_of(value: object, what: str) -> str:
-    """Return text as it is.
+    """Return `value` if it is text.
 
     Raises:
-        DataError: it is no text.
+        DataError: it is not.
     """
     if not isinstance(value, str):
-        raise DataError(f"{what} must be text (given: {type(value).__name__})")
+        raise DataError(f"{what} must be text (given: {type(value).__name__}); pass a str")
     return value
 
 
 def encoded(text: str) -> bytes:
-    """Return text as a program's input."""
+    """Return text as the bytes of a program's standard input."""
     return text_of(text, "stdin").encode(errors="surrogatepass")
 
 
-def _starved(report: Report, limits: Limits) -> bool:
-    """Whether a crash was for want of memory."""
-    said = any(words in report.stderr for words in (b"std::bad_alloc", b"heap out of memory"))
-    return said or report.kib >> 10 > 0.8 * limits.memory_mb
-
-
 def verdict_of(report: Report, limits: Limits) -> Execution:
-    """Return what a report means, without its outputs."""
+    """Decide what a report means; the outputs are left empty."""
     most = int(limits.output_mb * (1 << 20))
     code = os.waitstatus_to_exitcode(report.status)
     failed = next((record for record in report.records if isinstance(record.get("failed"), str)), None)
     detail = {"error": str(failed.get("error"))} if failed else {}
     made = Execution(
-        RunVerdict.OK, exit_code=code if code >= 0 else None, signal=-code if code < 0 else None,
-        cpu_s=report.cpu_s, wall_s=report.wall_s, memory_mb=report.kib / 1024, detail=detail,
-    )  # fmt: skip
+        RunVerdict.OK,
+        exit_code=code if code >= 0 else None,
+        signal=-code if code < 0 else None,
+        cpu_s=report.cpu_s,
+        wall_s=report.wall_s,
+        memory_mb=report.kib / 1024,
+        detail=detail,
+    )
     cause = report.cause % WORN
+    # A crash close to the memory limit is taken for want of memory: C code seldom says so itself.
+    starved = made.signal is not None and report.kib >> 10 > 0.8 * limits.memory_mb
     if cause == SPACE or made.signal == signal.SIGXFSZ or max(len(report.stdout), len(report.stderr)) > most:
         made.verdict = RunVerdict.OUTPUT_LIMIT
     elif cause == CPU or made.signal == signal.SIGXCPU:
         made.verdict = RunVerdict.TIMEOUT
     elif cause == WALL:
         made.verdict = RunVerdict.WALL_TIMEOUT
-    elif (failed and failed["failed"] == MEMORY) or (made.signal and _starved(report, limits)):
+    elif (failed and failed["failed"] == MEMORY) or starved:
         made.verdict = RunVerdict.MEMORY
     elif made.signal:
         made.verdict = RunVerdict.KILLED
     elif code:
-        made.verdict = (
-            RunVerdict.COMPILE_ERROR if failed and failed["failed"] == COMPILE else RunVerdict.ERROR
-        )
+        not_a_program = failed is not None and failed["failed"] == COMPILE
+        made.verdict = RunVerdict.COMPILE_ERROR if not_a_program else RunVerdict.ERROR
     return made

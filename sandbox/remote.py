@@ -1,7 +1,7 @@
-"""`RemoteSandbox`: the same door to another machine that speaks SandboxFusion's HTTP API.
+"""`RemoteSandbox`: runs programs on another machine, through SandboxFusion's HTTP API.
 
-What it isolates, and how well, is the other machine's promise. Expected values stay here all the same:
-for calls, a small driver goes there with the program and brings back plain data.
+How well programs are isolated there is that machine's promise, not ours. Expected values still never
+leave this machine: for calls, a small driver travels with the program and sends back plain data.
 """
 
 import inspect
@@ -10,18 +10,19 @@ import marshal
 import time
 import urllib.error
 import urllib.request
+from functools import lru_cache
 from typing import Any
 
 from .errors import InfraError, SandboxError
-from .execution import Execution, Limits
+from .execution import Limits
 from .executor import Executor
 from .isolation.tiers import Tier
+from .sandbox import shared_sandbox
 from .wire import codec
 from .wire.protocol import BY_ITSELF, WALL
 from .wire.records import COMPILE, DEFINE
 from .worker import Job, Report
 
-LANGUAGES = {"python": "python", "cpp": "cpp", "javascript": "nodejs", "shell": "bash"}
 _ATTEMPTS = 3
 _MARK = "\x1emarkscheme "
 _DRIVER = """
@@ -55,62 +56,74 @@ _main()
 
 
 class RemoteSandbox(Executor):
-    """A SandboxFusion server, as an executor.
+    """A SandboxFusion server as an executor. In a task: `sandbox: {url: "http://host:8080"}`.
+
+    It runs `stdio` and `calls` tests, and asserts that can be split into calls; test modules need the
+    local sandbox.
 
     Args:
-        url: of the server, such as `http://host:8080`.
-        workers: how many programs it is given at once.
-        limits: for programs that bring none of their own; CPU seconds are not told apart there, so that
-            `wall_s` is what a program may take.
+        url: the server's address, such as `http://host:8080`.
+        workers: how many programs are sent to it at the same time.
+        limits: for programs that bring none of their own. The server does not report CPU time, so
+            `wall_s` is the limit that counts.
+
+    Raises:
+        SandboxError: the address is not an HTTP one.
     """
 
     serves_tests = False
 
     def __init__(self, url: str, workers: int = 8, *, limits: Limits | None = None):
         if not url.startswith(("http://", "https://")):
-            raise SandboxError(f"the url of a server must start with http:// or https:// (given: {url!r})")
+            raise SandboxError(
+                f"a sandbox server's url must start with http:// or https:// (given: {url!r}); give one such"
+                " as http://host:8080"
+            )
         self.url, self.workers = url.rstrip("/"), workers
         self.tier, self.limits = Tier.REMOTE, limits or Limits()
 
-    def job(self, code: str, stdin: bytes, language: str, limits: Limits) -> Job | Execution:
-        """Return what is to be done for a run; see `run`."""
-        if language not in LANGUAGES:
-            raise SandboxError(f"language must be {', '.join(LANGUAGES)} (given: {language!r})")
-        return Job({"mode": "stdio", "code": code, "language": language}, limits, (stdin,))
-
     def do(self, job: Job) -> Report:
-        """Do a job: of several inputs the first, of calls all.
+        """Run a job: of several inputs only the first, of calls all.
 
         Raises:
-            InfraError: the server cannot be reached, or fails. SandboxError: tests that call the program
-                need two processes.
+            InfraError: the server cannot be reached, or fails.
+            SandboxError: the tests need a second process beside the program's.
         """
-        body, limits = job.body, job.limits
-        if body["mode"] == "stdio":
-            code = "\n".join(filter(None, (body.get("prelude", ""), body["code"])))
-            return self._report(self._asked(code, body.get("language", "python"), job.inputs[0], limits, 1))
-        if body["mode"] != "calls":
+        if job.mode == "stdio":
+            code = "\n".join(filter(None, (job.prelude, job.code)))
+            return self._report(self._asked(code, job.inputs[0], job.limits, 1))
+        if job.mode != "calls":
             raise SandboxError(
-                "the remote executor runs stdio, calls and asserts that can be split; no test modules"
+                f"the sandbox server {self.url} cannot run tests in a process beside the program's: it takes"
+                " stdio, calls and asserts that can be split; drop `sandbox: {url: ...}` for these tests"
             )
-        cases = [[(entry, _packed(arguments)) for entry, arguments in calls] for _, calls in body["cases"]]
+        cases = [[(entry, _packed(arguments)) for entry, arguments in calls] for _, calls in job.calls]
         given = {
-            "_CODEC": inspect.getsource(codec), "_CODE": body["code"], "_PRELUDE": body["prelude"],
-            "_CASES": json.dumps(cases), "_MARK": _MARK,
-        }  # fmt: skip
+            "_CODEC": inspect.getsource(codec),
+            "_CODE": job.code,
+            "_PRELUDE": job.prelude,
+            "_CASES": json.dumps(cases),
+            "_MARK": _MARK,
+        }
         driver = "".join(f"{name} = {text!r}\n" for name, text in given.items()) + _DRIVER
-        report = self._report(self._asked(driver, "python", b"", limits, len(cases)))
+        report = self._report(self._asked(driver, b"", job.limits, len(cases)))
         said = [line for line in report.stdout.decode(errors="replace").split("\n") if line.startswith(_MARK)]
         report.records = [record for line in said if isinstance(record := _loaded(line[len(_MARK) :]), dict)]
         report.running = -1 if any(r.get("failed") in (COMPILE, DEFINE) for r in report.records) else 0
         return report
 
-    def _asked(self, code: str, language: str, stdin: bytes, limits: Limits, cases: int) -> dict[str, Any]:
+    def _asked(self, code: str, stdin: bytes, limits: Limits, cases: int) -> dict[str, Any]:
+        """Return the server's answer, after as many attempts as it takes or `_ATTEMPTS`."""
         question = {
-            "code": code, "language": LANGUAGES[language], "stdin": stdin.decode(errors="surrogateescape"),
-            "run_timeout": limits.wall_s * cases, "compile_timeout": 60.0,
-            "memory_limit_MB": limits.memory_mb, "files": {}, "fetch_files": [],
-        }  # fmt: skip
+            "code": code,
+            "language": "python",
+            "stdin": stdin.decode(errors="surrogateescape"),
+            "run_timeout": limits.wall_s * cases,
+            "compile_timeout": 60.0,
+            "memory_limit_MB": limits.memory_mb,
+            "files": {},
+            "fetch_files": [],
+        }
         request = urllib.request.Request(
             f"{self.url}/run_code", json.dumps(question).encode(), {"Content-Type": "application/json"}
         )
@@ -130,18 +143,14 @@ class RemoteSandbox(Executor):
             if isinstance(answer, dict) and answer.get("status") in ("Success", "Failed"):
                 return answer
             last = f"it says {str(answer)[:200]}"
-        raise InfraError(f"the sandbox server {self.url} does not answer: {last}")
+        raise InfraError(f"the sandbox server {self.url} gave no result in {_ATTEMPTS} attempts: {last}")
 
     def _report(self, answer: dict[str, Any]) -> Report:
         compiled, ran = answer.get("compile_result") or {}, answer.get("run_result") or {}
         part = ran or compiled
         failed_to_compile = bool(compiled) and (compiled.get("return_code") != 0 or not ran)
         code = part.get("return_code")
-        status = (
-            0 if code == 0 else ((int(code) & 0xFF) << 8 if isinstance(code, int) and code > 0 else 1 << 8)
-        )
-        if isinstance(code, int) and code < 0:
-            status = -code
+        status = _wait_status(code)
         cause = WALL if part.get("status") == "TimeLimitExceeded" else BY_ITSELF
         seconds = float(part.get("execution_time") or 0.0)
         out, err = (
@@ -151,6 +160,27 @@ class RemoteSandbox(Executor):
             [{"failed": COMPILE, "error": err.decode(errors="replace")[:2000]}] if failed_to_compile else []
         )
         return Report(cause, status, seconds, seconds, 0, out, err, records)
+
+
+def _wait_status(code: Any) -> int:
+    """Return an exit code in the form that wait() gives: a signal as it is, an exit code shifted."""
+    if not isinstance(code, int):
+        return 1 << 8
+    return -code if code < 0 else (code & 0xFF) << 8
+
+
+@lru_cache
+def _server(url: str) -> RemoteSandbox:
+    return RemoteSandbox(url)
+
+
+def shared_executor(url: str | None) -> Executor:
+    """Return the executor that everything in this process shares: a server's, or the local sandbox.
+
+    Raises:
+        SandboxError: the url is not one, or no safe sandbox can be started on this machine.
+    """
+    return shared_sandbox() if url is None else _server(url)
 
 
 def _packed(arguments: bytes) -> Any:

@@ -12,11 +12,10 @@ from functools import lru_cache
 from importlib.util import find_spec
 
 from .errors import InfraError, SandboxError
-from .execution import Execution, Limits
+from .execution import Limits
 from .executor import Executor
 from .isolation.syscalls import ARCHITECTURES
 from .isolation.tiers import SAFE, Tier
-from .languages import Programs
 from .worker import Job, Report, Worker, WorkerLostError, worn
 
 TIER_VARIABLE = "MARKSCHEME_SANDBOX_TIER"
@@ -41,7 +40,7 @@ def check_platform() -> None:
     if sys.platform != "linux" or platform.machine() not in ARCHITECTURES:
         raise SandboxError(
             f"the sandbox needs Linux on x86-64 or aarch64 (this is {sys.platform} on {platform.machine()});"
-            " use the remote executor: markscheme.sandbox.RemoteSandbox(url) of a SandboxFusion server"
+            " name a SandboxFusion server in the task instead, sandbox: {url: http://host:8080}"
         )
 
 
@@ -53,7 +52,7 @@ def tier_of(name: str) -> Tier:
     """
     local = [tier for tier in Tier if tier is not Tier.REMOTE]
     if name not in local:
-        raise SandboxError(f"the tiers are {', '.join(local)} (given: {name!r}; RemoteSandbox has its own)")
+        raise SandboxError(f"the tiers are {', '.join(local)} (given: {name!r}); choose one of them")
     return Tier(name)
 
 
@@ -87,7 +86,7 @@ def best_tier() -> Tier:
         + "\n".join(reasons)
         + f"\nWeaker ones must be asked for by name:"
         f" Sandbox(tier='seccomp') or {TIER_VARIABLE}=rlimits; `markscheme doctor` says what each promises."
-        " Or use the remote executor, markscheme.sandbox.RemoteSandbox(url)."
+        " Or name a SandboxFusion server in the task: sandbox: {url: http://host:8080}."
     )
 
 
@@ -135,7 +134,6 @@ class Sandbox(Executor):
         self.tier = best_tier() if tier is None else tier_of(tier)
         self.limits = limits or Limits()
         self.workers = workers or len(os.sched_getaffinity(0))
-        self._programs = Programs(self.do, self.tier)
         self._open()
         slot = self._free.get()
         try:
@@ -153,21 +151,18 @@ class Sandbox(Executor):
         self._closed = False
         _open_ones.add(self)
 
-    def job(self, code: str, stdin: bytes, language: str, limits: Limits) -> Job | Execution:
-        """Return what a worker is to do for a run; see `run`."""
-        if language == "python":
-            return Job({"mode": "stdio", "code": code}, limits, (stdin,))
-        return self._programs.job(code, stdin, language, limits)
-
     def do(self, job: Job) -> Report:
         """Do a job on a free worker, once more if the worker is lost.
 
         Raises:
             InfraError: lost twice. SandboxError: the sandbox is closed, or the tier cannot hold processes.
         """
-        count, trusted = job.limits.processes, job.body["mode"] == "build"
-        if count > 1 and self.tier is not Tier.NAMESPACES and not trusted:
-            raise SandboxError(f"processes: {count} needs the tier `namespaces` (this is {self.tier})")
+        count = job.limits.processes
+        if count > 1 and self.tier is not Tier.NAMESPACES:
+            raise SandboxError(
+                f"limits.processes {count}: only the tier `namespaces` can confine several processes, and"
+                f" this sandbox runs in {self.tier}; set processes to 1, or see `markscheme doctor`"
+            )
         preload = _preload(job)
         slot = self._free.get()
         try:
@@ -251,6 +246,6 @@ def _installed(module: str) -> bool:
 
 
 def _preload(job: Job) -> tuple[str, ...]:
-    named = set(_IMPORT.findall(job.body["code"]))
+    named = set(_IMPORT.findall(job.code))
     heavy = [module for module in _HEAVY if module in named and _installed(module)]
     return (*heavy[:1], *job.preload)

@@ -8,7 +8,6 @@ from typing import Any
 from .errors import SandboxError
 from .execution import Execution, Limits, RunVerdict
 from .executor import Executor, text_of
-from .oracle.run_tests import NEEDS_SHARED
 from .wire.records import COMPILE, MEMORY, TESTS
 from .worker import Job
 
@@ -23,8 +22,6 @@ class Tested:
     """Why it failed."""
     case: int | None = None
     """The place of an assert."""
-    needs_shared: bool = False
-    """It would have told the program what is expected: it can be judged in one process only."""
 
 
 @dataclass(slots=True)
@@ -46,10 +43,19 @@ class TestRun:
 
 
 def run_tests(
-    sandbox: Executor, code: str, kind: str, tests: str, *, asserts: Sequence[str] = (),
-    only: Sequence[int] | None = None, count: int = 1, prelude: str = "", shared: bool = False,
-    limits: Limits | None = None, names: Sequence[str] = (),
-) -> TestRun:  # fmt: skip
+    sandbox: Executor,
+    code: str,
+    kind: str,
+    tests: str,
+    *,
+    asserts: Sequence[str] = (),
+    only: Sequence[int] | None = None,
+    count: int = 1,
+    prelude: str = "",
+    shared: bool = False,
+    limits: Limits | None = None,
+    names: Sequence[str] = (),
+) -> TestRun:
     """Run tests against a program.
 
     Args:
@@ -79,12 +85,15 @@ def run_tests(
         "only": places,
         "names": list(names),
     }
-    body = {"code": text_of(code, "code"), "prelude": prelude, "mode": "shared" if shared else "serve"}
-    job = Job(body, limits, cases=max(count, len(places), 1), preload=() if kind == "asserts" else (kind,))
-    if shared:
-        job.body["tests"] = beside
-    else:
-        job.tests = beside
+    job = Job(
+        text_of(code, "code"),
+        limits,
+        "shared" if shared else "serve",
+        prelude,
+        tests=beside,
+        cases=max(count, len(places), 1),
+        preload=() if kind == "asserts" else (kind,),
+    )
     report = sandbox.do(job)
     return _read(sandbox.execution(report, limits), report.records)
 
@@ -96,10 +105,12 @@ def _read(ended: Execution, records: Sequence[dict[str, Any]]) -> TestRun:
             place = record.get("case")
             run.outcomes.append(
                 Tested(
-                    str(record["test"]), record.get("passed") is True, str(record.get("error", "")),
-                    place if isinstance(place, int) else None, record.get("why") == NEEDS_SHARED,
+                    str(record["test"]),
+                    record.get("passed") is True,
+                    str(record.get("error", "")),
+                    place if isinstance(place, int) else None,
                 )
-            )  # fmt: skip
+            )
         elif record.get("done") is True:
             run.complete = True
         elif isinstance(kind := record.get("failed"), str):

@@ -12,11 +12,11 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from .execution import Limits
 from .isolation.tiers import Tier
-from .wire.protocol import ALONE, EXECUTES, FORKS, QUESTION, READY, REPLY, REQUEST, WORN, read_at
+from .wire.protocol import QUESTION, READY, REPLY, REQUEST, WORN, read_at
 from .wire.records import LENGTH, PROGRESS
 
 START_S = 120.0
@@ -38,35 +38,49 @@ ENVIRONMENT = {
     "MKL_NUM_THREADS": "1",
 }
 _RECORDS = 64 << 20
-_ANY = 1 << 45
-"""Address space without a limit: what a program writes is then limited instead."""
 
 
 class WorkerLostError(RuntimeError):
     """The worker is gone, or does not answer."""
 
 
+Mode = Literal["stdio", "calls", "serve", "shared"]
+"""How a program is run: as `__main__` once per input; as a module whose functions are called; as a module
+that answers to tests in another process; or in one process with its tests."""
+
+
 @dataclass(slots=True)
 class Job:
-    """What a worker is to do."""
+    """One program, and what a worker is to do with it."""
 
-    body: dict[str, Any]
-    """For `harness.run`; inputs stand in it as (case, offset, length)."""
+    code: str
     limits: Limits
+    """Of each case."""
+    mode: Mode = "stdio"
+    prelude: str = ""
+    """Code that is executed before the program, in its namespace."""
     inputs: Sequence[bytes] = ()
-    cases: int = 1
-    """How many cases: what is to be done in all may take as many times as long."""
+    """For `stdio`: one standard input per case."""
+    calls: Sequence[tuple[int, list[tuple[str, bytes]]]] = ()
+    """For `calls`: each case's number, and its calls as (entry, marshalled arguments)."""
     tests: dict[str, Any] | None = None
-    """For `checker.check`, in a process of their own; the program is then only served to them."""
+    """For `serve` and `shared`: what `oracle.run_tests` is to run."""
+    cases: int = 1
+    """How many cases there are: the job as a whole may take that many times the limits."""
     preload: tuple[str, ...] = ()
-    """Modules that are to be imported already."""
+    """Modules that the worker should have imported before it forks."""
 
-    @property
-    def may(self) -> int:
-        """What the program may start."""
-        if self.limits.processes > 1:
-            return FORKS
-        return EXECUTES if self.body["mode"] == "execute" else ALONE
+    def for_program(self, placed: Sequence[tuple[int, int, int]]) -> dict[str, Any]:
+        """Return what the program's process is told; `placed` says where each input is in the blob."""
+        return {
+            "code": self.code,
+            "mode": self.mode,
+            "prelude": self.prelude,
+            "inputs": list(placed),
+            "calls": list(self.calls),
+            "tests": self.tests if self.mode == "shared" else None,
+            "output": int(self.limits.output_mb * (1 << 20)),
+        }
 
 
 @dataclass(slots=True)
@@ -99,19 +113,27 @@ class Worker:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         tmp = "" if tier is Tier.NAMESPACES else tempfile.mkdtemp(prefix="markscheme-sandbox-")
         config = {
-            "tier": tier, "tmp": tmp, "preload": preload, "path": sys.path,
-            "control": theirs.fileno(), "blob": self._files[3], "results": self._files[4],
-        }  # fmt: skip
+            "tier": tier,
+            "tmp": tmp,
+            "preload": preload,
+            "path": sys.path,
+            "control": theirs.fileno(),
+            "blob": self._files[3],
+            "results": self._files[4],
+        }
         os.pwrite(self._files[3], json.dumps(config).encode(), 0)  # not as an argument, which stays readable
         library = {k: v for k, v in os.environ.items() if k == "LD_LIBRARY_PATH"}
         try:
             with theirs:
                 self._process = subprocess.Popen(
                     [sys.executable, "-s", "-P", "-B", "-c", _BOOT, str(self._files[3])],
-                    stdin=self._files[0], stdout=self._files[1], stderr=self._files[2],
-                    pass_fds=[theirs.fileno(), *self._files[3:]], env={**ENVIRONMENT, **library},
+                    stdin=self._files[0],
+                    stdout=self._files[1],
+                    stderr=self._files[2],
+                    pass_fds=[theirs.fileno(), *self._files[3:]],
+                    env={**ENVIRONMENT, **library},
                     start_new_session=True,  # Ctrl-C is for the caller
-                )  # fmt: skip
+                )
         except OSError:
             self.forget()
             if tmp:
@@ -137,12 +159,17 @@ class Worker:
         largest = max(map(len, job.inputs), default=0)
         files = min(cases * (output + 1), max(1 << 28, output + 1))
         self._control.settimeout(25 * (limits.wall_s * cases + 4))
-        memory = _ANY if job.body.get("reserves") else limits.memory_mb << 20
         request = REQUEST.pack(
-            limits.cpu_s, limits.wall_s, limits.cpu_s * cases, limits.wall_s * cases,
-            memory, output, max(files, largest), limits.processes, job.may,
-            job.tests is not None,
-        )  # fmt: skip
+            limits.cpu_s,
+            limits.wall_s,
+            limits.cpu_s * cases,
+            limits.wall_s * cases,
+            limits.memory_mb << 20,
+            output,
+            max(files, largest),
+            limits.processes,
+            job.mode == "serve",
+        )
         try:
             self._control.send(request)
             reply = self._answer()
@@ -158,9 +185,9 @@ class Worker:
         for case, data in enumerate(job.inputs):
             placed.append((case, offset, len(data)))
             offset += len(data)
-        head = marshal.dumps({**job.body, "inputs": placed, "output": int(job.limits.output_mb * (1 << 20))})
+        head = marshal.dumps(job.for_program(placed))
         parts = [struct.pack("=Q", len(head)), head, *job.inputs]
-        if job.tests is not None:
+        if job.mode == "serve":
             tests = marshal.dumps(job.tests)
             parts += [struct.pack("=Q", len(tests)), tests]
         os.ftruncate(blob, 0)

@@ -213,6 +213,15 @@ class ProcessEntry(RewardEntry):
         return self
 
 
+class SandboxConfig(BaseModel):
+    """`sandbox:`, for programs that are to run on another machine."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str = Field(pattern=r"^https?://")
+    """Address of a SandboxFusion server, such as `http://host:8080`."""
+
+
 class Task(BaseModel):
     """What is asked and how answers earn marks: the content of one YAML file."""
 
@@ -232,6 +241,8 @@ class Task(BaseModel):
     """How the answer is found: `strict` (tag or box), `lenient`, or an ordered list of rules."""
     limits: Limits | None = None
     """What a program may take: `cpu_s`, `wall_s`, `memory_mb`, `output_mb`, `processes`."""
+    sandbox: SandboxConfig | None = None
+    """Where programs run; without it, in the sandbox on this machine."""
     rewards: dict[str, RewardEntry] = Field(min_length=1)
     """What is trained on, by name."""
     watch: dict[str, RewardEntry] = Field(default_factory=dict)
@@ -281,6 +292,11 @@ class Task(BaseModel):
         return self._allow_code
 
     @property
+    def sandbox_url(self) -> str | None:
+        """Address of the server that programs run on; None = this machine."""
+        return None if self.sandbox is None else self.sandbox.url
+
+    @property
     def folder(self) -> Path:
         """The folder that relative paths in the task start from."""
         return self._file.path.parent if self._file and self._file.path else Path()
@@ -293,7 +309,8 @@ class Task(BaseModel):
     def hash(self) -> str:
         """sha256 of the resolved task and of the source of every `file.py` that it names."""
         sources = {name: self._source_of(name) for name in sorted(set(self._named_files()))}
-        absent = {"process"} if self.process is None else set[str]()
+        # Sections that came later: a task without them keeps the hash that it had before.
+        absent = {name for name in (PROCESS, "sandbox") if getattr(self, name) is None}
         content = {"task": self.model_dump(mode="json", exclude=absent), "sources": sources}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

@@ -36,10 +36,15 @@ def steps_of(place: str, fillers: int, wrong: float) -> list[float]:
 
 
 def padded(
-    fillers: int, *, place: str = "before", tail: int = 0, gate: bool = False,
+    fillers: int,
+    *,
+    place: str = "before",
+    tail: int = 0,
+    gate: bool = False,
     right: Sequence[Sequence[float]] = ((0.8, 0.85, 0.8), (0.8, 0.8, 0.85, 0.85, 0.8, 0.8)),
-    others: Sequence[Sequence[float]] = ((0.6, 0.5, 0.2),), **how: Any,
-) -> Padded:  # fmt: skip
+    others: Sequence[Sequence[float]] = ((0.6, 0.5, 0.2),),
+    **how: Any,
+) -> Padded:
     """Compare a padded wrong answer with right ones (the second one the first with its steps in two)."""
     rewards = [list(r) for r in right] + [steps_of(place, fillers, 0.1)] + [list(o) for o in others]
     ends = [[TOKENS * (j + 1) - 1 for j in range(len(row))] for row in rewards]

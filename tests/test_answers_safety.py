@@ -50,8 +50,13 @@ def refuse(text: Any, *_: Any, **__: Any) -> Any:
 
 
 def test_text_is_never_evaluated_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for module, name in ((builtins, "eval"), (sympy, "sympify"), (sys.modules["sympy.core.sympify"], "sympify"),
-                         (sympy_parser, "parse_expr"), (sympy_parser, "eval_expr")):  # fmt: skip
+    for module, name in (
+        (builtins, "eval"),
+        (sympy, "sympify"),
+        (sys.modules["sympy.core.sympify"], "sympify"),
+        (sympy_parser, "parse_expr"),
+        (sympy_parser, "eval_expr"),
+    ):
         monkeypatch.setattr(module, name, refuse)
     for row in LABELLED:
         assert judged(row).correct is row["correct"]

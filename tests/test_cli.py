@@ -55,9 +55,15 @@ def test_score_marks_a_file(capsys: pytest.CaptureFixture[str]) -> None:
 def test_json_output_is_json(capsys: pytest.CaptureFixture[str]) -> None:
     completions("c.jsonl", "4")
     for arguments in (
-        ["score", "gsm8k", "c.jsonl", *GSM], ["check", "addition", "--limit", "5"], ["list", "tasks"],
-        ["list", "presets"], ["list", "rewards"], ["doctor"], ["schema"], ["init", "mine"],
-    ):  # fmt: skip
+        ["score", "gsm8k", "c.jsonl", *GSM],
+        ["check", "addition", "--limit", "5"],
+        ["list", "tasks"],
+        ["list", "presets"],
+        ["list", "rewards"],
+        ["doctor"],
+        ["schema"],
+        ["init", "mine"],
+    ):
         code, out, _ = run(capsys, *arguments, "--json")
         assert code == 0, arguments
         json.loads(out)

@@ -212,9 +212,21 @@ def test_addition_learns_on_vllm_as_on_transformers(tmp_path: Path) -> None:
     found = {}
     for kind in ("hf", "vllm"):
         command = [
-            sys.executable, "-m", "markscheme.trainer.commands.cli", "train", "addition", "--json", "--out", str(tmp_path / kind),
-            "--set", f"engine.kind={kind}", "--set", "engine.memory=1", "--set", "algorithm.steps=60",
-        ]  # fmt: skip
+            sys.executable,
+            "-m",
+            "markscheme.trainer.commands.cli",
+            "train",
+            "addition",
+            "--json",
+            "--out",
+            str(tmp_path / kind),
+            "--set",
+            f"engine.kind={kind}",
+            "--set",
+            "engine.memory=1",
+            "--set",
+            "algorithm.steps=60",
+        ]
         ran = subprocess.run(
             command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
         )

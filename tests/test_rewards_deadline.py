@@ -23,8 +23,13 @@ def test_a_hang_is_the_completions_fault_and_its_neighbours_are_marked(make_task
     task = make_task("rewards: {a: {use: patient, share: 0.25, timeout_s: 0.5}}")
     found = marks(task, "fine", "hang", "boom", "fine", "hang", "much")
     assert found == [
-        (0.25, "ok"), (0.0, "timeout"), (None, "bug"), (0.25, "ok"), (0.0, "timeout"), (0.0, "memory"),
-    ]  # fmt: skip
+        (0.25, "ok"),
+        (0.0, "timeout"),
+        (None, "bug"),
+        (0.25, "ok"),
+        (0.0, "timeout"),
+        (0.0, "memory"),
+    ]
     lenient = make_task("rewards: {a: {use: patient, timeout_s: 0.5, on_failure: {timeout: leave_out}}}")
     assert marks(lenient, "hang") == [(None, "timeout")]
 

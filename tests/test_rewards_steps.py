@@ -100,8 +100,10 @@ def test_marks_carry_their_spans(make_task: MakeTask) -> None:
     found = score(make_task, text, "{use: by_word}")
     assert found.steps is not None
     assert [(text[m.step.start : m.step.end], m.value, m.step.part) for m in found.steps] == [
-        ("good", 1.0, "thinking"), ("half", 0.5, "thinking"), ("bad", 0.0, "answer"),
-    ]  # fmt: skip
+        ("good", 1.0, "thinking"),
+        ("half", 0.5, "thinking"),
+        ("bad", 0.0, "answer"),
+    ]
     thinking = score(make_task, text, "{use: by_word, part: thinking}")
     assert thinking.steps is not None
     assert [mark.value for mark in thinking.steps] == [1.0, 0.5]
@@ -252,8 +254,15 @@ def test_marks_of_a_file_are_compared_with_labels(
     steps = [json.loads(line)["steps"] for line in out.read_text().splitlines()]
     assert [step["value"] for step in steps[0]] == [0.9, 0.2, 0.4]
     assert steps[0][1] == {
-        "start": 2, "end": 3, "cut": 4, "bytes": [2, 3, 4], "part": "answer", "value": 0.2, "status": "ok", "reason": "",
-    }  # fmt: skip
+        "start": 2,
+        "end": 3,
+        "cut": 4,
+        "bytes": [2, 3, 4],
+        "part": "answer",
+        "value": 0.2,
+        "status": "ok",
+        "reason": "",
+    }
     assert main(arguments[:-1]) == 0
     assert "balanced accuracy 1.000, first-error F1 1.000" in capsys.readouterr().out
 
@@ -301,9 +310,15 @@ def test_nothing_to_divide_by_is_none_and_never_an_error() -> None:
     assert f1(None, 1.0) is None
     empty = step_metrics([], [])
     assert empty.as_dict() == {
-        "steps": 0, "unmarked": 0, "balanced_accuracy": None, "first_error_f1": None, "erroneous": None,
-        "correct": None, "auroc": None, "ece": None,
-    }  # fmt: skip
+        "steps": 0,
+        "unmarked": 0,
+        "balanced_accuracy": None,
+        "first_error_f1": None,
+        "erroneous": None,
+        "correct": None,
+        "auroc": None,
+        "ece": None,
+    }
     assert balanced_accuracy([(True, True)]) is None
     assert auroc([(0.5, True)]) is None
     assert ece([]) is None

@@ -1,9 +1,8 @@
-"""The sandbox as its users meet it: verdicts, limits, tiers, threads, ends; other languages; far machines."""
+"""The sandbox as its users meet it: verdicts, limits, tiers, threads, ends; another machine."""
 
 import asyncio
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from markscheme.rewards import MarkScheme
 from markscheme.sandbox import (
     DataError,
     Execution,
@@ -27,10 +27,13 @@ from markscheme.sandbox import (
     RemoteSandbox,
     Sandbox,
     SandboxError,
+    TaskError,
 )
 from markscheme.sandbox.execution import RunVerdict
 from markscheme.sandbox.isolation.tiers import SAFE, Tier
+from markscheme.tasks import Completion, load_problems
 from markscheme.verifiers import verify_program
+from support import MakeTask
 from tiers import needs_tier
 
 SMALL = Limits(cpu_s=0.3, wall_s=0.9, memory_mb=200, output_mb=0.5)
@@ -332,9 +335,15 @@ def test_where_no_safe_tier_works_it_refuses_with_reasons_and_cures() -> None:
     ran = subprocess.run([sys.executable, "-c", NO_SAFE_TIER], capture_output=True, text=True, timeout=120)
     assert ran.returncode == 0, ran.stderr
     for part in (
-        "no safe sandbox can be started here", "namespaces: PermissionError", "unshare", "landlock: OSError",
-        "Landlock ABI 0", "Sandbox(tier='seccomp')", "MARKSCHEME_SANDBOX_TIER=rlimits", "RemoteSandbox(url)",
-    ):  # fmt: skip
+        "no safe sandbox can be started here",
+        "namespaces: PermissionError",
+        "unshare",
+        "landlock: OSError",
+        "Landlock ABI 0",
+        "Sandbox(tier='seccomp')",
+        "MARKSCHEME_SANDBOX_TIER=rlimits",
+        "sandbox: {url:",
+    ):
         assert part in ran.stdout
     assert ran.stdout.endswith("7\n error\n")
 
@@ -347,7 +356,7 @@ def test_the_environment_may_name_a_tier(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_other_systems_are_told_of_the_remote_executor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
-    with pytest.raises(SandboxError, match="RemoteSandbox"):
+    with pytest.raises(SandboxError, match="sandbox: {url:"):
         Sandbox(1)
 
 
@@ -375,70 +384,6 @@ def test_processes_only_where_they_can_be_held() -> None:
                 verify_program("print(1)", tests, sandbox=sandbox, limits=limits)
 
 
-SQUARE = {
-    "cpp": "#include <iostream>\nint main() { long x; std::cin >> x; std::cout << x * x << std::endl; }",
-    "javascript": "const x = +require('fs').readFileSync(0, 'utf8');\nconsole.log(x * x);",
-    "shell": "read x\necho $((x * x)) | cat",
-}
-
-
-@pytest.mark.parametrize("language", SQUARE)
-def test_other_languages_go_through_the_same_door(sandbox: Sandbox, language: str) -> None:
-    if shutil.which({"cpp": "g++", "javascript": "node", "shell": "sh"}[language]) is None:
-        pytest.skip(f"{language} is not installed")
-    limits = Limits(cpu_s=4, memory_mb=512, output_mb=1)
-    if language == "shell" and sandbox.tier != Tier.NAMESPACES:
-        with pytest.raises(SandboxError, match="namespaces"):
-            sandbox.run(SQUARE[language], "7", language=language, limits=limits)
-        return
-    for n in (7, 12):
-        ran = sandbox.run(SQUARE[language], f"{n}\n", language=language, limits=limits)
-        assert (ran.verdict, ran.stdout) == ("ok", f"{n * n}\n"), ran.stderr
-
-
-@pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
-def test_programs_of_other_languages_are_judged_by_cases(sandbox: Sandbox) -> None:
-    cases = [{"stdin": f"{n}\n", "stdout": f"{n * n}\n"} for n in (2, 3, 5)]
-    tests = {"type": "stdio", "language": "cpp", "cases": cases}
-    limits = Limits(cpu_s=4, memory_mb=512, output_mb=1)
-    assert verify_program(SQUARE["cpp"], tests, sandbox=sandbox, limits=limits).share == 1.0
-    wrong = SQUARE["cpp"].replace("x * x", "x + 2")
-    assert verify_program(wrong, tests, sandbox=sandbox, limits=limits).share == pytest.approx(1 / 3)
-    broken = verify_program("int main(", tests, sandbox=sandbox, limits=limits)
-    assert (broken.correct, broken.reason) == (False, "compile_error")
-
-
-@pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
-@pytest.mark.parametrize(
-    ("body", "verdict"),
-    [
-        ("for (;;);", "timeout"),
-        ("for (;;) { volatile char *p = new char[1 << 20]; p[0] = 1; }", "memory"),
-        ("for (;;) std::cout << 1234567890;", "output_limit"),
-        ("int *p = nullptr; *p = 1;", "killed"),
-        ("return 3;", "error"),
-        ("return", "compile_error"),
-        ('std::cout << (fopen("/etc/passwd", "r") == nullptr);', "ok"),
-    ],
-)
-def test_a_compiled_program_has_the_same_verdicts(sandbox: Sandbox, body: str, verdict: str) -> None:
-    code = "#include <iostream>\n#include <cstdio>\nint main() { " + body + " }"
-    ran = sandbox.run(code, language="cpp", limits=SMALL)
-    assert ran.verdict == verdict
-    if verdict == "ok":
-        assert ran.stdout == "1"
-
-
-def test_a_missing_compiler_and_an_unknown_language_are_clear(
-    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with pytest.raises(SandboxError, match="language must be python, cpp, javascript, shell"):
-        sandbox.run("x", language="cobol")
-    monkeypatch.setattr(shutil, "which", lambda *a, **k: None)
-    with pytest.raises(SandboxError, match="apt install g"):
-        sandbox.run("x", language="cpp")
-
-
 class FusionServer(BaseHTTPRequestHandler):
     """SandboxFusion's `/run_code`, served by a sandbox of our own."""
 
@@ -447,14 +392,12 @@ class FusionServer(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        languages = {"python": "python", "cpp": "cpp", "nodejs": "javascript", "bash": "shell"}
         if type(self).broken:
             self.send_error(500)
             return
         limits = Limits(cpu_s=asked["run_timeout"], wall_s=asked["run_timeout"])
-        ran = self.sandbox.run(
-            asked["code"], asked["stdin"], language=languages[asked["language"]], limits=limits
-        )
+        assert asked["language"] == "python"
+        ran = self.sandbox.run(asked["code"], asked["stdin"], limits=limits)
         body = json.dumps(self.answer(ran)).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -465,16 +408,21 @@ class FusionServer(BaseHTTPRequestHandler):
     def answer(ran: Execution) -> dict[str, Any]:
         late = ran.verdict in (RunVerdict.TIMEOUT, RunVerdict.WALL_TIMEOUT)
         part = {
-            "status": "TimeLimitExceeded" if late else "Finished", "execution_time": ran.wall_s,
+            "status": "TimeLimitExceeded" if late else "Finished",
+            "execution_time": ran.wall_s,
             "return_code": None if late else ran.exit_code if ran.signal is None else -ran.signal,
-            "stdout": ran.stdout, "stderr": ran.stderr,
-        }  # fmt: skip
+            "stdout": ran.stdout,
+            "stderr": ran.stderr,
+        }
         uncompiled = ran.verdict == RunVerdict.COMPILE_ERROR
         return {
-            "status": "Success" if ran.verdict == RunVerdict.OK else "Failed", "message": "",
-            "compile_result": part if uncompiled else None, "run_result": None if uncompiled else part,
-            "executor_pod_name": None, "files": {},
-        }  # fmt: skip
+            "status": "Success" if ran.verdict == RunVerdict.OK else "Failed",
+            "message": "",
+            "compile_result": part if uncompiled else None,
+            "run_result": None if uncompiled else part,
+            "executor_pod_name": None,
+            "files": {},
+        }
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         return
@@ -515,8 +463,30 @@ def test_programs_are_judged_on_a_remote_executor(remote: RemoteSandbox) -> None
     for tests in (calls, asserts):
         assert verify_program(evil, tests, sandbox=remote).correct is False
     assert verify_program("def f(:", calls, sandbox=remote).reason == "compile_error"
-    with pytest.raises(SandboxError, match="no test modules"):
+    with pytest.raises(SandboxError, match="cannot run tests in a process beside"):
         verify_program(code, {"type": "pytest", "code": "def test_a(): assert f(1)"}, sandbox=remote)
+
+
+def test_a_task_names_the_server_that_its_programs_run_on(
+    remote: RemoteSandbox, make_task: MakeTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "markscheme.sandbox.remote.shared_sandbox", lambda: pytest.fail("ran on this machine")
+    )
+    task = make_task(
+        f"sandbox: {{url: '{remote.url}'}}\n"
+        "problem: {tests: {type: calls, entry: f, cases: [{args: [2], expected: 4}]}}\n"
+        "rewards: {correct: {use: unit_tests}}"
+    )
+    problem = load_problems(task)[0]
+    right, wrong = MarkScheme(task).score(
+        [problem] * 2, [Completion("def f(x): return x * x"), Completion("def f(x): return x")]
+    )
+    assert (right.value, wrong.value) == (1.0, 0.0)
+    assert right.parts["correct"].verdict is not None
+    assert right.parts["correct"].verdict.evidence["tier"] == "remote"
+    with pytest.raises(TaskError, match=r"sandbox.url.*pattern"):
+        make_task("sandbox: {url: localhost}\nrewards: {r: {use: answer}}")
 
 
 def test_a_remote_executor_that_fails_blames_nobody(
@@ -527,7 +497,7 @@ def test_a_remote_executor_that_fails_blames_nobody(
     nowhere = RemoteSandbox("http://127.0.0.1:9")
     ran = nowhere.run("print(1)")
     assert ran.verdict == "sandbox_error"
-    assert "does not answer" in ran.detail["error"]
+    assert "gave no result" in ran.detail["error"]
     with pytest.raises(SandboxError, match="http"):
         RemoteSandbox("localhost:80")
 

@@ -46,9 +46,11 @@ def test_whatever_a_call_does_stands_in_its_place(pool: Pool) -> None:
     assert "in a worker process" in failed.__notes__[0]
     assert "worker_jobs.py" in failed.__notes__[0]
     for target, error in (
-        ("worker_jobs:nothing", AttributeError), ("no_such_module:f", ModuleNotFoundError),
-        ("worker_jobs:crash", InfraError), ("worker_jobs:unpicklable", TypeError),
-    ):  # fmt: skip
+        ("worker_jobs:nothing", AttributeError),
+        ("no_such_module:f", ModuleNotFoundError),
+        ("worker_jobs:crash", InfraError),
+        ("worker_jobs:unpicklable", TypeError),
+    ):
         (outcome,) = pool.run(target, [()], timeout_s=30)
         assert isinstance(outcome, error), target
     assert pool.run("worker_jobs:add", [(1, 1)], timeout_s=30) == [2]

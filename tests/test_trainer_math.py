@@ -512,10 +512,15 @@ def test_weights_put_the_gradient_right_in_the_mean(seed: int) -> None:
         # Each token by itself, weighted by how often it is drawn.
         parts = [
             policy_loss(
-                new[i : i + 1], old[i : i + 1], advantages[i : i + 1], mask[i : i + 1],
+                new[i : i + 1],
+                old[i : i + 1],
+                advantages[i : i + 1],
+                mask[i : i + 1],
                 weights_BT=None if weights is None else weights[i : i + 1],
-            )[0] * under[i].exp() for i in range(6)
-        ]  # fmt: skip
+            )[0]
+            * under[i].exp()
+            for i in range(6)
+        ]
         return torch.autograd.grad(torch.stack(parts).sum(), policy, retain_graph=True)[0]
 
     weights = importance_weights(old, sampler[:, None], mask, high=100.0)

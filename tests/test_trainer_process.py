@@ -264,9 +264,15 @@ def test_padding_cannot_cheat_the_default(place: str, gate: bool, tail: int) -> 
     gate=st.booleans(), tail=st.integers(0, 9), pool=st.sampled_from(POOLS),
 )  # fmt: skip
 def test_no_fillers_anywhere_in_any_group_cheat_the_default(
-    fillers: list[float], wrong: float, at: int, right: list[list[float]], others: list[list[float]],
-    gate: bool, tail: int, pool: str,
-) -> None:  # fmt: skip
+    fillers: list[float],
+    wrong: float,
+    at: int,
+    right: list[list[float]],
+    others: list[list[float]],
+    gate: bool,
+    tail: int,
+    pool: str,
+) -> None:
     """The rule behind it: whoever has a step below the threshold is below all that have none."""
     guilty = [*fillers[:at], wrong, *fillers[at:]]
     rewards = [*right, guilty, *others]

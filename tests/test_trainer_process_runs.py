@@ -75,10 +75,14 @@ def config(place: Path, out: str = "run", **more: Any) -> dict[str, Any]:
         "kl_coef": 0.01,
     }
     return {
-        "tasks": [str(place / "digits.yaml")], "policy": {"model": str(place / "policy")},
-        "sampling": {"max_new_tokens": 16}, "save": {"every": 2}, "out": str(place / out),
-        **more, "algorithm": {**algorithm, **more.get("algorithm", {})},
-    }  # fmt: skip
+        "tasks": [str(place / "digits.yaml")],
+        "policy": {"model": str(place / "policy")},
+        "sampling": {"max_new_tokens": 16},
+        "save": {"every": 2},
+        "out": str(place / out),
+        **more,
+        "algorithm": {**algorithm, **more.get("algorithm", {})},
+    }
 
 
 def lines(folder: Path, name: str) -> list[dict[str, Any]]:
@@ -198,8 +202,15 @@ def test_credits_are_outcome_and_steps_on_their_tokens(
         marks = [[mark.value or 0.0 for mark in score.steps or []] for score in group.scores]
         lengths = [len(completion.token_ids) for completion in group.completions]
         wanted = process_advantages(
-            marks, ends, lengths, credit="clip", pool="outputs", std=std, eps=0.1, weight=0.5,  # type: ignore[arg-type]
-        )  # fmt: skip
+            marks,
+            ends,
+            lengths,
+            credit="clip",
+            pool="outputs",
+            std=std,
+            eps=0.1,
+            weight=0.5,  # type: ignore[arg-type]
+        )
         for i, credit in enumerate(row):
             assert credit.tokens is not None
             joined = wanted[i, : lengths[i]] + outcome[i]

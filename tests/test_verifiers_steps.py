@@ -208,8 +208,11 @@ def test_a_number_from_nowhere_is_unsupported() -> None:
     problem = Problem(prompt="Tom has 3 boxes with 20% of forty-five pens each.")
     verdicts = verify_steps("45 * .2 = 9\n9 * 3 = 27\n27 * 17 = 459\n459 - 27 = 432", problem=problem)
     assert [(v.correct, v.reason.value) for v in verdicts] == [
-        (True, "passed"), (True, "passed"), (None, "unsupported"), (True, "passed"),
-    ]  # fmt: skip
+        (True, "passed"),
+        (True, "passed"),
+        (None, "unsupported"),
+        (True, "passed"),
+    ]
     assert verdicts[2].evidence["numbers"] == ["17"]
 
 
@@ -218,28 +221,6 @@ def test_right_sums_pass_and_wrong_ones_fail(a: int, b: int, off: int, op: str) 
     value = {"+": a + b, "-": a - b, "*": a * b}[op]
     assert [holds(claim) for claim in claims_of(f"so {a} {op} {b} = {value}.")] == [True]
     assert [holds(claim) for claim in claims_of(f"so {a} {op} {b} = {value + off} ok")] == [False]
-
-
-REWRITING: list[tuple[str, list[bool | None]]] = [
-    ("$f = 2(x+1) + 3$\n$= 2x + 2 + 3$\n$= 2x + 5$", [None, True, True]),
-    ("$f = 2(x+1) + 3$\n$= 2x + 2 + 3$\n$= 2x + 6$", [None, True, False]),
-    ("$(a+b)^2 = a^2+2ab+b^2 = a^2 + b^2$", [False]),
-    ("2x+3=7\n2x=4\nx=2\nx=3", [None, True, True, None]),  # another root, for all that it says
-    ("$x^2 + 2x + 1 = (x+1)^2 = (x+2)^2$", [False]),
-    ("$r^2 = 25$\n$r = 5$", [None, None]),
-    ("$\\text{Speed} = \\frac{10}{2} = 5$", [None]),
-    ("$AB = BC + CD = 5$", [None]),
-    ("$x = \\frac{180^\\circ}{9} = 20^\\circ$", [None]),
-    ("It costs $4 a slice for a total of 23 * 4 = $92", [None]),
-    ("\\[ \\frac{1}{2} + \\frac{1}{3} = \\frac{3}{6} + \\frac{2}{6} = \\frac{5}{6} \\]", [True]),
-    ("We know that x is small.", [None]),
-    ("$x^2 = 2x$", [None]),  # an equation, not a rewriting
-]
-
-
-@pytest.mark.parametrize(("text", "wanted"), REWRITING)
-def test_rewriting_keeps_the_value(text: str, wanted: list[bool | None]) -> None:
-    assert [verdict.correct for verdict in verify_steps(text, check="rewriting")] == wanted
 
 
 def test_lines_of_programs_run_in_the_sandbox() -> None:

@@ -5,30 +5,38 @@ from typing import Any, Literal
 
 from ...sandbox.errors import RewardError
 from ...sandbox.execution import Limits
+from ...sandbox.remote import shared_executor
 from ...tasks.problem import Completion, Problem
 from ...verifiers.steps.verify import judge_steps
 from ...verifiers.verdict import Verdict
 from ..composition.registry import reward
 
-Check = Literal["arithmetic", "rewriting", "code_runs", "code_as_solution", "addition_lines"]
+Check = Literal["arithmetic", "code_runs", "code_as_solution", "addition_lines"]
 
 
 @reward("step_checker", batch=True, steps=True)
 def step_checker(
-    problems: Sequence[Problem], completions: Sequence[Completion], steps: Sequence[Sequence[str]], *,
-    check: Check, limits: Limits | None = None,
-) -> list[list[Verdict]]:  # fmt: skip
-    """Mark each step 1 or 0 by a rule; one that the rule cannot judge has no mark.
+    problems: Sequence[Problem],
+    completions: Sequence[Completion],
+    steps: Sequence[Sequence[str]],
+    *,
+    check: Check,
+    limits: Limits | None = None,
+    sandbox_url: str | None = None,
+) -> list[list[Verdict]]:
+    """Mark each step 1 or 0 by a rule; a step that the rule cannot judge gets no mark.
 
     Args:
-        problems: what was asked.
-        completions: what was answered.
-        steps: texts of the steps.
-        check: `arithmetic`, `rewriting`, `code_runs`, `code_as_solution`, `addition_lines`.
-        limits: of the programs that a check runs.
+        problems: the problems that were asked.
+        completions: the answers.
+        steps: the texts of each answer's steps.
+        check: `arithmetic`, `code_runs`, `code_as_solution` or `addition_lines`.
+        limits: for the programs that a check runs; the task's own by default.
+        sandbox_url: a SandboxFusion server to run them on; the task's own by default.
     """
-    more = {"limits": limits} if check.startswith("code_") else {}
-    return judge_steps(check, problems, steps, **more)
+    if not check.startswith("code_"):
+        return judge_steps(check, problems, steps)
+    return judge_steps(check, problems, steps, sandbox=shared_executor(sandbox_url), limits=limits)
 
 
 @reward("step_scores", steps=True)

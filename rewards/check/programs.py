@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Sequence
 
-from ...sandbox.sandbox import shared_sandbox
+from ...sandbox.remote import shared_executor
 from ...tasks.problem import Problem
 from ...verifiers.programs.find_code import extract_program
 from ...verifiers.programs.parse import parse
@@ -21,7 +21,7 @@ def program_findings(scheme: MarkScheme, problems: Sequence[Problem]) -> list[Fi
     """Look at problems that unit tests judge; nothing where none does."""
     if not any(verifier.tests_fault for verifier in scheme.judges):
         return []
-    sandbox, limits = shared_sandbox(), scheme.task.limits
+    sandbox, limits = shared_executor(scheme.task.sandbox_url), scheme.task.limits
 
     def passes(problem: Problem, integrity: Integrity) -> bool:
         code = extract_program(str(problem.solution)).text or ""

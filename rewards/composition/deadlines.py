@@ -76,9 +76,12 @@ def load(use: str, folder: str) -> Callable[[Any, Any, dict[str, Any]], Any]:
 
 
 def run_each(
-    address: Address, parameters: dict[str, Any], timeout_s: float,
-    problems: Sequence[Problem], completions: Sequence[Completion],
-) -> list[Any]:  # fmt: skip
+    address: Address,
+    parameters: dict[str, Any],
+    timeout_s: float,
+    problems: Sequence[Problem],
+    completions: Sequence[Completion],
+) -> list[Any]:
     """Call a per-sample function once for each completion, each within `timeout_s`, in parallel.
 
     Returns:
@@ -89,9 +92,12 @@ def run_each(
 
 
 def run_batch(
-    address: Address, parameters: dict[str, Any], timeout_s: float,
-    problems: Sequence[Problem], completions: Sequence[Completion],
-) -> Any:  # fmt: skip
+    address: Address,
+    parameters: dict[str, Any],
+    timeout_s: float,
+    problems: Sequence[Problem],
+    completions: Sequence[Completion],
+) -> Any:
     """Call a batch function within `timeout_s` a completion; one that is killed runs again one by one.
 
     Returns:

@@ -105,6 +105,8 @@ def _node(task: Task, name: str, entry: RewardEntry, keys: tuple[str | int, ...]
         given = {**given, "model": str((task.folder / model).resolve())}  # beside the task, as all its files
     if task.limits is not None and "limits" in (getattr(component.function, "__kwdefaults__", None) or {}):
         given = {"limits": task.limits, **given}
+    if task.sandbox_url and "sandbox_url" in (getattr(component.function, "__kwdefaults__", None) or {}):
+        given = {"sandbox_url": task.sandbox_url, **given}
     address = _address(task, entry, component, task.where(*keys, "timeout_s"))
     parameters = typed_parameters(component, given, where)
     bounds = _clipped(range_of(component), entry.clip, task.where(*keys, "clip"))
@@ -204,9 +206,7 @@ def _composite(task: Task, name: str, entry: RewardEntry, keys: tuple[str | int,
     bounds = _clipped((min(low for low, _ in ends), max(high for _, high in ends)), entry.clip, where)
     _check_worth(task, name, entry, bounds, keys)
     how: Any = entry.use
-    return Composite(
-        name, how, tuple(members), bounds, reduce, entry.clip, dict(entry.on_failure), where
-    )  # fmt: skip
+    return Composite(name, how, tuple(members), bounds, reduce, entry.clip, dict(entry.on_failure), where)
 
 
 def _plain(member: RewardEntry, where: str) -> RewardEntry:

@@ -99,9 +99,12 @@ def _call(term: Term, problems: Sequence[Problem], completions: Sequence[Complet
 
 
 def _run_each(
-    function: Callable[..., Any], parameters: dict[str, Any],
-    problems: Sequence[Any], completions: Sequence[Any], rows: Sequence[int],
-) -> list[Any]:  # fmt: skip
+    function: Callable[..., Any],
+    parameters: dict[str, Any],
+    problems: Sequence[Any],
+    completions: Sequence[Any],
+    rows: Sequence[int],
+) -> list[Any]:
     """Call one after the other; an exception costs its neighbours nothing."""
     results: list[Any] = []
     while len(results) < len(rows):

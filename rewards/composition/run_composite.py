@@ -13,9 +13,12 @@ Column = list[Part]
 
 
 def run_node(
-    node: Node, problems: Sequence[Problem], completions: Sequence[Completion],
-    columns: Mapping[str, Column], weight: float,
-) -> Column:  # fmt: skip
+    node: Node,
+    problems: Sequence[Problem],
+    completions: Sequence[Completion],
+    columns: Mapping[str, Column],
+    weight: float,
+) -> Column:
     """Return one part a completion; `columns` holds the entries that members may name."""
     if isinstance(node, Term):
         return run_column(node, problems, completions, weight)
@@ -64,9 +67,12 @@ def _copy(part: Part, weight: float, **detail: Any) -> Part:
 
 
 def _cascade(
-    node: Composite, problems: Sequence[Problem], completions: Sequence[Completion],
-    columns: Mapping[str, Column], weight: float,
-) -> Column:  # fmt: skip
+    node: Composite,
+    problems: Sequence[Problem],
+    completions: Sequence[Completion],
+    columns: Mapping[str, Column],
+    weight: float,
+) -> Column:
     """Ask members in order, cheap ones first; the first that can tell decides.
 
     Only "could not be judged" falls through; a bug stays one.

@@ -34,9 +34,13 @@ def as_trl(scheme: MarkScheme, *, prefill: str = "") -> list[Callable[..., list[
     maker = ProblemMaker(scheme.task)
 
     def total(
-        prompts: Sequence[Any], completions: Sequence[Any], completion_ids: Sequence[list[int]] | None = None,
-        log_metric: Callable[[str, float], None] | None = None, trainer_state: Any = None, **columns: Any,
-    ) -> list[float | None]:  # fmt: skip
+        prompts: Sequence[Any],
+        completions: Sequence[Any],
+        completion_ids: Sequence[list[int]] | None = None,
+        log_metric: Callable[[str, float], None] | None = None,
+        trainer_state: Any = None,
+        **columns: Any,
+    ) -> list[float | None]:
         rows = [
             {"prompt": prompt}
             | {name: column[i] for name, column in columns.items() if _is_column(column, prompts)}

@@ -54,10 +54,17 @@ def _ready(
 
 @reward("prm", batch=True, steps=True, ready=_ready)
 def prm(
-    problems: Sequence[Problem], completions: Sequence[Completion], steps: Sequence[Sequence[str]], *,
-    model: str, form: str = "classes", engine: Engine = "torch", device: str = "auto",
-    dtype: Dtype = "float32", batch_tokens: int = 8192,
-) -> list[Any]:  # fmt: skip
+    problems: Sequence[Problem],
+    completions: Sequence[Completion],
+    steps: Sequence[Sequence[str]],
+    *,
+    model: str,
+    form: str = "classes",
+    engine: Engine = "torch",
+    device: str = "auto",
+    dtype: Dtype = "float32",
+    batch_tokens: int = 8192,
+) -> list[Any]:
     """Mark each step by a process reward model: the probability, 0 to 1, that it is right.
 
     Args:

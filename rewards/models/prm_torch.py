@@ -89,9 +89,11 @@ class Prm:
             wanted = sorted(set(places.tolist()))
             column = {place: i for i, place in enumerate(wanted)}
             logits = self.model(
-                input_ids=ids_BT, attention_mask=mask_BT, use_cache=False,
+                input_ids=ids_BT,
+                attention_mask=mask_BT,
+                use_cache=False,
                 logits_to_keep=torch.tensor(wanted, device=self.device),
-            ).logits  # fmt: skip
+            ).logits
             return logits[rows, torch.tensor([column[p] for p in places.tolist()], device=self.device)]
         return self.model(input_ids=ids_BT, attention_mask=mask_BT).logits[rows, places]
 
@@ -109,9 +111,13 @@ def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
 
 
 def load_prm(
-    source: str | Path, form: PrmFormat, *, device: str = "auto", dtype: Dtype = "float32",
+    source: str | Path,
+    form: PrmFormat,
+    *,
+    device: str = "auto",
+    dtype: Dtype = "float32",
     batch_tokens: int = 8192,
-) -> Prm:  # fmt: skip
+) -> Prm:
     """Load a process reward model from a folder or the hub.
 
     Raises:

@@ -44,9 +44,14 @@ class VllmPrm:
         threads = torch.get_num_threads()
         try:
             self._llm: Any = LLM(
-                model=source, runner="pooling", pooler_config=pooling, dtype=dtype,
-                max_model_len=self.context, skip_tokenizer_init=True, **settings,
-            )  # fmt: skip
+                model=source,
+                runner="pooling",
+                pooler_config=pooling,
+                dtype=dtype,
+                max_model_len=self.context,
+                skip_tokenizer_init=True,
+                **settings,
+            )
         except (ValueError, RuntimeError, OSError, NotImplementedError, AssertionError) as error:
             raise RewardError(f"vLLM does not start on {source!r}: {str(error).splitlines()[0]}") from error
         finally:

@@ -70,11 +70,15 @@ def step_metrics(scores: Scores, labels: Labels, *, threshold: float = 0.5) -> S
         [first_error(guess) for guess, _ in known], [first_error(row) for _, row in known]
     )
     return StepMetrics(
-        steps=len(pairs), unmarked=len(labelled) - len(pairs),
+        steps=len(pairs),
+        unmarked=len(labelled) - len(pairs),
         balanced_accuracy=balanced_accuracy([(m >= threshold, label) for m, label in pairs]),
-        first_error_f1=f1(erroneous, correct), erroneous=erroneous, correct=correct,
-        auroc=auroc(pairs), ece=ece(pairs),
-    )  # fmt: skip
+        first_error_f1=f1(erroneous, correct),
+        erroneous=erroneous,
+        correct=correct,
+        auroc=auroc(pairs),
+        ece=ece(pairs),
+    )
 
 
 def labels_of(given: Any, steps: int) -> list[bool | None] | str:

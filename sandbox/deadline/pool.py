@@ -149,9 +149,11 @@ class Pool:
             try:
                 self._server = subprocess.Popen(
                     [sys.executable, "-c", _BOOT.format(path=sys.path, fd=theirs.fileno())],
-                    pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=environment,
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    env=environment,
                     start_new_session=True,  # Ctrl-C is for the caller, which closes the server itself
-                )  # fmt: skip
+                )
             except OSError:
                 ours.close()
                 raise

@@ -20,7 +20,6 @@ from ..oracle.program_side import Served
 from ..oracle.run_tests import share
 from ..wire.codec import NotPlainError, decode, encode
 from ..wire.records import COMPILE, DEFINE, MEMORY, Records, told
-from .native import build, execute
 
 FILE = "solution.py"
 _STREAMS = {
@@ -33,7 +32,7 @@ def run(job: dict[str, Any], blob: tuple[int, int], results: int, files: int, li
     """Do a job; return the exit status of the process.
 
     Args:
-        job: `code`, `mode` (stdio, calls, serve, shared; execute, build) and what the mode needs.
+        job: what `Job.for_program` made.
         blob: descriptor with the inputs, and where in it they begin.
         results: descriptor for records.
         files: bytes that any file may grow to in all.
@@ -44,12 +43,6 @@ def run(job: dict[str, Any], blob: tuple[int, int], results: int, files: int, li
     if any(path in job["code"] for path in _STREAMS):
         _open_streams_by_path()
     writer = Records(results)
-    if job["mode"] == "build":
-        return build(job, (blob[0], results), writer)
-    if job["mode"] == "execute":
-        ((_, offset, length),) = job["inputs"]
-        _feed(blob[0], blob[1] + offset, length, job["output"])
-        return execute(job, (blob[0], results))
     try:
         code = compile(job["code"], FILE, "exec", dont_inherit=True)
     except BaseException as error:
@@ -57,7 +50,7 @@ def run(job: dict[str, Any], blob: tuple[int, int], results: int, files: int, li
         return _finish(_undefined(error, COMPILE, writer, link))
     if job["mode"] == "stdio":
         return _stdio(code, job, blob, writer)
-    module, _, error = _execute(code, "solution", job.get("prelude", ""))
+    module, _, error = _execute(code, "solution", job["prelude"])
     if error is not None:
         _show(error)
         return _finish(_undefined(error, MEMORY if isinstance(error, MemoryError) else DEFINE, writer, link))
@@ -164,7 +157,7 @@ def _stdio(code: CodeType, job: dict[str, Any], blob: tuple[int, int], records: 
             _feed(blob[0], blob[1] + offset, length, job["output"])
         records.begin(case)
         error: BaseException | None
-        _, status, error = _execute(code, "__main__", job.get("prelude", ""))
+        _, status, error = _execute(code, "__main__", job["prelude"])
         if error is not None and not isinstance(error, SystemExit):
             _show(error)
         last = count == len(inputs) - 1 or threading.active_count() > 1
@@ -206,7 +199,7 @@ def _renew_streams() -> None:
 
 def _calls(module: ModuleType, job: dict[str, Any], records: Records) -> int:
     """Answer each case's calls."""
-    cases: list[tuple[int, list[tuple[str, bytes]]]] = job["cases"]
+    cases: list[tuple[int, list[tuple[str, bytes]]]] = job["calls"]
     for case, calls in cases:
         records.begin(case)
         record: dict[str, Any] = {"case": case}

@@ -41,11 +41,8 @@ from ..isolation.tiers import (
 )
 from ..oracle.run_tests import check
 from ..wire.protocol import (
-    ALONE,
     BY_ITSELF,
     CPU,
-    EXECUTES,
-    FORKS,
     QUESTION,
     READY,
     REPLY,
@@ -134,8 +131,9 @@ class _Worker:
             os._exit(1)
         limit_for_good(tier)
         prove(tier)
-        kinds = {ALONE: {}, EXECUTES: {"executes": True}, FORKS: {"forks": True, "executes": True}}
-        self.filters = {kind: kernel.Filter(program_filter(_PID, **may), _PID) for kind, may in kinds.items()}
+        self.filters = {
+            forks: kernel.Filter(program_filter(_PID, forks=forks), _PID) for forks in (False, True)
+        }
         hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
         resource.setrlimit(resource.RLIMIT_STACK, (_STACK if hard < 0 else min(hard, _STACK), hard))
         if tier is Tier.NAMESPACES:
@@ -175,8 +173,8 @@ class _Worker:
             self._end(tests, patience=0.0 if cause == BY_ITSELF else _LAST_WORDS_S)
         _, status, usage = self._end(program)
         wall = time.monotonic() - began
-        if limits[-1] == FORKS:
-            self._end_the_rest(program[0])
+        if limits[-1] > 1:
+            self._end_the_rest()
         if not self._tidied():
             cause = WORN + cause
         return REPLY.pack(cause, status, usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss)
@@ -226,20 +224,20 @@ class _Worker:
         return check(job, link, Records(self.results))
 
     def _limited(self, limits: Sequence[Any], other: Any) -> int:
-        _, _, cpu_in_all, _, memory, _, files, processes, may = limits
+        _, _, cpu_in_all, _, memory, _, files, processes = limits
         os.close(self.control)
         if other is not None:
             other.close()
         if self.tier is not Tier.NAMESPACES:
             kernel.die_with_parent(signal.SIGKILL)
         resource.setrlimit(resource.RLIMIT_AS, (self.own_bytes + memory,) * 2)
-        if may == FORKS:
+        if processes > 1:
             whole = int(cpu_in_all) + 2  # of each process; the worker watches the first more closely
             resource.setrlimit(resource.RLIMIT_CPU, (whole, whole + 1))
-            if self.tier is Tier.NAMESPACES:  # whose workers' users have no other processes
-                resource.setrlimit(resource.RLIMIT_NPROC, (2 + processes, 2 + processes))
+            # The limit counts a user's processes, and this worker's user has no others.
+            resource.setrlimit(resource.RLIMIT_NPROC, (2 + processes, 2 + processes))
         if self.tier is not Tier.RLIMITS:
-            self.filters[may].enter(os.getpid())
+            self.filters[processes > 1].enter(os.getpid())
         return files
 
     def _watch(
@@ -300,15 +298,12 @@ class _Worker:
         os.kill(pid, signal.SIGKILL)
         return cause
 
-    def _end_the_rest(self, program: int) -> None:
-        """Kill what the program has left running.
-
-        All of the namespace, which is the worker's; in other tiers only compilers fork, and stay in
-        their group.
-        """
-        everyone = -1 if self.tier is Tier.NAMESPACES and os.getpid() == 1 else -program
+    def _end_the_rest(self) -> None:
+        """Kill whatever processes the program has left running."""
+        if os.getpid() != 1:
+            return  # not in a process namespace of our own, where -1 means everybody's processes
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(everyone, signal.SIGKILL)
+            os.kill(-1, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
             while True:
                 os.waitpid(-1, 0)

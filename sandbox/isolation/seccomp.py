@@ -77,15 +77,12 @@ def worker_filter(machine: str = platform.machine()) -> bytes:
     return _program(rules, DENY, machine)
 
 
-def program_filter(
-    pid: int, *, forks: bool = False, executes: bool = False, machine: str = platform.machine()
-) -> bytes:
+def program_filter(pid: int, *, forks: bool = False, machine: str = platform.machine()) -> bytes:
     """Return what a program additionally may not do.
 
     Args:
         pid: the program's own, in its own namespace: the only one that it may signal or limit.
-        forks: whether it may make processes.
-        executes: whether it may become another program.
+        forks: whether it may start processes and other programs.
         machine: the architecture.
     """
     rules: dict[str, Code] = {
@@ -93,10 +90,9 @@ def program_filter(
         "pidfd_open": DENY,
         "prlimit64": _one_of(0, (0, pid)),
     }
-    if not executes:
-        rules["execve"] = DENY
     if not forks:
         rules |= {
+            "execve": DENY,
             "clone": _THREAD,
             **dict.fromkeys(("fork", "vfork", "setpgid", "setsid"), DENY),
             **dict.fromkeys(("kill", "tgkill"), _one_of(0, (pid,))),

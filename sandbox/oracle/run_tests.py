@@ -20,7 +20,6 @@ from .program import Program, ProgramEndedError
 from .stand_ins import Remote
 
 FILE = "tests.py"
-NEEDS_SHARED = "test_needs_shared_process"
 
 
 def check(job: dict[str, Any], descriptor: int, records: Records) -> int:
@@ -123,8 +122,6 @@ class _Recorder:
             record["case"] = place
         if error is not None:
             record["error"] = (error if isinstance(error, str) else told(error))[:2000]
-        if refused:
-            record["why"] = NEEDS_SHARED
         self.records.write(record)
 
     def done(self) -> None:

@@ -3,16 +3,14 @@
 import os
 import struct
 
-REQUEST = struct.Struct("=ddddQQQIB?")
-"""cpu_s, wall_s (of a case), cpu_s, wall_s (in all), memory, output and file bytes, processes, what it
-may start (ALONE, EXECUTES, FORKS), and whether tests run beside it."""
+REQUEST = struct.Struct("=ddddQQQI?")
+"""cpu_s and wall_s of one case, cpu_s and wall_s of the whole job; bytes of memory, of output and of any
+file; processes; and whether tests run beside the program."""
 REPLY = struct.Struct("=BiddQ")
 """cause, wait status, CPU and wall seconds, peak memory in KiB."""
 QUESTION = b"?"
 """The worker's question, with a pidfd: how long has this process waited for a processor?"""
 READY = b"ready"
-ALONE, EXECUTES, FORKS = range(3)
-"""What a program may start: nothing, another program in its place, processes."""
 BY_ITSELF, CPU, WALL, SPACE, WORN = range(5)
 """Causes of a program's end. WORN: and the worker could not tidy up after it."""
 

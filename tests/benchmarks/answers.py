@@ -135,15 +135,17 @@ def traffic(count: int) -> list[tuple[str, str]]:
 
 
 def _formula(rng: random.Random, a: int, b: int, c: int, off: int) -> tuple[str, str]:
-    return rng.choice((
-        (rf"{a}\sqrt{{{c}}}", rf"{a + off}\sqrt{{{c}}}"),
-        (rf"{a}\sqrt{{{c}}}", rf"\sqrt{{{a * a * c + off}}}"),
-        (f"x^2+{a}x+{b}", f"{b + off}+{a}x+x^2"),
-        (f"({a},{b})", f"({a}, {b + off})"),
-        (rf"{a}\pi", rf"{a + off}\pi"),
-        (f"[{a},{a + b})", f"[{a},{a + b + off})"),
-        (rf"\frac{{{a}\pi}}{{{b}}}", rf"\frac{{{a}}}{{{b + off}}}\pi"),
-    ))  # fmt: skip
+    return rng.choice(
+        (
+            (rf"{a}\sqrt{{{c}}}", rf"{a + off}\sqrt{{{c}}}"),
+            (rf"{a}\sqrt{{{c}}}", rf"\sqrt{{{a * a * c + off}}}"),
+            (f"x^2+{a}x+{b}", f"{b + off}+{a}x+x^2"),
+            (f"({a},{b})", f"({a}, {b + off})"),
+            (rf"{a}\pi", rf"{a + off}\pi"),
+            (f"[{a},{a + b})", f"[{a},{a + b + off})"),
+            (rf"\frac{{{a}\pi}}{{{b}}}", rf"\frac{{{a}}}{{{b + off}}}\pi"),
+        )
+    )
 
 
 def forget() -> None:

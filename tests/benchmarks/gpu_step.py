@@ -125,8 +125,13 @@ def update(
             break
         batch, logprobs_BT, _ = found
         loss, _ = policy_loss(
-            logprobs_BT, logprobs_BT.detach(), batch.advantages_BT, batch.mask_BT, aggregate="sequence_mean", denominator=rows
-        )  # fmt: skip
+            logprobs_BT,
+            logprobs_BT.detach(),
+            batch.advantages_BT,
+            batch.mask_BT,
+            aggregate="sequence_mean",
+            denominator=rows,
+        )
         with clock.phase("backward"):
             loss.backward()
     with clock.phase("optimizer"):
@@ -165,11 +170,21 @@ def case(size: str, length: int, group: int, device: torch.device, tokens: int, 
         spent = sum(seconds.values())
         shares = {name: round(value / spent, 3) for name, value in seconds.items()}
         rows[way] = {"tokens_per_s": round(total / spent), "peak_gb": round(peak, 2), "shares": shares}
-    print(json.dumps({
-        "model": size, "completion": length, "group": group, "tokens": total, "plain": rows["whole"], "ours": rows["shared"],
-        "speed": round(rows["shared"]["tokens_per_s"] / max(rows["whole"]["tokens_per_s"], 1), 2),
-        "sampling_tokens_per_s": round(rate),
-    }), flush=True)  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "model": size,
+                "completion": length,
+                "group": group,
+                "tokens": total,
+                "plain": rows["whole"],
+                "ours": rows["shared"],
+                "speed": round(rows["shared"]["tokens_per_s"] / max(rows["whole"]["tokens_per_s"], 1), 2),
+                "sampling_tokens_per_s": round(rate),
+            }
+        ),
+        flush=True,
+    )
     del policy, optimizer
     _ENGINES.clear()
     gc.collect()

@@ -32,9 +32,15 @@ def run(seed: int, settings: list[str], steps: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
         wanted = [
-            "engine.kind=vllm", "engine.dtype=bfloat16", "engine.memory=1", f"seed={seed}", f"algorithm.steps={steps}",
-            "algorithm.minibatches=2", "eval=[{task: addition, n: 4, every: 10, limit: 100}]", *settings,
-        ]  # fmt: skip
+            "engine.kind=vllm",
+            "engine.dtype=bfloat16",
+            "engine.memory=1",
+            f"seed={seed}",
+            f"algorithm.steps={steps}",
+            "algorithm.minibatches=2",
+            "eval=[{task: addition, n: 4, every: 10, limit: 100}]",
+            *settings,
+        ]
         command = [
             sys.executable,
             "-m",
@@ -80,8 +86,9 @@ def main() -> None:
             f"  last {statistics.fmean(row['last'] for row in found):.3f}"
             f"  mismatch mean {statistics.fmean(row['mismatch_mean'] for row in found):.1e}"
             f" max {max(row['mismatch_max'] for row in found):.2f}"
-            f"  mean weight {statistics.fmean(row['weight'] for row in found):.4f}", flush=True,
-        )  # fmt: skip
+            f"  mean weight {statistics.fmean(row['weight'] for row in found):.4f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -60,8 +60,10 @@ def rounds(model: Prm, made: list[list[str]]) -> None:
             for x, y in zip(way, flat, strict=True)
         )
         ratios.append((c / a, c / b))
-        print(f"  steps a second: step by step {a:7.0f}, answer by answer {b:7.0f}, batched by length {c:7.0f}"
-              f" (scores apart by {apart:.0e})")  # fmt: skip
+        print(
+            f"  steps a second: step by step {a:7.0f}, answer by answer {b:7.0f}, batched by length {c:7.0f}"
+            f" (scores apart by {apart:.0e})"
+        )
     by_step, by_answer = (statistics.median(column) for column in zip(*ratios, strict=True))
     print(
         f"  batched by length against step by step {by_step:.1f}x, against answer by answer {by_answer:.1f}x"

@@ -231,9 +231,17 @@ def mixed() -> list[str]:
         for share in (0.1, 0.25)
     ]
     return [
-        *PROGRAMS.values(), *near, "while True: pass", "import time; time.sleep(0.5)", "import time; time.sleep(9)",
-        "x = ' ' * 10**10", "print('x' * 9000000)", "1 / 0", "def f(:", "import os; os.abort()",
-    ]  # fmt: skip
+        *PROGRAMS.values(),
+        *near,
+        "while True: pass",
+        "import time; time.sleep(0.5)",
+        "import time; time.sleep(9)",
+        "x = ' ' * 10**10",
+        "print('x' * 9000000)",
+        "1 / 0",
+        "def f(:",
+        "import os; os.abort()",
+    ]
 
 
 def load(rounds: int) -> None:

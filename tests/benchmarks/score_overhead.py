@@ -85,9 +85,15 @@ def peer(made: list[tuple[str, str]]) -> Callable[[], float]:
     def state(text: str, gold: str) -> Any:
         chat = [{"role": "assistant", "content": text}]
         return vf.State(
-            prompt=[{"role": "user", "content": "q"}], completion=chat, answer=gold, task="t", info={},
-            trajectory=[], timing={}, example_id=0,
-        )  # fmt: skip
+            prompt=[{"role": "user", "content": "q"}],
+            completion=chat,
+            answer=gold,
+            task="t",
+            info={},
+            trajectory=[],
+            timing={},
+            example_id=0,
+        )
 
     def run() -> float:
         states = [state(text, gold) for text, gold in made]

@@ -86,14 +86,23 @@ class Ours:
             "name: digits\ndata: {path: rows.jsonl}\nproblem: {reference: '{{ reference }}'}\n"
             "rewards: {digits: {use: 'digits.py:digits'}}\n"
         )
-        config = load_run({
-            "tasks": [str(place / "digits.yaml")], "policy": {"model": str(place / "model")},
-            "algorithm": {
-                "preset": "trl", "group_size": shape["group_size"], "groups_per_step": shape["groups"],
-                "steps": 1000, "lr": 1e-3, "schedule": "constant", **algorithm,
-            },
-            "sampling": {"max_new_tokens": shape["new_tokens"]}, "save": {"every": 1000},
-        })  # fmt: skip
+        config = load_run(
+            {
+                "tasks": [str(place / "digits.yaml")],
+                "policy": {"model": str(place / "model")},
+                "algorithm": {
+                    "preset": "trl",
+                    "group_size": shape["group_size"],
+                    "groups_per_step": shape["groups"],
+                    "steps": 1000,
+                    "lr": 1e-3,
+                    "schedule": "constant",
+                    **algorithm,
+                },
+                "sampling": {"max_new_tokens": shape["new_tokens"]},
+                "save": {"every": 1000},
+            }
+        )
         self.run = set_up(config, RunFolder(place / "run"), False, Silent(), True)
         self.rows: list[tuple[float, int]] = []
         self.outside: list[float] = []
@@ -267,8 +276,9 @@ def main() -> None:
         ratio = found["ours_ms"] / found["trl_ms"]
         print(
             f"{name:18} {found['trl_ms']:9.3f} {found['ours_ms']:8.3f} {ratio:6.2f}"
-            f"   {found['trl_tokens']:.0f}, {found['tokens']:.0f}", flush=True,
-        )  # fmt: skip
+            f"   {found['trl_tokens']:.0f}, {found['tokens']:.0f}",
+            flush=True,
+        )
     ran = subprocess.run([sys.executable, __file__, "--outside"], capture_output=True, text=True)
     shares = json.loads(ran.stdout.splitlines()[-1])
     print(

@@ -47,8 +47,10 @@ def main() -> None:
     seconds = time.perf_counter() - began
     kinds = Counter((row["correct"], kind_of(verdicts)) for row, verdicts in zip(rows, judged, strict=True))
     steps = Counter(str(verdict.correct) for verdicts in judged for verdict in verdicts)
-    print(f"{len(rows)} solutions, {sum(steps.values())} steps: {steps['True']} right, {steps['False']} wrong,"
-          f" {steps['None']} not judged; {1000 * seconds / len(rows):.2f} ms a solution")  # fmt: skip
+    print(
+        f"{len(rows)} solutions, {sum(steps.values())} steps: {steps['True']} right, {steps['False']} wrong,"
+        f" {steps['None']} not judged; {1000 * seconds / len(rows):.2f} ms a solution"
+    )
     for correct, name in ((False, "wrong"), (True, "right")):
         total = sum(kinds[correct, kind] for kind in ("wrong", "unsupported", "neither"))
         told = ", ".join(
@@ -58,8 +60,10 @@ def main() -> None:
     found = [(r, v) for r, v in zip(rows, judged, strict=True) if kind_of(v) == "wrong"]
     for row, verdicts in Random(args.seed).sample(found, min(args.read, len(found))):
         place, verdict = next((i, v) for i, v in enumerate(verdicts) if v.correct is False)
-        print(f"\n[{row['model']}, answer {'right' if row['correct'] else 'wrong'}] step {place + 1} of"
-              f" {len(verdicts)}: {verdict.extracted!r}\n    {verdict.evidence['claim']}")  # fmt: skip
+        print(
+            f"\n[{row['model']}, answer {'right' if row['correct'] else 'wrong'}] step {place + 1} of"
+            f" {len(verdicts)}: {verdict.extracted!r}\n    {verdict.evidence['claim']}"
+        )
 
 
 if __name__ == "__main__":

@@ -83,8 +83,9 @@ def main() -> None:
         logits = rows * TOKENS * VOCABULARY * 4 / 2**20
         print(
             f"{name:6} {rows:3} completions: {found['peak_mib']:8,.0f} MiB (all logits once: {logits:,.0f} MiB),"
-            f" {found['cpu_s']:.0f} s of CPU", flush=True,
-        )  # fmt: skip
+            f" {found['cpu_s']:.0f} s of CPU",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -26,13 +26,19 @@ def parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=help, description=help)
         sub.add_argument("--json", action="store_true", help="print the result as JSON")
         sub.add_argument(
-            "--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE",
+            "--set",
+            dest="overrides",
+            action="append",
+            default=[],
+            metavar="KEY=VALUE",
             help="set a key of the task (or run) file; may be given often",
-        )  # fmt: skip
+        )
         sub.add_argument(
-            "--no-code", dest="allow_code", action="store_false",
+            "--no-code",
+            dest="allow_code",
+            action="store_false",
             help="refuse `module:attr` and `file.py:attr` in task files, which execute code",
-        )  # fmt: skip
+        )
         return sub
 
     check = command("check", "look at a task before it is used: data, references, labelled cases")
@@ -66,10 +72,11 @@ def parser() -> argparse.ArgumentParser:
     score.add_argument("--label", metavar="COLUMN", help="a column of true/false labels to compare with")
 
     score.add_argument(
-        "--step-labels", metavar="COLUMN",
+        "--step-labels",
+        metavar="COLUMN",
         help="a column of labels of steps to compare with: a list of true/false/null, or the index of the"
         " first wrong step (-1: none)",
-    )  # fmt: skip
+    )
 
     _add_prm_commands(command)
 
@@ -98,10 +105,12 @@ def _add_prm_commands(command: Callable[[str, str], argparse.ArgumentParser]) ->
     label.add_argument("-o", "--output", required=True, help="where to write the labelled steps (.jsonl)")
     label.add_argument("--model", default="tiny", help="tiny (default), a folder or a hub id")
     label.add_argument(
-        "--by", choices=("monte_carlo", "rule"), default="monte_carlo",
+        "--by",
+        choices=("monte_carlo", "rule"),
+        default="monte_carlo",
         help="monte_carlo (default): go on from each step and see how often the answer is right;"
         " rule: the task's own `process:`",
-    )  # fmt: skip
+    )
     label.add_argument("-n", type=_count, default=4, help="completions a problem (default 4)")
     label.add_argument("-k", type=_count, default=8, help="continuations of each step (default 8)")
     label.add_argument("--steps", help="how to split: lines, separator, numbered, sentences, code")
@@ -127,9 +136,11 @@ def _add_prm_commands(command: Callable[[str, str], argparse.ArgumentParser]) ->
         "--held-out", type=float, default=0.1, help="share of prompts to measure on (default 0.1)"
     )
     prm.add_argument(
-        "--neutral", choices=("right", "wrong", "skip"), default="right",
+        "--neutral",
+        choices=("right", "wrong", "skip"),
+        default="right",
         help="what PRM800K's rating 0 counts as (default right)",
-    )  # fmt: skip
+    )
     prm.add_argument("--seed", type=int, default=0, help="of the random numbers (default 0)")
     prm.add_argument("--device", default="auto", help="auto (default), cpu, cuda, ...")
 

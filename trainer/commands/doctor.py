@@ -3,16 +3,13 @@
 import argparse
 import os
 import platform
-import shutil
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from ...sandbox.errors import SandboxError
 from ...sandbox.isolation.tiers import PROMISES, SAFE, Tier
-from ...sandbox.languages import LANGUAGES
 from ...sandbox.sandbox import best_tier, check_platform, try_tier
-from ...sandbox.worker import ENVIRONMENT
 from .exit_codes import GOOD, RUN_FAILED
 from .scoring import show
 
@@ -26,7 +23,7 @@ OPTIONAL = {
     "lora": ("peft",),
     "adamw-8bit": ("bitsandbytes",),
     "ray": ("ray",),
-    "trackers": ("tensorboard", "wandb", "trackio"),
+    "tensorboard": ("tensorboard",),
 }
 
 
@@ -35,9 +32,14 @@ def doctor(args: argparse.Namespace) -> int:
     packages = {extra: {name: _version(name) for name in names} for extra, names in OPTIONAL.items()}
     base = {name: _version(name) for name in BASE}
     result: dict[str, Any] = {
-        "python": platform.python_version(), "system": platform.platform(), "processors": os.cpu_count(),
-        "base": base, "extras": packages, "torch_works": _torch_state(), "sandbox": _sandbox_state(),
-    }  # fmt: skip
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "processors": os.cpu_count(),
+        "base": base,
+        "extras": packages,
+        "torch_works": _torch_state(),
+        "sandbox": _sandbox_state(),
+    }
     lines = [f"python {result['python']} on {result['system']}, {result['processors']} processors"]
     lines += [f"  {name:13} {found or 'missing'}" for name, found in base.items()]
     for extra, found in packages.items():
@@ -69,7 +71,7 @@ def _sandbox_state() -> dict[str, Any]:
     try:
         check_platform()
     except SandboxError as error:
-        return {"tier": None, "why": str(error), "tiers": {}, "languages": {}}
+        return {"tier": None, "why": str(error), "tiers": {}}
     tiers = {
         str(tier): {"works": (reason := try_tier(tier)) is None, "why": reason, "promises": PROMISES[tier]}
         for tier in Tier
@@ -79,10 +81,7 @@ def _sandbox_state() -> dict[str, Any]:
         tier, why = str(best_tier()), None
     except SandboxError as error:
         tier, why = None, str(error)
-    languages = {
-        name: shutil.which(how.tool, path=ENVIRONMENT["PATH"]) is not None for name, how in LANGUAGES.items()
-    }
-    return {"tier": tier, "why": why, "tiers": tiers, "languages": {"python": True, **languages}}
+    return {"tier": tier, "why": why, "tiers": tiers}
 
 
 def _sandbox_lines(state: Mapping[str, Any]) -> list[str]:
@@ -93,6 +92,4 @@ def _sandbox_lines(state: Mapping[str, Any]) -> list[str]:
         found = "works" if tier["works"] else f"does not start ({tier['why']})"
         asked = "" if name in SAFE else "; only where it is asked for by name"
         lines.append(f"    {name:10} {found}{asked}: {tier['promises']}")
-    here = ", ".join(name for name, there in state["languages"].items() if there)
-    missing = ", ".join(name for name, there in state["languages"].items() if not there)
-    return [*lines, f"    languages: {here}" + (f" (not installed: {missing})" if missing else "")]
+    return lines

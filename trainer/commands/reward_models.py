@@ -43,9 +43,14 @@ def label(args: argparse.Namespace) -> int:
     write_jsonl(Path(args.output), rows)
     labels = [label for row in rows for label in row["labels"]]
     figures = {
-        "rows": len(rows), "steps": len(labels), "right": labels.count(True), "wrong": labels.count(False),
-        "unlabelled": labels.count(None), "continuations": sampled, "output": args.output,
-    }  # fmt: skip
+        "rows": len(rows),
+        "steps": len(labels),
+        "right": labels.count(True),
+        "wrong": labels.count(False),
+        "unlabelled": labels.count(None),
+        "continuations": sampled,
+        "output": args.output,
+    }
     line = (
         f"{len(rows)} completions of {task.name}/{args.split} by {args.model}, {len(labels)} steps:"
         f" {figures['right']} right, {figures['wrong']} wrong, {figures['unlabelled']} without a label"
@@ -94,9 +99,13 @@ def train_prm_command(args: argparse.Namespace) -> int:
         with quiet():
             source = tiny_policy(load_task(args.task), args.seed)
     settings = PrmTraining(
-        form=args.form, epochs=args.epochs, batch_rows=args.batch_rows, lr=args.lr, held_out=args.held_out,
+        form=args.form,
+        epochs=args.epochs,
+        batch_rows=args.batch_rows,
+        lr=args.lr,
+        held_out=args.held_out,
         seed=args.seed,
-    )  # fmt: skip
+    )
     rows = read_labelled(Path(args.rows), neutral=args.neutral)
     with one_thread(), quiet():
         report = train_prm(rows, source, Path(args.output), settings, device=args.device)
@@ -107,8 +116,13 @@ def train_prm_command(args: argparse.Namespace) -> int:
         f"  held out ({held.steps} steps): balanced accuracy {_shown(held.balanced_accuracy)}, first-error F1"
         f" {_shown(held.first_error_f1)}, AUROC {_shown(held.auroc)}, ECE {_shown(held.ece)}",
     ]
-    result = {"folder": args.output, "trained_steps": report.trained_steps, "too_long": report.too_long,
-              "loss": report.loss, "held_out": held.as_dict()}  # fmt: skip
+    result = {
+        "folder": args.output,
+        "trained_steps": report.trained_steps,
+        "too_long": report.too_long,
+        "loss": report.loss,
+        "held_out": held.as_dict(),
+    }
     show(args, result, lines)
     return GOOD
 

@@ -25,9 +25,19 @@ def policy_for(task: Task, model: str, *, seed: int = 0, device: str = "auto") -
 
 
 def sample_task(
-    task: Task, model: str, *, n: int, split: str, limit: int, seed: int, temperature: float, top_p: float,
-    max_new_tokens: int, device: str, engine: EngineConfig,
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:  # fmt: skip
+    task: Task,
+    model: str,
+    *,
+    n: int,
+    split: str,
+    limit: int,
+    seed: int,
+    temperature: float,
+    top_p: float,
+    max_new_tokens: int,
+    device: str,
+    engine: EngineConfig,
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Sample `n` completions of each problem.
 
     Returns:
@@ -61,10 +71,17 @@ def sample_task(
     figures["mixed_groups"] = sum(not group_is_flat(group) for group in groups) / len(groups)
     rows = [
         {
-            "schema": 1, "task": task.name, "problem": group.problem.id, "split": split, "model": model,
-            "completion": completion.text, "prefill": completion.prefill, "token_ids": completion.token_ids,
+            "schema": 1,
+            "task": task.name,
+            "problem": group.problem.id,
+            "split": split,
+            "model": model,
+            "completion": completion.text,
+            "prefill": completion.prefill,
+            "token_ids": completion.token_ids,
             "finish_reason": completion.finish_reason,
         }
-        for group in groups for completion in group.completions
-    ]  # fmt: skip
+        for group in groups
+        for completion in group.completions
+    ]
     return figures, rows

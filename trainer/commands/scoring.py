@@ -95,12 +95,18 @@ def _summary_of(task: Task, scheme: MarkScheme, scores: Sequence[Score]) -> dict
         known = [value for score in scores if (value := score.parts[name].value) is not None]
         parts[name] = sum(known) / len(known) if known else None
     return {
-        "task": task.name, "hash": task.hash, "rows": len(scores), "right": marks.count(True),
-        "wrong": marks.count(False), "undecided": marks.count(None),
-        "mean": sum(values) / len(values) if values else None, "left_out": len(scores) - len(values),
-        "parts": parts, "status": status_counts(scores),
+        "task": task.name,
+        "hash": task.hash,
+        "rows": len(scores),
+        "right": marks.count(True),
+        "wrong": marks.count(False),
+        "undecided": marks.count(None),
+        "mean": sum(values) / len(values) if values else None,
+        "left_out": len(scores) - len(values),
+        "parts": parts,
+        "status": status_counts(scores),
         "first_undecided_rows": [i for i, mark in enumerate(marks) if mark is None][:10],
-    }  # fmt: skip
+    }
 
 
 def _agreement(

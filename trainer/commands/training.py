@@ -23,10 +23,18 @@ def sample(args: argparse.Namespace) -> int:
         raise TaskError(f"sample: --url needs --engine vllm_http (given: {args.engine})")
     task = load_task(args.task, overrides=args.overrides, allow_code=args.allow_code)
     figures, rows = sample_task(
-        task, args.model, n=args.n, split=args.split, limit=args.limit, seed=args.seed,
-        temperature=args.temperature, top_p=args.top_p, max_new_tokens=args.max_new_tokens,
-        device=args.device, engine=EngineConfig(kind=args.engine, urls=tuple(args.url)),
-    )  # fmt: skip
+        task,
+        args.model,
+        n=args.n,
+        split=args.split,
+        limit=args.limit,
+        seed=args.seed,
+        temperature=args.temperature,
+        top_p=args.top_p,
+        max_new_tokens=args.max_new_tokens,
+        device=args.device,
+        engine=EngineConfig(kind=args.engine, urls=tuple(args.url)),
+    )
     if args.output:
         write_jsonl(Path(args.output), rows)
     low, high = figures["sampled_interval"]

@@ -116,7 +116,7 @@ class HfEngine(Engine):
         with self.policy.computing():
             out = self.policy.model(
                 input_ids=ids, use_cache=True, **{self._cache_name: cache}, **extra, **self._keep
-            )  # fmt: skip
+            )
         return out.logits[:, -1]
 
 
@@ -124,9 +124,13 @@ class _Decoding:
     """One batch on its way: `_R` rows still going on."""
 
     def __init__(
-        self, engine: HfEngine, prompts: Sequence[EncodedPrompt], n: int, sampling: SamplingConfig,
+        self,
+        engine: HfEngine,
+        prompts: Sequence[EncodedPrompt],
+        n: int,
+        sampling: SamplingConfig,
         generator: torch.Generator,
-    ):  # fmt: skip
+    ):
         self.engine, self.prompts, self.n, self.sampling = engine, prompts, n, sampling
         self.generator = generator
         self.device = engine.policy.device

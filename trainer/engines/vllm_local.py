@@ -76,11 +76,16 @@ class VllmEngine(CopyEngine):
         engine = self._llm.llm_engine
         for place, prompt in enumerate(prompts):
             settings = SamplingParams(
-                n=n, temperature=sampling.temperature, top_p=sampling.top_p,
-                max_tokens=sampling.max_new_tokens, stop_token_ids=list(self.policy.eos_ids),
-                logprobs=0, detokenize=False, seed=prompt_seed(seed, place),
+                n=n,
+                temperature=sampling.temperature,
+                top_p=sampling.top_p,
+                max_tokens=sampling.max_new_tokens,
+                stop_token_ids=list(self.policy.eos_ids),
+                logprobs=0,
+                detokenize=False,
+                seed=prompt_seed(seed, place),
                 output_kind=RequestOutputKind.FINAL_ONLY,
-            )  # fmt: skip
+            )
             engine.add_request(str(place), {"prompt_token_ids": list(prompt.token_ids)}, settings)
         try:
             while engine.has_unfinished_requests():

@@ -248,13 +248,22 @@ class VllmServers(CopyEngine):
     def _ask(self, server: Server, work: "_Work", place: int) -> list[Completion]:
         """Return a prompt's group, if the server still has this step's weights when it is done."""
         sampling, prompt, puts = work.sampling, work.prompts[place], server.puts
-        answer = server.post("/v1/completions", {
-            "model": server.model, "prompt": list(prompt.token_ids), "n": work.n,
-            "max_tokens": sampling.max_new_tokens, "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            "seed": prompt_seed(work.seed, place) % 2**63, "stop_token_ids": list(self.policy.eos_ids),
-            "logprobs": 0, "return_token_ids": True, "skip_special_tokens": False,
-        })  # fmt: skip
+        answer = server.post(
+            "/v1/completions",
+            {
+                "model": server.model,
+                "prompt": list(prompt.token_ids),
+                "n": work.n,
+                "max_tokens": sampling.max_new_tokens,
+                "temperature": sampling.temperature,
+                "top_p": sampling.top_p,
+                "seed": prompt_seed(work.seed, place) % 2**63,
+                "stop_token_ids": list(self.policy.eos_ids),
+                "logprobs": 0,
+                "return_token_ids": True,
+                "skip_special_tokens": False,
+            },
+        )
         # The right label is not enough: another thread may have put it there in the meantime.
         if server.version() != self._label or server.puts != puts or not server.whole:
             raise ServerTrouble("was restarted, or got weights from elsewhere, while it sampled")

@@ -44,9 +44,12 @@ class Credit:
 
 
 def credits_of(
-    groups: Sequence[Group], tasks: Mapping[str, LoadedTask], algorithm: AlgorithmConfig,
-    tokenizer: Any, step: int,
-) -> list[list[Credit]]:  # fmt: skip
+    groups: Sequence[Group],
+    tasks: Mapping[str, LoadedTask],
+    algorithm: AlgorithmConfig,
+    tokenizer: Any,
+    step: int,
+) -> list[list[Credit]]:
     """Return the credit of every completion of every group, at a training step."""
     rewards_PG = torch.tensor([group.rewards for group in groups], dtype=torch.float64)
     outcomes_PG = outcome_advantages(rewards_PG, std=algorithm.std, eps=algorithm.eps)
@@ -90,8 +93,11 @@ def _add_process(
     kept = [[(c, s) for c, s in zip(cs, g.scores, strict=True) if c.tokens is not None] for cs, g in rows]
     marks = [[_marks(score) for _, score in row] for row in kept]
     how: dict[str, Any] = {
-        "credit": entry.credit, "pool": entry.pool, "centred": entry.centred, "clip_at": (low + high) / 2,
-    }  # fmt: skip
+        "credit": entry.credit,
+        "pool": entry.pool,
+        "centred": entry.centred,
+        "clip_at": (low + high) / 2,
+    }
     std: Any = algorithm.std
     if std == "batch":
         std = pooled_spread(marks, **how) or "none"
@@ -99,10 +105,15 @@ def _add_process(
         if not row:
             continue
         advantages_GT = process_advantages(
-            rewards, [credit.ends for credit, _ in row], [len(credit.tokens or ()) for credit, _ in row],
-            std=std, eps=algorithm.eps, weight=entry.weight_at(step),
-            gate_labels=[loaded.scheme.is_right(score) for _, score in row] if entry.gate else None, **how,
-        )  # fmt: skip
+            rewards,
+            [credit.ends for credit, _ in row],
+            [len(credit.tokens or ()) for credit, _ in row],
+            std=std,
+            eps=algorithm.eps,
+            weight=entry.weight_at(step),
+            gate_labels=[loaded.scheme.is_right(score) for _, score in row] if entry.gate else None,
+            **how,
+        )
         for (credit, _), of_steps in zip(row, advantages_GT.tolist(), strict=True):
             _join(credit, of_steps, entry)
 

@@ -38,9 +38,14 @@ class Step:
 
 
 def grpo_step(
-    number: int, learner: Learner, engine: Engine, tasks: Mapping[str, LoadedTask], order: ProblemOrder,
-    *, after_scoring: Callable[[list[Group]], None] = lambda groups: None,
-) -> Step:  # fmt: skip
+    number: int,
+    learner: Learner,
+    engine: Engine,
+    tasks: Mapping[str, LoadedTask],
+    order: ProblemOrder,
+    *,
+    after_scoring: Callable[[list[Group]], None] = lambda groups: None,
+) -> Step:
     """Do lines 5 to 11 once.
 
     Args:
@@ -71,7 +76,9 @@ def grpo_step(
     if engine.apart is not None:
         learned["probe_mismatch"] = engine.apart
     seconds = {
-        "sampling": sampled - began - waited, "scoring": waited,
-        "update": updated - sampled, "sync": time.perf_counter() - updated,
-    }  # fmt: skip
+        "sampling": sampled - began - waited,
+        "scoring": waited,
+        "update": updated - sampled,
+        "sync": time.perf_counter() - updated,
+    }
     return Step(number, groups, earned, learned, seconds)

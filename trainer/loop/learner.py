@@ -44,9 +44,13 @@ class Learner:
         )
 
     def learn(
-        self, completions: Sequence[Completion], advantages: Sequence[Sequence[float] | None], step: int, *,
+        self,
+        completions: Sequence[Completion],
+        advantages: Sequence[Sequence[float] | None],
+        step: int,
+        *,
         exact: bool,
-    ) -> dict[str, float]:  # fmt: skip
+    ) -> dict[str, float]:
         """Update the policy on one step's completions; return what happened, as means over the updates.
 
         Args:
@@ -67,9 +71,12 @@ class Learner:
         return {name: sum(values) / len(values) for name, values in known.items()}
 
     def _with_logprobs(
-        self, completions: Sequence[Completion], advantages: Sequence[Sequence[float] | None],
-        rows: Sequence[int], exact: bool,
-    ) -> Sampled:  # fmt: skip
+        self,
+        completions: Sequence[Completion],
+        advantages: Sequence[Sequence[float] | None],
+        rows: Sequence[int],
+        exact: bool,
+    ) -> Sampled:
         """Add what has to be computed before the policy changes: old and reference log-probabilities."""
         algorithm = self.config.algorithm
         sampled = Sampled(completions, advantages)
@@ -144,13 +151,20 @@ class Learner:
         }
         by_token = algorithm.mode == "process" and algorithm.ratio == "sequence"
         loss, stats = policy_loss(
-            logprobs_BT, old_BT, batch.advantages_BT, batch.mask_BT,
-            clip_low=algorithm.clip_low, clip_high=algorithm.clip_high,
+            logprobs_BT,
+            old_BT,
+            batch.advantages_BT,
+            batch.mask_BT,
+            clip_low=algorithm.clip_low,
+            clip_high=algorithm.clip_high,
             ratio="sequence_token" if by_token else algorithm.ratio,
             weights_BT=weights_BT,
-            ref_logprobs_BT=batch.ref_logprobs_BT, kl_coef=algorithm.kl_coef, kl=algorithm.kl,
-            aggregate=algorithm.aggregate, denominator=max(denominators[algorithm.aggregate], 1),
-        )  # fmt: skip
+            ref_logprobs_BT=batch.ref_logprobs_BT,
+            kl_coef=algorithm.kl_coef,
+            kl=algorithm.kl,
+            aggregate=algorithm.aggregate,
+            denominator=max(denominators[algorithm.aggregate], 1),
+        )
         return loss, {**stats, **cut}
 
     def _weights(
@@ -161,15 +175,22 @@ class Learner:
         weights_BT: Tensor | None = None
         if not exact and algorithm.correction != "none":
             weights_BT = importance_weights(
-                old_BT, batch.sampled_logprobs_BT, mask_BT,
-                kind=algorithm.correction, level=algorithm.correction_level,
-                low=algorithm.correction_low, high=algorithm.correction_high,
-            )  # fmt: skip
+                old_BT,
+                batch.sampled_logprobs_BT,
+                mask_BT,
+                kind=algorithm.correction,
+                level=algorithm.correction_level,
+                low=algorithm.correction_low,
+                high=algorithm.correction_high,
+            )
         if algorithm.off_policy_delta is not None:
             kept_B1 = off_policy_mask(
-                logprobs_BT, batch.sampled_logprobs_BT, batch.advantages_BT, mask_BT,
+                logprobs_BT,
+                batch.sampled_logprobs_BT,
+                batch.advantages_BT,
+                mask_BT,
                 delta=algorithm.off_policy_delta,
-            )  # fmt: skip
+            )
             weights_BT = kept_B1.expand_as(logprobs_BT) if weights_BT is None else weights_BT * kept_B1
         if weights_BT is None:
             return None, {}

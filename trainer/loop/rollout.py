@@ -81,9 +81,15 @@ class ProblemOrder:
 
 
 def scored_groups(
-    engine: Engine, tasks: Mapping[str, LoadedTask], taken: Sequence[tuple[str, int]], group_size: int,
-    sampling: SamplingConfig, *, seed: int, step: int | None,
-) -> tuple[list[Group], float]:  # fmt: skip
+    engine: Engine,
+    tasks: Mapping[str, LoadedTask],
+    taken: Sequence[tuple[str, int]],
+    group_size: int,
+    sampling: SamplingConfig,
+    *,
+    seed: int,
+    step: int | None,
+) -> tuple[list[Group], float]:
     """Sample a group for each (task, index) pair, all in one call of the engine, and score them.
 
     A group is scored as soon as it is whole, in a thread beside the sampling of the others. Each is

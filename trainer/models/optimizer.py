@@ -17,8 +17,10 @@ def make_optimizer(algorithm: AlgorithmConfig, parameters: Sequence[torch.nn.Par
         RunError: its package is not installed, or it does not take these parameters.
     """
     settings: dict[str, Any] = {
-        "lr": algorithm.lr, "betas": algorithm.betas, "weight_decay": algorithm.weight_decay,
-    }  # fmt: skip
+        "lr": algorithm.lr,
+        "betas": algorithm.betas,
+        "weight_decay": algorithm.weight_decay,
+    }
     if algorithm.optimizer == "adamw_8bit":
         try:
             from bitsandbytes.optim.adamw import AdamW8bit

@@ -235,9 +235,15 @@ def load_policy(
         checkpoint_layers(model, config.model)
     ends = end_tokens(model, tokenizer, config.model)
     return Policy(
-        model, tokenizer, ends, config.model, config.chat_template, getattr(torch, config.dtype), name,
+        model,
+        tokenizer,
+        ends,
+        config.model,
+        config.chat_template,
+        getattr(torch, config.dtype),
+        name,
         _dropout(model),
-    )  # fmt: skip
+    )
 
 
 def _dropout(model: Any) -> list[str]:
@@ -275,8 +281,11 @@ def end_tokens(model: Any, tokenizer: Any, name: str) -> tuple[int, ...]:
         PolicyError: there is none, so that no completion would ever end.
     """
     found: list[int] = []
-    for source in (tokenizer.eos_token_id, getattr(model.generation_config, "eos_token_id", None),
-                   model.config.get_text_config().eos_token_id):  # fmt: skip
+    for source in (
+        tokenizer.eos_token_id,
+        getattr(model.generation_config, "eos_token_id", None),
+        model.config.get_text_config().eos_token_id,
+    ):
         found += source if isinstance(source, list) else [source] if source is not None else []
     if not found:
         raise PolicyError(

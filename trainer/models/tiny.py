@@ -111,11 +111,16 @@ def _key(task: Task, generator: Any, seed: int) -> str:
     """Return a hash of everything that the built policy depends on."""
     source = Path(inspect.getfile(type(generator)))
     content = {
-        "recipe": RECIPE, "generator": task.data.generator, "parameters": task.data.parameters,
-        "pieces": list(generator.pieces), "prompt": task.problem.prompt, "seed": seed,
+        "recipe": RECIPE,
+        "generator": task.data.generator,
+        "parameters": task.data.parameters,
+        "pieces": list(generator.pieces),
+        "prompt": task.problem.prompt,
+        "seed": seed,
         "source": hashlib.sha256(source.read_bytes()).hexdigest(),
-        "torch": torch.__version__, "transformers": transformers.__version__,
-    }  # fmt: skip
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
@@ -133,9 +138,13 @@ def build_tokenizer(pieces: tuple[str, ...]) -> Any:
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(pattern), "isolated")  # pyright: ignore[reportAttributeAccessIssue]
     tokenizer.decoder = decoders.Fuse()  # pyright: ignore[reportAttributeAccessIssue]
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token=PAD, eos_token=EOS, unk_token="<unk>",
-        padding_side="left", clean_up_tokenization_spaces=False,
-    )  # fmt: skip
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        eos_token=EOS,
+        unk_token="<unk>",
+        padding_side="left",
+        clean_up_tokenization_spaces=False,
+    )
 
 
 def _build(
@@ -146,9 +155,14 @@ def _build(
     tokenizer = build_tokenizer(tuple(generator.pieces))
     shape = {key: RECIPE[key] for key in list(RECIPE)[1:7]}
     config = LlamaConfig(
-        vocab_size=len(tokenizer), num_key_value_heads=RECIPE["num_attention_heads"],
-        tie_word_embeddings=True, pad_token_id=0, eos_token_id=1, bos_token_id=None, **shape,
-    )  # fmt: skip
+        vocab_size=len(tokenizer),
+        num_key_value_heads=RECIPE["num_attention_heads"],
+        tie_word_embeddings=True,
+        pad_token_id=0,
+        eos_token_id=1,
+        bos_token_id=None,
+        **shape,
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = LlamaForCausalLM(config)

@@ -24,9 +24,15 @@ brings you off-policy RL training"); masked: 0.5 and 2 (IcePop, 2025); by sequen
 
 
 def importance_weights(
-    old_logprobs_BT: Tensor, sampled_logprobs_BT: Tensor, mask_BT: Tensor, *, kind: Correction = "truncate",
-    level: Level = "token", low: float | None = None, high: float | None = None,
-) -> Tensor:  # fmt: skip
+    old_logprobs_BT: Tensor,
+    sampled_logprobs_BT: Tensor,
+    mask_BT: Tensor,
+    *,
+    kind: Correction = "truncate",
+    level: Level = "token",
+    low: float | None = None,
+    high: float | None = None,
+) -> Tensor:
     """Return the weights of the tokens: pi_old / mu, cut.
 
     Args:

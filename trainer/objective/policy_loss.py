@@ -14,12 +14,21 @@ Aggregate = Literal["sequence_mean", "token_mean", "constant"]
 
 
 def policy_loss(
-    logprobs_BT: Tensor, old_logprobs_BT: Tensor, advantages_BT: Tensor, mask_BT: Tensor, *,
-    clip_low: float = 0.2, clip_high: float = 0.2, ratio: Ratio = "token",
+    logprobs_BT: Tensor,
+    old_logprobs_BT: Tensor,
+    advantages_BT: Tensor,
+    mask_BT: Tensor,
+    *,
+    clip_low: float = 0.2,
+    clip_high: float = 0.2,
+    ratio: Ratio = "token",
     weights_BT: Tensor | None = None,
-    ref_logprobs_BT: Tensor | None = None, kl_coef: float = 0.0, kl: Kl = "k3",
-    aggregate: Aggregate = "sequence_mean", denominator: float | None = None,
-) -> tuple[Tensor, dict[str, Tensor]]:  # fmt: skip
+    ref_logprobs_BT: Tensor | None = None,
+    kl_coef: float = 0.0,
+    kl: Kl = "k3",
+    aggregate: Aggregate = "sequence_mean",
+    denominator: float | None = None,
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the loss to minimise and what it was made of.
 
     DeepSeekMath (arXiv 2402.03300), equation 3, as a loss:
@@ -141,9 +150,16 @@ def _ratio_stats(
 
 
 def _check(
-    logprobs: Tensor, old: Tensor, advantages: Tensor, mask: Tensor, reference: Tensor | None,
-    kl_coef: float, ratio: str, kl: str, aggregate: str,
-) -> None:  # fmt: skip
+    logprobs: Tensor,
+    old: Tensor,
+    advantages: Tensor,
+    mask: Tensor,
+    reference: Tensor | None,
+    kl_coef: float,
+    ratio: str,
+    kl: str,
+    aggregate: str,
+) -> None:
     shape = tuple(logprobs.shape)
     for name, tensor in (("old_logprobs", old), ("mask", mask), ("ref_logprobs", reference)):
         if tensor is not None and tuple(tensor.shape) != shape:

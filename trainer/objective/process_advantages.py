@@ -19,12 +19,21 @@ Ragged = Sequence[Sequence[float]]
 
 
 def process_advantages(
-    step_rewards: Ragged, step_ends: Sequence[Sequence[int]], lengths: Sequence[int], *,
-    credit: Credit = "sum", pool: Pool = "steps", std: Std | float = "population", eps: float = 0.0,
-    gate_labels: Sequence[bool | None] | None = None, centred: bool = False,
-    outcome_rewards: Sequence[float] | None = None, weight: float = 1.0,
-    temperature: float = 0.1, clip_at: float = 0.5,
-) -> Tensor:  # fmt: skip
+    step_rewards: Ragged,
+    step_ends: Sequence[Sequence[int]],
+    lengths: Sequence[int],
+    *,
+    credit: Credit = "sum",
+    pool: Pool = "steps",
+    std: Std | float = "population",
+    eps: float = 0.0,
+    gate_labels: Sequence[bool | None] | None = None,
+    centred: bool = False,
+    outcome_rewards: Sequence[float] | None = None,
+    weight: float = 1.0,
+    temperature: float = 0.1,
+    clip_at: float = 0.5,
+) -> Tensor:
     """Return the advantage of every token of one group's completions, from the rewards of their steps.
 
     Called bare it is DeepSeekMath (arXiv 2402.03300), section 4.1.3: all step rewards of the group are
@@ -135,9 +144,13 @@ def _statistics_of(rewards_GK: Tensor, credit: Credit, pool: Pool, clip_at: floa
 
 
 def pooled_spread(
-    step_rewards: Sequence[Ragged], *, credit: Credit = "sum", pool: Pool = "steps", centred: bool = False,
+    step_rewards: Sequence[Ragged],
+    *,
+    credit: Credit = "sum",
+    pool: Pool = "steps",
+    centred: bool = False,
     clip_at: float = 0.5,
-) -> float:  # fmt: skip
+) -> float:
     """Return the population std of the step rewards of many groups, each around its own mean."""
     squares = total = 0.0
     for group in filter(len, step_rewards):
@@ -244,9 +257,14 @@ def _on_tokens(
 
 
 def _check(
-    step_rewards: Ragged, step_ends: Sequence[Sequence[int]], lengths: Sequence[int],
-    credit: str, pool: str, std: Std | float, eps: float,
-) -> None:  # fmt: skip
+    step_rewards: Ragged,
+    step_ends: Sequence[Sequence[int]],
+    lengths: Sequence[int],
+    credit: str,
+    pool: str,
+    std: Std | float,
+    eps: float,
+) -> None:
     sizes = len(step_rewards), len(step_ends), len(lengths)
     if len(set(sizes)) > 1:
         raise ValueError(f"step_rewards, step_ends and lengths need one entry a completion (given: {sizes})")
@@ -260,8 +278,11 @@ def _check(
                 f"completion {i}: step ends must ascend within its {length} tokens, counted from 0"
                 f" (given: {list(ends)})"
             )
-    for name, value, known in (("credit", credit, get_args(Credit)), ("pool", pool, get_args(Pool)),
-                               ("std", std, get_args(Std))):  # fmt: skip
+    for name, value, known in (
+        ("credit", credit, get_args(Credit)),
+        ("pool", pool, get_args(Pool)),
+        ("std", std, get_args(Std)),
+    ):
         number = name == "std" and isinstance(value, int | float) and not isinstance(value, bool)
         if value not in known and not (number and 0 < float(value) < math.inf):
             raise ValueError(f"{name} must be one of {', '.join(known)} (given: {value!r})")

@@ -64,9 +64,14 @@ class _Example:
 
 
 def train_prm(
-    rows: Sequence[LabelledSteps], source: str | Path, out: Path, settings: PrmTraining | None = None, *,
-    device: str = "auto", progress: Callable[[int, int, float], None] | None = None,
-) -> PrmReport:  # fmt: skip
+    rows: Sequence[LabelledSteps],
+    source: str | Path,
+    out: Path,
+    settings: PrmTraining | None = None,
+    *,
+    device: str = "auto",
+    progress: Callable[[int, int, float], None] | None = None,
+) -> PrmReport:
     """Train a process reward model and save it as a plain Hugging Face folder.
 
     Args:
@@ -97,8 +102,14 @@ def train_prm(
     model.model.save_pretrained(out)
     model.tokenizer.save_pretrained(out)
     report = PrmReport(out, count, too_long, loss, measure(model, held))
-    said = {"form": form.name, "threshold": form.threshold, "trained_steps": count, "too_long": too_long,
-            "loss": loss, "held_out": report.held_out.as_dict()}  # fmt: skip
+    said = {
+        "form": form.name,
+        "threshold": form.threshold,
+        "trained_steps": count,
+        "too_long": too_long,
+        "loss": loss,
+        "held_out": report.held_out.as_dict(),
+    }
     (out / "prm.json").write_text(json.dumps(said, indent=1), encoding="utf-8")
     return report
 
@@ -152,9 +163,11 @@ def _examples(model: Prm, rows: Sequence[LabelledSteps]) -> tuple[list[_Example]
 
 
 def _fit(
-    model: Prm, examples: Sequence[_Example], settings: PrmTraining,
+    model: Prm,
+    examples: Sequence[_Example],
+    settings: PrmTraining,
     progress: Callable[[int, int, float], None] | None,
-) -> float:  # fmt: skip
+) -> float:
     parameters = [p for p in model.model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=settings.lr, weight_decay=settings.weight_decay)
     per_epoch = math.ceil(len(examples) / settings.batch_rows)

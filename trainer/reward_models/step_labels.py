@@ -44,9 +44,15 @@ def chain_of(problem: Problem, completion: Completion, policy: Policy, split: Sp
 
 
 def monte_carlo(
-    chains: Sequence[Chain], k: int, engine: Engine, policy: Policy, scheme: MarkScheme,
-    sampling: SamplingConfig, *, seed: int,
-) -> int:  # fmt: skip
+    chains: Sequence[Chain],
+    k: int,
+    engine: Engine,
+    policy: Policy,
+    scheme: MarkScheme,
+    sampling: SamplingConfig,
+    *,
+    seed: int,
+) -> int:
     """Fill in the shares of all steps; return how many continuations were sampled.
 
     A step is asked `k` times, wherever several completions share the ids up to it. The last one is not:
@@ -80,9 +86,11 @@ def monte_carlo(
 def _joined(chain: Chain, begun: Sequence[int], continuation: Completion, policy: Policy) -> Completion:
     ids = [*begun, *continuation.token_ids]
     return Completion(
-        policy.decode(ids), token_ids=ids, prefill=chain.completion.prefill,
+        policy.decode(ids),
+        token_ids=ids,
+        prefill=chain.completion.prefill,
         finish_reason=continuation.finish_reason,
-    )  # fmt: skip
+    )
 
 
 def _right(
@@ -127,6 +135,8 @@ def rule_rows(
 
 def _row(problem: Problem, completion: Completion, steps: Sequence[Step], prompt: str) -> dict[str, Any]:
     return {
-        "schema": 1, "problem": problem.id, "prompt": prompt,
+        "schema": 1,
+        "problem": problem.id,
+        "prompt": prompt,
         "completions": [completion.text[step.start : step.end] for step in steps],
-    }  # fmt: skip
+    }

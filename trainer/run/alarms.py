@@ -240,7 +240,11 @@ def shown_row(row: Row) -> dict[str, Any]:
     """Return a row as an alarm shows it."""
     problem, completion, score = row
     return {
-        "problem": problem.id, "prompt": str(problem.prompt)[-200:], "reference": problem.reference,
-        "completion": completion.text, "value": score.value, "status": str(score.status),
+        "problem": problem.id,
+        "prompt": str(problem.prompt)[-200:],
+        "reference": problem.reference,
+        "completion": completion.text,
+        "value": score.value,
+        "status": str(score.status),
         "parts": {name: {"value": part.value, "reason": part.reason} for name, part in score.parts.items()},
-    }  # fmt: skip
+    }

@@ -20,9 +20,15 @@ from ..models.lora import ADAPTER, has_adapter, merged_weights
 
 
 def save_checkpoint(
-    folder: Path, step: int, model: Any, tokenizer: Any, optimizer: torch.optim.Optimizer,
-    state: Mapping[str, Any], *, keep: int,
-) -> Path:  # fmt: skip
+    folder: Path,
+    step: int,
+    model: Any,
+    tokenizer: Any,
+    optimizer: torch.optim.Optimizer,
+    state: Mapping[str, Any],
+    *,
+    keep: int,
+) -> Path:
     """Write checkpoint `step` and drop all but the newest `keep`.
 
     Raises:

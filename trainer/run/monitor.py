@@ -45,9 +45,13 @@ def step_metrics(step: Step, tasks: Mapping[str, LoadedTask]) -> dict[str, Any]:
     seconds = sum(step.seconds.values())
     times = {f"time_{phase}": spent for phase, spent in step.seconds.items()}
     return {
-        **metrics, **step.learned, "tokens": tokens,
-        **times, "time_step": seconds, "time_tokens_per_second": tokens / seconds if seconds else 0.0,
-    }  # fmt: skip
+        **metrics,
+        **step.learned,
+        "tokens": tokens,
+        **times,
+        "time_step": seconds,
+        "time_tokens_per_second": tokens / seconds if seconds else 0.0,
+    }
 
 
 def _metrics(groups: Sequence[Group], tasks: Mapping[str, LoadedTask]) -> dict[str, Any]:

@@ -109,9 +109,20 @@ def set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progres
         monitor = Monitor(ready, state.get("monitor"))
         trackers = open_trackers(config.trackers, folder.path, config, done=state.get("step", 0))
         run = Run(
-            config, folder, policy, engine, learner, ready, evals, order, monitor, progress, trackers,
-            state.get("step", 0), state.get("seconds", 0.0),
-        )  # fmt: skip
+            config,
+            folder,
+            policy,
+            engine,
+            learner,
+            ready,
+            evals,
+            order,
+            monitor,
+            progress,
+            trackers,
+            state.get("step", 0),
+            state.get("seconds", 0.0),
+        )
         progress.say(_introduction(run))
         engine.note = run.note
         for line in policy.notes:

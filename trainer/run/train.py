@@ -39,9 +39,13 @@ class RunResult:
 
 
 def train(
-    run: str | Path | dict[str, Any] | RunConfig, *, overrides: Sequence[str] = (),
-    resume: bool = False, progress: Callable[[int], Progress] | None = None, allow_code: bool = True,
-) -> RunResult:  # fmt: skip
+    run: str | Path | dict[str, Any] | RunConfig,
+    *,
+    overrides: Sequence[str] = (),
+    resume: bool = False,
+    progress: Callable[[int], Progress] | None = None,
+    allow_code: bool = True,
+) -> RunResult:
     """Train a policy.
 
     Args:
@@ -193,15 +197,22 @@ def _record(run: Run, step: Step) -> None:
     run.folder.append("metrics.jsonl", {"step": step.number, **metrics})
     run.folder.append_scores(
         score_row(
-            run.tasks[group.task].task, run.tasks[group.task].hash, group.problem, completion, score, row=i,
-            step=step.number, advantage=credit.mean, step_advantages=credit.of_steps(),
+            run.tasks[group.task].task,
+            run.tasks[group.task].hash,
+            group.problem,
+            completion,
+            score,
+            row=i,
+            step=step.number,
+            advantage=credit.mean,
+            step_advantages=credit.of_steps(),
             right=run.tasks[group.task].scheme.is_right(score),
         )
         for group, earned in zip(step.groups, step.credits, strict=True)
         for i, (completion, score, credit) in enumerate(
             zip(group.completions, group.scores, earned, strict=True)
         )
-    )  # fmt: skip
+    )
     for alarm in run.monitor.observe(step.number, step.groups):
         run.folder.append("alarms.jsonl", asdict(alarm))
         run.progress.say(f"ALARM {alarm.kind} at step {alarm.step} ({alarm.task}): {alarm.message}")
@@ -243,18 +254,27 @@ def _save(run: Run) -> None:
         "seconds": run.seconds,
     }
     save_checkpoint(
-        run.folder.checkpoints, run.done, run.policy.model, run.policy.tokenizer, run.learner.optimizer,
-        state, keep=run.config.save.keep,
-    )  # fmt: skip
+        run.folder.checkpoints,
+        run.done,
+        run.policy.model,
+        run.policy.tokenizer,
+        run.learner.optimizer,
+        state,
+        keep=run.config.save.keep,
+    )
     run.folder.begin_shard(run.done + 1)
 
 
 def _summary(run: Run) -> dict[str, Any]:
     """Return the run in one row: of the first evaluation, before and after."""
     summary: dict[str, Any] = {
-        "schema": 1, "task": run.config.name, "seed": run.config.seed, "steps": run.done,
-        "train_seconds": round(run.seconds, 3), "alarms": len(run.folder.read("alarms.jsonl")),
-    }  # fmt: skip
+        "schema": 1,
+        "task": run.config.name,
+        "seed": run.config.seed,
+        "steps": run.done,
+        "train_seconds": round(run.seconds, 3),
+        "alarms": len(run.folder.read("alarms.jsonl")),
+    }
     first = [row for row in run.folder.read("eval.jsonl") if row["index"] == 0]
     for when, row in (("before", first[0]), ("after", first[-1])) if first else ():
         summary[f"pass_at_1_{when}"] = row["pass_at_1"]

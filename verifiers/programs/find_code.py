@@ -9,55 +9,48 @@ from ..verdict import Reason
 _FENCE = re.compile(r"^[ \t]{0,3}(`{3,}|~{3,})[ \t]*([\w+#.-]*)[^\n`]*$", re.MULTILINE)
 _OTHERS = frozenset(
     "text txt output console plaintext json yaml yml toml xml html css sql diff markdown md latex tex csv"
-    " log".split()
+    " log bash sh shell zsh".split()
 )
 """Fences of what is no program."""
-_SHELLS = frozenset(("bash", "sh", "shell", "zsh"))
-_LANGUAGES = {
-    "python": ("python", "py", "python3", "pycon"),
-    "cpp": ("cpp", "c++", "cc", "cxx", "c"),
-    "javascript": ("javascript", "js", "node"),
-    "shell": tuple(_SHELLS),
-}
+_PYTHON = ("python", "py", "python3", "pycon")
 Block = tuple[int, int, bool]
 """Where a program starts and ends, and whether what holds it was closed."""
 
 
-def extract_program(text: str, *, language: str = "python") -> Extracted:
+def extract_program(text: str) -> Extracted:
     """Return the program that a completion offers.
 
-    Behind the thinking part: the last `<code>...</code>`, else the last fenced block that is said to
-    be in the language, else the last in none, else the whole text. What a fence or tag left open goes
-    to the end and is not `closed`.
+    It is looked for after the thinking part: the last `<code>...</code>`, else the last fenced block
+    marked as Python, else the last one marked as nothing, else the whole text. A fence or tag that was
+    never closed reaches to the end, and `closed` is then False.
     """
     start = max(thinking_end(text), len(text) - 200 * MAX_CHARS)
     body = text[start:]
-    found = _tagged(body, language) or _fenced(body, language)
+    found = _tagged(body) or _fenced(body)
     first, last, closed = found or (0, len(body), True)
     code = _dedented(body[first:last]) if found else body
     reason = None if code.strip() else Reason.EMPTY if found else Reason.NO_ANSWER
     return Extracted(code, "marked" if found else "bare", (start + first, start + last), reason, closed)
 
 
-def _tagged(text: str, language: str) -> Block | None:
+def _tagged(text: str) -> Block | None:
     opened = text.rfind("<code>")
     if opened < 0:
         return None
     first = opened + len("<code>")
     closed = text.find("</code>", first)
     last = len(text) if closed < 0 else closed
-    if inner := _fenced(text[first:last], language):
+    if inner := _fenced(text[first:last]):
         return first + inner[0], first + inner[1], closed >= 0
     return first, last, closed >= 0
 
 
-def _fenced(text: str, language: str) -> Block | None:
+def _fenced(text: str) -> Block | None:
     blocks = list(_blocks(text))
-    named = _LANGUAGES.get(language, (language,))
-    for wanted in (named, ("",)):
+    for wanted in (_PYTHON, ("",)):
         if found := [block for name, block in blocks if name in wanted]:
             return found[-1]
-    others = [block for name, block in blocks if name not in _OTHERS and name not in _SHELLS]
+    others = [block for name, block in blocks if name not in _OTHERS]
     return others[-1] if others else None
 
 

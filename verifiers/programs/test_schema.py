@@ -116,8 +116,6 @@ class Stdio(_Tests):
     """`lines`: not at the ends of lines, nor empty lines at the end; `tokens`: nor between words."""
     float_tolerance: float = Field(default=0.0, ge=0)
     """Relative and absolute, for words that are numbers with a point or an exponent."""
-    language: Literal["python", "cpp", "javascript", "shell"] = "python"
-    """What the program is written in."""
 
     @property
     def count(self) -> int:

@@ -7,12 +7,12 @@ from pydantic import AfterValidator
 
 from ...sandbox.errors import TaskError
 from ...sandbox.execution import Limits
-from ...sandbox.sandbox import shared_sandbox
+from ...sandbox.remote import shared_executor
 from ...tasks.problem import Completion, Problem
 from ..answers.verify import whole_answer
 from ..verdict import Reason, Verdict, verifier
 from .find_code import extract_program
-from .test_schema import ProgramTests, Stdio
+from .test_schema import ProgramTests
 from .verify import Integrity, tests_fault, typed_tests, verify_program
 
 
@@ -29,9 +29,14 @@ ScoreBy = Annotated[Literal["all", "share"] | dict[str, float], AfterValidator(_
 
 @verifier("unit_tests", tests_fault=tests_fault, batch=True)
 def unit_tests(
-    problems: Sequence[Problem], completions: Sequence[Completion], *, score: ScoreBy = "all",
-    limits: Limits | None = None, integrity: Integrity = "separate",
-) -> list[Verdict | TaskError]:  # fmt: skip
+    problems: Sequence[Problem],
+    completions: Sequence[Completion],
+    *,
+    score: ScoreBy = "all",
+    limits: Limits | None = None,
+    integrity: Integrity = "separate",
+    sandbox_url: str | None = None,
+) -> list[Verdict | TaskError]:
     """Run the program of each completion against its problem's tests, in the sandbox.
 
     `score` says what a program is worth: `all` = 1 if it passes everything; `share` = the share of cases
@@ -39,7 +44,7 @@ def unit_tests(
     passes whole. It is *right* only if it passes everything. `limits` are the task's own unless the
     entry gives others.
     """
-    sandbox = shared_sandbox()
+    sandbox = shared_executor(sandbox_url)
 
     def judge(pair: tuple[Problem, Completion]) -> Verdict | TaskError:
         problem, completion = pair
@@ -48,8 +53,7 @@ def unit_tests(
             worth = _worth_of(score, tests)
         except TaskError as error:
             return error
-        language = tests.language if isinstance(tests, Stdio) else "python"
-        found = extract_program(whole_answer(problem, completion), language=language)
+        found = extract_program(whole_answer(problem, completion))
         if found.reason is not None or found.text is None:
             return Verdict(False, found.reason or Reason.NO_ANSWER, worth=None)
         if not found.closed and completion.finish_reason == "length":

@@ -52,9 +52,14 @@ _NOT_REACHED = Case(None, Reason.UNDECIDED)
 
 
 def verify_program(
-    code: str, tests: Any, *, limits: Limits | None = None, sandbox: Executor | None = None,
-    stop_early: bool = False, integrity: Integrity = "separate",
-) -> Verdict:  # fmt: skip
+    code: str,
+    tests: Any,
+    *,
+    limits: Limits | None = None,
+    sandbox: Executor | None = None,
+    stop_early: bool = False,
+    integrity: Integrity = "separate",
+) -> Verdict:
     """Run a program against its tests.
 
     Args:
@@ -121,15 +126,22 @@ def _summed(cases: Sequence[Case]) -> Verdict:
 def _stdio(run: _Run, tests: Stdio) -> list[Case]:
     def right(place: int, execution: Execution) -> bool:
         return execution.verdict == RunVerdict.OK and same_output(
-            tests.cases[place].stdout, execution.stdout,
-            whitespace=tests.whitespace, float_tolerance=tests.float_tolerance,
-        )  # fmt: skip
+            tests.cases[place].stdout,
+            execution.stdout,
+            whitespace=tests.whitespace,
+            float_tolerance=tests.float_tolerance,
+        )
 
     stdins = [case.stdin for case in tests.cases]
     executions = run_cases(
-        run.sandbox, run.code, stdins, right=right, limits=run.limits, stop_early=run.stop_early,
-        prelude=tests.prelude, language=tests.language,
-    )  # fmt: skip
+        run.sandbox,
+        run.code,
+        stdins,
+        right=right,
+        limits=run.limits,
+        stop_early=run.stop_early,
+        prelude=tests.prelude,
+    )
     return [_printed(execution, right, place) for place, execution in enumerate(executions)]
 
 
@@ -146,18 +158,24 @@ def _printed(execution: Execution | None, right: Callable[[int, Execution], bool
 def _calls(run: _Run, tests: Calls) -> list[Case]:
     def right(place: int, called: Called) -> bool:
         return not called.raised and same_value(
-            tests.cases[place].expected, called.value[0],
-            float_tolerance=tests.float_tolerance, exact_types=tests.exact_types,
-        )  # fmt: skip
+            tests.cases[place].expected,
+            called.value[0],
+            float_tolerance=tests.float_tolerance,
+            exact_types=tests.exact_types,
+        )
 
     asked = [[(tests.entry, packed_arguments(case.args, case.kwargs))] for case in tests.cases]
     return _called(run, asked, right, tests.prelude)[0]
 
 
 def _called(
-    run: _Run, asked: Sequence[Sequence[tuple[str, bytes]]], right: Callable[[int, Called], bool],
-    prelude: str, *, in_sequence: bool = False,
-) -> tuple[list[Case], list[Called | None]]:  # fmt: skip
+    run: _Run,
+    asked: Sequence[Sequence[tuple[str, bytes]]],
+    right: Callable[[int, Called], bool],
+    prelude: str,
+    *,
+    in_sequence: bool = False,
+) -> tuple[list[Case], list[Called | None]]:
     """Make calls; return what came of each case, and what it gave."""
 
     def safely(place: int, called: Called) -> bool:

@@ -36,11 +36,16 @@ class _Prefix:
 
 
 def judge_code_runs(
-    problems: Sequence[Problem], steps: Steps, *, limits: Limits | None = None
+    problems: Sequence[Problem],
+    steps: Steps,
+    *,
+    sandbox: Executor | None = None,
+    limits: Limits | None = None,
 ) -> list[list[Verdict]]:
     """Judge each line by whether the program up to it runs; behind an error nothing is judged."""
     chains = [_prefixes(problem, texts) for problem, texts in zip(problems, steps, strict=True)]
-    outcomes = _run({prefix for chain in chains for prefix in chain if prefix is not None}, limits)
+    wanted = {prefix for chain in chains for prefix in chain if prefix is not None}
+    outcomes = _run(wanted, sandbox or shared_sandbox(), limits)
     judged = []
     for chain in chains:
         verdicts: list[Verdict] = []
@@ -52,7 +57,11 @@ def judge_code_runs(
 
 
 def judge_code_as_solution(
-    problems: Sequence[Problem], steps: Steps, *, limits: Limits | None = None
+    problems: Sequence[Problem],
+    steps: Steps,
+    *,
+    sandbox: Executor | None = None,
+    limits: Limits | None = None,
 ) -> list[list[Verdict]]:
     """Judge each line by what it leaves of the variables in the place of the solution's line."""
     pairs: list[list[tuple[_Prefix, _Prefix] | None]] = []
@@ -60,11 +69,14 @@ def judge_code_as_solution(
         model, calls = code_lines(problem.solution or ""), _calls_of(problem)
         able = min(len(model), len(texts)) if calls else 0
         programs = [([*model[:i], texts[i]], model[: i + 1]) for i in range(able)]
-        pairs.append([
-            *((_ending(given, calls), _ending(wanted, calls)) for given, wanted in programs),
-            *[None] * (len(texts) - able),
-        ])  # fmt: skip
-    outcomes = _run({prefix for chain in pairs for pair in chain if pair for prefix in pair}, limits)
+        pairs.append(
+            [
+                *((_ending(given, calls), _ending(wanted, calls)) for given, wanted in programs),
+                *[None] * (len(texts) - able),
+            ]
+        )
+    prefixes = {prefix for chain in pairs for pair in chain if pair for prefix in pair}
+    outcomes = _run(prefixes, sandbox or shared_sandbox(), limits)
     return [
         [_NOTHING if pair is None else _compared(outcomes[pair[0]], outcomes[pair[1]]) for pair in chain]
         for chain in pairs
@@ -112,9 +124,10 @@ def _ended(lines: Sequence[str], *, keep: bool) -> str:
     return "\n".join([*lines, f"{margin}return {'dict(locals())' if keep else 'None'}"])
 
 
-def _run(prefixes: set[_Prefix], limits: Limits | None) -> dict[_Prefix, list[Called | None] | Verdict]:
-    """Run each prefix once, on as many workers as there are; what is no program is told without one."""
-    sandbox = shared_sandbox()
+def _run(
+    prefixes: set[_Prefix], sandbox: Executor, limits: Limits | None
+) -> dict[_Prefix, list[Called | None] | Verdict]:
+    """Run each prefix once, on all workers; text that is not a program gets its verdict without a run."""
     ordered = sorted(prefixes, key=lambda prefix: prefix.code)
 
     def run(prefix: _Prefix) -> list[Called | None] | Verdict:

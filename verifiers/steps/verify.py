@@ -13,7 +13,6 @@ from ...tasks.problem import Problem
 from ..verdict import Reason, Verdict
 from .arithmetic import judge_arithmetic
 from .program_lines import judge_code_as_solution, judge_code_runs
-from .rewriting import judge_rewriting
 from .split import SplitPolicy, split_steps
 
 StepCheck = Callable[[Problem, list[str]], Sequence[bool | Verdict | None]]
@@ -29,7 +28,6 @@ def judge_addition(problems: Sequence[Problem], steps: Sequence[Sequence[str]]) 
 
 CHECKS: dict[str, Callable[..., list[list[Verdict]]]] = {
     "arithmetic": judge_arithmetic,
-    "rewriting": judge_rewriting,
     "code_runs": judge_code_runs,
     "code_as_solution": judge_code_as_solution,
     "addition_lines": judge_addition,
@@ -40,14 +38,18 @@ _NO_PROBLEM = Problem(id="none", prompt="")
 
 
 def verify_steps(
-    completion: str, *, check: str | StepCheck = "arithmetic", split: SplitPolicy | str = "lines",
-    problem: Problem | None = None, prefill: str = "",
-) -> list[Verdict]:  # fmt: skip
+    completion: str,
+    *,
+    check: str | StepCheck = "arithmetic",
+    split: SplitPolicy | str = "lines",
+    problem: Problem | None = None,
+    prefill: str = "",
+) -> list[Verdict]:
     """Judge each step of a completion.
 
     Args:
         completion: the whole text.
-        check: `arithmetic`, `rewriting`, `code_runs`, `code_as_solution`, `addition_lines`, or a function
+        check: `arithmetic`, `code_runs`, `code_as_solution`, `addition_lines`, or a function
             `(problem, texts) -> one bool, None or Verdict a step`.
         split: see `split_steps`.
         problem: what was asked, for checks that look at it.
@@ -71,7 +73,7 @@ def verify_steps(
 def judge_steps(
     check: str | StepCheck, problems: Sequence[Problem], texts: Sequence[Sequence[str]], **more: Any
 ) -> list[list[Verdict]]:
-    """Judge the steps of many completions; `more` goes to a built-in check (limits of programs).
+    """Judge the steps of many completions; `more` goes to a built-in check (a sandbox and limits).
 
     Raises:
         As `verify_steps`.
@@ -104,6 +106,12 @@ def _verdict(mark: Any) -> Verdict:
 def _own(verdict: Verdict) -> Verdict:
     """Return the caller's own copy: checks share verdicts among steps."""
     return Verdict(
-        verdict.correct, verdict.reason, verdict.extracted, verdict.tier, verdict.share, verdict.worth,
-        dict(verdict.evidence), verdict.seconds,
-    )  # fmt: skip
+        verdict.correct,
+        verdict.reason,
+        verdict.extracted,
+        verdict.tier,
+        verdict.share,
+        verdict.worth,
+        dict(verdict.evidence),
+        verdict.seconds,
+    )
