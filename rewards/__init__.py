@@ -1,8 +1,36 @@
-"""What is it worth? Rewards, their composition into a `MarkScheme`, and the way in from TRL."""
+"""What is it worth? Rewards, their composition into a `MarkScheme`, and the exports to other trainers."""
 
-from .composition.registry import reward
-from .exports.trl import from_trl
-from .scheme import MarkScheme
-from .score import Score
+from typing import TYPE_CHECKING
 
-__all__ = ["MarkScheme", "Score", "from_trl", "reward"]
+from ..sandbox.lazy_names import lazy_names
+from .composition.registry import REWARDS
+
+if TYPE_CHECKING:
+    from .composition.registry import reward
+    from .exports.trl import as_trl, from_trl
+    from .exports.verl import as_verl
+    from .scheme import MarkScheme
+    from .score import Part, Score
+
+__all__ = ["MarkScheme", "Part", "Score", "as_trl", "as_verl", "from_trl", "reward"]
+
+_HOMES = {
+    "MarkScheme": "markscheme.rewards.scheme",
+    "Part": "markscheme.rewards.score",
+    "Score": "markscheme.rewards.score",
+    "as_trl": "markscheme.rewards.exports.trl",
+    "as_verl": "markscheme.rewards.exports.verl",
+    "from_trl": "markscheme.rewards.exports.trl",
+    "reward": "markscheme.rewards.composition.registry",
+}
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)
+
+REWARDS.builtin |= {
+    "language": "markscheme.rewards.builtin.shaping:language",
+    "length": "markscheme.rewards.builtin.shaping:length",
+    "overlong": "markscheme.rewards.builtin.shaping:overlong",
+    "prm": "markscheme.rewards.models.prm:prm",
+    "repetition": "markscheme.rewards.builtin.shaping:repetition",
+    "step_checker": "markscheme.rewards.builtin.step_rules:step_checker",
+    "step_scores": "markscheme.rewards.builtin.step_rules:step_scores",
+}

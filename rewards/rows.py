@@ -1,4 +1,4 @@
-"""Rows that cross the border: completions read from JSONL, scores written to it. `schema: 1`."""
+"""Rows that cross to disk: completions read from JSONL, scores written to it. `schema: 1`."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,29 +9,31 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..sandbox.errors import DataError, did_you_mean, first_of
-from ..tasks.problem import Completion, Problem
+from ..tasks.problem import Completion, Problem, said_by
 from ..tasks.problems import ProblemMaker, load_problems
 from ..tasks.row_files import read_rows
 from ..tasks.schema import Task
+from ..tasks.validation import first_fault
+from ..tasks.whole_files import written_whole
 from .score import Part, Score, StepMark
 
 SCHEMA = 1
 
 
 class CompletionRow(BaseModel):
-    """A line of a completions file: `completion`, and columns of the task or a problem's id."""
+    """A line of a completions file: a completion, with the task's columns or a problem's id."""
 
     model_config = ConfigDict(extra="allow", populate_by_name=True)
 
     schema_: int = Field(default=SCHEMA, alias="schema")
     completion: str
-    """The text to mark, or chat messages, of which the assistant's count."""
+    """The text to score, or chat messages, of which the assistant's count."""
     problem: Any = None
-    """The problem's id, where the row's columns do not make the problem themselves."""
+    """The problem's id, where the row's own columns do not make the problem."""
     split: str | None = None
     """The split that the problem is in; None = the task's own."""
     prefill: str = ""
-    """What the chat template had already opened of the answer."""
+    """The start of the answer that the chat template had already written."""
     token_ids: list[int] = Field(default_factory=list)
     finish_reason: str | None = None
 
@@ -39,10 +41,9 @@ class CompletionRow(BaseModel):
     @classmethod
     def _text(cls, row: Any) -> Any:
         if isinstance(row, dict) and "completion" not in row:
-            raise ValueError(f"needs a `completion` (columns: {', '.join(map(str, row))})")
+            raise ValueError(f"a row needs a `completion` (its columns: {', '.join(map(str, row))})")
         if isinstance(row, dict) and isinstance(row["completion"], list):
-            said = [m.get("content") for m in row["completion"] if m.get("role") == "assistant"]
-            return {**row, "completion": "".join(map(str, said))}
+            return {**row, "completion": said_by("assistant", row["completion"])}
         return row
 
 
@@ -54,10 +55,10 @@ class ScoreRow(BaseModel):
     schema_: int = Field(default=SCHEMA, alias="schema")
     task: str
     task_hash: str
-    """Of the task with its overrides: two files of one hash were marked alike."""
+    """Of the task with its overrides: two files with one hash were scored alike."""
     problem: str
     row: int
-    """Position in the completions file, or of the completion in its group."""
+    """Position in the completions file, or of the completion in its group; counted from 0."""
     step: int | None = None
     """The training step."""
     completion: str
@@ -67,9 +68,9 @@ class ScoreRow(BaseModel):
     value: float | None
     status: str
     right: bool | None
-    """Whether it is right, by the scheme's accuracy entry."""
+    """Whether the completion is right, by the scheme's accuracy entry."""
     advantage: float | None = None
-    """In training, the mean over its tokens."""
+    """In training: the mean over the completion's tokens."""
     parts: dict[str, dict[str, Any]]
     """By entry: value, weight, status, reason, seconds, detail, verdict."""
     steps: list[dict[str, Any]] | None = None
@@ -78,7 +79,7 @@ class ScoreRow(BaseModel):
 
 @dataclass
 class Answered:
-    """Completions of a file with the problems that they answer."""
+    """The completions of a file, with the problems that they answer."""
 
     problems: list[Problem]
     completions: list[Completion]
@@ -90,36 +91,31 @@ def read_completions(
 ) -> Answered:
     """Read a completions file.
 
-    If a row's own columns fill the task's templates they are used; else its `problem` is looked up
-    by id among the task's problems.
+    If a row has the columns that the task's templates read, they make the problem; else the row's
+    `problem` is looked up by id among the task's problems.
+
+    Args:
+        task: the task that the completions answer.
+        path: the file.
+        split: the split to look ids up in; None = the row's own, else the task's.
+        limit: read at most this many rows.
 
     Raises:
-        DataError: a line that is not JSON, has no completion, or answers an unknown problem; every
-            such row is told at once.
+        DataError: rows that are not JSON, have no completion, or answer an unknown problem; all of them
+            are named at once.
     """
     if not path.exists():
-        raise DataError(f"{path}: there is no such completions file")
-    maker = ProblemMaker(task)
-    known: dict[str | None, dict[str, Problem]] = {}
+        raise DataError(f"{path}: there is no such completions file; give a .jsonl file")
+    finder = _ProblemFinder(task, split)
     answered = Answered([], [], [])
     errors: list[str] = []
     for place, row in read_rows(path, limit=limit):
         try:
             parsed = CompletionRow.model_validate(row)
-            if parsed.schema_ != SCHEMA:
-                raise DataError(f"schema {parsed.schema_} is not known here; expected {SCHEMA}")
-            if maker.columns <= set(row):
-                problem = maker(row, place)
-            else:
-                _needs_id(parsed, row, maker)
-                wanted = split or parsed.split
-                if wanted not in known:
-                    known[wanted] = {p.id: p for p in load_problems(task, split=wanted)}
-                problem = _looked_up(parsed, maker, known[wanted])
+            problem = finder.problem_of(parsed, row, place)
         except ValidationError as error:
-            detail = error.errors(include_url=False)[0]
-            where = "".join(f"{key}: " for key in detail["loc"])
-            errors.append(f"{place}: {where}{detail['msg'].removeprefix('Value error, ')}")
+            fault = first_fault(error)
+            errors.append(f"{place}: {fault if fault.keys else fault.message}")
             continue
         except DataError as error:
             errors.append(str(error) if str(error).startswith(place) else f"{place}: {error}")
@@ -135,26 +131,39 @@ def read_completions(
         )
         answered.rows.append(row)
     if errors:
-        raise DataError(f"{len(errors)} row(s) cannot be marked:\n{first_of(errors)}")
+        raise DataError(f"{len(errors)} row(s) cannot be scored:\n{first_of(errors)}")
     if not answered.rows:
-        raise DataError(f"{path}: has no rows")
+        raise DataError(f"{path}: the file has no rows; expected one completion per line")
     return answered
 
 
-def _needs_id(parsed: CompletionRow, row: Mapping[str, Any], maker: ProblemMaker) -> None:
-    if parsed.problem is None:
-        missing = ", ".join(sorted(maker.columns - set(row)))
-        raise DataError(
-            f"neither the columns that the task's templates read (missing: {missing}) nor a"
-            " `problem` id; for another column: --set problem.reference='{{ column }}'"
-        )
+class _ProblemFinder:
+    """Finds the problem that a row answers."""
 
+    def __init__(self, task: Task, split: str | None):
+        self._maker, self._split = ProblemMaker(task), split
+        self._known: dict[str | None, dict[str, Problem]] = {}
 
-def _looked_up(parsed: CompletionRow, maker: ProblemMaker, known: Mapping[str, Problem]) -> Problem:
-    if str(parsed.problem) not in known:
-        near = did_you_mean(str(parsed.problem), known)
-        raise DataError(f"no problem {str(parsed.problem)!r} in task {maker.task.name!r}{near}")
-    return known[str(parsed.problem)]
+    def problem_of(self, parsed: CompletionRow, row: Mapping[str, Any], place: str) -> Problem:
+        if parsed.schema_ != SCHEMA:
+            raise DataError(f"schema {parsed.schema_} is not known to this version; expected {SCHEMA}")
+        if self._maker.columns <= set(row):
+            return self._maker(row, place)
+        if parsed.problem is None:
+            missing = ", ".join(sorted(self._maker.columns - set(row)))
+            raise DataError(
+                f"the row has neither the columns that the task's templates read (missing: {missing}) nor a"
+                " `problem` id; for another column: --set problem.reference='{{ column }}'"
+            )
+        wanted, task = self._split or parsed.split, self._maker.task
+        if wanted not in self._known:
+            self._known[wanted] = {problem.id: problem for problem in load_problems(task, split=wanted)}
+        known, given = self._known[wanted], str(parsed.problem)
+        if given not in known:
+            raise DataError(
+                f"task {task.name!r} has no problem {given!r} in this split{did_you_mean(given, known)}"
+            )
+        return known[given]
 
 
 def score_row(
@@ -167,7 +176,17 @@ def score_row(
     step_advantages: Sequence[float] = (),
     **more: Any,
 ) -> dict[str, Any]:
-    """Return a scored completion as a plain mapping, ready for JSON."""
+    """Return a scored completion as a plain mapping, ready for JSON.
+
+    Args:
+        task: the task.
+        task_hash: `task.hash`, which is too slow to compute for every row.
+        problem: what was asked.
+        completion: what was answered.
+        score: what it is worth.
+        step_advantages: the advantage of each step, in process mode.
+        more: the other fields of `ScoreRow`.
+    """
     steps = None if score.steps is None else [step_row(mark) for mark in score.steps]
     for row, advantage in zip(steps or (), step_advantages, strict=False):
         row["advantage"] = advantage
@@ -191,6 +210,16 @@ def score_row(
 def part_row(part: Part) -> dict[str, Any]:
     """Return a part as a plain mapping."""
     verdict = part.verdict
+    shown = None
+    if verdict is not None:
+        shown = {
+            "correct": verdict.correct,
+            "reason": str(verdict.reason),
+            "extracted": verdict.extracted,
+            "tier": verdict.tier,
+            "share": verdict.share,
+            "evidence": verdict.evidence,
+        }
     return {
         "value": part.value,
         "weight": part.weight,
@@ -198,16 +227,7 @@ def part_row(part: Part) -> dict[str, Any]:
         "reason": part.reason,
         "seconds": part.seconds,
         "detail": part.detail,
-        "verdict": None
-        if verdict is None
-        else {
-            "correct": verdict.correct,
-            "reason": str(verdict.reason),
-            "extracted": verdict.extracted,
-            "tier": verdict.tier,
-            "share": verdict.share,
-            "evidence": verdict.evidence,
-        },
+        "verdict": shown,
     }
 
 
@@ -232,15 +252,16 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     Raises:
         DataError: the place cannot be written to.
     """
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("w", encoding="utf-8", errors="backslashreplace") as file:
+        with (
+            written_whole(path) as partial,
+            partial.open("w", encoding="utf-8", errors="backslashreplace") as file,
+        ):
             file.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
-        partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise DataError(f"{path}: cannot be written ({error.strerror})") from error
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror}); give another -o, or free some space"
+        ) from error
 
 
 def status_counts(scores: Sequence[Score]) -> dict[str, int]:

@@ -1,26 +1,35 @@
 """`Score`: what an answer is worth, part by part, and whose fault it is where it has no worth."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from ..sandbox.display import html_table, number
 from ..verifiers.steps.split import Step
 from ..verifiers.verdict import Reason, Verdict
 
 
 class Status(StrEnum):
-    """Whose fault decides what a failure means, or the policy learns to hide in exclusions."""
+    """Whose fault a failure is.
+
+    That decides what it is worth: if the policy's own failures were left out, it would learn to fail.
+    """
 
     OK = "ok"
-    NO_ANSWER = "no_answer"  # the completion's: worth the component's lowest value, reason kept
+    # The completion's fault: worth the component's lowest value; the reason is kept.
+    NO_ANSWER = "no_answer"
     TOO_LARGE = "too_large"
     TIMEOUT = "timeout"
     MEMORY = "memory"
     UNPARSABLE = "unparsable"
-    INFRA_ERROR = "infra_error"  # ours: retried, then the row is left out of its group
+    # Our fault: tried again, then the row is left out of its group.
+    INFRA_ERROR = "infra_error"
     ABSTAIN = "abstain"
-    BUG = "bug"  # the author's: left out; training stops above 5 % of the last 256
-    NOT_APPLICABLE = "not_applicable"  # nobody's: dropped, the other weights take its share
+    # The author's fault: the row is left out; training stops above 5 % of the last 256 rows.
+    BUG = "bug"
+    # Nobody's fault: the part is dropped, and the other weights take its share.
+    NOT_APPLICABLE = "not_applicable"
 
 
 COMPLETIONS_FAULT = frozenset(
@@ -52,14 +61,14 @@ class StepMark:
     reason: str = ""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Part:
     """What one entry of a task gave to one completion."""
 
     value: float | None
     """Within the component's range; None = left out (see `status`)."""
     weight: float = 1.0
-    """The factor at this step; 0 for what is only logged."""
+    """The factor at this training step; 0 for what is only logged."""
     status: Status = Status.OK
     reason: str = ""
     """Why: a verdict's reason, `gate_closed`, or the text of an error."""
@@ -73,24 +82,57 @@ class Part:
     """Kept where the component marks steps."""
 
     def __getitem__(self, key: str) -> Any:
-        """Read a field as in a scores.jsonl row: `part["value"]`."""
+        """Read a field as in a row of scores.jsonl: `part["value"]`."""
         return getattr(self, key)
 
+    def __repr__(self) -> str:
+        return f"Part({self.line()}, weight {number(self.weight)})"
 
-@dataclass(slots=True)
+    def _repr_html_(self) -> str:
+        fields = ("value", "weight", "status", "reason", "seconds", "detail", "verdict")
+        return html_table("Part", {name: getattr(self, name) for name in fields})
+
+    def line(self) -> str:
+        """Return the value with what explains it, such as `0 (different)`."""
+        why = self.reason.splitlines()[0][:60] if self.reason else ""
+        if self.status is not Status.OK and why != str(self.status):
+            why = f"{self.status}: {why}" if why else str(self.status)
+        return f"{number(self.value)} ({why})" if why else number(self.value)
+
+
+@dataclass(slots=True, repr=False)
 class Score:
     """What a completion is worth under a mark scheme.
 
-    A reward function may return one too: then `value`, `status`, `reason` and `detail` count.
+    A reward function may return one too: then `value`, `status`, `reason`, `detail` and `steps` count.
+
+    >>> from markscheme.rewards import Score
+    >>> Score(None, "abstain", reason="the judge answered neither yes nor no")
+    Score(none, abstain: the judge answered neither yes nor no)
     """
 
     value: float | None
     """The combined value; None = the row is left out of its group."""
     status: Status | str = Status.OK
-    """`ok`, or the status of the part that decided the value or took it away."""
+    """`ok`, or the first other status among the parts that count.
+
+    A failure is thus seen even where another part decided the value: under `combine: any_of` a score can
+    be 1.0 with the status `no_answer`. Where the value is None: the status of the part that took it away.
+    """
     parts: dict[str, Part] = field(default_factory=dict)
     """By entry name, `watch` entries (weight 0) included."""
     reason: str = ""
     detail: dict[str, Any] | None = None
     steps: list[StepMark] | None = None
     """Marks of steps: those of the task's `process:`, else of the first entry that has any."""
+
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{name} {part.line()}" for name, part in self.parts.items())
+        why = ": ".join(filter(None, (str(self.status), self.reason or parts)))
+        return f"Score({number(self.value)}, {why})"
+
+    def _repr_html_(self) -> str:
+        parts: Mapping[str, str] = {
+            name: f"{part.line()} x {number(part.weight)}" for name, part in self.parts.items()
+        }
+        return html_table(f"Score {number(self.value)}, {self.status}", {**parts, "reason": self.reason})

@@ -1,10 +1,11 @@
-"""Running code under limits, and what every folder shares with it: the error tree.
+"""Running code under limits, and what every folder shares with this one: the errors.
 
 `Sandbox` is for programs that nobody trusts; `with_deadline` gives trusted code a hard deadline.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from .deadline.pool import with_deadline
@@ -26,14 +27,6 @@ if TYPE_CHECKING:
     from .remote import RemoteSandbox
     from .sandbox import Sandbox
 
-_HOME = {
-    "Execution": "execution",
-    "Limits": "execution",
-    "RemoteSandbox": "remote",
-    "Sandbox": "sandbox",
-    "with_deadline": "deadline.pool",
-}
-
 __all__ = [
     "DataError",
     "DeadlineError",
@@ -54,9 +47,12 @@ __all__ = [
     "with_deadline",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used: a worker of the sandbox needs none of them."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME.get(name, 'errors')}"), name)
+_HOMES = {
+    **dict.fromkeys((name for name in __all__ if name.endswith("Error")), "markscheme.sandbox.errors"),
+    "Execution": "markscheme.sandbox.execution",
+    "Limits": "markscheme.sandbox.execution",
+    "RemoteSandbox": "markscheme.sandbox.remote",
+    "Sandbox": "markscheme.sandbox.sandbox",
+    "with_deadline": "markscheme.sandbox.deadline.pool",
+}
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

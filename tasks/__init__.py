@@ -1,8 +1,14 @@
-"""What is asked: task files, problems and completions. Shapes and templates, no judgement."""
+"""What is asked: task files, problems and completions. Shapes and templates; nothing is judged here."""
 
 from .load import load_task
 from .problem import Completion, Problem
 from .problems import load_problems
+from .registry import GENERATORS
 from .schema import Task
 
 __all__ = ["Completion", "Problem", "Task", "load_problems", "load_task"]
+
+GENERATORS.builtin |= {
+    "addition": "markscheme.tasks.generators.addition:Addition",
+    "list_programs": "markscheme.tasks.generators.list_programs:ListPrograms",
+}

@@ -1,7 +1,6 @@
 """From a name or a file to a `Task`."""
 
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 
 from ..sandbox.errors import TaskError, UnknownNameError
@@ -11,7 +10,7 @@ from .yaml_file import YamlFile, apply_overrides, read_yaml, validate
 
 def shipped_tasks() -> dict[str, Path]:
     """Return the tasks that come with the package: name to file."""
-    folder = Path(str(files("markscheme.tasks").joinpath("shipped")))
+    folder = Path(__file__).parent / "shipped"
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 

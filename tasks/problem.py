@@ -3,24 +3,31 @@
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ..sandbox.display import html_table, shortened
+
 Message = dict[str, Any]
 Prompt = str | tuple[Message, ...]
 
 
 class Problem(BaseModel):
-    """One thing that is asked, and what a right answer is judged by."""
+    """One thing that is asked, and what a right answer is judged by.
+
+    >>> from markscheme.tasks import Problem
+    >>> Problem(prompt="What is 6 * 7?", reference=42).references
+    ('42',)
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str = ""
-    """Stable name; left empty it is the first 16 hex digits of a hash of prompt and reference."""
+    """A stable name. If it is left empty: the first 16 hex digits of a hash of prompt and reference."""
     prompt: Prompt
     """Text, or chat messages (`{"role": ..., "content": ...}`) without the task's system text."""
     reference: str | tuple[str, ...] | None = None
@@ -30,12 +37,12 @@ class Problem(BaseModel):
     solution: str | None = None
     """A right completion, for checks only: never shown to the policy."""
     info: Mapping[str, Any] = Field(default_factory=dict)
-    """The row's own columns, and what the task's `info:` templates add; gates by row read it."""
+    """The row's own columns, and what the task's `info:` templates add. Routing by row reads it."""
 
     @model_validator(mode="before")
     @classmethod
-    def _plain(cls, data: Any) -> Any:
-        """Give numbers their text, lists their tuple and the id its hash."""
+    def _normalised(cls, data: Any) -> Any:
+        """Turn numbers into text and lists into tuples, and fill in the id."""
         if not isinstance(data, dict):
             return data
         data = dict(data)
@@ -48,9 +55,10 @@ class Problem(BaseModel):
         elif reference is not None:
             data["reference"] = _text(reference)
         given = data.get("id")
-        data["id"] = (
-            content_id(data.get("prompt"), data.get("reference")) if given in (None, "") else str(given)
-        )
+        if given in (None, ""):
+            data["id"] = content_id(data.get("prompt"), data.get("reference"))
+        else:
+            data["id"] = str(given)
         return data
 
     @property
@@ -62,7 +70,7 @@ class Problem(BaseModel):
 
 
 def _text(value: Any) -> Any:
-    """Return a number's text, whole numbers without a point; leave all else to the model's check."""
+    """Return a number as text, whole ones without a point; leave all else to the model's own check."""
     if isinstance(value, float) and math.isfinite(value):
         return str(int(value)) if value.is_integer() else format(Decimal(repr(value)), "f")
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -74,11 +82,30 @@ def content_id(prompt: Any, reference: Any = None) -> str:
     return hashlib.sha256(canonical.encode(errors="backslashreplace")).hexdigest()[:16]
 
 
-@dataclass(slots=True)
+def said_by(role: str, messages: Iterable[Message]) -> str:
+    """Return what one role said in chat messages, joined; a message without content adds nothing.
+
+    Content may also be a list of parts (`{"type": "text", "text": ...}`), of which the texts count.
+    """
+    said = []
+    for message in messages:
+        content = message.get("content") if message.get("role") == role else None
+        parts = content if isinstance(content, list) else [content]
+        for part in parts:
+            text = part.get("text") if isinstance(part, Mapping) else part
+            said.append("" if text is None else str(text))
+    return "".join(said)
+
+
+@dataclass(slots=True, repr=False)
 class Completion:
     """One answer of a policy, with what is needed to score it and to learn from it.
 
-    Only `text` is needed for scoring; the engine fills the rest.
+    Only `text` is needed for scoring; an engine fills in the rest.
+
+    >>> from markscheme.tasks import Completion
+    >>> Completion("The answer is 42.")
+    Completion('The answer is 42.')
     """
 
     text: str
@@ -92,7 +119,7 @@ class Completion:
     prompt_token_ids: list[int] = field(default_factory=list)
     """The ids that the policy was given."""
     finish_reason: str | None = None
-    """`stop` (an end token was sampled) or `length` (cut at max_new_tokens)."""
+    """`stop` (an end token was sampled) or `length` (cut off at max_new_tokens)."""
     weight_version: int | None = None
     """How many updates the sampling weights had seen."""
     prefill: str = ""
@@ -101,3 +128,12 @@ class Completion:
     R1-style templates end the prompt in `<think>` and a line break, so the completion holds only
     the closing tag; format checks and extraction read `prefill + text`.
     """
+
+    def __repr__(self) -> str:
+        tokens = f", {len(self.token_ids)} tokens" if self.token_ids else ""
+        finish = f", {self.finish_reason}" if self.finish_reason else ""
+        return f"Completion({shortened(self.text)}{tokens}{finish})"
+
+    def _repr_html_(self) -> str:
+        shown = {"text": self.prefill + self.text, "tokens": len(self.token_ids) or "not known"}
+        return html_table("Completion", {**shown, "finish_reason": self.finish_reason or "not known"})

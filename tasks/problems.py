@@ -5,12 +5,15 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from pydantic import ValidationError
+
 from ..sandbox.errors import DataError, TaskError, first_of
 from .problem import Problem, content_id
 from .registry import GENERATORS, resolve
 from .row_files import SUFFIXES, Located, Row, read_rows
 from .schema import Task
 from .templates import compile_template, missing_columns, render
+from .validation import first_fault
 
 
 def load_problems(task: Task, *, split: str | None = None, limit: int | None = None) -> Sequence[Problem]:
@@ -104,16 +107,9 @@ class ProblemMaker:
         made["info"] = {**row, **made.get("info", {})}
         try:
             return Problem.model_validate(made)
-        except ValueError as error:
-            raise DataError(f"{place}: {_first_line(error)}") from error
-
-
-def _first_line(error: ValueError) -> str:
-    details = getattr(error, "errors", list)()
-    if not details:
-        return str(error)
-    first = details[0]
-    return f"problem.{'.'.join(map(str, first['loc'][:1]))}: {first['msg']} (given: {first['input']!r})"
+        except ValidationError as error:
+            fault = first_fault(error)
+            raise DataError(f"{place}: problem.{fault.keys[0]}: {fault.rule}") from error
 
 
 def _keep(task: Task, split: str) -> Any:

@@ -1,9 +1,9 @@
-"""From a name in a YAML file to the Python object that it means; one resolver for all kinds.
+"""From a name in a YAML file to the Python object that it means: one resolver for all kinds of names.
 
-Order: the built-in table, functions decorated in this process, entry points of installed packages
-(loaded only when a name is unknown so far), then `module:attr` or `file.py:attr`. The last two
-execute code that a YAML file names: a task file is as trusted as a script. `allow_code=False`
-(`--no-code`) refuses them.
+A name is looked up among the built-in names, then among functions decorated in this process, then as
+`module:attr` or `file.py:attr`, then among the entry points of installed packages (which are loaded only
+when nothing else has the name). `module:attr` and `file.py:attr` execute code that a YAML file names, so a
+task file is as trusted as a script; `allow_code=False` (`--no-code`) refuses them.
 """
 
 import importlib
@@ -24,23 +24,35 @@ from .problem import content_id
 
 @dataclass
 class Table:
-    """The names of one kind. Built-ins are `module:attr` strings, so nothing is imported early."""
+    """The names of one kind of function."""
 
     kind: str
-    group: str
-    builtin: dict[str, str]
-    decorated: dict[str, Any] = field(default_factory=dict)
+    """`generator`, `verifier` or `reward`."""
+    builtin: dict[str, str] = field(default_factory=dict)
+    """Name to `module:attribute`. A folder's `__init__` fills it in, so nothing is imported early."""
+    decorated: dict[str, tuple[Any, str]] = field(default_factory=dict)
+    """Name to a function that was decorated in this process, and the file that it comes from."""
+
+    @property
+    def group(self) -> str:
+        """The entry-point group under which packages offer names of this kind."""
+        return f"markscheme.{self.kind}s"
 
     def register(self, name: str, function: Any, *, rival: "Table | None" = None) -> None:
         """Enter a decorated function.
 
-        A redefinition from the same file (or notebook) replaces the old one quietly. Functions of a
-        file that a task names are reached through the file and take no name.
+        A redefinition from the same file (or notebook) replaces the old one. Functions of a file that a
+        task names are reached through that file, and take no name.
+
+        Args:
+            name: what `use:` will say.
+            function: the function.
+            rival: another table whose names would be confused with this one's.
 
         Raises:
             RewardError: the name is built in, or is another file's or the rival table's.
         """
-        if _in_task_file.get():
+        if _in_task_file.get() or self.builtin.get(name) == f"{function.__module__}:{function.__name__}":
             return
         if name in self.builtin or (rival is not None and name in rival.builtin):
             raise RewardError(f"{self.kind} {name!r} is built in; choose another name")
@@ -53,13 +65,13 @@ class Table:
         self.decorated[name] = (function, origin)
 
     def names(self) -> list[str]:
-        """Return every name of this kind, plugins' included (they are not loaded)."""
+        """Return every name of this kind; plugins are listed and not loaded."""
         plugins = (point.name for point in entry_points(group=self.group))
         return sorted({*self.builtin, *self.decorated, *plugins})
 
 
 def _origin(function: Any) -> str:
-    """Return the file a function was written in; all that has no file counts as one notebook."""
+    """Return the file that a function was written in; functions without a file count as one notebook."""
     code = getattr(function, "__code__", None)
     name = code.co_filename if code else getattr(function, "__module__", "")
     return name if os.path.exists(name) else "this session"
@@ -75,9 +87,16 @@ def resolve(
 ) -> Any:
     """Return what `name` means, looking through `tables` in order.
 
+    Args:
+        name: as in the YAML file.
+        tables: the kinds of names that are accepted there.
+        folder: what `file.py` is relative to.
+        where: the name's place in its file, for messages.
+        allow_code: whether `module:attr` and `file.py:attr` are accepted.
+
     Raises:
-        UnknownNameError: nothing answers to the name; shows the nearest ones.
-        TaskError: the module or file does not import, or lacks the attribute, or code is refused.
+        UnknownNameError: nothing has this name; the message shows the nearest ones.
+        TaskError: the module or file cannot be imported, or code is refused.
     """
     for table in tables:
         if name in table.builtin:
@@ -86,15 +105,20 @@ def resolve(
             return table.decorated[name][0]
     if ":" in name:
         if not allow_code:
-            raise TaskError(f"{where}: {name!r} would execute code, and --no-code forbids it")
+            raise TaskError(
+                f"{where}: {name!r} would execute code, and --no-code forbids it; use a built-in name, or"
+                " drop --no-code if you trust this file"
+            )
         return _load(name, folder, where)
     for table in tables:
         for point in entry_points(group=table.group, name=name):
             try:
                 return point.load()
             except Exception as error:
-                message = f"{where}: plugin {name!r} ({point.value}) does not load: {error!r}"
-                raise TaskError(message) from error
+                raise TaskError(
+                    f"{where}: the plugin {name!r} ({point.value}) cannot be imported: {error!r};"
+                    " mend or uninstall its package"
+                ) from error
     known = [known for table in tables for known in table.names()]
     raise UnknownNameError.of(tables[0].kind, name, known, where=where)
 
@@ -112,7 +136,10 @@ def _load(target: str, folder: Path, where: str) -> Any:
             else importlib.import_module(source)
         )
     except Exception as error:
-        raise TaskError(f"{where}: cannot import {source!r}: {type(error).__name__}: {error}") from error
+        raise TaskError(
+            f"{where}: cannot import {source!r}: {type(error).__name__}: {error}; give an importable module,"
+            " or a file beside the task"
+        ) from error
     if not hasattr(module, attribute):
         own = [n for n, thing in vars(module).items() if getattr(thing, "__module__", "") == module.__name__]
         public = [name for name in own or vars(module) if not name.startswith("_")]
@@ -139,11 +166,4 @@ def _load_file(path: Path) -> ModuleType:
     return _files[key]
 
 
-GENERATORS = Table(
-    "generator",
-    "markscheme.generators",
-    {
-        "addition": "markscheme.tasks.generators.addition:Addition",
-        "list_programs": "markscheme.tasks.generators.list_programs:ListPrograms",
-    },
-)
+GENERATORS = Table("generator")

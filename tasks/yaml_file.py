@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from ..sandbox.errors import TaskError, did_you_mean
+from .validation import Fault, faults_of
 
 KeyPath = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
@@ -153,44 +154,27 @@ def _override_value(text: str) -> Any:
 
 
 def validate(model: type[M], file: YamlFile) -> M:
-    """Build `model` from a parsed file, with every mistake told at once, each at its own line.
+    """Build `model` from a parsed file.
 
     Raises:
-        TaskError: one line per mistake: file, line, key path, what was expected, close matches.
+        TaskError: every mistake at once, one per line: file, line, key path, what was expected, what was
+            given, close matches.
     """
     try:
         return model.model_validate(file.data)
     except ValidationError as error:
-        raise TaskError("\n".join(_explain(model, file, e) for e in _one_per_place(error))) from error
+        raise TaskError("\n".join(_explained(model, file, fault) for fault in faults_of(error))) from error
 
 
-def _one_per_place(error: ValidationError) -> list[Any]:
-    """Return the errors, without those that a union's other branches add for the same place."""
-    seen: dict[tuple[Any, ...], Any] = {}
-    for detail in error.errors(include_url=False):
-        seen.setdefault(tuple(k for k in detail["loc"] if not _is_branch(k)), detail)
-    return list(seen.values())
-
-
-def _is_branch(key: Any) -> bool:
-    """Pydantic puts the name of a union's branch into the path; no key looks like those."""
-    return isinstance(key, str) and bool(
-        re.search(r"[\[\](){}]|^(constrained-str|str|int|float|bool|list|dict|tuple|none)$", key)
-    )
-
-
-def _explain(model: type[BaseModel], file: YamlFile, detail: Any) -> str:
-    keys = tuple(k for k in detail["loc"] if not _is_branch(k))
-    place = file.where(*keys)
-    if detail["type"] == "extra_forbidden":
-        allowed = _allowed_keys(model, keys[:-1])
-        near = did_you_mean(str(keys[-1]), allowed)
+def _explained(model: type[BaseModel], file: YamlFile, fault: Fault) -> str:
+    place = file.where(*fault.keys)
+    if fault.kind == "extra_forbidden":
+        allowed = _allowed_keys(model, fault.keys[:-1])
+        near = did_you_mean(str(fault.keys[-1]), allowed)
         return f"{place}: unknown key{near} (allowed: {', '.join(allowed)})"
-    if detail["type"] == "missing":
+    if fault.kind == "missing":
         return f"{place}: is missing; it must be given"
-    given = repr(detail["input"])
-    message = detail["msg"].removeprefix("Value error, ")
-    return f"{place}: {message} (given: {given if len(given) < 80 else given[:77] + '...'})"
+    return f"{place}: {fault.rule}"
 
 
 def _allowed_keys(model: type[BaseModel], keys: KeyPath) -> list[str]:

@@ -13,10 +13,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = {
-    "sandbox": "errors execution wire isolation oracle deadline inside worker executor cases test_runs"
+    "sandbox": "errors lazy_names display execution wire isolation oracle deadline inside worker executor cases test_runs"
     " sandbox remote",
-    "tasks": "problem templates row_files yaml_file starter registry schema generators problems load",
-    "verifiers": "verdict completion text formulas units structures extraction answers format programs steps",
+    "tasks": "problem templates validation whole_files row_files yaml_file starter registry schema generators problems load",
+    "verifiers": "verdict completion programs text formulas units structures extraction answers format steps",
     "rewards": "score composition rows scheme builtin models offline check exports",
     "trainer": "config objective models engines loop reward_models run report commands",
 }
@@ -33,7 +33,7 @@ PUBLIC = {
     "markscheme.tasks": {"Task", "Problem", "Completion", "load_task", "load_problems"},
     "markscheme.verifiers": {"verifier", "Verdict", "verify_answer", "compare_answers", "extract_answer"}
     | {"verify_program", "verify_steps"},
-    "markscheme.rewards": {"reward", "Score", "MarkScheme", "from_trl"},
+    "markscheme.rewards": {"reward", "Score", "Part", "MarkScheme", "as_trl", "as_verl", "from_trl"},
     "markscheme.trainer": {"train", "outcome_advantages", "process_advantages", "policy_loss"},
 }
 TORCH = {"torch", "transformers", "safetensors", "tokenizers", "vllm"}
@@ -54,6 +54,7 @@ def module_files(root: Path = ROOT) -> dict[str, Path]:
 def imports_of(module: str, path: Path, known: Mapping[str, Path]) -> Iterator[tuple[int, str]]:
     """Yield (line, module) for whatever a file imports, at any depth, or names in a string."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     package = module.split(".") if path.stem == FACE else module.split(".")[:-1]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -65,7 +66,7 @@ def imports_of(module: str, path: Path, known: Mapping[str, Path]) -> Iterator[t
             for alias in node.names:
                 deeper = f"{base}.{alias.name}" if base else alias.name
                 yield node.lineno, deeper if deeper in known else base
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
             yield from ((node.lineno, name) for name in _named_in(node.value, known))
 
 

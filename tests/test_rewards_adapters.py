@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from markscheme.rewards import MarkScheme, from_trl
+from markscheme.rewards import MarkScheme, as_trl, as_verl, from_trl
 from markscheme.rewards.composition.registry import REWARDS
 from markscheme.sandbox import RewardError
 from markscheme.tasks import Completion, Problem, load_task
@@ -21,7 +21,7 @@ def clean_table() -> Iterator[None]:
 def test_as_trl_marks_as_we_do() -> None:
     scheme = MarkScheme(load_task("gsm8k", overrides=["rewards.correct.use=doubtful"]))
     texts = [boxed("4").text, boxed("5").text, "none", boxed("x+1").text]
-    (function,) = scheme.as_trl()
+    (function,) = as_trl(scheme)
     logged: dict[str, float] = {}
     values = function(
         prompts=[[{"role": "user", "content": "q"}]] * 4,
@@ -42,12 +42,12 @@ def test_as_trl_counts_what_the_template_opened() -> None:
         "question": ["q"],
         "answer": ["#### 4"],
     }
-    assert scheme.as_trl()[0](**arguments) == [1.0]
-    assert scheme.as_trl(prefill="<think>")[0](**arguments) == [1.1]
+    assert as_trl(scheme)[0](**arguments) == [1.0]
+    assert as_trl(scheme, prefill="<think>")[0](**arguments) == [1.1]
 
 
 def test_as_verl_has_the_same_keys_for_every_row() -> None:
-    compute_score = MarkScheme(load_task("gsm8k", overrides=["rewards.correct.use=doubtful"])).as_verl()
+    compute_score = as_verl(MarkScheme(load_task("gsm8k", overrides=["rewards.correct.use=doubtful"])))
     rows = [
         compute_score("gsm8k", text, "4", {"split": "train"})
         for text in (boxed("4").text, "none", boxed("x+1").text)

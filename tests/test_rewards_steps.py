@@ -132,7 +132,7 @@ def test_steps_are_a_reward_like_any_other(make_task: MakeTask) -> None:
 def test_another_number_of_marks_is_a_bug_and_shifts_nothing(make_task: MakeTask) -> None:
     found = score(make_task, "good\ngood", "{use: too_few}")
     assert str(found.parts["process"].status) == "bug"
-    assert "gave 1 marks for 2 steps" in found.parts["process"].reason
+    assert "returned 1 for 2 steps" in found.parts["process"].reason
     assert found.steps is None
     refused = score(make_task, "refuse\nx", "{use: too_few}")
     assert [(m.value, str(m.status)) for m in refused.steps or ()] == [(0.0, "too_large")]
@@ -187,7 +187,7 @@ def test_ranges_that_say_nothing_are_refused(make_task: MakeTask) -> None:
 
 
 def test_own_parameters_may_not_hide_the_common_ones() -> None:
-    with pytest.raises(RewardError, match="parameter 'split' already"):
+    with pytest.raises(RewardError, match="'split' is reserved"):
 
         @reward("hides", steps=True)
         def hides(problem: Any, completion: Any, steps: Any, *, split: str) -> list[Any]:

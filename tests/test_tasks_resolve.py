@@ -74,7 +74,7 @@ def test_generators_come_from_plugins_too(plugin: None, make_task: MakeTask) -> 
 
 
 def test_a_plugin_that_does_not_load_is_told(plugin: None, make_task: MakeTask) -> None:
-    with pytest.raises(TaskError, match=r"plugin 'broken_plugin' \(some_plugin:gone\) does not load"):
+    with pytest.raises(TaskError, match=r"plugin 'broken_plugin' \(some_plugin:gone\) cannot be imported"):
         MarkScheme(make_task("rewards: {a: {use: broken_plugin}}"))
 
 

@@ -8,7 +8,7 @@ from markscheme.sandbox import TaskError, UnknownNameError
 from markscheme.tasks import Completion, Problem
 from markscheme.verifiers import extract_answer
 from markscheme.verifiers.answers.verify import answer
-from markscheme.verifiers.extraction.extract import MAX_CHARS
+from markscheme.verifiers.completion import SEARCHED_CHARS
 from markscheme.verifiers.verdict import Verdict
 
 B = r"\boxed{%s}"
@@ -128,8 +128,8 @@ def test_the_span_is_that_of_the_completion() -> None:
 
 
 def test_only_the_end_of_a_long_text_is_searched() -> None:
-    assert extract_answer(r"\boxed{1}" + "x" * MAX_CHARS).text is None
-    assert extract_answer("x" * 3 * MAX_CHARS + r"\boxed{1}").text == "1"
+    assert extract_answer(r"\boxed{1}" + "x" * SEARCHED_CHARS).text is None
+    assert extract_answer("x" * 3 * SEARCHED_CHARS + r"\boxed{1}").text == "1"
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,8 @@
-"""What does it teach? Advantages, loss, engines, the training loop and the command line.
+"""What does it teach? Advantages, losses, engines, the training loop and the command line."""
 
-Names load on first use (PEP 562): the command line answers without torch.
-"""
+from typing import TYPE_CHECKING
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from ..sandbox.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from .objective.outcome_advantages import outcome_advantages
@@ -12,21 +10,12 @@ if TYPE_CHECKING:
     from .objective.process_advantages import process_advantages
     from .run.train import train
 
-_HOME = {
-    "outcome_advantages": "objective.outcome_advantages",
-    "policy_loss": "objective.policy_loss",
-    "process_advantages": "objective.process_advantages",
-    "train": "run.train",
-}
-
 __all__ = ["outcome_advantages", "policy_loss", "process_advantages", "train"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+_HOMES = {
+    "outcome_advantages": "markscheme.trainer.objective.outcome_advantages",
+    "policy_loss": "markscheme.trainer.objective.policy_loss",
+    "process_advantages": "markscheme.trainer.objective.process_advantages",
+    "train": "markscheme.trainer.run.train",
+}
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -1,10 +1,16 @@
-"""Is it right? Verifiers return a `Verdict` of three values; what it is worth is said in rewards/."""
+"""Is it right? Verifiers return a `Verdict` of three values; what that is worth is decided in rewards/."""
 
-from .answers.verify import compare_answers, verify_answer
-from .extraction.extract import extract_answer
-from .programs.verify import verify_program
-from .steps.verify import verify_steps
-from .verdict import Verdict, verifier
+from typing import TYPE_CHECKING
+
+from ..sandbox.lazy_names import lazy_names
+from .verdict import VERIFIERS
+
+if TYPE_CHECKING:
+    from .answers.verify import compare_answers, verify_answer
+    from .extraction.extract import extract_answer
+    from .programs.verify import verify_program
+    from .steps.verify import verify_steps
+    from .verdict import Verdict, verifier
 
 __all__ = [
     "Verdict",
@@ -15,3 +21,25 @@ __all__ = [
     "verify_program",
     "verify_steps",
 ]
+
+_HOMES = {
+    "Verdict": "markscheme.verifiers.verdict",
+    "compare_answers": "markscheme.verifiers.answers.verify",
+    "extract_answer": "markscheme.verifiers.extraction.extract",
+    "verifier": "markscheme.verifiers.verdict",
+    "verify_answer": "markscheme.verifiers.answers.verify",
+    "verify_program": "markscheme.verifiers.programs.verify",
+    "verify_steps": "markscheme.verifiers.steps.verify",
+}
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)
+
+VERIFIERS.builtin |= {
+    "answer": "markscheme.verifiers.answers.verify:answer",
+    "boxed": "markscheme.verifiers.format:boxed",
+    "choice": "markscheme.verifiers.answers.verify:choice",
+    "exact_match": "markscheme.verifiers.answers.verify:exact_match",
+    "json_schema": "markscheme.verifiers.format:json_schema",
+    "regex": "markscheme.verifiers.format:regex",
+    "think_answer": "markscheme.verifiers.format:think_answer",
+    "unit_tests": "markscheme.verifiers.programs.unit_tests:unit_tests",
+}

@@ -17,8 +17,8 @@ from pydantic import AfterValidator
 
 from ..sandbox.errors import RewardError
 from ..tasks.problem import Completion, Problem
-from .answers.verify import whole_answer
-from .extraction.extract import MAX_CHARS, extract_answer, thinking_end
+from .completion import SEARCHED_CHARS, thinking_end, whole_answer
+from .extraction.extract import extract_answer
 from .text.normalise import normalise
 from .verdict import Reason, Verdict, verifier
 
@@ -108,7 +108,7 @@ _FENCE = "```"
 def json_schema(problem: Problem, completion: Completion, *, schema: Schema) -> Verdict:
     """Hold if the answer after the thinking part is JSON (bare or in a fence) that fits a schema."""
     text = whole_answer(problem, completion)
-    body = text[max(thinking_end(text), len(text) - MAX_CHARS) :].strip()
+    body = text[max(thinking_end(text), len(text) - SEARCHED_CHARS) :].strip()
     try:
         value = json.loads(_fenced(body), parse_constant=_refuse)
         validator = _validator(json.dumps(schema, sort_keys=True))

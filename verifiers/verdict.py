@@ -65,6 +65,14 @@ class Verdict:
         raise TypeError("a Verdict has three values; compare verdict.correct with True, False or None")
 
 
+_REASON_OF_CHECK = {True: Reason.PASSED, False: Reason.FAILED, None: Reason.UNDECIDED}
+
+
+def verdict_of(holds: bool | None) -> Verdict:
+    """Return the verdict of a check that says only whether something holds; None = it could not tell."""
+    return Verdict(holds, _REASON_OF_CHECK[holds])
+
+
 Judge = Callable[[str, str], Verdict]
 """Judges two normalised texts: a tier is given one for the parts of what it reads."""
 
@@ -95,19 +103,7 @@ class Verifier:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-VERIFIERS = Table(
-    "verifier",
-    "markscheme.verifiers",
-    {
-        name: f"markscheme.verifiers.{module}:{name}"
-        for module, names in {
-            "answers.verify": ("answer", "exact_match", "choice"),
-            "programs.unit_tests": ("unit_tests",),
-            "format": ("think_answer", "boxed", "regex", "json_schema"),
-        }.items()
-        for name in names
-    },
-)
+VERIFIERS = Table("verifier")
 
 
 def verifier(
@@ -137,13 +133,11 @@ def verifier(
         raise RewardError('use @verifier("name"): the name is what a task\'s `use:` says')
 
     def register(function: F) -> F:
-        built_in = VERIFIERS.builtin.get(name) == f"{function.__module__}:{function.__name__}"
         made = Verifier(
             name, function, inspect.iscoroutinefunction(function), batch, reference_fault, tests_fault
         )
         function.markscheme_component = made  # pyright: ignore[reportFunctionMemberAccess]
-        if not built_in:
-            VERIFIERS.register(name, function)
+        VERIFIERS.register(name, function)
         return function
 
     return register

@@ -1,122 +1,97 @@
-"""Running one entry's node: a component, or cascade, any_of and ensemble over members."""
+"""Running an entry, whatever it is: one component, or a cascade, any_of or ensemble of members."""
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
-from ...tasks.problem import Completion, Problem
 from ..score import Part, Status
 from .combine import ensemble
-from .entries import Composite, Node
-from .run_component import Term, apply_policy, run_column
+from .entries import Bounds, Composite, Entry, Rows
+from .run_component import apply_policy, run_component
 
-Column = list[Part]
+_CANNOT_TELL = (Status.ABSTAIN, Status.INFRA_ERROR, Status.NOT_APPLICABLE)
 
 
-def run_node(
-    node: Node,
-    problems: Sequence[Problem],
-    completions: Sequence[Completion],
-    columns: Mapping[str, Column],
-    weight: float,
-) -> Column:
-    """Return one part a completion; `columns` holds the entries that members may name."""
-    if isinstance(node, Term):
-        return run_column(node, problems, completions, weight)
-    if node.how == "cascade":
-        parts = _cascade(node, problems, completions, columns, weight)
+def run_entry(entry: Entry, rows: Rows) -> list[Part]:
+    """Return one part per completion; weights are set by the scheme."""
+    composite = entry.component
+    if not isinstance(composite, Composite):
+        return run_component(entry, rows)
+    if composite.how == "cascade":
+        parts = _cascade(composite, rows)
     else:
-        ran = [_member(m, problems, completions, columns, weight) for m in node.members]
-        join = _any_of if node.how == "any_of" else _ensemble
-        parts = [join(node, list(row), weight) for row in zip(*ran, strict=True)]
+        of_members = [_run_member(member, rows) for member in composite.members]
+        together = zip(*of_members, strict=True)
+        if composite.how == "any_of":
+            parts = [_any_of(composite, row, entry.bounds) for row in together]
+        else:
+            parts = [_ensemble(composite, row) for row in together]
     for part in parts:
-        if str(part.status) in node.on_failure:
-            apply_policy(part, node.on_failure, node.bounds, node.where)
-    for part in parts if node.clip is not None else ():
-        if part.value is not None and node.clip is not None:
-            part.value = min(max(part.value, node.clip[0]), node.clip[1])
+        if part.status.value in entry.declared.on_failure:
+            apply_policy(part, entry)
+        entry.clipped(part)
     return parts
 
 
-def _member(
-    member: Node | str,
-    problems: Any,
-    completions: Any,
-    columns: Mapping[str, Column],
-    weight: float,
-) -> Column:
-    if isinstance(member, str):
-        return columns[member]
-    return run_node(member, problems, completions, columns, weight)
+def _run_member(member: Entry | str, rows: Rows) -> Sequence[Part]:
+    """Run a member, or reuse the parts of the entry that it names."""
+    return rows.parts[member] if isinstance(member, str) else run_entry(member, rows)
 
 
-def _name(member: Node | str) -> str:
+def _name(member: Entry | str) -> str:
     return member if isinstance(member, str) else member.name
 
 
-def _copy(part: Part, weight: float, **detail: Any) -> Part:
-    return Part(
-        part.value,
-        weight,
-        part.status,
-        part.reason,
-        part.seconds,
-        {**(part.detail or {}), **detail},
-        part.verdict,
-        part.steps,
-    )
+def _copy(part: Part, **detail: Any) -> Part:
+    """Copy a member's part, which may be another entry's own."""
+    return dataclasses.replace(part, detail={**(part.detail or {}), **detail})
 
 
-def _cascade(
-    node: Composite,
-    problems: Sequence[Problem],
-    completions: Sequence[Completion],
-    columns: Mapping[str, Column],
-    weight: float,
-) -> Column:
+def _cascade(composite: Composite, rows: Rows) -> list[Part]:
     """Ask members in order, cheap ones first; the first that can tell decides.
 
-    Only "could not be judged" falls through; a bug stays one.
+    Only "could not be judged" falls through to the next member; a bug stays a bug.
     """
-    decided: list[Part | None] = [None] * len(completions)
-    left = list(range(len(completions)))
-    for member in node.members:
+    decided: list[Part] = [Part(None)] * len(rows.completions)
+    left = list(range(len(decided)))
+    for member in composite.members:
         if not left:
             break
-        narrowed = {name: [column[i] for i in left] for name, column in columns.items()}
-        some = [problems[i] for i in left], [completions[i] for i in left]
         still = []
-        for i, part in zip(left, _member(member, *some, narrowed, weight), strict=True):
-            decided[i] = _copy(part, weight, decided_by=_name(member))
-            if (
-                part.status in (Status.ABSTAIN, Status.INFRA_ERROR, Status.NOT_APPLICABLE)
-                and part.value is None
-            ):
+        for i, part in zip(left, _run_member(member, rows.only(left)), strict=True):
+            decided[i] = _copy(part, decided_by=_name(member))
+            if part.value is None and part.status in _CANNOT_TELL:
                 still.append(i)
         left = still
-    return [part for part in decided if part is not None]
+    return decided
 
 
-def _any_of(node: Composite, parts: list[Part], weight: float) -> Part:
-    """Return the best member; an unknown one hides it unless the best is the highest possible."""
+def _any_of(composite: Composite, parts: Sequence[Part], bounds: Bounds) -> Part:
+    """Return the best member's part.
+
+    A member that could not be judged might be the best one, so its unknown value stands, unless a
+    known value is already the highest possible.
+    """
     known = [(part.value, -i) for i, part in enumerate(parts) if part.value is not None]
-    best = -max(known)[1] if known else None
-    unknown = next(
-        (part for part in parts if part.value is None and part.status is not Status.NOT_APPLICABLE),
-        None,
-    )
-    if best is not None and (unknown is None or parts[best].value >= node.bounds[1]):  # pyright: ignore[reportOptionalOperand]
-        return _copy(parts[best], weight, decided_by=_name(node.members[best]))
-    return _copy(unknown or parts[0], weight)
+    unknown = _first_unknown(parts)
+    if known:
+        value, negative_place = max(known)
+        if unknown is None or value >= bounds[1]:
+            best = -negative_place
+            return _copy(parts[best], decided_by=_name(composite.members[best]))
+    return _copy(unknown or parts[0])
 
 
-def _ensemble(node: Composite, parts: list[Part], weight: float) -> Part:
-    values = {_name(m): part.value for m, part in zip(node.members, parts, strict=True)}
-    value = ensemble([p.value for p in parts if p.status is not Status.NOT_APPLICABLE], node.reduce)
-    seconds = sum(part.seconds for part in parts)
+def _ensemble(composite: Composite, parts: Sequence[Part]) -> Part:
+    values = {_name(m): part.value for m, part in zip(composite.members, parts, strict=True)}
+    applying = [part.value for part in parts if part.status is not Status.NOT_APPLICABLE]
+    value = ensemble(applying, composite.reduce)
     if value is None:
-        unknown = next(
-            (p for p in parts if p.value is None and p.status is not Status.NOT_APPLICABLE),
-            parts[0],
-        )
-        return _copy(unknown, weight, members=values)
-    return Part(value, weight, Status.OK, "", seconds, {"members": values})
+        return _copy(_first_unknown(parts) or parts[0], members=values)
+    return Part(value, seconds=sum(part.seconds for part in parts), detail={"members": values})
+
+
+def _first_unknown(parts: Sequence[Part]) -> Part | None:
+    """Return the first part that could not be judged; one that does not apply is not unknown."""
+    unknown = (part for part in parts if part.value is None and part.status is not Status.NOT_APPLICABLE)
+    return next(unknown, None)

@@ -1,35 +1,39 @@
-"""Our schemes in other trainers, and TRL's functions in our schemes.
+"""A scheme of ours as a TRL reward function, and TRL's reward functions as rewards of ours.
 
-TRL:   f(prompts, completions, completion_ids, log_extra, log_metric, ..., **columns) -> list
-verl:  compute_score(data_source, solution_str, ground_truth, extra_info) -> dict with "score"
+TRL calls `f(prompts, completions, completion_ids, log_extra, log_metric, ..., **columns) -> list`.
 """
-
-from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...sandbox.errors import RewardError
-from ...tasks.problem import Completion, Problem
+from ...tasks.problem import Completion, Problem, said_by
 from ...tasks.problems import ProblemMaker
 from ..composition.registry import reward
+from ..scheme import MarkScheme
 from ..score import Score
-
-if TYPE_CHECKING:
-    from ..scheme import MarkScheme
 
 
 def as_trl(scheme: MarkScheme, *, prefill: str = "") -> list[Callable[..., list[float | None]]]:
-    """Return a scheme as TRL reward functions: one, whose value is the scheme's total.
+    r"""Return a scheme as a list of one TRL reward function, whose value is the scheme's total.
 
-    One and not one an entry, since TRL adds functions up and our entries may gate each other. The
-    data set needs the columns that the task's templates read (`prompt` is TRL's own). Every
-    entry's mean goes to TRL's log. A row that is left out gives None, which TRL leaves out too.
+    One function and not one per entry, because TRL adds its functions up and our entries may gate each
+    other. The data set needs the columns that the task's templates read (`prompt` is TRL's own). Every
+    entry's mean goes to TRL's log. For a row that is left out the function returns None, and TRL leaves
+    it out too.
+
+        >>> from markscheme.rewards import MarkScheme, as_trl
+        >>> from markscheme.tasks import load_task
+        >>> (function,) = as_trl(MarkScheme(load_task("gsm8k")))
+        >>> columns = {"question": ["1 + 1?"], "answer": ["It is 2.\n#### 2"]}
+        >>> function(prompts=["1 + 1?"], completions=[r"<think>so</think>\boxed{2}"], **columns)
+        [1.1]
 
     Args:
         scheme: the scheme.
-        prefill: the start of the answer that the chat template puts into the prompt.
+        prefill: the start of the answer that your chat template puts into the prompt, such as
+            `<think>` and a line break.
     """
     maker = ProblemMaker(scheme.task)
 
@@ -49,8 +53,8 @@ def as_trl(scheme: MarkScheme, *, prefill: str = "") -> list[Callable[..., list[
         problems = [maker(row, f"row {i} of the batch") for i, row in enumerate(rows)]
         ids = completion_ids or [[]] * len(completions)
         answers = [
-            Completion(_text(c), token_ids=list(i), prefill=prefill)
-            for c, i in zip(completions, ids, strict=True)
+            Completion(_text(completion), token_ids=list(of_row), prefill=prefill)
+            for completion, of_row in zip(completions, ids, strict=True)
         ]
         scores = scheme.score(problems, answers, step=getattr(trainer_state, "global_step", None))
         if log_metric is not None:
@@ -67,14 +71,11 @@ def _is_column(column: Any, prompts: Sequence[Any]) -> bool:
 
 
 def _text(completion: Any) -> str:
-    """Return the text of a TRL completion: text, or the assistant's messages."""
-    if isinstance(completion, str):
-        return completion
-    return "".join(str(m.get("content") or "") for m in completion if m.get("role") == "assistant")
+    return completion if isinstance(completion, str) else said_by("assistant", completion)
 
 
 def part_means(scores: Sequence[Score]) -> dict[str, float]:
-    """Return the mean value of each entry over the rows that have one."""
+    """Return each entry's mean value over the rows that have one."""
     means = {}
     for name in scores[0].parts if scores else ():
         values = [value for score in scores if (value := score.parts[name].value) is not None]
@@ -83,84 +84,51 @@ def part_means(scores: Sequence[Score]) -> dict[str, float]:
     return means
 
 
-def as_verl(scheme: MarkScheme) -> Callable[..., dict[str, float]]:
-    """Return a scheme as verl's `compute_score`.
-
-    The problem comes from `ground_truth` (the reference), and from `extra_info` (its columns; a
-    `prompt` or `question` among them). verl cannot leave a row out, so such a row scores 0 and has
-    `left_out` 1; the keys are the same for every row, as verl's batches need.
-    """
-
-    def compute_score(
-        data_source: Any,
-        solution_str: str,
-        ground_truth: Any,
-        extra_info: Any = None,
-        prefill: str = "",
-        **_: Any,
-    ) -> dict[str, float]:
-        ground_truth = _plain(ground_truth)
-        info = {**(extra_info if isinstance(extra_info, dict) else {}), "data_source": data_source}
-        prompt = _plain(info.get("prompt", info.get("question", "")))
-        prompt = prompt if isinstance(prompt, str | list) else str(prompt)
-        tests = ground_truth if not isinstance(ground_truth, str | int | float | list | tuple) else None
-        reference = None if tests is not None else ground_truth
-        problem = Problem.model_validate(
-            {"prompt": prompt, "reference": reference, "tests": tests, "info": info}
-        )
-        scheme.check_references([problem])
-        score = scheme.score([problem], [Completion(solution_str, prefill=prefill)])[0]
-        parts = {name: float(part.value or 0.0) for name, part in score.parts.items()}
-        right = scheme.is_right(score)
-        return {
-            "score": float(score.value or 0.0),
-            "acc": float(bool(right)),
-            "left_out": float(score.value is None),
-            **parts,
-        }
-
-    return compute_score
-
-
-def _plain(value: Any) -> Any:
-    """Return numpy's scalars and arrays, which verl's batches hold, as Python's own."""
-    return value.tolist() if hasattr(value, "tolist") else value
-
-
 def from_trl(
     function: Callable[..., Any],
     *,
     name: str | None = None,
-    range: tuple[float, float] = (float("-inf"), float("inf")),  # noqa: A002
+    range: tuple[float, float] = (float("-inf"), float("inf")),  # noqa: A002 (the field's own word)
 ) -> Callable[..., Any]:
-    """Return a TRL reward function as a registered batch reward.
+    """Register a TRL reward function as a reward that a task can name.
 
-    It gets `prompts`, `completions` (messages where the prompt is), `completion_ids` and each
-    column of the rows as a list. TRL's None (not applicable) becomes `not_applicable`.
+    The function gets `prompts`, `completions` (as messages where the prompt is messages),
+    `completion_ids`, and each column of the rows as a list. Where it returns None (not applicable), the
+    part is `not_applicable`.
+
+        >>> from markscheme.rewards import from_trl
+        >>> def short(prompts, completions, **columns):
+        ...     return [float(len(completion) < 200) for completion in completions]
+        >>> registered = from_trl(short, range=(0, 1))  # in a task: {use: short}
 
     Args:
         function: `f(prompts, completions, **columns) -> list[float | None]`, synchronous or not.
-        name: its name for `use:`; the function's own by default.
+        name: what `use:` will say; the function's own name by default.
         range: lowest and highest value; a value outside is a bug of the function.
+
+    Raises:
+        RewardError: the function has no name and none is given, or the name is taken.
     """
     registered = name or getattr(function, "__name__", "")
     if not registered or registered == "<lambda>":
-        raise RewardError("from_trl: the function has no name; give name=...")
+        raise RewardError(f"from_trl: {function!r} has no name that a task could use; give name=...")
 
     def arguments(problems: Sequence[Problem], completions: Sequence[Completion]) -> dict[str, Any]:
         chat = [not isinstance(problem.prompt, str) for problem in problems]
         texts = [
-            [{"role": "assistant", "content": c.text}] if is_chat else c.text
-            for c, is_chat in zip(completions, chat, strict=True)
+            [{"role": "assistant", "content": completion.text}] if is_chat else completion.text
+            for completion, is_chat in zip(completions, chat, strict=True)
         ]
-        prompts = [list(p.prompt) if is_chat else p.prompt for p, is_chat in zip(problems, chat, strict=True)]
+        prompts = [
+            list(problem.prompt) if is_chat else problem.prompt
+            for problem, is_chat in zip(problems, chat, strict=True)
+        ]
         names = {key for problem in problems for key in problem.info} - {"prompt", "completion"}
-        columns = {key: [problem.info.get(key) for problem in problems] for key in sorted(names)}
         return {
-            **columns,
+            **{key: [problem.info.get(key) for problem in problems] for key in sorted(names)},
             "prompts": prompts,
             "completions": texts,
-            "completion_ids": [c.token_ids for c in completions],
+            "completion_ids": [completion.token_ids for completion in completions],
         }
 
     def values(result: Any) -> list[Any]:

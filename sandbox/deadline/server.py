@@ -17,6 +17,8 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from ..wire.protocol import read_exactly
+
 Target = str | tuple[str, tuple[Any, ...]]
 """`module:function`, or (`module:maker`, arguments) where the maker returns the function."""
 
@@ -38,17 +40,8 @@ def receive(channel: socket.socket) -> Any:
     Raises:
         EOFError: the other side is gone.
     """
-    return pickle.loads(_exactly(channel, struct.unpack("!Q", _exactly(channel, 8))[0]))
-
-
-def _exactly(channel: socket.socket, count: int) -> bytes:
-    parts = bytearray()
-    while len(parts) < count:
-        part = channel.recv(min(count - len(parts), 1 << 20))
-        if not part:
-            raise EOFError
-        parts += part
-    return bytes(parts)
+    (length,) = struct.unpack("!Q", read_exactly(channel.recv, 8))
+    return pickle.loads(read_exactly(channel.recv, length))
 
 
 def serve(control: socket.socket) -> None:

@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from .protocol import read_exactly
+
 _LENGTH = struct.Struct("=I")
 _MOST = 64 << 20
 Message = dict[str, Any]
@@ -74,13 +76,7 @@ class Link:
         return message
 
     def _exactly(self, count: int) -> bytes:
-        parts = bytearray()
-        while len(parts) < count:
-            try:
-                part = os.read(self._descriptor, min(count - len(parts), 1 << 20))
-            except OSError as error:
-                raise EOFError("the other side is gone") from error
-            if not part:
-                raise EOFError("the other side is gone")
-            parts += part
-        return bytes(parts)
+        try:
+            return read_exactly(lambda most: os.read(self._descriptor, most), count)
+        except OSError as error:
+            raise EOFError("the other side is gone") from error

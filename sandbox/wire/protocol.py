@@ -2,6 +2,7 @@
 
 import os
 import struct
+from collections.abc import Callable
 
 REQUEST = struct.Struct("=ddddQQQI?")
 """cpu_s and wall_s of one case, cpu_s and wall_s of the whole job; bytes of memory, of output and of any
@@ -13,6 +14,21 @@ QUESTION = b"?"
 READY = b"ready"
 BY_ITSELF, CPU, WALL, SPACE, WORN = range(5)
 """Causes of a program's end. WORN: and the worker could not tidy up after it."""
+
+
+def read_exactly(read: Callable[[int], bytes], count: int) -> bytes:
+    """Read `count` bytes from a stream whose `read` may return fewer at a time.
+
+    Raises:
+        EOFError: the stream ended before.
+    """
+    parts = bytearray()
+    while len(parts) < count:
+        part = read(min(count - len(parts), 1 << 20))
+        if not part:
+            raise EOFError("the other side is gone")
+        parts += part
+    return bytes(parts)
 
 
 def read_at(descriptor: int, length: int, offset: int) -> bytes:

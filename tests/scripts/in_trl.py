@@ -10,7 +10,7 @@ from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import GRPOConfig, GRPOTrainer
 
-from markscheme.rewards import MarkScheme
+from markscheme.rewards import MarkScheme, as_trl
 from markscheme.tasks import Completion, load_problems, load_task
 from support import small_policy
 
@@ -21,7 +21,7 @@ task = load_task(
 scheme = MarkScheme(task)
 problems = load_problems(task, limit=8)
 by_prompt = {problem.prompt: problem for problem in problems}
-(function,) = scheme.as_trl()
+(function,) = as_trl(scheme)
 seen = []
 
 

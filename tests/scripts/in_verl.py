@@ -12,7 +12,7 @@ from transformers import AutoTokenizer
 from verl import DataProto
 from verl.workers.reward_manager import NaiveRewardManager
 
-from markscheme.rewards import MarkScheme
+from markscheme.rewards import MarkScheme, as_verl
 from markscheme.tasks import Completion, Problem, load_task
 from support import boxed, small_policy
 
@@ -36,7 +36,7 @@ data = DataProto.from_dict(
         "extra_info": np.array([{"split": "train", "index": i} for i in range(4)], dtype=object),
     },
 )
-manager = NaiveRewardManager(tokenizer, num_examine=0, compute_score=scheme.as_verl())
+manager = NaiveRewardManager(tokenizer, num_examine=0, compute_score=as_verl(scheme))
 found = manager(data, return_dict=True)
 ours = scheme.score([Problem(prompt="2+2=", reference="4")] * 4, [Completion(text) for text in texts])
 print(

@@ -19,14 +19,15 @@ from functools import lru_cache
 
 from ..formulas import compare as formulas
 from ..formulas.finite_field import names_in
-from ..formulas.tokens import COMMANDS, TooLarge
+from ..formulas.tokens import TooLarge
 from ..structures import compare as structure
 from ..structures.outline import levels, read_shape
 from ..structures.real_sets import is_region
 from ..text import commitment as claims
 from ..text import exact_number, notations, words
 from ..text.choice_letters import read_choice
-from ..text.exact_number import MAX_CHARS, DivisionByZero, read_number
+from ..text.exact_number import ANSWER_CHARS, DivisionByZero, read_number
+from ..text.latex_names import COMMANDS
 from ..text.normalise import normalise
 from ..text.notations import read_base, read_ratio, read_time
 from ..units import compare as quantities
@@ -87,8 +88,8 @@ def fault_of(text: str) -> str | None:
     """Do what `reference_fault` does for a normalised text."""
     if not text:
         return "is empty"
-    if len(text) > 10 * MAX_CHARS:
-        return f"has {len(text)} characters (at most {10 * MAX_CHARS})"
+    if len(text) > 10 * ANSWER_CHARS:
+        return f"has {len(text)} characters (at most {10 * ANSWER_CHARS})"
     try:
         read_number(text)
         if re.search(r"[\\^_{}]", text) and levels(text) is None and read_shape(text) is None:

@@ -5,14 +5,14 @@ nobody can read, or the last tier's worker pool out of order. What is unparsable
 times out is wrong by the completion's fault.
 """
 
-import re
 from collections.abc import Sequence
 
 from ...sandbox.errors import TaskError
 from ...tasks.problem import Completion, Problem
-from ..extraction.extract import WHOLE, Extracted, ExtractSpec, extract_by, ready_rules
+from ..completion import Extracted, whole_answer
+from ..extraction.extract import WHOLE, ExtractSpec, extract_by, ready_rules
 from ..text.choice_letters import other_letters, read_choice
-from ..text.exact_number import MAX_CHARS
+from ..text.exact_number import ANSWER_CHARS
 from ..text.normalise import normalise
 from ..text.words import same_text
 from ..verdict import Reason, Verdict, verifier
@@ -62,7 +62,7 @@ def _settled(pair: Pair) -> Verdict | None:
     if (kept := _kept.get(pair)) is not None:  # once: another thread may empty the memory
         return kept
     reference, answer = pair
-    if len(answer) > 10 * MAX_CHARS and len(answer := " ".join(answer.split())) > 10 * MAX_CHARS:
+    if len(answer) > 10 * ANSWER_CHARS and len(answer := " ".join(answer.split())) > 10 * ANSWER_CHARS:
         return Verdict(False, Reason.TOO_LARGE, tier="claims")
     target, given = normalise(reference), normalise(answer)
     verdict = Verdict(True, Reason.EQUAL, tier="words") if target == given != "" else judge(target, given)
@@ -83,7 +83,7 @@ def _keep(pair: Pair, verdict: Verdict) -> None:
 def _of(verdict: Verdict, answer: str) -> Verdict:
     """Return the caller's own copy: what is kept stays as it is."""
     return Verdict(
-        verdict.correct, verdict.reason, answer[:MAX_CHARS], verdict.tier, evidence=dict(verdict.evidence)
+        verdict.correct, verdict.reason, answer[:ANSWER_CHARS], verdict.tier, evidence=dict(verdict.evidence)
     )
 
 
@@ -137,14 +137,6 @@ def _any_of(verdicts: Sequence[Verdict]) -> Verdict:
 
 def _not_found(found: Extracted) -> Verdict:
     return Verdict(False, found.reason or Reason.NO_ANSWER, extracted=found.text, tier="extract")
-
-
-def whole_answer(problem: Problem, completion: Completion) -> str:
-    """Return the answer from its first tag on, whoever wrote it: the template or the policy."""
-    if completion.prefill:
-        return completion.prefill + completion.text
-    opened = re.search(r"<think>\s{0,20}$", problem.prompt[-40:]) if isinstance(problem.prompt, str) else None
-    return opened.group() + completion.text if opened else completion.text
 
 
 def _extracted(problem: Problem, completion: Completion, extract: ExtractSpec) -> Extracted:

@@ -18,41 +18,22 @@ takes tag or box only; `lenient` (for evaluation) all.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from ...sandbox.errors import TaskError, UnknownNameError
+from ..completion import SEARCHED_CHARS, Extracted, thinking_end
 from ..verdict import Reason
 from .boxes import Find, boxed, unboxed
 from .objections import objection
 from .rules import PLAIN_TEXT, RULES, Rule, last_match, line_after, tail_of
 
-MAX_CHARS = 100_000
-"""Only the last so many characters are searched: an answer stands at the end."""
-MAX_PLAIN_CHARS = 20_000
-"""And fewer by the rules of plain text."""
+PLAIN_CHARS = 20_000
+"""Rules for plain text search no more than this many characters at the end."""
 
-Span = tuple[int, int]
 ExtractSpec = str | Sequence[str | Mapping[str, Any]]
 WHOLE: tuple[str, Rule] = ("whole", lambda text: Find(0, len(text)))
 PRESETS: dict[str, tuple[str, ...]] = {"strict": ("answer_tag", "boxed"), "lenient": tuple(RULES)}
-
-
-@dataclass(slots=True)
-class Extracted:
-    """What extraction found. `text` is None when no rule found anything."""
-
-    text: str | None
-    rule: str = ""
-    """The rule that found it."""
-    span: Span | None = None
-    """Where it stands in the completion: characters [start, end)."""
-    reason: Reason | None = None
-    """no_answer or empty, where `text` cannot be judged; denied, ambiguous or contradicts, where the
-    completion does not stand by it."""
-    closed: bool = True
-    """False where the box or tag was never closed: a text that was cut off may have gone on."""
 
 
 def rules_of(extract: ExtractSpec, where: str = "extract") -> list[tuple[str, Rule]]:
@@ -108,12 +89,12 @@ def extract_answer(text: str, *, extract: ExtractSpec = "strict") -> Extracted:
 
 def extract_by(rules: Sequence[tuple[str, Rule]], text: str) -> Extracted:
     """Find the final answer by rules that `rules_of` gave."""
-    offset = max(0, len(text) - MAX_CHARS, thinking_end(text))
+    offset = max(0, len(text) - SEARCHED_CHARS, thinking_end(text))
     body = text[offset:]
     if "<" in body:
         body = _END_TOKENS.sub("", _COMMENT.sub(lambda match: " " * len(match.group()), body))
     for name, rule in rules:
-        skipped = max(0, len(body) - MAX_PLAIN_CHARS) if name in PLAIN_TEXT else 0
+        skipped = max(0, len(body) - PLAIN_CHARS) if name in PLAIN_TEXT else 0
         find = rule(body[skipped:] if skipped else body)
         if find is None:
             continue
@@ -143,27 +124,6 @@ _COMMENT = re.compile(r"<!--(?:(?!-->).)*-->", re.DOTALL)
 _END_TOKENS = re.compile(
     r"(?:\s{0,9}(?:</?s>|<eos>|<end_of_turn>|<\|[a-z_]{1,30}\|>|<｜[^<>｜]{1,30}｜>)){1,9}\s*\Z"
 )
-_THINKING = re.compile(
-    r"<(?P<closed>/)?(?:think(?:ing)?|reasoning|thoughts?|seed:think|scratchpad)\s{0,9}>|<\|(?:begin|(?P<ended>end))_of_thought\|>",
-    re.IGNORECASE,
-)
-_BRACKETED = (("[THINK]", "[/THINK]"), ("◁think▷", "◁/think▷"))
-
-
-def thinking_end(text: str) -> int:
-    """Return where the thinking part ends: all of the text if it was opened and never closed."""
-    after, opened = 0, -1
-    for mark in _THINKING.finditer(text) if "<" in text else ():
-        if mark["closed"] or mark["ended"]:
-            after = mark.end()
-        else:
-            opened = mark.start()
-    for opening, closing in _BRACKETED:
-        if (at := text.rfind(opening)) >= 0:
-            opened = max(opened, at)
-            end = text.find(closing, at)
-            after = max(after, end + len(closing) if end >= 0 else 0)
-    return len(text) if opened >= after and opened >= 0 else after
 
 
 def _inner_box(text: str, find: Find) -> Find:

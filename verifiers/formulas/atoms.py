@@ -5,7 +5,8 @@ The lower half of the parser; sums, products and powers are in `expression.py`.
 
 from fractions import Fraction
 
-from .tokens import CONSTANTS, FUNCTIONS, GREEK, INVERSE, MARKS, Node, Tokens, Unreadable
+from ..text.latex_names import CONSTANTS, FUNCTIONS, GREEK, INVERSE, MARKS
+from .tokens import Node, Tokens, Unreadable
 
 _ONE, _PI = Node("num", value=Fraction(1)), Node("const", value="pi")
 _ENDS_ARGUMENT = ("sqrt", r"\cdot", r"\times", r"\ast", r"\div")

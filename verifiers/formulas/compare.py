@@ -7,12 +7,11 @@ may have other letters. Integrals, sums, limits and matrices in formulas are lef
 
 import re
 
-from ..structures.conditions import renamed
 from ..text.exact_number import Number, read_safely, same_number, stands_for
 from ..verdict import Judge, Reason, Verdict, said
 from .equality import equal, has_value, real_constant
 from .finite_field import names_in
-from .free_letters import equal_but_for_letters
+from .free_letters import equal_but_for_letters, renamed
 from .parser import parse
 from .tokens import Node, Unreadable
 

@@ -4,6 +4,7 @@ r"""Tier 4, letters that may be others: constants of integration, and integers t
 does more than that (`\frac{1}{2}ab\sin C`), another one makes another formula.
 """
 
+import re
 from itertools import permutations
 
 from .equality import equal
@@ -73,3 +74,12 @@ def _relabelled(node: Node, names: dict[str, str]) -> Node:
     if node.op == "sym":
         return Node("sym", value=names.get(node.value, node.value))
     return node._replace(args=tuple(_relabelled(arg, names) for arg in node.args))
+
+
+def renamed(text: str, old: str, new: str) -> str | None:
+    """Write another letter for a variable; None where the new one is in use already."""
+    if old == new:
+        return text
+    if re.search(rf"(?<![A-Za-z\\]){re.escape(new)}(?![A-Za-z])", text):
+        return None
+    return re.sub(rf"(?<![A-Za-z\\]){re.escape(old)}(?![A-Za-z])", lambda _: new, text)

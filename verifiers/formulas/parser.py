@@ -9,8 +9,9 @@ more that are no function are one name, so that anagrams are not equal.
 from fractions import Fraction
 from functools import lru_cache
 
+from ..text.latex_names import FUNCTIONS, VECTORS
 from .atoms import Atoms
-from .tokens import FUNCTIONS, MAX_DEPTH, VECTORS, Node, TooLarge, Unreadable
+from .tokens import MAX_DEPTH, Node, TooLarge, Unreadable
 
 
 @lru_cache(maxsize=4096)

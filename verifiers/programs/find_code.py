@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from ..extraction.extract import MAX_CHARS, Extracted, thinking_end
+from ..completion import SEARCHED_CHARS, Extracted, thinking_end
 from ..verdict import Reason
 
 _FENCE = re.compile(r"^[ \t]{0,3}(`{3,}|~{3,})[ \t]*([\w+#.-]*)[^\n`]*$", re.MULTILINE)
@@ -24,7 +24,7 @@ def extract_program(text: str) -> Extracted:
     marked as Python, else the last one marked as nothing, else the whole text. A fence or tag that was
     never closed reaches to the end, and `closed` is then False.
     """
-    start = max(thinking_end(text), len(text) - 200 * MAX_CHARS)
+    start = max(thinking_end(text), len(text) - 200 * SEARCHED_CHARS)
     body = text[start:]
     found = _tagged(body) or _fenced(body)
     first, last, closed = found or (0, len(body), True)

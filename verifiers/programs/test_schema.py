@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from ...sandbox.errors import TaskError
+from ...tasks.validation import first_fault
 from .parse import parse
 from .split_asserts import AssertPlan, packed_arguments, plan_asserts
 
@@ -193,12 +194,11 @@ def program_tests(tests: Any, where: str = "tests") -> ProgramTests:
     try:
         return _ADAPTER.validate_python(shape(dict(tests)) if shape is not None else tests)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        if first["type"] == "too_short":
+        fault = first_fault(error)
+        if fault.kind == "too_short":
+            place = ".".join(map(str, fault.keys))
             raise TaskError(f"{where}: {place}: there are no tests; give at least one") from error
-        said = first["msg"].removeprefix("Value error, ")
-        raise TaskError(f"{where}: {place}: {said} (given: {str(first['input'])[:100]!r})") from error
+        raise TaskError(f"{where}: {fault}") from error
     except RecursionError as error:
         raise TaskError(f"{where}: nested too deeply") from error
     except (KeyError, TypeError, ValueError, binascii.Error, zlib.error, pickle.UnpicklingError) as error:

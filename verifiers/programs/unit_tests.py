@@ -9,7 +9,7 @@ from ...sandbox.errors import TaskError
 from ...sandbox.execution import Limits
 from ...sandbox.remote import shared_executor
 from ...tasks.problem import Completion, Problem
-from ..answers.verify import whole_answer
+from ..completion import whole_answer
 from ..verdict import Reason, Verdict, verifier
 from .find_code import extract_program
 from .test_schema import ProgramTests

@@ -69,7 +69,7 @@ FACTS = frozenset(
 _WORDS = {"twice": 2, "double": 2, "doubled": 2, "triple": 3, "tripled": 3, "thrice": 3, "quadruple": 4}
 
 _CALCULATION = re.compile(r"[\d)%][ \t]*[-+*/×÷·^x]")
-MAX_CHARS = 200
+SIDE_CHARS = 200
 """Longer sides are not read."""
 
 
@@ -149,7 +149,7 @@ def _pairs(sides: Sequence[str], signs: str) -> Iterator[Claim]:
         return  # `20 = 20` says nothing, and `half of 50 = 25` is no equation of numbers
     for place, (left, right) in enumerate(pairwise(sides)):
         longest = max(len(left), len(right))
-        if left and right and longest <= MAX_CHARS and not _LETTERS.search((left + right).replace("x", "")):
+        if left and right and longest <= SIDE_CHARS and not _LETTERS.search((left + right).replace("x", "")):
             about = signs[place : place + 1] == "≈" or bool(
                 _AMBIGUOUS.search(left) or _AMBIGUOUS.search(right)
             )

@@ -16,7 +16,8 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ...sandbox.errors import TaskError, did_you_mean
-from ..extraction.extract import thinking_end
+from ...tasks.validation import first_fault
+from ..completion import thinking_end
 from ..programs.find_code import extract_program
 from .unbroken_spans import kept_whole
 
@@ -103,12 +104,9 @@ def split_policy(given: "SplitPolicy | str | dict[str, Any]") -> SplitPolicy:
     try:
         return SplitPolicy.model_validate(given)
     except ValidationError as error:
-        detail = error.errors(include_url=False)[0]
         near = did_you_mean(given, get_args(By)) if isinstance(given, str) else ""
-        raise TaskError(
-            f"split: {'.'.join(map(str, detail['loc']))}: {detail['msg']}{near}"
-            f" (given: {detail['input']!r}; known: {', '.join(get_args(By))})"
-        ) from error
+        known = ", ".join(get_args(By))
+        raise TaskError(f"split: {first_fault(error)}{near} (known: {known})") from error
 
 
 def _with_bytes(text: str, pieces: list[tuple[int, int, int, Any]]) -> list[Step]:

@@ -10,7 +10,7 @@ from typing import Any
 from ...sandbox.errors import RewardError, UnknownNameError
 from ...tasks.generators.addition import check_lines
 from ...tasks.problem import Problem
-from ..verdict import Reason, Verdict
+from ..verdict import Verdict, verdict_of
 from .arithmetic import judge_arithmetic
 from .program_lines import judge_code_as_solution, judge_code_runs
 from .split import SplitPolicy, split_steps
@@ -33,7 +33,6 @@ CHECKS: dict[str, Callable[..., list[list[Verdict]]]] = {
     "addition_lines": judge_addition,
 }
 
-_REASONS = {True: Reason.PASSED, False: Reason.FAILED, None: Reason.UNDECIDED}
 _NO_PROBLEM = Problem(id="none", prompt="")
 
 
@@ -100,7 +99,7 @@ def _verdict(mark: Any) -> Verdict:
         return _own(mark)
     if mark is not None and not isinstance(mark, bool):
         raise RewardError(f"a step check gives bool, None or Verdict for a step (given: {mark!r})")
-    return Verdict(mark, _REASONS[mark])
+    return verdict_of(mark)
 
 
 def _own(verdict: Verdict) -> Verdict:

@@ -7,8 +7,9 @@ tiers.
 
 import re
 
+from ..formulas.free_letters import renamed
 from ..verdict import Judge, Reason, Verdict, said
-from .conditions import renamed, without_clause, without_idle_clause, without_parameter
+from .conditions import without_clause, without_idle_clause, without_parameter
 from .containers import is_set, matched, same_shapes
 from .equations import (
     Assignments,

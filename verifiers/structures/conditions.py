@@ -7,6 +7,7 @@ only one side has make the answers differ.
 import re
 from typing import NamedTuple
 
+from ..text.latex_names import REAL_LINE
 from .outline import split_at
 
 _CLAUSE = re.compile(
@@ -15,7 +16,7 @@ _CLAUSE = re.compile(
 )
 
 
-_IDLE = re.compile(r",? ?for (?:all|every|any) (?:real )?[a-z](?: ?\\in ?\\mathbb ?\{?R\}?)?$")
+_IDLE = re.compile(rf",? ?for (?:all|every|any) (?:real )?[a-z](?: ?\\in ?{REAL_LINE})?$")
 
 
 def without_idle_clause(text: str) -> str:
@@ -75,12 +76,3 @@ def _domain(match: re.Match[str]) -> str:
     if "integ" in kind or "natural" in kind or "whole" in kind:
         return "N" if "positive" in kind or "natural" in kind or "whole" in kind else "Z"
     return "R"
-
-
-def renamed(text: str, old: str, new: str) -> str | None:
-    """Write another letter for a variable; None where the new one is in use already."""
-    if old == new:
-        return text
-    if re.search(rf"(?<![A-Za-z\\]){re.escape(new)}(?![A-Za-z])", text):
-        return None
-    return re.sub(rf"(?<![A-Za-z\\]){re.escape(old)}(?![A-Za-z])", lambda _: new, text)

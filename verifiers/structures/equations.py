@@ -9,12 +9,12 @@ from fractions import Fraction
 
 from ..formulas.equality import constant_ratio, equal
 from ..formulas.finite_field import names_in
+from ..formulas.free_letters import renamed
 from ..formulas.parser import parse
 from ..formulas.tokens import Node, Unreadable
 from ..text.exact_number import Number, read_safely
-from .conditions import renamed
 from .left_sides import NAMES, VARIABLE, is_head, is_wanted
-from .outline import Shape, read_shape, split_at
+from .outline import FLIPPED, Shape, read_shape, split_at
 from .real_sets import Same, constant_of
 
 Assignments = list[tuple[str, str]]
@@ -149,7 +149,6 @@ def same_letters(one: tuple[str, str], two: tuple[str, str]) -> tuple[str, str]:
 
 
 _SIGNS = {"<": 1, r"\le": 2, ">": -1, r"\ge": -2, "=": 0, "==": 0, r"\ne": 9}
-_FLIPPED = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le"}
 _EITHER_WAY = ("=", r"\ne", r"\perp", r"\parallel", r"\cong", r"\sim")
 
 
@@ -177,9 +176,9 @@ def _same_chain(one: Shape, two: Shape) -> bool:
         return False
     ways = [
         (two.items, two.marks),
-        (two.items[::-1], tuple(_FLIPPED.get(mark, mark) for mark in two.marks[::-1])),
+        (two.items[::-1], tuple(FLIPPED.get(mark, mark) for mark in two.marks[::-1])),
     ]
-    if not all(mark in _FLIPPED or mark in _EITHER_WAY for mark in two.marks):
+    if not all(mark in FLIPPED or mark in _EITHER_WAY for mark in two.marks):
         ways.pop()
     return any(
         one.marks == marks and all(_same_formula(a, b) for a, b in zip(one.items, items, strict=True))

@@ -7,7 +7,8 @@ import re
 
 from ..formulas.finite_field import names_in
 from ..formulas.parser import parse
-from ..formulas.tokens import CONSTANTS, FUNCTIONS, Node, TooLarge, Unreadable
+from ..formulas.tokens import Node, TooLarge, Unreadable
+from ..text.latex_names import CONSTANTS, FUNCTIONS
 from ..text.lexicon import is_plain
 
 _LETTER = r"(?:[A-Za-z]|\\[a-z]+)(?:_(?:\{[A-Za-z0-9,+\\ -]+\}|[A-Za-z0-9]))?'*"

@@ -87,6 +87,8 @@ _ANY_COMMA = re.compile(_WORD_JOINER + "|,")
 _SIGN = re.compile(
     r"\\(?:le|ge|ne|approx|equiv|in|notin|to|cong|sim|ni|mapsto|propto|perp|parallel|subseteq?)(?![A-Za-z])|(?<![<>=!:])=(?![=])|==|:=|<|>"
 )
+FLIPPED = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le"}
+"""An inequality sign to the one that says the same with its sides exchanged."""
 _BAR = re.compile(r"\||:(?!=)")
 _MATRIX = re.compile(
     r"(?:\(|\[)?\\begin ?\{(?P<env>[pbB]?matrix|smallmatrix|array|cases|aligned)\}(?:\{[^{}]*\})?(?P<body>.*)"

@@ -12,7 +12,8 @@ from itertools import pairwise
 from ..formulas.equality import real_constant
 from ..formulas.parser import parse
 from ..formulas.tokens import Unreadable
-from .outline import Shape, read_shape, split_at
+from ..text.latex_names import REAL_LINE
+from .outline import FLIPPED, Shape, read_shape, split_at
 
 Same = Callable[[str, str], bool | None]
 """Judges two texts by all tiers."""
@@ -41,18 +42,17 @@ class Region:
 _LETTER = re.compile(r"(?:[A-Za-z]|\\(?!in|le|ge|pi|ne)[a-z]+)(?:_\{?[A-Za-z0-9,+-]+\}?)?'*")
 _INFINITE = re.compile(r"([-+]?) ?(?:\\infty|infty|infinity|inf|oo)", re.IGNORECASE)
 _REALS = re.compile(
-    r"\\mathbb ?\{?R\}?|\\R|(?:the )?(?:set of )?all (?:the )?real(?:s| numbers)"
+    rf"{REAL_LINE}|\\R|(?:the )?(?:set of )?all (?:the )?real(?:s| numbers)"
     r"|\( ?-\\infty ?, ?\+?\\infty ?\)"
 )
 _HALF_REALS = re.compile(
-    r"\\mathbb ?\{?R\}? ?(?:\^|_) ?\{? ?(?P<sign>[+-]|> ?0|< ?0) ?\}?|(?:all )?(?P<word>positive"
+    REAL_LINE + r" ?(?:\^|_) ?\{? ?(?P<sign>[+-]|> ?0|< ?0) ?\}?|(?:all )?(?P<word>positive"
     r"|negative) real(?:s| numbers)"
 )
 _LESS = re.compile(
     r"(?P<whole>.+?),? ?(?:\\setminus|\\backslash|-|\\|except(?: for)?|other than"
     r"|excluding) ?(?:\\\{(?P<set>.*)\\\}|\{(?P<plain>.*)\}|(?P<bare>[-\d\\].*))"
 )
-_FLIPPED = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le"}
 _ORDER = ("<", ">", r"\le", r"\ge")
 
 
@@ -171,12 +171,12 @@ def _from_relation(shape: Shape) -> Region | None:
         return None
     if len(items) == 2:
         if not _variable(items[0]) and _variable(items[1]):
-            items, marks = items[::-1], (_FLIPPED.get(marks[0], marks[0]),)
+            items, marks = items[::-1], (FLIPPED.get(marks[0], marks[0]),)
         return _one_sign(items[0], marks[0], items[1])
     if len(items) != 3 or not _LETTER.fullmatch(items[1]) or r"\ne" in marks:
         return None
     if marks[0] in (">", r"\ge"):
-        items, marks = items[::-1], tuple(_FLIPPED[mark] for mark in marks[::-1])
+        items, marks = items[::-1], tuple(FLIPPED[mark] for mark in marks[::-1])
     if any(mark not in ("<", r"\le") for mark in marks):
         return None
     return _interval(items[0], items[2], marks[0] == "<", marks[1] == "<", items[1])

@@ -16,7 +16,7 @@ from functools import lru_cache
 
 from ..verdict import Judge, Reason, Verdict, said
 
-MAX_CHARS = 1000
+ANSWER_CHARS = 1000
 """Longer answers are not evaluated. (Python itself refuses integers over 4,300 digits.)"""
 
 SIGNIFICANT = 6
@@ -91,7 +91,7 @@ def read_number(text: str) -> Number | None:
     Raises:
         DivisionByZero: a fraction with denominator 0.
     """
-    if len(text) > MAX_CHARS or not any(c.isdigit() for c in text):
+    if len(text) > ANSWER_CHARS or not any(c.isdigit() for c in text):
         return None
     if text.isdecimal():
         return Number(Fraction(int(text)))
@@ -248,7 +248,7 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
         return Verdict(None, Reason.UNPARSABLE_REFERENCE)
     if target is None:
         return None
-    if len(answer) > MAX_CHARS:
+    if len(answer) > ANSWER_CHARS:
         return Verdict(False, Reason.TOO_LARGE)
     try:
         given = read_number(answer)

@@ -6,9 +6,9 @@ thing of a short list (`no solution`, `\emptyset`). Other texts differ: nothing 
 
 import re
 
-from ..formulas.tokens import CONSTANTS, FUNCTIONS, GREEK
 from ..verdict import Judge, Verdict, said
 from . import choice_letters as choices
+from .latex_names import CONSTANTS, FUNCTIONS, GREEK
 from .lexicon import ALTERNATIVES, DENIALS, HEDGES, RETRACTIONS, words_of
 from .number_words import spelt_number, without_restatement
 

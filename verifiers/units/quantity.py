@@ -12,7 +12,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from ..text.exact_number import SCALE, read_safely
-from .reader import MAX_CHARS, Unit, pieces_of, read_unit
+from .reader import UNIT_CHARS, Unit, pieces_of, read_unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def split_unit(text: str) -> Quantity | None:
         )
     if (match := _FRACTION_UNIT.search(text)) and text[: match.start()][-1:] in (*"0123456789})",):
         text = f"{text[: match.start()]} {match[1].strip()}/{match[2].strip()}"
-    for end in _VALUE_END.finditer(text, max(len(text) - MAX_CHARS - 8, 0)):
+    for end in _VALUE_END.finditer(text, max(len(text) - UNIT_CHARS - 8, 0)):
         if re.match(r"[eE][-+]?\d", text[end.end() :]):
             continue  # 1.2e3
         pieces = pieces_of(text[end.end() :])

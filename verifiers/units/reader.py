@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
-from ..formulas.tokens import CONSTANTS, FUNCTIONS, GREEK
+from ..text.latex_names import CONSTANTS, FUNCTIONS, GREEK
 from ..text.lexicon import is_plain
 from .table import UNITS, Dimensions
 
-MAX_CHARS = 60
+UNIT_CHARS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ _DEGREES = re.compile(r"(?:degrees?|\^\\circ) ?(c|f)(?:elsius|ahrenheit)?\b", re
 
 def pieces_of(text: str) -> list[re.Match[str]] | None:
     """Return the words of a unit with what joins them and their powers; None if it is something else."""
-    if not text or len(text) > MAX_CHARS or text.count("(") != text.count(")"):
+    if not text or len(text) > UNIT_CHARS or text.count("(") != text.count(")"):
         return None
     found, at = [], 0
     while at < len(text):

@@ -1,0 +1,99 @@
+"""The keys of an entry whose reward marks steps, and the keyword parameters of any reward function."""
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, get_type_hints
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from ...sandbox.errors import TaskError, did_you_mean
+from ...tasks.schema import RESERVED
+from ...tasks.validation import first_fault
+from ...verifiers.steps.split import split_policy
+
+Reduce = Literal["min", "product", "last", "mean"]
+
+
+class StepOptions(BaseModel):
+    """Reserved keys of an entry whose reward marks steps."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    split: Annotated[Any, AfterValidator(split_policy)] = Field(default="lines", validate_default=True)
+    """How a text is split: `lines`, `sentences`, `numbered`, `code`, or a mapping; see `SplitPolicy`."""
+    reduce: Reduce = "min"
+    """What the completion itself is worth: the smallest mark, their product, the last, or the mean."""
+    max_steps: int = Field(default=256, ge=1)
+    """A completion with more steps is `too_large`."""
+    part: Literal["all", "thinking", "answer"] = "all"
+    """Which part's steps are marked."""
+
+
+def keyword_parameters(function: Callable[..., Any]) -> dict[str, tuple[Any, Any]]:
+    """Return the keyword-only parameters of a function: name to (type, default or `...`)."""
+    try:
+        hints = get_type_hints(function, include_extras=True)
+    except NameError:  # a type that exists only for a type checker
+        hints = {}
+    return {
+        parameter.name: (
+            hints.get(parameter.name, Any),
+            ... if parameter.default is parameter.empty else parameter.default,
+        )
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    }
+
+
+def typed_parameters(
+    name: str, function: Callable[..., Any], given: dict[str, Any], where: str, *, also: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """Check an entry's own keys against a function's keyword-only parameters.
+
+    Args:
+        name: the component's, for messages.
+        function: whose parameters these are.
+        given: the entry's keys.
+        where: the entry's place in its file.
+        also: further keys that the entry may have, for messages.
+
+    Returns:
+        Every parameter, those left out with their defaults.
+
+    Raises:
+        TaskError: an unknown, missing or ill-typed parameter; close matches are shown.
+    """
+    known = keyword_parameters(function)
+    for key in given:
+        if key not in known:
+            near = did_you_mean(key, [*known, *also, *RESERVED])
+            takes = f"{', '.join((*known, *also)) or 'nothing'}; every entry: {', '.join(RESERVED)}"
+            raise TaskError(f"{where}.{key}: {name!r} has no parameter {key!r}{near} (it takes: {takes})")
+    # The fields have names of their own, since a parameter may be called anything, `schema` included.
+    names = {f"parameter_{i}": parameter for i, parameter in enumerate(known)}
+    fields: dict[str, Any] = {field: known[parameter] for field, parameter in names.items()}
+    config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+    model = create_model("Parameters", __config__=config, **fields)
+    try:
+        filled = model(**{field: given[name] for field, name in names.items() if name in given})
+    except ValidationError as error:
+        fault = first_fault(error)
+        parameter = names[str(fault.keys[0])]
+        if fault.kind == "missing":
+            raise TaskError(
+                f"{where}: {name!r} needs {parameter!r}; add `{parameter}: ...` to the entry"
+            ) from error
+        raise TaskError(f"{where}.{parameter}: {fault.rule}") from error
+    return {parameter: getattr(filled, field) for field, parameter in names.items()}
+
+
+def step_options(given: dict[str, Any], where: str) -> StepOptions:
+    """Check the reserved keys of an entry whose reward marks steps.
+
+    Raises:
+        TaskError: an ill-typed one.
+    """
+    try:
+        return StepOptions.model_validate(given)
+    except ValidationError as error:
+        raise TaskError(f"{where}.{first_fault(error)}") from error
