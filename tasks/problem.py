@@ -82,19 +82,23 @@ def content_id(prompt: Any, reference: Any = None) -> str:
     return hashlib.sha256(canonical.encode(errors="backslashreplace")).hexdigest()[:16]
 
 
-def said_by(role: str, messages: Iterable[Message]) -> str:
+def said_by(role: str, messages: Iterable[Message], *, between: str = "") -> str:
     """Return what one role said in chat messages, joined; a message without content adds nothing.
 
     Content may also be a list of parts (`{"type": "text", "text": ...}`), of which the texts count.
+
+        >>> from markscheme.tasks.problem import said_by
+        >>> said_by("user", [{"role": "system", "content": "Add."}, {"role": "user", "content": "2 + 2?"}])
+        '2 + 2?'
     """
     said = []
     for message in messages:
-        content = message.get("content") if message.get("role") == role else None
-        parts = content if isinstance(content, list) else [content]
-        for part in parts:
-            text = part.get("text") if isinstance(part, Mapping) else part
-            said.append("" if text is None else str(text))
-    return "".join(said)
+        if message.get("role") == role:
+            content = message.get("content")
+            parts = content if isinstance(content, list) else [content]
+            texts = (part.get("text") if isinstance(part, Mapping) else part for part in parts)
+            said.append("".join(str(text) for text in texts if text is not None))
+    return between.join(said)
 
 
 @dataclass(slots=True, repr=False)

@@ -29,6 +29,10 @@ FAULTS = (
     "abstain",
     "bug",
 )
+Credit = Literal["sum", "clip"]
+"""What a token gets from the steps that end at or after it; see `process_advantages`."""
+Pool = Literal["steps", "outputs"]
+"""What the mean and std of step marks are taken over."""
 ExtractSpec = str | tuple[str | dict[str, Any], ...]
 
 
@@ -186,9 +190,9 @@ class ProcessEntry(RewardEntry):
 
     weight: float | dict[int, float] = 1.0
     """Factor of the steps' advantages beside the outcome's, or `{step: factor}`."""
-    credit: Literal["sum", "mean", "min", "softmin", "step_only", "delta", "clip"] = "clip"
+    credit: Credit = "clip"
     """What a token gets of the steps from its own on; see `process_advantages`."""
-    pool: Literal["steps", "outputs"] = "outputs"
+    pool: Pool = "outputs"
     """What mean and std are of: all steps of a group, or all completions."""
     centred: bool = False
     """Compare a step with the steps of the same index only (not with `clip`)."""

@@ -18,7 +18,7 @@ ROOMS = {
     "tasks": "problem templates validation whole_files row_files yaml_file starter registry schema generators problems load",
     "verifiers": "verdict completion programs text formulas units structures extraction answers format steps",
     "rewards": "score composition rows scheme builtin models offline check exports",
-    "trainer": "config objective models engines loop reward_models run report commands",
+    "trainer": "objective config models engines loop reward_models run report commands",
 }
 """Folders from left to right, and the rooms (wings and single files) of each from left to right.
 
@@ -37,7 +37,7 @@ PUBLIC = {
     "markscheme.trainer": {"train", "outcome_advantages", "process_advantages", "policy_loss"},
 }
 TORCH = {"torch", "transformers", "safetensors", "tokenizers", "vllm"}
-MODEL_BASED = {"rewards/models/prm_torch.py", "rewards/models/prm_vllm.py"}
+MODEL_BASED = {f"rewards/models/{name}.py" for name in ("batching", "prm_torch", "prm_vllm", "torch_runtime")}
 """Files of rewards/ that run models: loaded when a task asks for one."""
 
 

@@ -76,7 +76,7 @@ def test_json_output_is_json(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (
             '{"question": "q", "reference": "4"}\n',
-            "c.jsonl:1: needs a `completion` (columns: question, reference)",
+            "c.jsonl:1: a row needs a `completion` (its columns: question, reference)",
         ),
         ('{"completion": "x"}\n', "missing: question, reference"),
         ('{"completion": "x", "problem": "p9"}\n', "no file or folder 'none.jsonl'"),
@@ -108,7 +108,7 @@ def test_problems_are_looked_up_by_id(capsys: pytest.CaptureFixture[str]) -> Non
     Path("c.jsonl").write_text('{"completion": "x", "problem": "p9"}\n')
     code, _, err = run(capsys, *arguments)
     assert code == 2
-    assert "no problem 'p9' in task 'gsm8k'" in err
+    assert "task 'gsm8k' has no problem 'p9'" in err
 
 
 def test_a_reward_with_a_bug_fails_the_command_and_shows_it(capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,7 +28,8 @@ from markscheme.trainer.config.run_config import EngineConfig, PolicyConfig, Sam
 from markscheme.trainer.engines import vllm_servers as vllm_http
 from markscheme.trainer.engines.base import CopyEngine
 from markscheme.trainer.engines.vllm_launch import OwnServer, server_command
-from markscheme.trainer.models.policy import EncodedPrompt, Policy, load_policy
+from markscheme.trainer.models.load_policy import load_policy
+from markscheme.trainer.models.policy import EncodedPrompt, Policy
 from support import small_policy
 
 vllm = pytest.importorskip("vllm", reason="vLLM is not installed here: `make test-slow` has an environment")
@@ -302,9 +303,8 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
 def engine_of(servers: Servers, *urls: str, **config: Any) -> tuple[vllm_http.VllmServers, Policy, list[str]]:
     policy = load_policy(PolicyConfig(model=str(servers.model)), servers.model, CPU)
-    engine = vllm_http.VllmServers(EngineConfig(kind="vllm_http", urls=urls, **config), policy)
     notes: list[str] = []
-    engine.note = notes.append
+    engine = vllm_http.VllmServers(EngineConfig(kind="vllm_http", urls=urls, **config), policy, notes.append)
     return engine, policy, notes
 
 

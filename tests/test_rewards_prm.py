@@ -14,9 +14,10 @@ from safetensors.torch import load_file, save_file
 from tokenizers_of_kinds import tokenizer_of
 
 from markscheme.rewards import MarkScheme
+from markscheme.rewards.models.batching import by_length
 from markscheme.rewards.models.prm import scorer_of
 from markscheme.rewards.models.prm_formats import Encoder, find_format
-from markscheme.rewards.models.prm_torch import batches, load_prm
+from markscheme.rewards.models.prm_torch import load_prm
 from markscheme.sandbox import DataError, RewardError, TaskError, UnknownNameError
 from markscheme.tasks import Completion, Problem
 from markscheme.trainer.reward_models.labelled_steps import LabelledSteps, labelled, read_labelled
@@ -119,7 +120,7 @@ def test_batches_are_by_length_and_change_nothing(folders: dict[str, Path]) -> N
     inputs = [model.encoder(PROMPT, (STEPS * 9)[:n]) for n in (1, 25, 2, 13, 1, 7, 20)]
     whole = model.score(inputs)
     lengths = [len(one.ids) for one in inputs]
-    found = list(batches(lengths, 200))
+    found = list(by_length(lengths, 200))
     assert sorted(i for batch in found for i in batch) == list(range(7))
     assert all(len(batch) * max(lengths[i] for i in batch) <= 200 or len(batch) == 1 for batch in found)
     model.batch_tokens = 60

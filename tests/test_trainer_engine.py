@@ -14,7 +14,8 @@ from markscheme.tasks import Problem, load_task
 from markscheme.trainer.config.run_config import PolicyConfig, SamplingConfig
 from markscheme.trainer.engines.hf import HfEngine, sampling_logprobs
 from markscheme.trainer.loop.rollout import LoadedTask, scored_groups
-from markscheme.trainer.models.policy import EncodedPrompt, Policy, load_policy
+from markscheme.trainer.models.load_policy import load_policy
+from markscheme.trainer.models.policy import EncodedPrompt, Policy
 from support import MakeTask, small_policy
 
 CPU = torch.device("cpu")

@@ -14,8 +14,9 @@ from markscheme.sandbox import PolicyError, TaskError
 from markscheme.trainer import train
 from markscheme.trainer.config.run_config import PolicyConfig
 from markscheme.trainer.models.forward import own_logprobs
+from markscheme.trainer.models.load_policy import load_policy
 from markscheme.trainer.models.lora import adapter_off, merged_weights
-from markscheme.trainer.models.policy import Policy, load_policy
+from markscheme.trainer.models.policy import Policy
 from markscheme.trainer.models.weights import checkpoint_weights, write_weights
 from markscheme.trainer.run.checkpoint import save_final
 from support import small_policy

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from markscheme.trainer import outcome_advantages, policy_loss
-from markscheme.trainer.config.run_config import AlgorithmConfig, RunConfig
+from markscheme.trainer.config.run_config import AlgorithmConfig
 from markscheme.trainer.loop.evaluation import mean_interval, pass_at_k, wilson_interval
-from markscheme.trainer.models.optimizer import learning_rate
+from markscheme.trainer.models.optimizer import rate_at
+from markscheme.trainer.objective.aggregate import kl_estimate
 from markscheme.trainer.objective.off_policy import importance_weights, mismatch, off_policy_mask
-from markscheme.trainer.objective.policy_loss import kl_estimate
 from support import ROOT
 
 WORKED = [
@@ -110,8 +110,8 @@ def test_batch_std_is_of_all_rewards_that_count() -> None:
     ("rewards", "more", "said"),
     [
         ([1.0, math.inf], {}, "must be finite"),
-        ([1.0, 0.0], {"std": "bessel"}, "population, sample, batch or none"),
-        ([1.0, 0.0], {"eps": -1}, "not be negative"),
+        ([1.0, 0.0], {"std": "bessel"}, "std must be one of population, sample, batch, none"),
+        ([1.0, 0.0], {"eps": -1}, "eps must be 0 or more"),
         (torch.tensor(1.0), {}, "group dimension"),
     ],
 )
@@ -319,7 +319,7 @@ def test_dtype_outside_is_the_input_s() -> None:
         ({"kl": "k4"}, "kl must be one of"),
         ({"aggregate": "mean"}, "aggregate must be one of"),
         ({"kl_coef": 0.1}, "needs ref_logprobs_BT"),
-        ({"mask_BT": torch.ones(4, 4)}, "mask must have the shape"),
+        ({"mask_BT": torch.ones(4, 4)}, "mask_BT must have the shape"),
         ({"advantages_BT": torch.ones(4)}, "advantages"),
     ],
 )
@@ -399,12 +399,11 @@ def test_trl_s_names_are_accepted() -> None:
 
 def test_learning_rate_schedules() -> None:
     def rates(**algorithm: object) -> list[float]:
-        config = RunConfig.model_validate(
-            {"tasks": ["x"], "algorithm": {"steps": 6, "lr": 1.0, "warmup_steps": 2, **algorithm}}
-        )
-        return [learning_rate(config.algorithm, step) for step in range(1, 7)]
+        settings: Any = {"steps": 6, "lr": 1.0, "warmup_steps": 2, **algorithm}
+        return [rate_at(step, **settings) for step in range(1, 7)]
 
-    assert rates() == [0.5, 1, 1, 1, 1, 1]
+    assert rates(schedule="constant") == [0.5, 1, 1, 1, 1, 1]
+    # The last step still learns: 0 would come one step later.
     assert rates(schedule="linear") == [0.5, 1, 1, 0.75, 0.5, 0.25]
     assert rates(schedule="cosine") == pytest.approx([0.5, 1, 1, 0.8535534, 0.5, 0.1464466])
 

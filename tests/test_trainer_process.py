@@ -12,14 +12,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from padding import FILLERS, padded
 
-from markscheme.tasks.schema import ProcessEntry
-from markscheme.trainer import outcome_advantages, policy_loss, process_advantages
-from markscheme.trainer.objective.process_advantages import Credit, pooled_spread
+from markscheme.tasks.schema import Credit, ProcessEntry
+from markscheme.trainer import policy_loss, process_advantages
+from markscheme.trainer.objective.process_advantages import StepSettings, pooled_spread
 
 NAN = math.nan
 # The worked example of process supervision (DeepSeekMath, 4.1.3): R = {0.2, 0.9} and {-0.1, 0.4}.
 REWARDS, ENDS, LENGTHS = [[0.2, 0.9], [-0.1, 0.4]], [[4, 10], [3, 7]], [12, 8]
 Z = [-0.41208169184606697, 1.5109662034355793, -1.236245075538201, 0.13736056394868915]
+
+
+def normalised_steps(
+    rewards: list[list[float]], ends: list[list[int]], lengths: list[int], **how: Any
+) -> list[list[float]]:
+    """Each step's own normalised reward, by the paper's sum: what a token loses where the step ends."""
+    found = process_advantages(rewards, ends, lengths, **how)
+    return [
+        [(row[end] - (row[end + 1] if end + 1 < len(row) else 0.0)).item() for end in of_row]
+        for row, of_row in zip(found, ends, strict=True)
+    ]
 
 
 def test_called_bare_it_is_the_paper() -> None:
@@ -43,11 +54,11 @@ def test_every_worked_number_of_the_texts(shared_data: Path) -> None:
     examples = {e["id"]: e for e in json.loads((shared_data / "seed_examples.json").read_text())["examples"]}
     norm, tokens = examples["process_norm"], examples["process_token_adv"]
     rewards = norm["input"]["step_rewards_pooled"]
-    alone = process_advantages([rewards], [[0, 1, 2, 3]], [4], credit="step_only")
-    assert alone[0].tolist() == pytest.approx(norm["expected"]["normalised"], abs=norm["abs_tol_vs_expected"])
-    assert alone[0].tolist() == pytest.approx(norm["printed"]["normalised"], abs=norm["abs_tol_vs_printed"])
-    sample = process_advantages([rewards], [[0, 1, 2, 3]], [4], credit="step_only", std="sample")
-    assert sample[0].tolist() == pytest.approx(norm["variants"]["sample_std_ddof1"]["normalised"], abs=1e-9)
+    (alone,) = normalised_steps([rewards], [[0, 1, 2, 3]], [4])
+    assert alone == pytest.approx(norm["expected"]["normalised"], abs=norm["abs_tol_vs_expected"])
+    assert alone == pytest.approx(norm["printed"]["normalised"], abs=norm["abs_tol_vs_printed"])
+    (sample,) = normalised_steps([rewards], [[0, 1, 2, 3]], [4], std="sample")
+    assert sample == pytest.approx(norm["variants"]["sample_std_ddof1"]["normalised"], abs=1e-9)
     ends = [[end - 1 for end in tokens["input"]["step_end_index"]], [0, 1]]
     found = process_advantages([rewards[:2], rewards[2:]], ends, [12, 2])
     said = {**tokens["expected"], **tokens["variants"]["boundary_tokens_not_printed"]}
@@ -62,23 +73,9 @@ def first_of_each_step(**how: Any) -> list[list[float]]:
     return [[found[0, 0].item(), found[0, 5].item()], [found[1, 0].item(), found[1, 4].item()]]
 
 
-def test_each_credit_by_hand() -> None:
-    weights = [
-        torch.softmax(torch.tensor([-a / 0.1, -b / 0.1], dtype=torch.float64), -1).tolist()
-        for a, b in REWARDS
-    ]
-    soft = [weights[0][0] * Z[0], weights[0][1] * Z[1], weights[1][0] * Z[2], weights[1][1] * Z[3]]
-    wanted = {
-        "sum": [[Z[0] + Z[1], Z[1]], [Z[2] + Z[3], Z[3]]],
-        "mean": [[(Z[0] + Z[1]) / 2, Z[1]], [(Z[2] + Z[3]) / 2, Z[3]]],
-        "min": [[Z[0], Z[1]], [Z[2], Z[3]]],
-        "softmin": [[soft[0] + soft[1], soft[1]], [soft[2] + soft[3], soft[3]]],
-        "step_only": [[Z[0], Z[1]], [Z[2], Z[3]]],
-        "delta": [[Z[0], Z[1]], [Z[2], Z[3]]],
-    }
-    for credit, rows in wanted.items():
-        for found, row in zip(first_of_each_step(credit=credit), rows, strict=True):
-            assert found == pytest.approx(row, abs=1e-12), credit
+def test_the_sum_by_hand() -> None:
+    for found, row in zip(first_of_each_step(), [[Z[0] + Z[1], Z[1]], [Z[2] + Z[3], Z[3]]], strict=True):
+        assert found == pytest.approx(row, abs=1e-12)
 
 
 def test_clip_by_hand() -> None:
@@ -96,39 +93,27 @@ def test_clip_by_hand() -> None:
 
 
 def test_pools_kinds_of_std_and_centring_by_hand() -> None:
-    rewards, ends, lengths = [[1.0, 1.0, 1.0, 0.0], [0.0]], [[0, 1, 2, 3], [0]], [4, 1]
-    steps = process_advantages(rewards, ends, lengths, credit="step_only", std="none")
-    assert steps[0].tolist() == pytest.approx([0.4, 0.4, 0.4, -0.6])
-    outputs = process_advantages(rewards, ends, lengths, credit="step_only", pool="outputs", std="none")
-    assert outputs[0].tolist() == pytest.approx([0.625, 0.625, 0.625, -0.375])  # mean of 0.75 and 0
-    scaled = process_advantages(rewards, ends, lengths, credit="step_only", pool="outputs")
+    given: Any = ([[1.0, 1.0, 1.0, 0.0], [0.0]], [[0, 1, 2, 3], [0]], [4, 1])
+    assert normalised_steps(*given, std="none")[0] == pytest.approx([0.4, 0.4, 0.4, -0.6])
+    outputs = normalised_steps(*given, pool="outputs", std="none")
+    assert outputs[0] == pytest.approx([0.625, 0.625, 0.625, -0.375])  # mean of 0.75 and 0
+    scaled = normalised_steps(*given, pool="outputs")
     spread = math.sqrt((3 * 0.625**2 + 0.375**2) / 4 / 2 + 0.375**2 / 2)
-    assert scaled[1, 0].item() == pytest.approx(-0.375 / spread)
-    sample = process_advantages(rewards, ends, lengths, credit="step_only", pool="outputs", std="sample")
-    assert sample[1, 0].item() == pytest.approx(-0.375 / (spread * math.sqrt(2)))
-    by_index = process_advantages(rewards, ends, lengths, credit="step_only", centred=True, std="none")
-    assert by_index[0].tolist() == pytest.approx([0.5, 0.0, 0.0, 0.0])  # nobody else has a second step
-    padded_eps = process_advantages(rewards, ends, lengths, credit="step_only", eps=1.0)
-    assert padded_eps[0, 0].item() == pytest.approx(0.4 / (math.sqrt(0.24) + 1))
-    number = process_advantages(rewards, ends, lengths, credit="step_only", std=2.0)
-    assert number[0, 0].item() == pytest.approx(0.2)
-
-
-def test_the_outcome_is_joined_in() -> None:
-    plain = process_advantages(REWARDS, ENDS, LENGTHS)
-    joined = process_advantages(REWARDS, ENDS, LENGTHS, outcome_rewards=[1.0, 0.0], weight=0.5)
-    outcome = outcome_advantages([1.0, 0.0])
-    assert joined[0].tolist() == pytest.approx((0.5 * plain[0] + outcome[0]).tolist())
-    assert joined[1, :8].tolist() == pytest.approx((0.5 * plain[1, :8] + outcome[1]).tolist())
-    assert joined[1, 8:].tolist() == [0.0] * 4  # no token there
-    left_out = process_advantages(REWARDS, ENDS, LENGTHS, outcome_rewards=[1.0, NAN])
-    assert left_out[1].tolist() == [0.0] * 12
+    assert scaled[1][0] == pytest.approx(-0.375 / spread)
+    sample = normalised_steps(*given, pool="outputs", std="sample")
+    assert sample[1][0] == pytest.approx(-0.375 / (spread * math.sqrt(2)))
+    by_index = normalised_steps(*given, centred=True, std="none")
+    assert by_index[0] == pytest.approx([0.5, 0.0, 0.0, 0.0])  # nobody else has a second step
+    with_eps = normalised_steps(*given, eps=1.0)
+    assert with_eps[0][0] == pytest.approx(0.4 / (math.sqrt(0.24) + 1))
+    by_number = normalised_steps(*given, std=2.0)
+    assert by_number[0][0] == pytest.approx(0.2)
 
 
 def test_the_gate_lets_no_step_earn_against_the_answer() -> None:
-    found = process_advantages(REWARDS, ENDS, LENGTHS, credit="step_only", gate_labels=[False, True])
-    assert found[0].tolist() == pytest.approx([Z[0]] * 5 + [0.0] * 7)
-    assert found[1].tolist() == pytest.approx([0.0] * 4 + [Z[3]] * 4 + [0.0] * 4)
+    steps = normalised_steps(REWARDS, ENDS, LENGTHS, gate_labels=[False, True])
+    assert steps[0] == pytest.approx([Z[0], 0.0])
+    assert steps[1] == pytest.approx([0.0, Z[3]])
     # The sum is of gated steps.
     summed = process_advantages(REWARDS, ENDS, LENGTHS, gate_labels=[False, True])
     assert summed[0, 0].item() == pytest.approx(Z[0])
@@ -157,7 +142,7 @@ def test_whatever_the_rewards(
     order = labelled.draw(st.permutations(range(len(rewards))))
     again = process_advantages([rewards[i] for i in order], [ends[i] for i in order], lengths, **how)
     assert torch.allclose(again, found[list(order)], atol=1e-9)
-    if credit not in ("clip", "softmin"):  # those have a scale of their own
+    if credit != "clip":  # which has a scale of its own
         moved = process_advantages([[3 * r + 2 for r in row] for row in rewards], ends, lengths, **how)
         assert torch.allclose(moved, found, atol=1e-6)
     labels = labelled.draw(
@@ -191,17 +176,15 @@ def test_steps_that_were_not_judged_earn_and_move_nothing() -> None:
 
 def test_two_steps_that_end_in_one_token_keep_both_rewards() -> None:
     rewards, ends = [[0.2, 0.9, -0.1], [0.4]], [[1, 1, 3], [3]]
-    z = process_advantages([[0.2, 0.9, -0.1, 0.4]], [[0, 1, 2, 3]], [4], credit="step_only")[0].tolist()
+    (z,) = normalised_steps([[0.2, 0.9, -0.1, 0.4]], [[0, 1, 2, 3]], [4])
     assert process_advantages(rewards, ends, [4, 4])[0].tolist() == pytest.approx(
         [sum(z[:3])] * 2 + [z[2]] * 2
     )
-    alone = process_advantages(rewards, ends, [4, 4], credit="step_only")
-    assert alone[0].tolist() == pytest.approx([z[0] + z[1]] * 2 + [z[2]] * 2)
 
 
 FAULTS: list[tuple[tuple[Any, ...], dict[str, Any], str]] = [
     (([[1.0]], [[0], [1]], [1]), {}, r"\(1, 2, 1\)"),
-    (([[1.0, 2.0]], [[0]], [1]), {}, "2 step rewards and 1 step ends"),
+    (([[1.0, 2.0]], [[0]], [1]), {}, "2 rewards and 1 ends"),
     (([[1.0]], [[5]], [5]), {}, "within its 5 tokens"),
     (([[1.0, 1.0]], [[3, 2]], [5]), {}, "ascend"),
     (([[math.inf]], [[0]], [1]), {}, "finite"),
@@ -209,15 +192,11 @@ FAULTS: list[tuple[tuple[Any, ...], dict[str, Any], str]] = [
     (([[1.0]], [[0]], [1]), {"pool": "tokens"}, "pool must be"),
     (([[1.0]], [[0]], [1]), {"std": "mad"}, "std must be"),
     (([[1.0]], [[0]], [1]), {"std": -1.0}, "std must be"),
-    (([[1.0]], [[0]], [1]), {"eps": -1}, "eps >= 0"),
-    (([[1.0]], [[0]], [1]), {"temperature": 0}, "temperature > 0"),
+    (([[1.0]], [[0]], [1]), {"eps": -1}, "eps must be 0 or more"),
     (([[1.0]], [[0]], [1]), {"clip_at": NAN}, "clip_at"),
-    (([[1.0]], [[0]], [1]), {"weight": math.inf}, "weight"),
     (([[1.0]], [[0]], [1]), {"std": True}, "std must be"),
     (([[1.0]], [[0]], [1]), {"credit": "clip", "centred": True}, "drop centred"),
     (([[1.0]], [[0]], [1]), {"gate_labels": [True, False]}, "gate_labels"),
-    (([[1.0]], [[0]], [1]), {"outcome_rewards": []}, "outcome_rewards"),
-    (([[1.0]], [[0]], [1]), {"outcome_rewards": [1.0], "std": 2.0}, "number"),
 ]
 
 
@@ -231,10 +210,11 @@ def test_the_batch_s_std_is_pooled_over_groups() -> None:
     groups = [[[0.2, 0.9], [-0.1, 0.4]], [[1.0, 0.0], [0.5]]]
     deviations = [r - 0.35 for r in (0.2, 0.9, -0.1, 0.4)] + [0.5, -0.5, 0.0]
     wanted = math.sqrt(sum(d * d for d in deviations) / 7)
-    assert pooled_spread(groups) == pytest.approx(wanted)
-    assert pooled_spread([[[], []]]) == 0.0
+    assert pooled_spread(groups, StepSettings()) == pytest.approx(wanted)
+    assert pooled_spread([[[], []]], StepSettings()) == 0.0
     for credit in CREDITS:
-        assert pooled_spread([[], [[0.1, 0.9]], []], credit=credit) > 0  # groups that were left out whole
+        left_out_whole = pooled_spread([[], [[0.1, 0.9]], []], StepSettings(credit))
+        assert left_out_whole > 0
 
 
 # Padding.

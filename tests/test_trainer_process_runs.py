@@ -19,7 +19,8 @@ from markscheme.trainer.engines.hf import HfEngine
 from markscheme.trainer.loop.credit import credits_of
 from markscheme.trainer.loop.learner import Learner
 from markscheme.trainer.loop.rollout import Group, LoadedTask
-from markscheme.trainer.models.policy import Policy, load_policy
+from markscheme.trainer.models.load_policy import load_policy
+from markscheme.trainer.models.policy import Policy
 from markscheme.verifiers.steps.token_positions import step_ends
 from support import small_policy
 
@@ -207,18 +208,17 @@ def test_credits_are_outcome_and_steps_on_their_tokens(
             lengths,
             credit="clip",
             pool="outputs",
-            std=std,
+            std=std,  # type: ignore[arg-type]
             eps=0.1,
-            weight=0.5,  # type: ignore[arg-type]
         )
         for i, credit in enumerate(row):
             assert credit.tokens is not None
-            joined = wanted[i, : lengths[i]] + outcome[i]
+            joined = 0.5 * wanted[i, : lengths[i]] + outcome[i]
             assert credit.tokens == pytest.approx(joined.tolist(), abs=1e-12)
 
 
 def test_the_gate_goes_by_the_scheme_s_own_verdict(place: Path, policy: Policy) -> None:
-    process = f"{{use: 'mine.py:step_digits', split: {SEPARATOR}, outcome: false, credit: step_only}}"
+    process = f"{{use: 'mine.py:step_digits', split: {SEPARATOR}, outcome: false, credit: sum}}"
     rewards = "{right: {use: regex, pattern: '.*[0-4].*'}, digits: {use: 'mine.py:digits'}}"
     groups, loaded = groups_of(place, policy, process, rewards)
     labels = [[loaded.scheme.is_right(score) for score in group.scores] for group in groups]

@@ -311,7 +311,7 @@ def test_held_out_problems_are_never_trained_on(place: Path) -> None:
     assert not {row["problem"] for row in scores(folder)} & {problem.id for problem in held_out}
 
 
-def test_trackers_get_the_metrics(place: Path) -> None:
+def test_trackers_get_the_metrics(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     folder = train(config(place, trackers=["tensorboard"])).folder
@@ -321,8 +321,9 @@ def test_trackers_get_the_metrics(place: Path) -> None:
     assert [event.value for event in events.Scalars("reward")] == pytest.approx(
         [row["reward"] for row in metrics(folder)], rel=1e-5
     )
-    with pytest.raises(RunError, match="pip install trackio"):
-        train(config(place, "other", trackers=["trackio"]))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(RunError, match="pip install tensorboard"):
+        train(config(place, "other", trackers=["tensorboard"]))
 
 
 BAD_RUNS: list[tuple[dict[str, Any], type[Exception], str]] = [

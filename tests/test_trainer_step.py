@@ -21,7 +21,8 @@ from markscheme.trainer.loop.learner import Learner
 from markscheme.trainer.models import forward, lm_head
 from markscheme.trainer.models.batch import Sampled, blocks, chunks, make_batch, repeated
 from markscheme.trainer.models.forward import Forward, choose_way, own_logprobs
-from markscheme.trainer.models.policy import Policy, load_policy
+from markscheme.trainer.models.load_policy import load_policy
+from markscheme.trainer.models.policy import Policy
 from support import small_policy
 
 CPU = torch.device("cpu")
@@ -429,8 +430,9 @@ def test_a_model_whose_cache_cannot_be_used_is_refused(tmp_path: Path) -> None:
 
 def test_dropout_is_set_to_0_and_said(tmp_path: Path) -> None:
     folder = small_policy(tmp_path, attention_dropout=0.3)
-    policy = load_policy(PolicyConfig(), folder, CPU)
-    assert policy.notes == ["dropout is set to 0 (attention_dropout 0.3): what is sampled is what is trained"]
+    notes: list[str] = []
+    policy = load_policy(PolicyConfig(), folder, CPU, note=notes.append)
+    assert notes == ["dropout is set to 0 (attention_dropout 0.3): what is sampled is what is trained"]
     completion = completions_of(policy)[2]
     with torch.no_grad():
         assert own_logprobs(policy.model, completion) == own_logprobs(policy.model, completion)

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from ...sandbox.errors import TaskError, did_you_mean
 from ...tasks.schema import RESERVED
 from ...tasks.validation import first_fault
-from ...verifiers.steps.split import split_policy
+from ...verifiers.steps.split import SplitPolicy, split_policy
 
 Reduce = Literal["min", "product", "last", "mean"]
 
@@ -19,7 +19,9 @@ class StepOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    split: Annotated[Any, AfterValidator(split_policy)] = Field(default="lines", validate_default=True)
+    split: Annotated[str | dict[str, Any] | SplitPolicy, AfterValidator(split_policy)] = Field(
+        default="lines", validate_default=True
+    )
     """How a text is split: `lines`, `sentences`, `numbered`, `code`, or a mapping; see `SplitPolicy`."""
     reduce: Reduce = "min"
     """What the completion itself is worth: the smallest mark, their product, the last, or the mean."""

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from jinja2 import TemplateError
 
 from ...sandbox.errors import RewardError, UnknownNameError
-from ...tasks.problem import Problem
+from ...tasks.problem import Problem, said_by
 from ...verifiers.steps.token_positions import last_before
 
 MOST_UNREAD = 0.1
@@ -238,4 +238,4 @@ def question_of(problem: Problem) -> str:
     """Return a problem's prompt as one text: what the user said."""
     if isinstance(problem.prompt, str):
         return problem.prompt
-    return "\n".join(str(m.get("content", "")) for m in problem.prompt if m.get("role") == "user")
+    return said_by("user", problem.prompt, between="\n")

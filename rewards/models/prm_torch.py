@@ -4,8 +4,7 @@ Every head becomes two logits a step, bad and good: scoring takes their softmax,
 cross-entropy. Shapes: `_B` inputs of a batch, `_T` tokens, `_N` steps, `_2` bad and good.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from ...sandbox.errors import RewardError
+from .batching import by_length, right_padded
 from .prm_formats import Encoder, PrmFormat, PrmInput
+from .torch_runtime import choose_device, quiet
 
 Dtype = Literal["float32", "bfloat16", "float16"]
 HEADS = ("score.", "v_head.")
@@ -60,7 +61,7 @@ class Prm:
     def score(self, inputs: Sequence[PrmInput]) -> list[list[float]]:
         """Return the probability that each step is right, one list an input; computed in float32."""
         scores: list[list[float]] = [[] for _ in inputs]
-        for rows in batches([len(one.ids) for one in inputs], self.batch_tokens):
+        for rows in by_length([len(one.ids) for one in inputs], self.batch_tokens):
             chances = self.pairs([inputs[i] for i in rows]).float().softmax(-1)[:, 1].tolist()
             for i in rows:
                 count = len(inputs[i].places)
@@ -69,11 +70,8 @@ class Prm:
 
     def pairs(self, inputs: Sequence[PrmInput]) -> Tensor:
         """Return the logits of bad and good at every place, `[N, 2]`, in the order of the inputs."""
-        width = max(len(one.ids) for one in inputs)
-        ids_BT = torch.tensor([one.ids + [0] * (width - len(one.ids)) for one in inputs], device=self.device)
-        mask_BT = torch.tensor(
-            [[1] * len(one.ids) + [0] * (width - len(one.ids)) for one in inputs], device=self.device
-        )
+        ids_BT = right_padded([one.ids for one in inputs], torch.long).to(self.device)
+        mask_BT = right_padded([[1] * len(one.ids) for one in inputs], torch.long).to(self.device)
         rows = torch.tensor([b for b, one in enumerate(inputs) for _ in one.places], device=self.device)
         places = torch.tensor([p for one in inputs for p in one.places], device=self.device)
         given_NC = self._at(ids_BT, mask_BT, rows, places)
@@ -98,18 +96,6 @@ class Prm:
         return self.model(input_ids=ids_BT, attention_mask=mask_BT).logits[rows, places]
 
 
-def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Split inputs, the longest first, into batches of at most `budget` tokens, padding included."""
-    batch: list[int] = []
-    for i in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-        if batch and (len(batch) + 1) * lengths[batch[0]] > budget:
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
-        yield batch
-
-
 def load_prm(
     source: str | Path,
     form: PrmFormat,
@@ -126,15 +112,14 @@ def load_prm(
     """
     from transformers import AutoTokenizer
 
-    where = (
-        "cuda" if device == "auto" and torch.cuda.is_available() else "cpu" if device == "auto" else device
-    )
     if not Path(source).is_dir() and ("/" not in str(source) or str(source).startswith((".", "/", "~"))):
         raise RewardError(f"the reward model {str(source)!r} cannot be loaded: there is no such folder")
     try:
-        with silent():
+        with quiet(reports=True):
             tokenizer = AutoTokenizer.from_pretrained(source)
-            model = _load(str(source), form).to(device=where, dtype=getattr(torch, dtype)).eval()
+            model = (
+                _load(str(source), form).to(device=choose_device(device), dtype=getattr(torch, dtype)).eval()
+            )
     except (OSError, ValueError) as error:
         said = " ".join(str(error).split())[:200]
         raise RewardError(f"the reward model {str(source)!r} cannot be loaded: {said}") from error
@@ -143,22 +128,6 @@ def load_prm(
             f"{source}: its tokenizer says nothing of positions in the text; a fast one is needed"
         )
     return Prm(model, tokenizer, form, name=str(source), batch_tokens=batch_tokens)
-
-
-@contextmanager
-def silent() -> Iterator[None]:
-    """Keep transformers' bars and loading reports back: what is missing is told by `_whole`."""
-    from transformers.utils import logging
-
-    bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
 
 
 def _load(source: str, form: PrmFormat) -> Any:

@@ -38,7 +38,8 @@ from markscheme.trainer.config.run_config import SamplingConfig
 from markscheme.trainer.engines.hf import HfEngine
 from markscheme.trainer.models.batch import Sampled, repeated
 from markscheme.trainer.models.forward import Forward
-from markscheme.trainer.models.policy import EncodedPrompt, Policy, checkpoint_layers
+from markscheme.trainer.models.load_policy import checkpoint_layers
+from markscheme.trainer.models.policy import EncodedPrompt, Policy
 from markscheme.trainer.objective.policy_loss import policy_loss
 
 SIZES: dict[str, Any] = {

@@ -16,8 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from padding import FILLERS, padded
 
-from markscheme.tasks.schema import ProcessEntry
-from markscheme.trainer.objective.process_advantages import Credit
+from markscheme.tasks.schema import Credit, ProcessEntry
 
 
 def cell(gap: float) -> str:

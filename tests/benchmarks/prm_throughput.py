@@ -24,7 +24,8 @@ import torch
 from prm_models import save_prm
 
 from markscheme.rewards.models.prm_formats import find_format
-from markscheme.rewards.models.prm_torch import Prm, load_prm, silent
+from markscheme.rewards.models.prm_torch import Prm, load_prm
+from markscheme.rewards.models.torch_runtime import quiet
 
 
 def answers(count: int, longest: int, rng: Random) -> list[list[str]]:
@@ -78,7 +79,7 @@ def main() -> None:
     arguments.add_argument("--device", default="auto")
     args = arguments.parse_args()
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-    with tempfile.TemporaryDirectory() as folder, silent():
+    with tempfile.TemporaryDirectory() as folder, quiet(reports=True):
         save_prm(Path(folder), "skywork", num_hidden_layers=args.layers, max_position_embeddings=4096)
         model = load_prm(folder, find_format("skywork"), device=args.device)
     for longest in (4, 12, 40):

@@ -32,7 +32,7 @@ def measure(way: str, rows: int) -> dict[str, float]:
     from markscheme.trainer.config.run_config import PolicyConfig
     from markscheme.trainer.models.batch import Sampled, repeated
     from markscheme.trainer.models.forward import Forward
-    from markscheme.trainer.models.policy import load_policy
+    from markscheme.trainer.models.load_policy import load_policy
 
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     with tempfile.TemporaryDirectory() as folder:

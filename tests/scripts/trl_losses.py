@@ -24,7 +24,7 @@ from markscheme.tasks import Completion
 from markscheme.trainer.config.run_config import PolicyConfig, RunConfig
 from markscheme.trainer.loop.learner import Learner
 from markscheme.trainer.models.batch import Sampled, repeated
-from markscheme.trainer.models.policy import load_policy
+from markscheme.trainer.models.load_policy import load_policy
 from support import small_policy
 
 REWARDS = [1.0, 0.0, 0.25, 0.7, 0.1, 0.1, 0.1, 0.2]
@@ -121,9 +121,9 @@ def ours(folder: Path, trainer: Watched, aggregate: str, beta: float, kl: str) -
     )
     sampled = Sampled(
         completions, repeated(completions, inputs["advantages"].tolist()), rows("old_per_token_logps"),
-        rows("ref_per_token_logps") if beta else None,
+        rows("ref_per_token_logps") if beta else None, exact=True,
     )  # fmt: skip
-    learner.update(sampled, range(8), 1, exact=True, first=False)
+    learner.update(sampled, range(8), 1, first=False)
     total = max(float(g.norm()) for g in trainer.gradients.values())
     return max(
         float((found[name] - theirs).norm()) / max(float(theirs.norm()), 1e-3 * total)

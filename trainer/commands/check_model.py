@@ -1,6 +1,6 @@
 """Looking at a model for a task: its chat template as really rendered, end tokens, lengths."""
 
-from ...rewards.check.task import Finding
+from ...rewards.check.finding import Finding
 from ...sandbox.errors import MarkschemeError
 from ...tasks.problems import load_problems
 from ...tasks.schema import Task

@@ -10,8 +10,7 @@ from typing import Any
 from ...sandbox.errors import SandboxError
 from ...sandbox.isolation.tiers import PROMISES, SAFE, Tier
 from ...sandbox.sandbox import best_tier, check_platform, try_tier
-from .exit_codes import GOOD, RUN_FAILED
-from .scoring import show
+from .output import GOOD, RUN_FAILED, show
 
 BASE = (
     "markscheme", "pydantic", "datasets", "jinja2", "pyyaml", "jsonschema", "tqdm", "sympy", "math-verify",

@@ -1,20 +1,27 @@
-"""Sampling a task with a model, outside training: the baseline that everyone runs first."""
+"""`markscheme sample`: completions of a task by a model, outside training, and the baseline pass@k."""
 
+import argparse
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from ...rewards.models.torch_runtime import choose_device, quiet
+from ...rewards.rows import write_jsonl
 from ...rewards.scheme import MarkScheme
-from ...sandbox.errors import DataError
+from ...sandbox.errors import DataError, TaskError
+from ...tasks.load import load_task
 from ...tasks.problems import load_problems
 from ...tasks.schema import Task
+from ...tasks.validation import first_fault
 from ..config.run_config import EngineConfig, PolicyConfig, SamplingConfig
 from ..engines.make import make_engine
 from ..loop.evaluation import evaluate
-from ..loop.rollout import LoadedTask, group_is_flat
-from ..models.policy import Policy, choose_device, load_policy, quiet
+from ..loop.rollout import Group, LoadedTask, group_is_flat
+from ..models.load_policy import load_policy
+from ..models.policy import Policy
 from ..models.tiny import one_thread, tiny_policy
+from .output import GOOD, show
 
 
 def policy_for(task: Task, model: str, *, seed: int = 0, device: str = "auto") -> Policy:
@@ -24,64 +31,88 @@ def policy_for(task: Task, model: str, *, seed: int = 0, device: str = "auto") -
     return load_policy(PolicyConfig(model=model), source, choose_device(device))
 
 
-def sample_task(
-    task: Task,
-    model: str,
-    *,
-    n: int,
-    split: str,
-    limit: int,
-    seed: int,
-    temperature: float,
-    top_p: float,
-    max_new_tokens: int,
-    device: str,
-    engine: EngineConfig,
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Sample `n` completions of each problem.
-
-    Returns:
-        The figures (pass@k with intervals, share of mixed groups), and one completion row each.
+def sampling_of(**settings: Any) -> SamplingConfig:
+    """Return sampling settings as a command gives them.
 
     Raises:
-        DataError: a temperature of 0 with several completions, which would all be one.
+        DataError: one is out of its range.
     """
-    if temperature == 0 and n > 1:
-        raise DataError(
-            f"temperature 0 gives the same completion {n} times; use -n 1 or a positive temperature"
-        )
     try:
-        sampling = SamplingConfig(temperature=temperature, top_p=top_p, max_new_tokens=max_new_tokens)
+        return SamplingConfig(**settings)
     except ValidationError as error:
-        detail = error.errors(include_url=False)[0]
-        raise DataError(f"{detail['loc'][0]}: {detail['msg']} (given: {detail['input']})") from error
+        raise DataError(str(first_fault(error))) from error
+
+
+def engine_of(args: argparse.Namespace) -> EngineConfig:
+    """Return the engine that a command's `--engine` and `--url` name.
+
+    Raises:
+        TaskError: servers are named for an engine that uses none.
+    """
+    if args.url and args.engine != "vllm_http":
+        raise TaskError(
+            f"{args.command}: --url names vLLM servers and needs --engine vllm_http (given: {args.engine})"
+        )
+    return EngineConfig(kind=args.engine, urls=tuple(args.url))
+
+
+def sample(args: argparse.Namespace) -> int:
+    """Sample completions and print the baseline."""
+    task = load_task(args.task, overrides=args.overrides, allow_code=args.allow_code)
+    if args.temperature == 0 and args.n > 1:
+        raise DataError(
+            f"temperature 0 gives the same completion {args.n} times; use -n 1 or a positive temperature"
+        )
+    sampling = sampling_of(temperature=args.temperature, top_p=args.top_p, max_new_tokens=args.max_new_tokens)
+    figures, groups = _sampled(args, task, sampling)
+    if args.output:
+        write_jsonl(Path(args.output), [row for group in groups for row in _rows(group, args.split)])
+    low, high = figures["sampled_interval"]
+    above_1 = (f"pass@{k} {share:.3f}" for k, share in figures["pass_at_k"].items() if k > 1)
+    lines = [
+        f"{figures['problems']} problems of {task.name}/{args.split}, {args.n} completions"
+        f" each, by {args.model}",
+        f"  pass@1 {figures['sampled_pass_at_1']:.3f} [{low:.3f}, {high:.3f}]; {', '.join(above_1)}",
+        f"  mixed groups (right and wrong answers, what GRPO learns from): {figures['mixed_groups']:.0%};"
+        f" undecided {figures['undecided']}; {figures['tokens']:.0f} tokens on average",
+    ]
+    show(args, figures, [*lines, f"  written to {args.output}"] if args.output else lines)
+    return GOOD
+
+
+def _sampled(
+    args: argparse.Namespace, task: Task, sampling: SamplingConfig
+) -> tuple[dict[str, Any], list[Group]]:
+    """Return the figures (pass@k with intervals, share of mixed groups) and the groups behind them."""
     scheme = MarkScheme(task, process=False)
-    problems = load_problems(task, split=split, limit=limit)
+    problems = load_problems(task, split=args.split, limit=args.limit)
     scheme.check_references(problems)
-    policy = policy_for(task, model, seed=seed, device=device)
-    prompts = [policy.encode(task, problem, max_new_tokens=max_new_tokens) for problem in problems]
+    engine_config = engine_of(args)
+    policy = policy_for(task, args.model, seed=args.seed, device=args.device)
+    prompts = [policy.encode(task, problem, max_new_tokens=args.max_new_tokens) for problem in problems]
     loaded = LoadedTask(task, scheme, problems, prompts)
-    sampler = make_engine(engine, policy)
+    engine = make_engine(engine_config, policy)
     try:
-        sampler.sync(policy, 0)
+        engine.sync(policy, 0)
         with one_thread():
-            figures, groups = evaluate(sampler, loaded, n, sampling, seed=seed, greedy=False)
+            figures, groups = evaluate(engine, loaded, args.n, sampling, seed=args.seed, greedy=False)
     finally:
-        sampler.close()
+        engine.close()
     figures["mixed_groups"] = sum(not group_is_flat(group) for group in groups) / len(groups)
-    rows = [
+    return figures, groups
+
+
+def _rows(group: Group, split: str) -> list[dict[str, Any]]:
+    return [
         {
             "schema": 1,
-            "task": task.name,
+            "task": group.task,
             "problem": group.problem.id,
             "split": split,
-            "model": model,
             "completion": completion.text,
             "prefill": completion.prefill,
             "token_ids": completion.token_ids,
             "finish_reason": completion.finish_reason,
         }
-        for group in groups
         for completion in group.completions
     ]
-    return figures, rows

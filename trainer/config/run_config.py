@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ...sandbox.errors import did_you_mean
+from ..objective.settings import Aggregate, Correction, Kl, Level, Std
 from .presets import PRESETS, preset_values
 
 TRL_NAMES = {
@@ -83,7 +84,7 @@ class AlgorithmConfig(Section):
     warmup_steps: int = Field(default=0, ge=0)
     """Steps over which the learning rate rises from 0, linearly."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
-    """What it does after that: stays, or falls to 0 by the last step."""
+    """What the learning rate does after that: it stays, or falls towards 0, which it does not quite reach."""
     max_grad_norm: float = Field(default=1.0, gt=0)
     """Gradients are scaled down to this norm."""
     clip_low: float = Field(default=0.2, ge=0, le=1)
@@ -91,22 +92,22 @@ class AlgorithmConfig(Section):
     clip_high: float = Field(default=0.2, ge=0)
     """Upper clip of the ratio."""
     ratio: Literal["token", "sequence", "none"] = "token"
-    """See `policy_loss`."""
+    """The importance ratio that is clipped: of each token, of the whole completion (GSPO), or none."""
     kl_coef: float = Field(default=0.0, ge=0)
     """Weight of the KL to the reference (beta); 0 = no reference is kept."""
-    kl: Literal["k1", "k2", "k3", "k3_ratio"] = "k3"
+    kl: Kl = "k3"
     """The estimate of the KL."""
-    std: Literal["population", "sample", "batch", "none"] = "population"
+    std: Std = "population"
     """See `outcome_advantages`."""
     eps: float = Field(default=0.0, ge=0)
     """Added to the std."""
-    aggregate: Literal["sequence_mean", "token_mean", "constant"] = "sequence_mean"
+    aggregate: Aggregate = "sequence_mean"
     """How token losses become one number."""
     constant_length: int | None = Field(default=None, ge=1)
     """For `constant`: tokens to divide each completion by; None = max_new_tokens."""
-    correction: Literal["none", "truncate", "mask"] = "truncate"
+    correction: Correction = "truncate"
     """Importance weights for an engine whose log-probabilities are not the trainer's own."""
-    correction_level: Literal["token", "sequence"] = "token"
+    correction_level: Level = "token"
     """Of the weights; see `importance_weights`."""
     correction_low: float | None = Field(default=None, ge=0)
     """Lower bound of the weights; None = as published (`mask` by token: 0.5)."""
@@ -221,8 +222,8 @@ class RunConfig(Section):
     """Tokens, padding included, of one forward and backward pass; None = 2048 on a CPU, else 16384."""
     out: str | None = None
     """The run's folder; None = runs/NAME-TIME-sSEED."""
-    trackers: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ()
-    """Where metrics go besides metrics.jsonl."""
+    trackers: tuple[Literal["tensorboard"], ...] = ()
+    """Where metrics go besides metrics.jsonl; `tensorboard` writes to a folder of the run's folder."""
     task_overrides: tuple[str, ...] = ()
     """`key=value` settings for every task, as `--set task.key=value` gives them."""
 

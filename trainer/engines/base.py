@@ -15,6 +15,7 @@ from ...sandbox.errors import RunError
 from ...tasks.problem import Completion
 from ..config.run_config import EngineConfig, SamplingConfig
 from ..models.forward import own_logprobs
+from ..models.notes import Note, ignored
 from ..models.policy import EncodedPrompt, Policy
 
 
@@ -25,8 +26,6 @@ class Engine(ABC):
     """How many updates the weights that it samples from have seen."""
     apart: float | None = None
     """Nats by which the last probe's tokens differed on average; None = nothing to probe."""
-    note: Callable[[str], None] = staticmethod(lambda line: None)
-    """Takes what a reader of the run should know."""
 
     @abstractmethod
     def generate(
@@ -76,13 +75,14 @@ class CopyEngine(Engine):
     Args:
         config: dtype, threshold of the probe.
         policy: what it is to sample from.
+        note: is told what a reader of the run should know.
     """
 
     where: str = "the engine"
     """For messages."""
 
-    def __init__(self, config: EngineConfig, policy: Policy):
-        self.config, self.policy = config, policy
+    def __init__(self, config: EngineConfig, policy: Policy, note: Note = ignored):
+        self.config, self.policy, self.note = config, policy, note
         self.dtype = config.dtype or str(policy.dtype).removeprefix("torch.")
         full = self.dtype == "float32" and policy.dtype == torch.float32
         self.max_mismatch = config.max_mismatch or (1e-3 if full else 0.3)

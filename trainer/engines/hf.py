@@ -18,6 +18,7 @@ from ..config.run_config import SamplingConfig
 from ..models.batch import left_padded
 from ..models.forward import TOLERANCE, own_logprobs, random_completions
 from ..models.kv_cache import sampling_cache
+from ..models.notes import Note, ignored
 from ..models.policy import EncodedPrompt, Policy
 from .base import Engine, completion_of
 
@@ -52,12 +53,13 @@ class HfEngine(Engine):
     Args:
         policy: the model itself; nothing is copied.
         max_rows: completions that are sampled at once.
+        note: is told if prompts cannot be sampled together.
 
     Raises:
         PolicyError: what it samples is not what the model says, even one prompt at a time.
     """
 
-    def __init__(self, policy: Policy, *, max_rows: int = 256):
+    def __init__(self, policy: Policy, *, max_rows: int = 256, note: Note = ignored):
         self.policy, self.max_rows = policy, max_rows
         takes = inspect.signature(policy.model.forward).parameters
         self._cache_name = "past_key_values" if "past_key_values" in takes else "cache_params"
@@ -69,7 +71,7 @@ class HfEngine(Engine):
             # Recurrent states see the padding of shorter prompts in some models.
             self._one_prompt, self._apart = True, math.inf
             self._apart = self._probe()
-            policy.notes.append("prompts are sampled one at a time: this model does not bear padding")
+            note("prompts are sampled one at a time: this model gives different results with padding")
         if not self._apart <= TOLERANCE:
             raise PolicyError(
                 f"policy.model {policy.name!r} ({type(policy.model).__name__}): with its cache it does not"

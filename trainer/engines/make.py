@@ -1,27 +1,30 @@
-"""From `engine:` in a run file to what samples; vLLM is loaded only where it is asked for."""
+"""From `engine:` in a run file to what samples; vLLM is imported only where it is asked for."""
 
 from ..config.run_config import EngineConfig
+from ..models.notes import Note, ignored
 from ..models.policy import Policy
 from .base import Engine
 from .hf import HfEngine
 
 
-def make_engine(config: EngineConfig, policy: Policy) -> Engine:
+def make_engine(config: EngineConfig, policy: Policy, note: Note = ignored) -> Engine:
     """Return a run's engine, with the policy's weights.
 
     Args:
-        config: which one.
+        config: which engine, and its settings.
         policy: what it samples from.
+        note: is told what a reader of the run should know, such as a server that was restarted.
 
     Raises:
-        RunError: it does not start.
+        RunError: the engine does not start.
+        PolicyError: the model cannot be sampled from.
     """
     if config.kind == "vllm":
         from .vllm_local import VllmEngine
 
-        return VllmEngine(config, policy)
+        return VllmEngine(config, policy, note)
     if config.kind == "vllm_http":
         from .vllm_servers import VllmServers
 
-        return VllmServers(config, policy)
-    return HfEngine(policy, max_rows=config.max_rows)
+        return VllmServers(config, policy, note)
+    return HfEngine(policy, max_rows=config.max_rows, note=note)

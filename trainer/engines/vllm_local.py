@@ -14,6 +14,7 @@ from ...rewards.models.vllm_settings import settings_for_vllm
 from ...sandbox.errors import RunError
 from ...tasks.problem import Completion
 from ..config.run_config import EngineConfig, SamplingConfig
+from ..models.notes import Note, ignored
 from ..models.policy import EncodedPrompt, Policy
 from ..models.weights import checkpoint_weights, shape_of
 from .base import CopyEngine, completion_of, prompt_seed
@@ -32,8 +33,8 @@ class VllmEngine(CopyEngine):
 
     where = "vLLM in this process"
 
-    def __init__(self, config: EngineConfig, policy: Policy):
-        super().__init__(config, policy)
+    def __init__(self, config: EngineConfig, policy: Policy, note: Note = ignored):
+        super().__init__(config, policy, note)
         self._label: str | None = None
         more = settings_for_vllm(on_cpu=policy.device.type == "cpu", memory=config.memory)
         try:

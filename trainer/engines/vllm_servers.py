@@ -20,6 +20,7 @@ import torch
 from ...sandbox.errors import RunError
 from ...tasks.problem import Completion
 from ..config.run_config import EngineConfig, SamplingConfig
+from ..models.notes import Note, ignored
 from ..models.policy import EncodedPrompt, Policy
 from ..models.weights import shape_of, weights_folder, write_weights
 from .base import CopyEngine, completion_of, prompt_seed
@@ -43,8 +44,8 @@ class VllmServers(CopyEngine):
 
     where = "the vLLM server"
 
-    def __init__(self, config: EngineConfig, policy: Policy):
-        super().__init__(config, policy)
+    def __init__(self, config: EngineConfig, policy: Policy, note: Note = ignored):
+        super().__init__(config, policy, note)
         self._folder = weights_folder(config.weights_folder)
         self._file: Path | None = None
         self._run, self._label = uuid.uuid4().hex[:8], ""

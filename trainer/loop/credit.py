@@ -1,12 +1,12 @@
-"""Which token earns what: a step's scored groups in, advantages of their tokens out.
+"""Where a score becomes an advantage: a step's scored groups in, the advantage of every token out.
 
-`mode: outcome` gives every token of a completion its outcome advantage; `mode: process` adds what its
-steps earn, placed on the sampled ids (`step_tokens.py`). A row whose score is unknown is left out of both.
+`mode: outcome` gives every token of a completion that completion's outcome advantage. `mode: process` adds
+what the completion's steps earn, placed on the sampled ids. A row without a known score is left out of both.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -18,20 +18,20 @@ from ...verifiers.steps.token_positions import step_ends
 from ..config.run_config import AlgorithmConfig
 from ..models.batch import repeated
 from ..objective.outcome_advantages import outcome_advantages
-from ..objective.process_advantages import pooled_spread, process_advantages
+from ..objective.process_advantages import StepSettings, pooled_spread, process_advantages
 from .rollout import Group, LoadedTask
 
-OURS = frozenset({Status.INFRA_ERROR, Status.ABSTAIN, Status.BUG})
+NOT_THE_COMPLETIONS_FAULT = frozenset({Status.INFRA_ERROR, Status.ABSTAIN, Status.BUG})
 
 
 @dataclass
 class Credit:
-    """What one completion's tokens earn."""
+    """What the tokens of one completion earn."""
 
     tokens: list[float] | None
-    """One a token; None = the row is left out."""
+    """One advantage per token; None = the row is left out."""
     ends: list[int] = field(default_factory=list)
-    """Index of each step's last token, in process mode."""
+    """In process mode: the index of each step's last token."""
 
     @property
     def mean(self) -> float:
@@ -50,28 +50,36 @@ def credits_of(
     tokenizer: Any,
     step: int,
 ) -> list[list[Credit]]:
-    """Return the credit of every completion of every group, at a training step."""
+    """Return the credit of every completion of every group.
+
+    Args:
+        groups: a training step's scored groups.
+        tasks: the tasks that they belong to, by name.
+        algorithm: mode, std and eps.
+        tokenizer: of the policy, to place steps on ids.
+        step: the training step, for weights that change.
+    """
     rewards_PG = torch.tensor([group.rewards for group in groups], dtype=torch.float64)
     outcomes_PG = outcome_advantages(rewards_PG, std=algorithm.std, eps=algorithm.eps)
-    left_out = torch.where(rewards_PG.isnan(), torch.nan, outcomes_PG).tolist()
-    made = [
+    or_left_out = torch.where(rewards_PG.isnan(), torch.nan, outcomes_PG).tolist()
+    earned = [
         [Credit(of_tokens) for of_tokens in repeated(group.completions, row)]
-        for row, group in zip(left_out, groups, strict=True)
+        for row, group in zip(or_left_out, groups, strict=True)
     ]
     if algorithm.mode == "process":
-        for earned, group in zip(made, groups, strict=True):
-            _place(earned, group, tasks[group.task], tokenizer)
+        for row, group in zip(earned, groups, strict=True):
+            _place_steps(row, group, tasks[group.task], tokenizer)
         for name in {group.task for group in groups}:
-            mine = [(c, g) for c, g in zip(made, groups, strict=True) if g.task == name]
+            mine = [(row, group) for row, group in zip(earned, groups, strict=True) if group.task == name]
             _add_process(mine, tasks[name], algorithm, step)
-    return made
+    return earned
 
 
-def _place(earned: Sequence[Credit], group: Group, loaded: LoadedTask, tokenizer: Any) -> None:
-    """Find each step's last token; leave out the rows whose steps could not be marked by our fault."""
-    for credit, completion, score in zip(earned, group.completions, group.scores, strict=True):
+def _place_steps(row: Sequence[Credit], group: Group, loaded: LoadedTask, tokenizer: Any) -> None:
+    """Find each step's last token; leave out rows whose steps could not be marked by no fault of theirs."""
+    for credit, completion, score in zip(row, group.completions, group.scores, strict=True):
         part = score.parts[PROCESS]
-        if part.value is None and part.status in OURS:
+        if part.value is None and part.status in NOT_THE_COMPLETIONS_FAULT:
             credit.tokens = None
         if credit.tokens is not None:
             credit.ends = _ends(completion, score, loaded, tokenizer)
@@ -89,39 +97,46 @@ def _add_process(
     """Add what the steps earn to the tokens of one task's groups."""
     entry = loaded.task.process
     assert entry is not None
-    low, high = loaded.scheme.step_bounds
-    kept = [[(c, s) for c, s in zip(cs, g.scores, strict=True) if c.tokens is not None] for cs, g in rows]
+    middle = sum(loaded.scheme.step_bounds) / 2
+    kept = [
+        [
+            (credit, score)
+            for credit, score in zip(row, group.scores, strict=True)
+            if credit.tokens is not None
+        ]
+        for row, group in rows
+    ]
     marks = [[_marks(score) for _, score in row] for row in kept]
-    how: dict[str, Any] = {
-        "credit": entry.credit,
-        "pool": entry.pool,
-        "centred": entry.centred,
-        "clip_at": (low + high) / 2,
-    }
-    std: Any = algorithm.std
-    if std == "batch":
-        std = pooled_spread(marks, **how) or "none"
+    settings = StepSettings(
+        entry.credit, entry.pool, algorithm.std, algorithm.eps, entry.centred, clip_at=middle
+    )
+    if algorithm.std == "batch":
+        settings = replace(settings, std=pooled_spread(marks, settings) or "none")
     for row, rewards in zip(kept, marks, strict=True):
-        if not row:
-            continue
-        advantages_GT = process_advantages(
-            rewards,
-            [credit.ends for credit, _ in row],
-            [len(credit.tokens or ()) for credit, _ in row],
-            std=std,
-            eps=algorithm.eps,
-            weight=entry.weight_at(step),
-            gate_labels=[loaded.scheme.is_right(score) for _, score in row] if entry.gate else None,
-            **how,
-        )
-        for (credit, _), of_steps in zip(row, advantages_GT.tolist(), strict=True):
-            _join(credit, of_steps, entry)
+        if row:
+            _add_to_group(row, rewards, settings, loaded, entry, step)
 
 
-def _join(credit: Credit, of_steps: Sequence[float], entry: ProcessEntry) -> None:
-    assert credit.tokens is not None
-    outcome = 1.0 if entry.outcome else 0.0
-    credit.tokens = [outcome * a + b for a, b in zip(credit.tokens, of_steps, strict=False)]
+def _add_to_group(
+    row: Sequence[tuple[Credit, Score]],
+    rewards: Sequence[Sequence[float]],
+    settings: StepSettings,
+    loaded: LoadedTask,
+    entry: ProcessEntry,
+    step: int,
+) -> None:
+    """Set the tokens of one group to the outcome's advantage, where wanted, and the weighted steps'."""
+    advantages_GT = process_advantages(
+        rewards,
+        [credit.ends for credit, _ in row],
+        [len(credit.tokens or ()) for credit, _ in row],
+        gate_labels=[loaded.scheme.is_right(score) for _, score in row] if entry.gate else None,
+        **vars(settings),
+    )
+    weight, outcome = entry.weight_at(step), 1.0 if entry.outcome else 0.0
+    for (credit, _), of_steps in zip(row, advantages_GT.tolist(), strict=True):
+        assert credit.tokens is not None
+        credit.tokens = [outcome * a + weight * b for a, b in zip(credit.tokens, of_steps, strict=False)]
 
 
 def _marks(score: Score) -> list[float]:

@@ -1,12 +1,12 @@
-"""The policy under training: lines 10 and 11 of Algorithm 1.
+"""The policy under training: lines 10 and 11 of DeepSeekMath's Algorithm 1.
 
-A step's completions are split into minibatches (one optimizer step each), those into chunks whose
-gradients add up exactly to the minibatch's: every sum is divided by the whole minibatch's counts. Rows
-whose advantages are 0 have no gradient where there is no KL: they are counted and not computed.
+A step's completions are split into minibatches (one optimizer step each), and those into chunks whose
+gradients add up exactly to the minibatch's, because every sum is divided by the whole minibatch's counts.
+Where there is no KL, rows whose advantages are all 0 have no gradient: they are counted and not computed.
 """
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from random import Random
 from typing import Any
 
@@ -15,24 +15,26 @@ from torch import Tensor
 
 from ...sandbox.errors import RunError
 from ...tasks.problem import Completion
-from ..config.run_config import RunConfig
+from ..config.run_config import AlgorithmConfig, RunConfig
 from ..models.batch import Batch, Sampled
 from ..models.forward import Forward, Way
 from ..models.lora import adapter_off
-from ..models.optimizer import learning_rate, make_optimizer
+from ..models.optimizer import make_optimizer, rate_at
 from ..models.policy import Policy
+from ..objective.inputs import LossInputs, check_inputs
 from ..objective.off_policy import importance_weights, mismatch, off_policy_mask
-from ..objective.policy_loss import policy_loss
+from ..objective.policy_loss import OBJECTIVES
+from ..objective.settings import LossSettings
 
 
 class Learner:
-    """The policy with its optimizer and, where KL asks for one, its reference.
+    """The policy with its optimizer and, where the KL needs one, its reference.
 
     Args:
-        policy: what learns.
+        policy: the model that learns.
         reference: a frozen model; None = the policy without its adapter, or (kl_coef 0) not needed.
-        config: of the run.
-        way: how log-probabilities are computed (`choose_way`).
+        config: the run's.
+        way: how log-probabilities are computed; see `choose_way`.
     """
 
     def __init__(self, policy: Policy, reference: Any | None, config: RunConfig, way: Way = "shared"):
@@ -42,6 +44,8 @@ class Learner:
         self.forward = Forward(
             policy, budget=config.microbatch_tokens, temperature=config.sampling.temperature, way=way
         )
+        self._settings = _settings_of(config.algorithm)
+        self._objective = OBJECTIVES[self._settings.ratio]
 
     def learn(
         self,
@@ -55,44 +59,34 @@ class Learner:
 
         Args:
             completions: of all groups.
-            advantages: of each completion's tokens; None = the row was left out, and is left out here.
+            advantages: those of each completion's tokens; None = the row was left out, and is here too.
             step: counts from 1; sets the learning rate and the order of minibatches.
             exact: the sampler's log-probabilities can serve as the old ones.
         """
         algorithm = self.config.algorithm
         rows = [i for i, of_tokens in enumerate(advantages) if of_tokens is not None]
-        sampled = self._with_logprobs(completions, advantages, rows, exact)
-        all_told: list[dict[str, float]] = []
+        sampled = self._with_logprobs(Sampled(completions, advantages, exact=exact), rows)
+        updates: list[dict[str, float]] = []
         for inner in range(algorithm.inner_updates):
             for part in _minibatches(rows, algorithm.minibatches, f"{self.config.seed}/{step}/{inner}"):
-                all_told.append(self.update(sampled, part, step, exact=exact, first=not all_told))
-        names = dict.fromkeys(name for told in all_told for name in told)
-        known = {name: [told[name] for told in all_told if name in told] for name in names}
+                updates.append(self.update(sampled, part, step, first=not updates))
+        names = dict.fromkeys(name for update in updates for name in update)
+        known = {name: [update[name] for update in updates if name in update] for name in names}
         return {name: sum(values) / len(values) for name, values in known.items()}
 
-    def _with_logprobs(
-        self,
-        completions: Sequence[Completion],
-        advantages: Sequence[Sequence[float] | None],
-        rows: Sequence[int],
-        exact: bool,
-    ) -> Sampled:
+    def _with_logprobs(self, sampled: Sampled, rows: Sequence[int]) -> Sampled:
         """Add what has to be computed before the policy changes: old and reference log-probabilities."""
         algorithm = self.config.algorithm
-        sampled = Sampled(completions, advantages)
         old = reference = None
-        if exact:
-            old = [c.logprobs for c in completions]
+        if sampled.exact:
+            old = [completion.logprobs for completion in sampled.completions]
         elif algorithm.inner_updates * algorithm.minibatches > 1:
             old = self.forward.logprobs(self.policy.model, sampled, self._teaching(sampled, rows))
         if algorithm.kl_coef:
             model = self.policy.model if self.reference is None else self.reference
-            without: AbstractContextManager[None] = (
-                adapter_off(model) if self.reference is None else nullcontext()
-            )
-            with without:
+            with adapter_off(model) if self.reference is None else nullcontext():
                 reference = self.forward.logprobs(model, sampled, rows)
-        return Sampled(completions, advantages, old, reference)
+        return Sampled(sampled.completions, sampled.advantages, old, reference, sampled.exact)
 
     def _teaching(self, sampled: Sampled, rows: Sequence[int]) -> list[int]:
         """Return the rows that have a gradient."""
@@ -100,17 +94,16 @@ class Learner:
             return list(rows)
         return [i for i in rows if any(sampled.advantages[i] or ())]
 
-    def update(
-        self, sampled: Sampled, rows: Sequence[int], step: int, *, exact: bool, first: bool
-    ) -> dict[str, float]:
+    def update(self, sampled: Sampled, rows: Sequence[int], step: int, *, first: bool) -> dict[str, float]:
         """Take one optimizer step on some rows; the first one of a step also measures the mismatch."""
         self.optimizer.zero_grad()
         own = {i: _own_tokens(sampled.completions[i]) for i in rows}
         teaching = self._teaching(sampled, rows)
         seen = max(sum(own[i] for i in teaching), 1)
+        denominator = self._denominator(len(rows), sum(own.values()))
         totals = {"loss": 0.0, "computed": len(teaching) / max(len(rows), 1)}
         for batch, logprobs_BT, entropy_BT in self.forward.passes(self.policy.model, sampled, teaching):
-            loss, stats = self._loss(batch, logprobs_BT, len(rows), sum(own.values()), exact)
+            loss, stats = self._loss(batch, logprobs_BT, denominator)
             if not torch.isfinite(loss):
                 raise RunError(
                     f"the loss is {loss.item()} at step {step}; lower algorithm.lr or look at the rewards"
@@ -123,57 +116,66 @@ class Learner:
             _add(totals, loss, stats, float(mask_BT.sum()) / seen)
         return {**totals, **self._step(step, nothing=not teaching)}
 
+    def _denominator(self, rows: int, tokens: int) -> float:
+        """Return what the token sums of a minibatch are divided by."""
+        algorithm = self.config.algorithm
+        by_aggregate = {
+            "sequence_mean": rows,
+            "token_mean": tokens,
+            "constant": rows * (algorithm.constant_length or self.config.sampling.max_new_tokens),
+        }
+        return max(by_aggregate[algorithm.aggregate], 1)
+
     def _step(self, step: int, *, nothing: bool) -> dict[str, float]:
-        """Let the optimizer move; rows without gradients move it as zeros would."""
+        """Let the optimizer move; where no row has a gradient, as gradients of 0 would move it."""
         if nothing:
             for parameter in self.parameters:
                 parameter.grad = torch.zeros_like(parameter)
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.algorithm.max_grad_norm)
+        algorithm = self.config.algorithm
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, algorithm.max_grad_norm)
         if not torch.isfinite(norm):
-            raise RunError(f"the gradient is not finite at step {step}; lower algorithm.lr")
-        rate = learning_rate(self.config.algorithm, step)
+            raise RunError(
+                f"the gradient's norm is {norm.item()} at step {step}; lower algorithm.lr or look at the"
+                " rewards"
+            )
+        rate = rate_at(
+            step,
+            lr=algorithm.lr,
+            steps=algorithm.steps,
+            warmup_steps=algorithm.warmup_steps,
+            schedule=algorithm.schedule,
+        )
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.step()
         return {"grad_norm": float(norm), "lr": rate}
 
     def _loss(
-        self, batch: Batch, logprobs_BT: Tensor, rows: int, tokens: int, exact: bool
+        self, batch: Batch, logprobs_BT: Tensor, denominator: float
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return a chunk's part of the minibatch's loss, and its means over tokens."""
-        algorithm = self.config.algorithm
         old_BT = logprobs_BT.detach() if batch.old_logprobs_BT is None else batch.old_logprobs_BT
-        weights_BT, cut = self._weights(batch, logprobs_BT, old_BT, exact)
-        denominators = {
-            "sequence_mean": rows,
-            "token_mean": tokens,
-            "constant": rows * (algorithm.constant_length or self.config.sampling.max_new_tokens),
-        }
-        by_token = algorithm.mode == "process" and algorithm.ratio == "sequence"
-        loss, stats = policy_loss(
-            logprobs_BT,
-            old_BT,
-            batch.advantages_BT,
-            batch.mask_BT,
-            clip_low=algorithm.clip_low,
-            clip_high=algorithm.clip_high,
-            ratio="sequence_token" if by_token else algorithm.ratio,
+        weights_BT, weight_stats = self._weights(batch, logprobs_BT, old_BT)
+        inputs = LossInputs(
+            logprobs_BT=logprobs_BT,
+            old_logprobs_BT=old_BT,
+            advantages_BT=batch.advantages_BT,
+            mask_BT=batch.mask_BT,
             weights_BT=weights_BT,
             ref_logprobs_BT=batch.ref_logprobs_BT,
-            kl_coef=algorithm.kl_coef,
-            kl=algorithm.kl,
-            aggregate=algorithm.aggregate,
-            denominator=max(denominators[algorithm.aggregate], 1),
+            denominator=denominator,
         )
-        return loss, {**stats, **cut}
+        check_inputs(inputs, self._settings)
+        loss, stats = self._objective(inputs, self._settings)
+        return loss, {**stats, **weight_stats}
 
     def _weights(
-        self, batch: Batch, logprobs_BT: Tensor, old_BT: Tensor, exact: bool
+        self, batch: Batch, logprobs_BT: Tensor, old_BT: Tensor
     ) -> tuple[Tensor | None, dict[str, Tensor]]:
-        """Return the weights of a chunk's tokens, and how much they changed; None = all 1."""
+        """Return the importance weights of a chunk's tokens, and how much they change; None = all 1."""
         algorithm, mask_BT = self.config.algorithm, batch.mask_BT
         weights_BT: Tensor | None = None
-        if not exact and algorithm.correction != "none":
+        if not batch.exact and algorithm.correction != "none":
             weights_BT = importance_weights(
                 old_BT,
                 batch.sampled_logprobs_BT,
@@ -198,6 +200,20 @@ class Learner:
         if not own.numel():
             return weights_BT, {}
         return weights_BT, {"weight": own.mean(), "weight_zero": (own == 0).float().mean()}
+
+
+def _settings_of(algorithm: AlgorithmConfig) -> LossSettings:
+    # Advantages that differ within a completion need GSPO's token form: the same ratio, each token's own
+    # gradient.
+    by_token = algorithm.mode == "process" and algorithm.ratio == "sequence"
+    return LossSettings(
+        ratio="sequence_token" if by_token else algorithm.ratio,
+        clip_low=algorithm.clip_low,
+        clip_high=algorithm.clip_high,
+        kl_coef=algorithm.kl_coef,
+        kl=algorithm.kl,
+        aggregate=algorithm.aggregate,
+    )
 
 
 def _add(totals: dict[str, float], loss: Tensor, stats: dict[str, Tensor], share: float) -> None:

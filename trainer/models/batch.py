@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...rewards.models.batching import by_length, right_padded
 from ...tasks.problem import Completion
 
 
@@ -26,6 +27,8 @@ class Sampled:
     """Under the policy before the update; None = as computed in the update itself."""
     ref_logprobs: Sequence[Sequence[float]] | None = None
     """Under the reference, where there is one."""
+    exact: bool = False
+    """Whether the sampler's own log-probabilities are the trainer's, to rounding."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class Batch:
     """`[B, T]`."""
     advantages_BT: Tensor
     """`[B, T]`."""
+    exact: bool = False
+    """As in `Sampled`."""
 
 
 @dataclass
@@ -91,6 +96,7 @@ def make_batch(sampled: Sampled, block: Block, rows: Sequence[int], device: torc
         old_logprobs_BT=chosen(sampled.old_logprobs),
         ref_logprobs_BT=chosen(sampled.ref_logprobs),
         advantages_BT=padded([sampled.advantages[i] or [] for i in rows], torch.float32),
+        exact=sampled.exact,
     )
 
 
@@ -100,12 +106,6 @@ def repeated(completions: Sequence[Completion], advantages: Sequence[float]) -> 
         None if math.isnan(advantage) else [advantage] * len(completion.token_ids)
         for completion, advantage in zip(completions, advantages, strict=True)
     ]
-
-
-def right_padded(rows: Sequence[Sequence[Any]], dtype: torch.dtype) -> Tensor:
-    """Return `[B, T]`, padded with zeros on the right."""
-    width = max(len(row) for row in rows)
-    return torch.tensor([list(row) + [0] * (width - len(row)) for row in rows], dtype=dtype)
 
 
 def left_padded(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -135,21 +135,12 @@ def blocks(completions: Sequence[Completion], rows: Sequence[int], budget: int) 
 
 
 def chunks(completions: Sequence[Completion], block: Block, budget: int) -> Iterator[list[int]]:
-    """Split a block's rows, the longest first, into chunks.
+    """Split a block's rows, the longest first, into chunks of at most `budget` tokens.
 
-    A chunk is full when another row would take it over `budget` tokens (prompts and padding
-    included), or its padding over a sixteenth of that: about where one more pass costs less. One
-    completion over the budget is still a chunk.
+    Prompts and padding count. A chunk also ends where its padding would pass a sixteenth of the budget:
+    about there, one more pass costs less than the padding.
     """
-    length = {i: len(completions[i].token_ids) for i in block.rows}
-    chunk: list[int] = []
-    padding = 0
-    for i in sorted(block.rows, key=lambda i: (-length[i], i)):
-        longest = length[chunk[0]] if chunk else length[i]
-        padding += longest - length[i]
-        if chunk and ((len(chunk) + 1) * (block.width + longest) > budget or 16 * padding > budget):
-            yield chunk
-            chunk, padding = [], 0
-        chunk.append(i)
-    if chunk:
-        yield chunk
+    rows = sorted(block.rows)
+    lengths = [len(completions[i].token_ids) for i in rows]
+    for places in by_length(lengths, budget, shared=block.width, most_padding=budget / 16):
+        yield [rows[place] for place in places]

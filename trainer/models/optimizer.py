@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from ...sandbox.errors import RunError
 from ..config.run_config import AlgorithmConfig
+
+Schedule = Literal["constant", "linear", "cosine"]
 
 
 def make_optimizer(algorithm: AlgorithmConfig, parameters: Sequence[torch.nn.Parameter]) -> Any:
@@ -33,13 +35,17 @@ def make_optimizer(algorithm: AlgorithmConfig, parameters: Sequence[torch.nn.Par
     return torch.optim.AdamW(parameters, fused=algorithm.optimizer == "adamw_fused", **settings)
 
 
-def learning_rate(algorithm: AlgorithmConfig, step: int) -> float:
-    """Return the learning rate of a step (from 1): a linear warm-up, then the schedule."""
-    if step <= algorithm.warmup_steps:
-        return algorithm.lr * step / algorithm.warmup_steps
-    done = (step - 1 - algorithm.warmup_steps) / max(algorithm.steps - algorithm.warmup_steps, 1)
-    if algorithm.schedule == "linear":
-        return algorithm.lr * max(1 - done, 0.0)
-    if algorithm.schedule == "cosine":
-        return algorithm.lr * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
-    return algorithm.lr
+def rate_at(step: int, *, lr: float, steps: int, warmup_steps: int, schedule: Schedule) -> float:
+    """Return the learning rate of a step, counted from 1: a linear warm-up, then the schedule.
+
+    `linear` and `cosine` fall towards 0, which the step after the last one would have; the last step
+    still learns (under `linear` at lr / (steps - warmup_steps)).
+    """
+    if step <= warmup_steps:
+        return lr * step / warmup_steps
+    done = (step - 1 - warmup_steps) / max(steps - warmup_steps, 1)
+    if schedule == "linear":
+        return lr * max(1 - done, 0.0)
+    if schedule == "cosine":
+        return lr * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+    return lr

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ...tasks.whole_files import written_whole
 from .lora import merged_weights
 
 
@@ -35,10 +36,9 @@ def shape_of(model: Any) -> dict[str, Any]:
 def write_weights(model: Any, folder: Path, name: str, dtype: torch.dtype) -> Path:
     """Write a policy's weights to one file, which appears under its name when it is whole."""
     tensors = {key: tensor.to("cpu", dtype).contiguous() for key, tensor in checkpoint_weights(model)}
-    path, partial = folder / name, folder / f".{name}.partial"
-    save_file(tensors, partial)
-    partial.replace(path)
-    return path
+    with written_whole(folder / name) as partial:
+        save_file(tensors, partial)
+    return folder / name
 
 
 def weights_folder(given: str | None) -> Path:

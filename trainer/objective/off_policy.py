@@ -1,26 +1,25 @@
-"""What is done where the sampler's probabilities are not the trainer's. Pure functions.
+"""What is done where the sampler's probabilities differ from the trainer's. Pure functions.
 
-An engine with its own kernels, another precision or older weights samples from a distribution mu, and
-the trainer believes in pi_old. Weights pi_old / mu put that right in the mean; cutting them keeps the
-variance small, at the price of some bias.
+An engine with its own kernels, another precision or older weights samples from a distribution mu, while
+the trainer computes gradients for pi_old. Importance weights pi_old / mu correct that on average. Cutting
+off large weights keeps the variance small, at the price of some bias.
 """
-
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-Correction = Literal["none", "truncate", "mask"]
-Level = Literal["token", "sequence"]
+from .settings import Correction, Level
 
 PUBLISHED: dict[tuple[Correction, Level], tuple[float, float]] = {
+    # Yao et al. 2025, "Your efficient RL framework secretly brings you off-policy RL training"
     ("truncate", "token"): (0.0, 2.0),
+    # IcePop, 2025
     ("mask", "token"): (0.5, 2.0),
+    # TRL 1.16
     ("truncate", "sequence"): (0.0, 3.0),
     ("mask", "sequence"): (0.0, 3.0),
 }
-"""(low, high) by their sources. Truncated: 2 (Yao et al. 2025, "Your efficient RL framework secretly
-brings you off-policy RL training"); masked: 0.5 and 2 (IcePop, 2025); by sequence: 3 (TRL 1.16)."""
+"""The published (low, high) bounds of the weights."""
 
 
 def importance_weights(
@@ -33,29 +32,29 @@ def importance_weights(
     low: float | None = None,
     high: float | None = None,
 ) -> Tensor:
-    """Return the weights of the tokens: pi_old / mu, cut.
+    """Return the importance weight pi_old / mu of every token, cut off at bounds.
 
     Args:
         old_logprobs_BT: `[B, T]`, the trainer's, before the update.
         sampled_logprobs_BT: `[B, T]`, the sampler's.
-        mask_BT: 1 for the policy's own tokens.
-        kind: `truncate` (brought into [low, high]), `mask` (0 outside of it), `none` (all 1).
-        level: `token`, or `sequence` (the product over a completion's tokens, for each of them).
-        low: None = as published.
-        high: None = as published.
+        mask_BT: 1 for tokens that the policy wrote.
+        kind: `truncate` (clamped to [low, high]), `mask` (0 outside of [low, high]), `none` (all 1).
+        level: `token`, or `sequence` (the product over a completion's tokens, given to each of them).
+        low: lower bound; None = as published.
+        high: upper bound; None = as published.
 
     Returns:
         `[B, T]`, without gradient, in the dtype of `old_logprobs_BT`; 1 where the mask is 0.
     """
-    own = mask_BT > 0
-    log_ratio = torch.where(own, (old_logprobs_BT - sampled_logprobs_BT).detach().double(), 0.0)
     if kind == "none":
         return torch.ones_like(old_logprobs_BT)
+    own = mask_BT > 0
+    log_ratio = torch.where(own, (old_logprobs_BT - sampled_logprobs_BT).detach().double(), 0.0)
     if level == "sequence":
         log_ratio = log_ratio.sum(-1, keepdim=True).expand_as(log_ratio)
-    published = PUBLISHED[kind, level]
-    low = published[0] if low is None else low
-    high = published[1] if high is None else high
+    published_low, published_high = PUBLISHED[kind, level]
+    low = published_low if low is None else low
+    high = published_high if high is None else high
     ratio = log_ratio.exp()
     if kind == "truncate":
         cut = ratio.clamp(low, high)
@@ -70,7 +69,7 @@ def off_policy_mask(
     """Return `[B, 1]`: 0 for bad completions that the policy has moved away from, else 1.
 
     DeepSeek-V3.2 (arXiv 2512.02556), equation 9: a completion is dropped if its advantage is negative
-    and mean_t log(mu / pi) > delta.
+    and mean_t log(mu / pi) > delta (nats).
     """
     own = mask_BT > 0
     gap = torch.where(own, (sampled_logprobs_BT - logprobs_BT).detach().double(), 0.0).sum(-1)
@@ -80,10 +79,10 @@ def off_policy_mask(
 
 
 def mismatch(logprobs_BT: Tensor, sampled_logprobs_BT: Tensor, mask_BT: Tensor) -> dict[str, Tensor]:
-    """Return how far two engines are apart on the sampled tokens, in nats.
+    """Return how far the trainer and the sampler are apart on the sampled tokens, in nats.
 
-    `mismatch_mean` and `mismatch_max` of the absolute difference; `mismatch_k3`, the estimate
-    x - log x - 1 with x = pi / mu of KL(mu || pi).
+    `mismatch_mean` and `mismatch_max` are of the absolute difference; `mismatch_k3` is the estimate
+    x - log x - 1, with x = pi / mu, of KL(mu || pi).
     """
     own = mask_BT > 0
     difference = (logprobs_BT - sampled_logprobs_BT).detach().double()[own]

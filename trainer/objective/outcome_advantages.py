@@ -4,32 +4,38 @@ Shapes: `_P` problems, `_G` completions of one problem (a group).
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import get_args
 
 import torch
 from torch import Tensor
 
-Std = Literal["population", "sample", "batch", "none"]
+from .settings import Std
+
 Rewards = Tensor | Sequence[float] | Sequence[Sequence[float]]
 
 
 def outcome_advantages(rewards_PG: Rewards, *, std: Std = "population", eps: float = 0.0) -> Tensor:
-    """Return A = (r - mean(r)) / (std(r) + eps), mean and std over each group.
+    """Return A = (r - mean(r)) / (std(r) + eps), with mean and std over each group.
 
     DeepSeekMath (arXiv 2402.03300), section 4.1.2; the paper names neither the kind of std nor an
     eps. Every token of a completion gets its completion's advantage.
 
+        >>> from markscheme.trainer import outcome_advantages
+        >>> outcome_advantages([[1.0, 0.0, 0.0, 1.0], [1.0, 1.0, 1.0, 1.0]]).tolist()
+        [[1.0, -1.0, -1.0, 1.0], [0.0, 0.0, 0.0, 0.0]]
+
     Args:
         rewards_PG: `[P, G]`, or `[G]` for one group. NaN marks a row that is left out: it gets 0
             and stays out of the statistics.
-        std: `population` (1/G); `sample` (1/(G-1), TRL's); `batch` (population std of all rewards
-            that count, group means: Lite PPO, arXiv 2508.08221); `none` (Dr. GRPO, 2503.20783).
+        std: `population` (divided by G); `sample` (divided by G - 1: TRL's); `batch` (population std of
+            all rewards that count, with group means: Lite PPO, arXiv 2508.08221); `none` (Dr. GRPO, arXiv
+            2503.20783).
         eps: added to the std.
 
     Returns:
-        Same shape, device and dtype (float64 for sequences and whole numbers). A group of equal
-        rewards (to within rounding of the input's dtype) and a lone row give exact zeros. Computed
-        in float64.
+        The same shape, device and dtype (float64 for sequences and whole numbers). A group of equal
+        rewards (to within rounding of the input's dtype) and a lone row get exact zeros. Computed in
+        float64.
 
     Raises:
         ValueError: infinite rewards, a negative eps, an unknown std, or no group dimension.
@@ -37,20 +43,14 @@ def outcome_advantages(rewards_PG: Rewards, *, std: Std = "population", eps: flo
     given = rewards_PG if isinstance(rewards_PG, Tensor) else torch.tensor(rewards_PG, dtype=torch.float64)
     if not given.dtype.is_floating_point:
         given = given.to(torch.float64)
-    if given.dim() == 0:
-        raise ValueError("rewards need a group dimension: [P, G] or [G] (given: a single number)")
-    if std not in ("population", "sample", "batch", "none"):
-        raise ValueError(f"std must be population, sample, batch or none (given: {std!r})")
-    if not eps >= 0:
-        raise ValueError(f"eps must not be negative (given: {eps})")
-    if torch.isinf(given).any():
-        raise ValueError("rewards must be finite; NaN marks a row to leave out (given: an infinite reward)")
+    _check(given, std, eps)
     rewards = given.to(torch.float64)
     counts = ~rewards.isnan()
     n = counts.sum(-1, keepdim=True)
     zeroed = rewards.nan_to_num(0.0)
     mean = zeroed.sum(-1, keepdim=True) / n.clamp(min=1)
-    centred = torch.where(counts & (n > 1) & ~_flat(rewards, given.dtype), zeroed - mean, 0.0)
+    flat = equal_to_rounding(rewards, (-1,), given.dtype)
+    centred = torch.where(counts & (n > 1) & ~flat, zeroed - mean, 0.0)
     if std == "none":
         return centred.to(given.dtype)
     if std == "batch":
@@ -63,12 +63,23 @@ def outcome_advantages(rewards_PG: Rewards, *, std: Std = "population", eps: flo
     return scaled.to(device=given.device, dtype=given.dtype)
 
 
-def _flat(rewards_PG: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return `[P, 1]`: whether a group's rewards are equal to within rounding of `dtype`.
+def _check(rewards: Tensor, std: str, eps: float) -> None:
+    if rewards.dim() == 0:
+        raise ValueError(f"rewards need a group dimension, [P, G] or [G] (given: the number {rewards})")
+    if std not in get_args(Std):
+        raise ValueError(f"std must be one of {', '.join(get_args(Std))} (given: {std!r})")
+    if not eps >= 0:
+        raise ValueError(f"eps must be 0 or more (given: {eps})")
+    if torch.isinf(rewards).any():
+        raise ValueError("rewards must be finite (given: an infinite one); use NaN for a row to leave out")
 
-    Without this, 0.1 + 0.2 beside 0.3 would be a difference of one whole standard deviation.
+
+def equal_to_rounding(values: Tensor, over: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    """Say whether values are equal to within rounding of `dtype`, over some dimensions, which are kept.
+
+    NaN does not count. Without this, a group with the rewards 0.1 + 0.2 and 0.3 would have a difference
+    of one whole standard deviation.
     """
-    high = rewards_PG.nan_to_num(-torch.inf).amax(-1, keepdim=True)
-    low = rewards_PG.nan_to_num(torch.inf).amin(-1, keepdim=True)
-    precision = torch.finfo(dtype).eps
-    return high - low <= 4 * precision * torch.maximum(high.abs(), low.abs())
+    high = values.nan_to_num(-torch.inf).amax(over, keepdim=True)
+    low = values.nan_to_num(torch.inf).amin(over, keepdim=True)
+    return high - low <= 4 * torch.finfo(dtype).eps * torch.maximum(high.abs(), low.abs())

@@ -23,13 +23,12 @@ class LabelledSteps:
     """Chance that the step is right: 1 and 0, or a share between; None = not known."""
 
 
-def read_labelled(path: Path, *, neutral: Neutral = "right", limit: int | None = None) -> list[LabelledSteps]:
+def read_labelled(path: Path, *, neutral: Neutral = "right") -> list[LabelledSteps]:
     """Read a file of labelled steps; each row's own columns say which kind it is.
 
     Args:
         path: JSONL (or what else tasks read).
         neutral: what PRM800K's rating 0 counts as.
-        limit: at most this many rows.
 
     Raises:
         DataError: rows of no known kind, or with another number of labels than of steps; all of them at
@@ -39,7 +38,7 @@ def read_labelled(path: Path, *, neutral: Neutral = "right", limit: int | None =
         raise DataError(f"{path}: there is no such file of labelled steps")
     found: list[LabelledSteps] = []
     errors: list[str] = []
-    for place, row in read_rows(path, limit=limit):
+    for place, row in read_rows(path):
         try:
             found.append(labelled(row, neutral=neutral))
         except DataError as error:

@@ -16,11 +16,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...rewards.models.batching import by_length
 from ...rewards.models.prm_formats import MOST_UNREAD, PrmFormat, PrmInput, find_format
-from ...rewards.models.prm_torch import HeadedModel, Prm, batches, load_prm, silent
+from ...rewards.models.prm_torch import HeadedModel, Prm, load_prm
+from ...rewards.models.torch_runtime import choose_device, quiet
 from ...rewards.offline.step_metrics import StepMetrics, step_metrics
 from ...sandbox.errors import DataError, RewardError
+from ..models.optimizer import rate_at
 from .labelled_steps import LabelledSteps
+
+PrmProgress = Callable[[int, int, float], None]
+"""Called after every optimizer step with (steps done, steps in all, loss in nats)."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class PrmTraining:
     lr: float = 1e-4
     weight_decay: float = 0.01
     warmup: float = 0.05
-    """Share of the steps over which the learning rate rises; it falls to 0 after that, linearly."""
+    """Share of the steps over which the learning rate rises; after that it falls linearly."""
     held_out: float = 0.1
     """Share of prompts, chosen by a hash of each, that is only measured on."""
     seed: int = 0
@@ -70,7 +76,7 @@ def train_prm(
     settings: PrmTraining | None = None,
     *,
     device: str = "auto",
-    progress: Callable[[int, int, float], None] | None = None,
+    progress: PrmProgress | None = None,
 ) -> PrmReport:
     """Train a process reward model and save it as a plain Hugging Face folder.
 
@@ -80,7 +86,7 @@ def train_prm(
         out: where the trained model goes.
         settings: of the training.
         device: `auto` or a torch device.
-        progress: called with (steps done, steps in all, loss).
+        progress: see `PrmProgress`.
 
     Raises:
         RewardError: the model does not suit the format. DataError: no label is left to learn from.
@@ -137,13 +143,18 @@ def _start(source: str | Path, form: PrmFormat, device: str, settings: PrmTraini
     if form.head == "classes":
         from transformers import AutoModelForTokenClassification, AutoTokenizer
 
-        where = "cuda" if device == "auto" and torch.cuda.is_available() else device.replace("auto", "cpu")
-        with silent():  # that a language model has no such head yet is no news
+        with quiet(reports=True):  # it would report that a language model has no such head yet
             tokenizer = AutoTokenizer.from_pretrained(source)
             model: Any = AutoModelForTokenClassification.from_pretrained(
                 source, num_labels=2, dtype=torch.float32
             )
-        return Prm(model.to(where), tokenizer, form, name=str(source), batch_tokens=settings.batch_tokens)
+        return Prm(
+            model.to(choose_device(device)),
+            tokenizer,
+            form,
+            name=str(source),
+            batch_tokens=settings.batch_tokens,
+        )
     loaded = load_prm(source, form, device=device, batch_tokens=settings.batch_tokens)
     if isinstance(loaded.model, HeadedModel):
         raise RewardError(f"format {form.name!r} is for scoring; train `classes`, `trl` or `math_shepherd`")
@@ -166,7 +177,7 @@ def _fit(
     model: Prm,
     examples: Sequence[_Example],
     settings: PrmTraining,
-    progress: Callable[[int, int, float], None] | None,
+    progress: PrmProgress | None,
 ) -> float:
     parameters = [p for p in model.model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=settings.lr, weight_decay=settings.weight_decay)
@@ -174,22 +185,20 @@ def _fit(
     steps = per_epoch * settings.epochs
     model.model.train()
     losses: list[float] = []
-    for step, batch in enumerate(_minibatches(examples, settings)):
+    warmup_steps = max(1, round(settings.warmup * steps))
+    for step, batch in enumerate(_minibatches(examples, settings), 1):
         for group in optimizer.param_groups:
-            group["lr"] = settings.lr * _schedule(step, steps, settings.warmup)
+            group["lr"] = rate_at(
+                step, lr=settings.lr, steps=steps, warmup_steps=warmup_steps, schedule="linear"
+            )
         optimizer.zero_grad()
         losses.append(_backward(model, batch, settings.batch_tokens))
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         if progress is not None:
-            progress(step + 1, steps, losses[-1])
+            progress(step, steps, losses[-1])
     model.model.eval()
     return sum(losses[-per_epoch:]) / per_epoch
-
-
-def _schedule(step: int, steps: int, warmup: float) -> float:
-    rising = max(1, round(warmup * steps))
-    return min((step + 1) / rising, (steps - step) / max(steps - rising, 1))
 
 
 def _minibatches(examples: Sequence[_Example], settings: PrmTraining) -> Iterator[list[_Example]]:
@@ -204,7 +213,7 @@ def _backward(model: Prm, batch: Sequence[_Example], budget: int) -> float:
     """Add a minibatch's gradients, in as many passes as it takes; return its loss."""
     count = max(sum(label is not None for example in batch for label in example.labels), 1)
     total = 0.0
-    for rows in batches([len(example.made.ids) for example in batch], budget):
+    for rows in by_length([len(example.made.ids) for example in batch], budget):
         some = [batch[i] for i in rows]
         loss = step_loss(model.pairs([one.made for one in some]), [one.labels for one in some]) / count
         loss.backward()

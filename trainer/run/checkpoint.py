@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from ...sandbox.errors import RunError
+from ...tasks.whole_files import written_whole
 from ..models.lora import ADAPTER, has_adapter, merged_weights
 
 
@@ -77,15 +78,11 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> Path:
     Raises:
         RunError: it cannot be written; what was there before stays.
     """
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        write(partial)
-        shutil.rmtree(path, ignore_errors=True)
-        partial.rename(path)
+        with written_whole(path) as partial:
+            partial.mkdir()
+            write(partial)
     except (OSError, SafetensorError) as error:
-        shutil.rmtree(partial, ignore_errors=True)
         raise RunError(f"{path} cannot be written ({error}); free some space, then --resume") from error
     return path
 

@@ -10,7 +10,6 @@ summary.json      the run in one row
 
 import gzip
 import json
-import os
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 import yaml
 
 from ...sandbox.errors import RunError
+from ...tasks.whole_files import written_whole
 from ..config.run_config import RunConfig
 
 LOGS = ("metrics.jsonl", "eval.jsonl", "alarms.jsonl", "notes.jsonl")
@@ -72,10 +72,9 @@ class RunFolder:
         self._write(name, json.dumps(content, indent=1) + "\n")
 
     def _write(self, name: str, text: str) -> None:
-        partial = self.path / f".{name}.partial"
         try:
-            partial.write_text(text, encoding="utf-8")
-            partial.replace(self.path / name)
+            with written_whole(self.path / name) as partial:
+                partial.write_text(text, encoding="utf-8")
         except OSError as error:
             raise RunError(
                 f"{self.path / name} cannot be written ({error.strerror}); free some space"
@@ -125,14 +124,12 @@ class RunFolder:
         for log in LOGS:
             if (path := self.path / log).exists():
                 kept = [line for line in path.read_bytes().splitlines(keepends=True) if _belongs(line, step)]
-                partial = path.with_name(f".{log}.partial")
-                partial.write_bytes(b"".join(kept))
-                os.replace(partial, path)
+                with written_whole(path) as partial:
+                    partial.write_bytes(b"".join(kept))
         for shard in (self.path / "scores").glob("from-*.jsonl.gz"):
             if int(shard.name[5:11]) > step:
                 shard.unlink()
-        for name in ("summary.json",):
-            (self.path / name).unlink(missing_ok=True)
+        (self.path / "summary.json").unlink(missing_ok=True)
         self._shard_start = step + 1
 
 

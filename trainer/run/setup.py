@@ -2,34 +2,31 @@
 
 import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import device as Device
-
-from ...rewards.scheme import MarkScheme
-from ...sandbox.errors import RunError, TaskError
-from ...tasks.load import load_task
-from ...tasks.problem import Problem
-from ...tasks.problems import load_problems, without_overlap
-from ...tasks.schema import Task
+from ...rewards.models.torch_runtime import choose_device
+from ...sandbox.errors import RunError
 from ..config.run_config import EvalConfig, RunConfig
 from ..engines.base import Engine
 from ..engines.make import make_engine
 from ..loop.learner import Learner
 from ..loop.rollout import LoadedTask, ProblemOrder
 from ..models.forward import choose_way
+from ..models.load_policy import load_policy
 from ..models.lora import ADAPTER
-from ..models.policy import Policy, choose_device, load_policy
+from ..models.policy import Policy
 from ..models.tiny import tiny_policy
 from .checkpoint import checkpoints, load_state, restore_optimizer, save_model, write_whole
 from .folder import RunFolder
+from .load_tasks import RunTasks, described, load_run_tasks
 from .monitor import Monitor
+from .notes import Notes
 from .progress import Progress
-from .trackers import Tracker, check_trackers, open_trackers
+from .tensorboard import TensorBoard, check_tensorboard
 
 
 @dataclass
@@ -38,209 +35,168 @@ class Run:
 
     config: RunConfig
     folder: RunFolder
-    policy: Policy
-    engine: Engine
     learner: Learner
+    engine: Engine
     tasks: dict[str, LoadedTask]
+    """What is trained on, by the task's own name."""
     evals: list[tuple[EvalConfig, LoadedTask]]
     order: ProblemOrder
     monitor: Monitor
     progress: Progress
-    trackers: list[Tracker] = field(default_factory=list)
+    tensorboard: TensorBoard | None = None
     done: int = 0
     """The last finished step."""
     seconds: float = 0.0
     """Training time so far, evaluations left out."""
 
-    def note(self, line: str) -> None:
-        """Say something that changes what the run is, and keep it in notes.jsonl."""
-        self.progress.say(line)
-        self.folder.append("notes.jsonl", {"step": self.done, "note": line})
+    @property
+    def policy(self) -> Policy:
+        """The model that learns."""
+        return self.learner.policy
+
+    def close(self) -> None:
+        """End what the run has started."""
+        self.engine.close()
+        if self.tensorboard is not None:
+            self.tensorboard.close()
 
 
 def set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progress, allow_code: bool) -> Run:
-    """Load tasks, policy, reference and what a checkpoint holds; create or rewind the folder last.
+    """Load the tasks, the policy and a checkpoint's content; write the folder last.
 
     Raises:
         MarkschemeError: anything that would make the run fail later.
     """
-    device = choose_device(config.device)
-    tasks = {
-        name: load_task(name, overrides=config.task_overrides, allow_code=allow_code) for name in config.tasks
-    }
-    _names_differ(tasks)
-    by_steps = config.algorithm.mode == "process"
-    _need_process(tasks if by_steps else {})
-    schemes = {name: MarkScheme(task, process=by_steps) for name, task in tasks.items()}
-    held_out = _held_out(config, tasks, allow_code)
-    evaluated = [problem for _, _, problems in held_out for problem in problems]
-    trained = {name: _training_problems(task, schemes[name], evaluated) for name, task in tasks.items()}
-
+    notes = Notes(progress)
+    found = load_run_tasks(config, allow_code)
     saved = checkpoints(folder.checkpoints)[-1] if resume else None
-    policy = _policy(config, tasks, saved, device, progress)
-    longest = config.sampling.max_new_tokens
-
-    def loaded(task: Task, scheme: MarkScheme, problems: Sequence[Problem], share: float = 1.0) -> LoadedTask:
-        prompts = [policy.encode(task, problem, max_new_tokens=longest) for problem in problems]
-        return LoadedTask(task, scheme, problems, prompts, share, task.hash)
-
-    ready = {
-        tasks[name].name: loaded(tasks[name], schemes[name], trained[name], share)
-        for name, share in config.tasks.items()
-    }
-    evals = [(wanted, loaded(scheme.task, scheme, problems)) for wanted, scheme, problems in held_out]
     state = load_state(saved) if saved else {}
-    everything = {**{held.task.name: held for _, held in evals}, **ready}
-    described = {n: {"hash": t.hash, "task": t.task.model_dump(mode="json")} for n, t in everything.items()}
-    way, why = choose_way(policy)
-    learner = Learner(policy, _reference(config, folder, policy, saved is not None), config, way)
-    if why:
-        policy.notes.append(f"prompts are computed with every completion in the update: {why}")
-    check_trackers(config.trackers)
-    engine = make_engine(config.engine, policy)
+    policy = _policy(config, found, saved, progress, notes)
+    room = config.sampling.max_new_tokens
+    trained = [one.encoded(policy, room, config.tasks[name]) for name, one in found.trained.items()]
+    evals = [(wanted, one.encoded(policy, room)) for wanted, one in found.held_out]
+    learner = _learner(config, folder, policy, saved is not None, notes)
+    check_tensorboard(config)
+    engine = make_engine(config.engine, policy, notes.add)
     with ExitStack() as undo:
         undo.callback(engine.close)
         engine.sync(policy, state.get("step", 0))
+        about = described([*(loaded for _, loaded in evals), *trained])
         if saved:
-            _go_on(folder, config, described, saved, learner)
+            _rewind(folder, config, about, saved, learner)
         else:
-            _begin(folder, config, described, learner)
-        order = ProblemOrder(ready, config.seed, state.get("cursors"))
-        monitor = Monitor(ready, state.get("monitor"))
-        trackers = open_trackers(config.trackers, folder.path, config, done=state.get("step", 0))
-        run = Run(
-            config,
-            folder,
-            policy,
-            engine,
-            learner,
-            ready,
-            evals,
-            order,
-            monitor,
-            progress,
-            trackers,
-            state.get("step", 0),
-            state.get("seconds", 0.0),
-        )
+            _begin(folder, config, about, learner)
+        run = _started(config, folder, learner, engine, trained, evals, progress, state)
         progress.say(_introduction(run))
-        engine.note = run.note
-        for line in policy.notes:
-            run.note(line)
-        undo.pop_all()  # from here on the run closes it
+        notes.keep_in(folder, lambda: run.done)
+        undo.pop_all()  # from here on the run closes its engine
         return run
 
 
-def _introduction(run: Run) -> str:
-    """Return the run in a line: what is trained, where, on what."""
-    parameters = sum(p.numel() for p in run.policy.model.parameters())
-    problems = ", ".join(f"{name}: {len(task.problems)} problems" for name, task in run.tasks.items())
-    return (
-        f"{run.folder.path}: {run.config.policy.model} ({parameters:,} parameters, {run.config.policy.dtype})"
-        f" on {run.policy.device}, {run.config.threads} thread(s), {run.config.algorithm.mode} mode;"
-        f" {problems}"
+def _started(
+    config: RunConfig,
+    folder: RunFolder,
+    learner: Learner,
+    engine: Engine,
+    trained: list[LoadedTask],
+    evals: list[tuple[EvalConfig, LoadedTask]],
+    progress: Progress,
+    state: Mapping[str, Any],
+) -> Run:
+    """Return the run as it begins, or as a checkpoint's `state` has it."""
+    tasks = {loaded.task.name: loaded for loaded in trained}
+    done = state.get("step", 0)
+    return Run(
+        config,
+        folder,
+        learner,
+        engine,
+        tasks,
+        evals,
+        ProblemOrder(tasks, config.seed, state.get("cursors")),
+        Monitor(tasks, state.get("monitor")),
+        progress,
+        TensorBoard(folder.path, config, done) if config.trackers else None,
+        done,
+        state.get("seconds", 0.0),
     )
 
 
-def _begin(folder: RunFolder, config: RunConfig, described: Mapping[str, Any], learner: Learner) -> None:
+def _introduction(run: Run) -> str:
+    """Return the run in one line: where it is, what is trained, on what."""
+    config = run.config
+    parameters = sum(p.numel() for p in run.policy.model.parameters())
+    problems = ", ".join(f"{name}: {len(task.problems)} problems" for name, task in run.tasks.items())
+    return (
+        f"{run.folder.path}: {config.policy.model} ({parameters:,} parameters, {config.policy.dtype})"
+        f" on {run.policy.device}, {config.threads} thread(s), {config.algorithm.mode} mode; {problems}"
+    )
+
+
+def _begin(folder: RunFolder, config: RunConfig, about: Mapping[str, Any], learner: Learner) -> None:
     """Make the folder of a new run."""
     policy = learner.policy
-    folder.create(config, described, needed_bytes=_needed_bytes(policy, config))
+    folder.create(config, about, needed_bytes=_needed_bytes(policy, config))
     if learner.reference is not None:
-        reference = folder.path / "reference"
-        write_whole(reference, lambda path: save_model(path, policy.model, policy.tokenizer))
+        write_whole(folder.path / "reference", lambda path: save_model(path, policy.model, policy.tokenizer))
 
 
-def _go_on(
-    folder: RunFolder, config: RunConfig, described: Mapping[str, Any], saved: Path, learner: Learner
+def _rewind(
+    folder: RunFolder, config: RunConfig, about: Mapping[str, Any], saved: Path, learner: Learner
 ) -> None:
     """Take folder and optimizer back to a checkpoint."""
-    _refuse_changed_tasks(folder, described)
-    state = load_state(saved)
-    folder.rewind(state["step"])
+    _refuse_changed_tasks(folder, about)
+    folder.rewind(load_state(saved)["step"])
     folder.write_config(config)
     restore_optimizer(learner.optimizer, saved)
 
 
-def _names_differ(tasks: Mapping[str, Task]) -> None:
-    seen: dict[str, str] = {}
-    for given, task in tasks.items():
-        if task.name in seen:
-            raise TaskError(f"{seen[task.name]} and {given} both have `name: {task.name}`; rename one")
-        seen[task.name] = given
-
-
-def _need_process(tasks: Mapping[str, Task]) -> None:
-    for given, task in tasks.items():
-        if task.process is None:
-            raise TaskError(
-                f"algorithm.mode process: task {given!r} does not say what marks its steps; add a `process:`"
-                " to it, such as {use: step_checker, check: arithmetic}, or"
-                " --set 'task.process={use: step_checker, check: arithmetic}'"
+def _refuse_changed_tasks(folder: RunFolder, about: Mapping[str, Any]) -> None:
+    before = json.loads((folder.path / "tasks.json").read_text(encoding="utf-8"))
+    for name, task in about.items():
+        if before.get(name, {}).get("hash") != task["hash"]:
+            raise RunError(
+                f"{folder.path}: task {name!r} has changed since the run began, and its marks would not be"
+                " comparable; start a new run"
             )
 
 
-def _held_out(
-    config: RunConfig, tasks: Mapping[str, Task], allow_code: bool
-) -> list[tuple[EvalConfig, MarkScheme, Sequence[Problem]]]:
-    found = []
-    for wanted in config.eval:
-        task = tasks.get(wanted.task)
-        if task is None:
-            task = load_task(wanted.task, overrides=config.task_overrides, allow_code=allow_code)
-        scheme = MarkScheme(task, process=False)
-        problems = load_problems(scheme.task, split=wanted.split, limit=wanted.limit)
-        scheme.check_references(problems)
-        found.append((wanted, scheme, problems))
-    return found
-
-
-def _training_problems(task: Task, scheme: MarkScheme, held_out: Sequence[Problem]) -> Sequence[Problem]:
-    problems = without_overlap(load_problems(task), held_out)
-    if not problems:
-        raise RunError(f"task {task.name!r}: every training problem is held out too; evaluate another split")
-    scheme.check_references(problems)
-    return problems
-
-
 def _policy(
-    config: RunConfig,
-    tasks: Mapping[str, Task],
-    saved: Path | None,
-    device: Device,
-    progress: Progress,
+    config: RunConfig, tasks: RunTasks, saved: Path | None, progress: Progress, notes: Notes
 ) -> Policy:
-    source: str | Path = config.policy.model
+    """Return the policy: the embedded one, one from a folder or the hub, or a checkpoint's."""
+    device = choose_device(config.device)
     if saved is not None and config.policy.lora is None:
-        return load_policy(config.policy, saved, device)
+        return load_policy(config.policy, saved, device, note=notes.add)
+    source: str | Path = config.policy.model
     if source == "tiny":
-        source = tiny_policy(next(iter(tasks.values())), config.seed, progress=progress.warm_start)
-    return load_policy(
-        config.policy, source, device, adapter=saved / ADAPTER if saved else None, seed=config.seed
-    )
+        source = tiny_policy(tasks.first, config.seed, progress=progress.warm_start)
+    adapter = saved / ADAPTER if saved else None
+    return load_policy(config.policy, source, device, adapter=adapter, seed=config.seed, note=notes.add)
+
+
+def _learner(config: RunConfig, folder: RunFolder, policy: Policy, resumed: bool, notes: Notes) -> Learner:
+    way, why = choose_way(policy)
+    if why:
+        notes.add(f"prompts are computed with every completion in the update: {why}")
+    return Learner(policy, _reference(config, folder, policy, resumed), config, way)
 
 
 def _reference(config: RunConfig, folder: RunFolder, policy: Policy, resumed: bool) -> Any | None:
     """Return the frozen reference: a snapshot of the policy as the run was given it.
 
-    With an adapter there is none: the policy without it is the reference.
+    With an adapter there is none: the policy without its adapter is the reference.
     """
     if not config.algorithm.kl_coef or config.policy.lora is not None:
         return None
-    path = folder.path / "reference"
     if resumed:
-        return load_policy(config.policy, path, policy.device).model.requires_grad_(False)
+        saved = load_policy(config.policy, folder.path / "reference", policy.device)
+        return saved.model.requires_grad_(False)
     return copy.deepcopy(policy.model).requires_grad_(False)
 
 
-def _refuse_changed_tasks(folder: RunFolder, described: Mapping[str, Any]) -> None:
-    before = json.loads((folder.path / "tasks.json").read_text(encoding="utf-8"))
-    changed = [name for name, task in described.items() if before.get(name, {}).get("hash") != task["hash"]]
-    if changed:
-        raise RunError(f"{folder.path}: task {changed[0]!r} has changed since the run began; start a new run")
-
-
 def _needed_bytes(policy: Policy, config: RunConfig) -> int:
+    """Return about how much disk a run takes: its checkpoints, one in the making, reference and result."""
     weights = sum(p.numel() * p.element_size() for p in policy.model.parameters())
     moments = 2 * sum(p.numel() * 4 for p in policy.model.parameters() if p.requires_grad)
     copies = (weights + moments) * (config.save.keep + 1) + weights * (2 if config.algorithm.kl_coef else 1)

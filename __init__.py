@@ -1,0 +1,70 @@
+"""markscheme: declare how answers earn marks, check the scheme offline, and train on it with GRPO.
+
+The names below are imported when they are first used, so `import markscheme` needs neither torch nor time.
+The five folders `sandbox`, `tasks`, `verifiers`, `rewards` and `trainer` hold the rest.
+"""
+
+from typing import TYPE_CHECKING
+
+from .sandbox.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from .rewards.composition.registry import reward
+    from .rewards.scheme import MarkScheme
+    from .rewards.score import Score
+    from .sandbox.execution import Limits
+    from .sandbox.sandbox import Sandbox
+    from .tasks.load import load_task
+    from .tasks.problem import Completion, Problem
+    from .tasks.problems import load_problems
+    from .tasks.schema import Task
+    from .trainer.run.train import train
+    from .verifiers.answers.verify import compare_answers, verify_answer
+    from .verifiers.programs.verify import verify_program
+    from .verifiers.steps.verify import verify_steps
+    from .verifiers.verdict import Verdict, verifier
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Completion": "markscheme.tasks",
+    "Limits": "markscheme.sandbox",
+    "MarkScheme": "markscheme.rewards",
+    "Problem": "markscheme.tasks",
+    "Sandbox": "markscheme.sandbox",
+    "Score": "markscheme.rewards",
+    "Task": "markscheme.tasks",
+    "Verdict": "markscheme.verifiers",
+    "compare_answers": "markscheme.verifiers",
+    "load_problems": "markscheme.tasks",
+    "load_task": "markscheme.tasks",
+    "reward": "markscheme.rewards",
+    "train": "markscheme.trainer",
+    "verifier": "markscheme.verifiers",
+    "verify_answer": "markscheme.verifiers",
+    "verify_program": "markscheme.verifiers",
+    "verify_steps": "markscheme.verifiers",
+}
+
+__all__ = [
+    "Completion",
+    "Limits",
+    "MarkScheme",
+    "Problem",
+    "Sandbox",
+    "Score",
+    "Task",
+    "Verdict",
+    "__version__",
+    "compare_answers",
+    "load_problems",
+    "load_task",
+    "reward",
+    "train",
+    "verifier",
+    "verify_answer",
+    "verify_program",
+    "verify_steps",
+]
+
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -1,0 +1,38 @@
+"""`markscheme check`: what can be known of a task, and of a model for it, before either is used."""
+
+import argparse
+
+from ...rewards.check.finding import Finding
+from ...rewards.check.task import check_task
+from ...tasks.load import load_task
+from .output import CHECK_FAILED, GOOD, show
+
+_SIGNS = {True: "ok  ", False: "FAIL", None: "--  "}
+
+
+def check(args: argparse.Namespace) -> int:
+    """Look at a task, and with `--model` at a model for it."""
+    task = load_task(args.task, overrides=args.overrides, allow_code=args.allow_code)
+    findings = check_task(task, limit=args.limit)
+    if args.model:
+        from .check_model import check_model
+
+        findings += check_model(task, args.model, limit=args.limit)
+    good = all(finding.good is not False for finding in findings)
+    lines = [f"{task.name} (version {task.version}, {task.hash[:12]})", *_lines(findings)]
+    result = {
+        "task": task.name,
+        "hash": task.hash,
+        "good": good,
+        "findings": [vars(finding) for finding in findings],
+    }
+    show(args, result, lines)
+    return GOOD if good else CHECK_FAILED
+
+
+def _lines(findings: list[Finding]) -> list[str]:
+    lines = []
+    for finding in findings:
+        lines.append(f"  {_SIGNS[finding.good]} {finding.name}: {finding.said}")
+        lines += [f"      {detail}" for detail in finding.details]
+    return lines

@@ -1,0 +1,227 @@
+"""The arguments of every command. Standard library only, so that `--help` answers at once."""
+
+import argparse
+
+EPILOG = "exit codes: 0 good, 1 a check failed, 2 wrong use, 3 the run failed, 130 interrupted"
+TASK_HELP = "a shipped task's name or a .yaml file"
+
+
+class _Commands:
+    """Adds commands that all take --json, --set and --no-code."""
+
+    def __init__(self, parser: argparse.ArgumentParser):
+        self._subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    def add(self, name: str, summary: str, run_by: str) -> argparse.ArgumentParser:
+        """Add a command; `run_by` is the `module:function` that is imported when it is called."""
+        made = self._subparsers.add_parser(name, help=summary, description=summary, epilog=EPILOG)
+        made.set_defaults(run_by=run_by)
+        made.add_argument("--json", action="store_true", help="print the result as JSON")
+        made.add_argument(
+            "--set",
+            dest="overrides",
+            action="append",
+            default=[],
+            metavar="KEY=VALUE",
+            help="set a key of the task (or run) file; the value is read as YAML; may be repeated",
+        )
+        made.add_argument(
+            "--no-code",
+            dest="allow_code",
+            action="store_false",
+            help="refuse `module:attr` and `file.py:attr` in task files, which execute code",
+        )
+        return made
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="markscheme",
+        description="Declare how answers earn marks, check the scheme offline, and train on it with GRPO.",
+        epilog=EPILOG,
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    commands = _Commands(parser)
+    _add_check(commands)
+    _add_sample(commands)
+    _add_score(commands)
+    _add_label(commands)
+    _add_train_prm(commands)
+    _add_train(commands)
+    _add_plot(commands)
+    _add_names(commands)
+    commands.add(
+        "doctor",
+        "show versions, devices, optional packages, and what confines untrusted programs here",
+        "markscheme.trainer.commands.doctor:doctor",
+    )
+    return parser
+
+
+def _add_check(commands: _Commands) -> None:
+    check = commands.add(
+        "check",
+        "look at a task before it is used: data, references, solutions, labelled cases",
+        "markscheme.trainer.commands.checking:check",
+    )
+    check.add_argument("task", help=TASK_HELP)
+    check.add_argument("--model", help="also look at a model: chat template, end tokens, prompt lengths")
+    check.add_argument("--limit", type=_count, default=1000, help="problems to look at (default 1000)")
+
+
+def _add_sample(commands: _Commands) -> None:
+    sample = commands.add(
+        "sample",
+        "sample completions of a task and print the baseline pass@k",
+        "markscheme.trainer.commands.sampling:sample",
+    )
+    sample.add_argument("task", help=TASK_HELP)
+    _add_sampling(sample, n=8, split="test", max_new_tokens=48)
+    sample.add_argument("-o", "--output", help="where to write the completions (.jsonl)")
+    sample.add_argument(
+        "--top-p",
+        type=float,
+        default=1.0,
+        help="sample from the likeliest tokens of this probability (default 1.0)",
+    )
+
+
+def _add_sampling(command: argparse.ArgumentParser, *, n: int, split: str, max_new_tokens: int) -> None:
+    """Add what every command that samples completions takes."""
+    command.add_argument("--model", default="tiny", help="tiny (default), a folder or a hub id")
+    command.add_argument("-n", type=_count, default=n, help=f"completions per problem (default {n})")
+    command.add_argument("--split", default=split, help=f"split of the task's data (default {split})")
+    command.add_argument("--limit", type=_count, default=100, help="problems (default 100)")
+    command.add_argument("--seed", type=int, default=0, help="seed of the random numbers (default 0)")
+    command.add_argument(
+        "--temperature", type=float, default=1.0, help="logits are divided by it (default 1.0)"
+    )
+    command.add_argument(
+        "--max-new-tokens",
+        type=_count,
+        default=max_new_tokens,
+        help=f"longer completions are cut off (default {max_new_tokens})",
+    )
+    command.add_argument("--device", default="auto", help="auto (default), cpu, cuda, ...")
+    command.add_argument(
+        "--engine", choices=("hf", "vllm", "vllm_http"), default="hf", help="what samples (default hf)"
+    )
+    command.add_argument(
+        "--url", action="append", default=[], help="a vLLM server for vllm_http; may be repeated"
+    )
+
+
+def _add_score(commands: _Commands) -> None:
+    score = commands.add("score", "score a file of completions", "markscheme.trainer.commands.scoring:score")
+    score.add_argument("task", help=TASK_HELP)
+    score.add_argument("completions", help="JSONL with a `completion` in each row")
+    score.add_argument("-o", "--output", help="where to write the scores (.jsonl)")
+    score.add_argument("--split", help="split to look problem ids up in (default: the task's own)")
+    score.add_argument("--limit", type=_count, help="read at most this many rows")
+    score.add_argument("--label", metavar="COLUMN", help="a column of true/false labels to compare with")
+    score.add_argument(
+        "--step-labels",
+        metavar="COLUMN",
+        help="a column of labels of steps to compare with: a list of true/false/null, or the index of the"
+        " first wrong step (-1: none)",
+    )
+
+
+def _add_label(commands: _Commands) -> None:
+    label = commands.add(
+        "label",
+        "sample completions and label their steps, to train a process reward model on",
+        "markscheme.trainer.commands.reward_models:label",
+    )
+    label.add_argument("task", help=TASK_HELP)
+    label.add_argument("-o", "--output", required=True, help="where to write the labelled steps (.jsonl)")
+    label.add_argument(
+        "--by",
+        choices=("monte_carlo", "rule"),
+        default="monte_carlo",
+        help="monte_carlo (default): continue from each step and see how often the answer is right;"
+        " rule: the task's own `process:`",
+    )
+    label.add_argument("-k", type=_count, default=8, help="continuations of each step (default 8)")
+    label.add_argument("--steps", help="how to split: lines, separator, numbered, sentences, code")
+    _add_sampling(label, n=4, split="train", max_new_tokens=72)
+
+
+def _add_train_prm(commands: _Commands) -> None:
+    prm = commands.add(
+        "train-prm",
+        "train a process reward model on labelled steps",
+        "markscheme.trainer.commands.reward_models:train_prm_command",
+    )
+    prm.add_argument("rows", help="JSONL: TRL's `prompt, completions, labels`, PRM800K or Math-Shepherd")
+    prm.add_argument("-o", "--output", required=True, help="the folder of the trained model")
+    prm.add_argument(
+        "--model", default="tiny", help="what to start from: tiny (default), a folder or a hub id"
+    )
+    prm.add_argument("--task", help="the task that `--model tiny` is built for")
+    prm.add_argument("--form", default="classes", help="classes (default), trl or math_shepherd")
+    prm.add_argument("--epochs", type=_count, default=3, help="passes over the rows (default 3)")
+    prm.add_argument(
+        "--batch-rows", type=_count, default=32, help="completions of one optimizer step (default 32)"
+    )
+    prm.add_argument("--lr", type=float, default=1e-4, help="learning rate (default 1e-4)")
+    prm.add_argument(
+        "--held-out", type=float, default=0.1, help="share of prompts to measure on (default 0.1)"
+    )
+    prm.add_argument(
+        "--neutral",
+        choices=("right", "wrong", "skip"),
+        default="right",
+        help="what PRM800K's rating 0 counts as (default right)",
+    )
+    prm.add_argument("--seed", type=int, default=0, help="seed of the random numbers (default 0)")
+    prm.add_argument("--device", default="auto", help="auto (default), cpu, cuda, ...")
+
+
+def _add_train(commands: _Commands) -> None:
+    train = commands.add("train", "train a policy by GRPO", "markscheme.trainer.commands.training:train")
+    train.add_argument("run", help="a run file, a task, or with --resume the folder of a run")
+    train.add_argument("--out", help="the run's folder (default runs/NAME-TIME-sSEED)")
+    train.add_argument("--seeds", help="several runs, one per seed, such as 0,1,2")
+    train.add_argument("--resume", action="store_true", help="go on after the newest checkpoint")
+
+
+def _add_plot(commands: _Commands) -> None:
+    plot = commands.add(
+        "plot",
+        "draw the learning curve of one or more runs",
+        "markscheme.trainer.commands.plotting:plot",
+    )
+    plot.add_argument("runs", nargs="+", metavar="RUN", help="the folder of a run")
+    plot.add_argument(
+        "-o", "--output", required=True, help="the picture: .svg (readable in light and dark), .png or .pdf"
+    )
+
+
+def _add_names(commands: _Commands) -> None:
+    init = commands.add(
+        "init",
+        "write a commented task with example rows and labelled cases",
+        "markscheme.trainer.commands.names:init",
+    )
+    init.add_argument("name", help="the task's name; files are written to the current folder")
+
+    schema = commands.add(
+        "schema",
+        "print the JSON Schema of task or run files, for editors",
+        "markscheme.trainer.commands.names:schema",
+    )
+    schema.add_argument("what", nargs="?", choices=("task", "run"), default="task")
+
+    listing = commands.add(
+        "list", "list the names that a file may use", "markscheme.trainer.commands.names:list_names"
+    )
+    listing.add_argument("what", choices=("tasks", "rewards", "verifiers", "generators", "presets"))
+    listing.add_argument("name", nargs="?", help="show this one: parameters, types, defaults, an example")
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 up (given: {text!r})")
+    return int(text)

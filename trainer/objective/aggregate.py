@@ -1,0 +1,71 @@
+"""From values of tokens to a loss: the KL to the reference, and the forms of the mean. Pure functions."""
+
+import torch
+from torch import Tensor
+
+from .inputs import LossInputs
+from .settings import Aggregate, Kl, LossSettings
+
+
+def loss_of(
+    surrogate_BT: Tensor, ratio_BT: Tensor, inputs: LossInputs, settings: LossSettings
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the loss of a surrogate, and the measured KL where there is a reference.
+
+    Args:
+        surrogate_BT: what is to be maximised, for each token.
+        ratio_BT: pi / pi_old, which `k3_ratio` multiplies the KL by.
+        inputs: as `LossInputs.in_float64` returns them.
+        settings: of the objective.
+    """
+    objective_BT = surrogate_BT if inputs.weights_BT is None else surrogate_BT * inputs.weights_BT
+    stats: dict[str, Tensor] = {}
+    if inputs.ref_logprobs_BT is not None:
+        measured_BT = kl_estimate(inputs.logprobs_BT.detach(), inputs.ref_logprobs_BT, "k3")
+        stats["kl"] = token_mean(measured_BT, inputs.mask_BT)
+        if settings.kl_coef:
+            kl_BT = kl_estimate(inputs.logprobs_BT, inputs.ref_logprobs_BT, settings.kl)
+            if settings.kl == "k3_ratio":
+                kl_BT = kl_BT * ratio_BT
+            objective_BT = objective_BT - settings.kl_coef * kl_BT
+    return -aggregated(objective_BT, inputs.mask_BT, settings.aggregate, inputs.denominator), stats
+
+
+def kl_estimate(logprobs_BT: Tensor, ref_logprobs_BT: Tensor, kind: Kl) -> Tensor:
+    """Return an estimate of KL(pi || pi_ref) for each sampled token, in nats.
+
+    k1 = log pi/pi_ref; k2 = k1^2 / 2; k3 (and k3_ratio) = x - log x - 1 with x = pi_ref/pi, which is
+    never negative (DeepSeekMath, arXiv 2402.03300, equation 4).
+    """
+    k1 = logprobs_BT - ref_logprobs_BT
+    if kind == "k1":
+        return k1
+    return k1.square() / 2 if kind == "k2" else torch.expm1(-k1) + k1
+
+
+def aggregated(
+    values_BT: Tensor, mask_BT: Tensor, aggregate: Aggregate, denominator: float | None = None
+) -> Tensor:
+    """Return one number from the values of tokens.
+
+    Args:
+        values_BT: `[B, T]`.
+        mask_BT: 1 for tokens that count.
+        aggregate: `sequence_mean` (mean over each completion, then over completions), `token_mean` (over
+            all tokens: DAPO), `constant` (sum over a given denominator: Dr. GRPO).
+        denominator: what the last sum is divided by; for a part of a batch, the whole batch's. Default:
+            the completions that have a token, all tokens, or (`constant`) B x T.
+    """
+    values = torch.where(mask_BT > 0, values_BT * mask_BT, 0.0)
+    if aggregate == "sequence_mean":
+        lengths = mask_BT.sum(-1)
+        per_completion = values.sum(-1) / lengths.clamp(min=1)
+        return per_completion.sum() / (denominator or max(float((lengths > 0).sum()), 1.0))
+    if aggregate == "token_mean":
+        return values.sum() / (denominator or max(float(mask_BT.sum()), 1.0))
+    return values.sum() / (denominator or max(float(mask_BT.numel()), 1.0))
+
+
+def token_mean(values_BT: Tensor, mask_BT: Tensor) -> Tensor:
+    """Return the mean over the tokens that count; 0 where none does."""
+    return torch.where(mask_BT > 0, values_BT, 0.0).sum() / mask_BT.sum().clamp(min=1)

@@ -1,0 +1,90 @@
+"""What every objective reads. An objective is a function `(LossInputs, LossSettings) -> (loss, stats)`.
+
+Shapes: `_B` completions of a batch, `_T` their tokens, padded on the right; the mask tells which count.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import get_args
+
+import torch
+from torch import Tensor
+
+from .settings import Aggregate, Kl, LossSettings, Ratio
+
+
+@dataclass(frozen=True)
+class LossInputs:
+    """A batch of sampled completions, token by token."""
+
+    logprobs_BT: Tensor
+    """Log-probabilities of the sampled tokens under the policy, with gradient."""
+    old_logprobs_BT: Tensor
+    """The same under the policy before the update; ignored by `reinforce`."""
+    advantages_BT: Tensor
+    """`[B, T]`, or `[B, 1]` where all tokens of a completion share one."""
+    mask_BT: Tensor
+    """1 for tokens that the policy wrote, 0 for padding and for text of a tool or a template."""
+    weights_BT: Tensor | None = None
+    """Importance weights: multiplied into the surrogate, not into the KL."""
+    ref_logprobs_BT: Tensor | None = None
+    """Under the reference; needed where `kl_coef` is above 0."""
+    denominator: float | None = None
+    """What the sum is divided by. For a part of a batch: the whole batch's; see `aggregated`."""
+
+    def in_float64(self) -> "LossInputs":
+        """Return the same inputs in float64, with zeros wherever the mask is 0.
+
+        Padding may hold anything, infinities too, so it is removed before it meets the mathematics.
+        """
+        mask = self.mask_BT.to(torch.float64)
+
+        def own(tensor: Tensor) -> Tensor:
+            return torch.where(mask > 0, tensor.to(torch.float64), 0.0)
+
+        return LossInputs(
+            logprobs_BT=own(self.logprobs_BT),
+            old_logprobs_BT=own(self.old_logprobs_BT),
+            advantages_BT=own(self.advantages_BT.expand_as(mask)),
+            mask_BT=mask,
+            weights_BT=None if self.weights_BT is None else self.weights_BT.to(torch.float64),
+            ref_logprobs_BT=None if self.ref_logprobs_BT is None else own(self.ref_logprobs_BT),
+            denominator=self.denominator,
+        )
+
+
+Objective = Callable[[LossInputs, LossSettings], tuple[Tensor, dict[str, Tensor]]]
+
+
+def check_inputs(inputs: LossInputs, settings: LossSettings) -> None:
+    """Refuse shapes that do not fit each other, and settings that no objective knows.
+
+    Raises:
+        ValueError: says what was expected and what was given.
+    """
+    shape, advantages = tuple(inputs.logprobs_BT.shape), tuple(inputs.advantages_BT.shape)
+    others = {
+        "old_logprobs_BT": inputs.old_logprobs_BT,
+        "mask_BT": inputs.mask_BT,
+        "ref_logprobs_BT": inputs.ref_logprobs_BT,
+    }
+    for name, tensor in others.items():
+        if tensor is not None and tuple(tensor.shape) != shape:
+            raise ValueError(
+                f"{name} must have the shape of logprobs_BT, {shape} (given: {tuple(tensor.shape)})"
+            )
+    if len(shape) != 2 or advantages not in (shape, (shape[0], 1)):
+        raise ValueError(
+            "logprobs_BT must be [B, T], and advantages_BT [B, T] or [B, 1]"
+            f" (given: {shape} and {advantages})"
+        )
+    choices = {
+        "ratio": (settings.ratio, get_args(Ratio)),
+        "kl": (settings.kl, get_args(Kl)),
+        "aggregate": (settings.aggregate, get_args(Aggregate)),
+    }
+    for name, (value, known) in choices.items():
+        if value not in known:
+            raise ValueError(f"{name} must be one of {', '.join(known)} (given: {value!r})")
+    if settings.kl_coef and inputs.ref_logprobs_BT is None:
+        raise ValueError(f"kl_coef {settings.kl_coef} needs ref_logprobs_BT (given: None)")

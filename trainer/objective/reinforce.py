@@ -1,0 +1,31 @@
+"""REINFORCE: log-probability times advantage, without a ratio and without a clip."""
+
+import torch
+from torch import Tensor
+
+from .aggregate import loss_of
+from .inputs import LossInputs
+from .settings import LossSettings
+
+
+def reinforce(inputs: LossInputs, settings: LossSettings) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the loss -mean(log pi A) + kl_coef KL.
+
+    Williams 1992, "Simple statistical gradient-following algorithms". The old log-probabilities and the
+    clips are ignored.
+
+    Returns:
+        The loss (a scalar) and the same stats as `clipped_ratio`: a ratio of 1, and nothing clipped.
+    """
+    given = inputs.in_float64()
+    loss, stats = loss_of(
+        given.logprobs_BT * given.advantages_BT, torch.ones_like(given.mask_BT), given, settings
+    )
+    some = (given.mask_BT > 0).any().double()
+    none = torch.zeros_like(some)
+    return loss.to(inputs.logprobs_BT.dtype), {
+        "ratio": some,
+        "clipped_low": none,
+        "clipped_high": none,
+        **stats,
+    }

@@ -1,0 +1,32 @@
+"""Names of the forms that an objective can take, and the settings that a run chooses. Needs no torch."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Std = Literal["population", "sample", "batch", "none"]
+"""What rewards are divided by; see `outcome_advantages`."""
+Ratio = Literal["token", "sequence", "sequence_token", "none"]
+"""What importance ratio is clipped; see `policy_loss`."""
+Kl = Literal["k1", "k2", "k3", "k3_ratio"]
+"""How the KL to the reference is estimated; see `kl_estimate`."""
+Aggregate = Literal["sequence_mean", "token_mean", "constant"]
+"""How the values of tokens become one number; see `aggregated`."""
+Correction = Literal["none", "truncate", "mask"]
+"""What is done with importance weights that are far from 1; see `importance_weights`."""
+Level = Literal["token", "sequence"]
+"""Whether an importance weight belongs to a token or to a whole completion."""
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """The settings of an objective; the defaults are DeepSeekMath's, without KL."""
+
+    ratio: Ratio = "token"
+    clip_low: float = 0.2
+    """The ratio counts down to 1 - clip_low (the paper's epsilon)."""
+    clip_high: float = 0.2
+    """The ratio counts up to 1 + clip_high."""
+    kl_coef: float = 0.0
+    """Weight of the KL to the reference (the paper's beta)."""
+    kl: Kl = "k3"
+    aggregate: Aggregate = "sequence_mean"

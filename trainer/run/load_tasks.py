@@ -1,0 +1,115 @@
+"""The tasks of a run, with everything that needs no model: schemes, problems, held-out problems."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...rewards.scheme import MarkScheme
+from ...sandbox.errors import RunError, TaskError
+from ...tasks.load import load_task
+from ...tasks.problem import Problem
+from ...tasks.problems import load_problems, without_overlap
+from ...tasks.schema import Task
+from ..config.run_config import EvalConfig, RunConfig
+from ..loop.rollout import LoadedTask
+from ..models.policy import Policy
+
+
+@dataclass(frozen=True)
+class TaskProblems:
+    """A task with its scheme and some of its problems, not yet encoded for a policy."""
+
+    task: Task
+    scheme: MarkScheme
+    problems: Sequence[Problem]
+
+    def encoded(self, policy: Policy, max_new_tokens: int, share: float = 1.0) -> LoadedTask:
+        """Return the task as a run uses it.
+
+        Raises:
+            PolicyError: a prompt that the policy cannot read, or that leaves no room to answer.
+        """
+        prompts = [
+            policy.encode(self.task, problem, max_new_tokens=max_new_tokens) for problem in self.problems
+        ]
+        return LoadedTask(self.task, self.scheme, self.problems, prompts, share, self.task.hash)
+
+
+@dataclass(frozen=True)
+class RunTasks:
+    """What a run trains on, and what it is evaluated on."""
+
+    trained: dict[str, TaskProblems]
+    """By the name or file that the run file gives."""
+    held_out: list[tuple[EvalConfig, TaskProblems]]
+
+    @property
+    def first(self) -> Task:
+        """The task that the embedded policy is built for."""
+        return next(iter(self.trained.values())).task
+
+
+def load_run_tasks(config: RunConfig, allow_code: bool) -> RunTasks:
+    """Load the tasks of a run; no training problem has the prompt of a held-out one.
+
+    Raises:
+        MarkschemeError: whatever is wrong with a task, its data or its references.
+    """
+    tasks = {name: _load(name, config, allow_code) for name in config.tasks}
+    _refuse_same_names(tasks)
+    by_steps = config.algorithm.mode == "process"
+    if by_steps:
+        _refuse_without_process(tasks)
+    schemes = {name: MarkScheme(task, process=by_steps) for name, task in tasks.items()}
+    held_out = [(wanted, _held_out(wanted, config, tasks, allow_code)) for wanted in config.eval]
+    evaluated = [problem for _, held in held_out for problem in held.problems]
+    trained = {name: _trained(task, schemes[name], evaluated) for name, task in tasks.items()}
+    return RunTasks(trained, held_out)
+
+
+def _load(name: str, config: RunConfig, allow_code: bool) -> Task:
+    return load_task(name, overrides=config.task_overrides, allow_code=allow_code)
+
+
+def _refuse_same_names(tasks: Mapping[str, Task]) -> None:
+    seen: dict[str, str] = {}
+    for given, task in tasks.items():
+        if task.name in seen:
+            raise TaskError(f"{seen[task.name]} and {given} both have `name: {task.name}`; rename one")
+        seen[task.name] = given
+
+
+def _refuse_without_process(tasks: Mapping[str, Task]) -> None:
+    for given, task in tasks.items():
+        if task.process is None:
+            raise TaskError(
+                f"algorithm.mode process: task {given!r} does not say what marks its steps; add a `process:`"
+                " to it, such as {use: step_checker, check: arithmetic}, or"
+                " --set 'task.process={use: step_checker, check: arithmetic}'"
+            )
+
+
+def _held_out(
+    wanted: EvalConfig, config: RunConfig, tasks: Mapping[str, Task], allow_code: bool
+) -> TaskProblems:
+    task = tasks.get(wanted.task) or _load(wanted.task, config, allow_code)
+    scheme = MarkScheme(task, process=False)
+    problems = load_problems(task, split=wanted.split, limit=wanted.limit)
+    scheme.check_references(problems)
+    return TaskProblems(task, scheme, problems)
+
+
+def _trained(task: Task, scheme: MarkScheme, held_out: Sequence[Problem]) -> TaskProblems:
+    problems = without_overlap(load_problems(task), held_out)
+    if not problems:
+        raise RunError(f"task {task.name!r}: every training problem is held out too; evaluate another split")
+    scheme.check_references(problems)
+    return TaskProblems(task, scheme, problems)
+
+
+def described(tasks: Sequence[LoadedTask]) -> dict[str, Any]:
+    """Return what a run's folder keeps of its tasks: by name, the hash and the resolved content."""
+    return {
+        loaded.task.name: {"hash": loaded.hash, "task": loaded.task.model_dump(mode="json")}
+        for loaded in tasks
+    }
