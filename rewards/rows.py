@@ -23,7 +23,7 @@ SCHEMA = 1
 class CompletionRow(BaseModel):
     """A line of a completions file: a completion, with the task's columns or a problem's id."""
 
-    model_config = ConfigDict(extra="allow", populate_by_name=True)
+    model_config = ConfigDict(extra="allow", populate_by_name=True, use_attribute_docstrings=True)
 
     schema_: int = Field(default=SCHEMA, alias="schema")
     completion: str
@@ -50,7 +50,7 @@ class CompletionRow(BaseModel):
 class ScoreRow(BaseModel):
     """A line of a scores file."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, use_attribute_docstrings=True)
 
     schema_: int = Field(default=SCHEMA, alias="schema")
     task: str

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import ClassVar
 
 from .errors import LimitsError
 
@@ -12,6 +13,9 @@ _MOST = {"cpu_s": 3600.0, "wall_s": 36000.0, "memory_mb": 1 << 20, "output_mb": 
 @dataclass(frozen=True)
 class Limits:
     """What one program may take. Of several cases, each may take as much."""
+
+    # Read by pydantic, where a task file gives limits: the texts below become descriptions in its schema.
+    __pydantic_config__: ClassVar[dict[str, bool]] = {"use_attribute_docstrings": True}
 
     cpu_s: float = 4.0
     """CPU seconds, kept to within 50 ms: what a program is judged by, since load does not change it."""

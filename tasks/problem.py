@@ -24,7 +24,7 @@ class Problem(BaseModel):
     ('42',)
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     id: str = ""
     """A stable name. If it is left empty: the first 16 hex digits of a hash of prompt and reference."""

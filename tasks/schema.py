@@ -42,7 +42,7 @@ class DataSource(BaseModel):
     With `generator`, all other unknown keys are the generator's own parameters.
     """
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
 
     path: str | None = None
     """A hub id (`openai/gsm8k`), or a .jsonl/.json/.csv/.parquet file or a folder of them."""
@@ -90,7 +90,7 @@ class ProblemTemplates(BaseModel):
     A template that is one bare expression keeps its type (`"{{ tests }}"` stays a list).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     prompt: Any = "{{ prompt }}"
     """Text, or a list of messages, or an expression that gives either."""
@@ -116,7 +116,7 @@ class ProblemTemplates(BaseModel):
 class RewardEntry(BaseModel):
     """One line of `rewards:` or `watch:`. Keys that are not listed here are the component's own."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
 
     use: str
     """A component: built-in name, `module:attr`, `file.py:attr`, or cascade | any_of | ensemble."""
@@ -220,7 +220,7 @@ class ProcessEntry(RewardEntry):
 class SandboxConfig(BaseModel):
     """`sandbox:`, for programs that are to run on another machine."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     url: str = Field(pattern=r"^https?://")
     """Address of a SandboxFusion server, such as `http://host:8080`."""
@@ -229,7 +229,7 @@ class SandboxConfig(BaseModel):
 class Task(BaseModel):
     """What is asked and how answers earn marks: the content of one YAML file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
     """Letters, digits, `_`, `.` and `-`."""
@@ -238,7 +238,9 @@ class Task(BaseModel):
     description: str = ""
     """One sentence for `markscheme list tasks`."""
     data: DataSource
+    """Where the rows come from."""
     problem: ProblemTemplates = ProblemTemplates()
+    """How a row becomes a problem."""
     system: str | None = None
     """System text; needs a tokenizer with a chat template."""
     extract: ExtractSpec = "strict"

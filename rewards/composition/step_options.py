@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 
 from ...sandbox.errors import TaskError, did_you_mean
 from ...tasks.schema import RESERVED
@@ -17,11 +17,9 @@ Reduce = Literal["min", "product", "last", "mean"]
 class StepOptions(BaseModel):
     """Reserved keys of an entry whose reward marks steps."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    split: Annotated[str | dict[str, Any] | SplitPolicy, AfterValidator(split_policy)] = Field(
-        default="lines", validate_default=True
-    )
+    split: Annotated[str | SplitPolicy, BeforeValidator(split_policy)] = Field("lines", validate_default=True)
     """How a text is split: `lines`, `sentences`, `numbered`, `code`, or a mapping; see `SplitPolicy`."""
     reduce: Reduce = "min"
     """What the completion itself is worth: the smallest mark, their product, the last, or the mean."""

@@ -27,7 +27,7 @@ TRL_NAMES = {
 class Section(BaseModel):
     """A part of a run file: frozen, and unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class LoraConfig(Section):
@@ -207,11 +207,17 @@ class RunConfig(Section):
     tasks: dict[str, float]
     """Tasks by name or file, with the share of groups that each gets. A list means equal shares."""
     policy: PolicyConfig = PolicyConfig()
+    """The model that learns."""
     algorithm: AlgorithmConfig = AlgorithmConfig()
+    """How it learns: a preset, and what differs from it."""
     sampling: SamplingConfig = SamplingConfig()
+    """How completions are sampled."""
     engine: EngineConfig = EngineConfig()
+    """What samples them."""
     eval: tuple[EvalConfig, ...] = ()
+    """Held-out evaluations."""
     save: SaveConfig = SaveConfig()
+    """Checkpoints."""
     seed: int = 0
     """Of everything: the tiny policy, the order of problems, sampling."""
     device: str = "auto"

@@ -19,7 +19,7 @@ from .split_asserts import AssertPlan, packed_arguments, plan_asserts
 
 
 class _Tests(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     prelude: str = ""
     """Code that the program may count on, such as the imports of its prompt; runs before it."""
@@ -70,7 +70,7 @@ class Asserts(_Tests):
 class CallCase(BaseModel):
     """One call and what it must return."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = Field(default_factory=dict)
@@ -102,7 +102,7 @@ class Calls(_Tests):
 class StdioCase(BaseModel):
     """One standard input and the output that must come."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     stdin: str = ""
     stdout: str

@@ -28,7 +28,7 @@ By = Literal["lines", "separator", "numbered", "sentences", "code"]
 class SplitPolicy(BaseModel):
     """How a text becomes steps."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     by: By = "lines"
     """`lines`; `separator` (a text of your own); `numbered` (`Step 2:`, `2.`, at the start of a line);
