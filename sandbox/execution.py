@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
 
+from .display import html_table, shortened
 from .errors import LimitsError
 
 _MOST = {"cpu_s": 3600.0, "wall_s": 36000.0, "memory_mb": 1 << 20, "output_mb": 1024, "processes": 4096}
@@ -68,9 +69,16 @@ class RunVerdict(StrEnum):
     SANDBOX_ERROR = "sandbox_error"  # ours, twice: says nothing about the program
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Execution:
-    """One run of a program."""
+    r"""One run of a program.
+
+    >>> from markscheme.sandbox import Sandbox
+    >>> with Sandbox(workers=1) as sandbox:
+    ...     execution = sandbox.run("print(int(input()) ** 2)", "12")
+    >>> execution.verdict == "ok", execution.stdout
+    (True, '144\n')
+    """
 
     verdict: RunVerdict
     """Compares equal to its text, such as `"ok"`."""
@@ -88,4 +96,13 @@ class Execution:
     tier: str = ""
     """What held it; see `markscheme doctor`."""
     detail: dict[str, str] = field(default_factory=dict)
-    """What else is known: the exception that ended it."""
+    """What else is known, such as the exception that ended it."""
+
+    def __repr__(self) -> str:
+        said = self.stdout or self.stderr or self.detail.get("error", "")
+        shown = f", {shortened(said)}" if said else ""
+        return f"Execution({self.verdict}, {self.cpu_s:.3f} s CPU{shown})"
+
+    def _repr_html_(self) -> str:
+        fields = ("stdout", "stderr", "exit_code", "signal", "cpu_s", "wall_s", "memory_mb", "tier", "detail")
+        return html_table(f"Execution: {self.verdict}", {name: getattr(self, name) for name in fields})

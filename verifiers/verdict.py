@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from ..sandbox.display import html_table, shortened
 from ..sandbox.errors import RewardError
 from ..tasks.registry import Table
 
@@ -39,9 +40,16 @@ class Reason(StrEnum):
     UNSUPPORTED = "unsupported"  # right in itself, from numbers that nothing gave
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Verdict:
-    """One judgement. Three values: right, wrong, and could not be judged."""
+    """One judgement, with three values: right, wrong, and could not be judged.
+
+    >>> from markscheme.verifiers import compare_answers
+    >>> compare_answers("1/2", "0.5")
+    Verdict(right: equal, '0.5')
+    >>> compare_answers("5", "5 or 6")
+    Verdict(wrong: ambiguous, '5 or 6')
+    """
 
     correct: bool | None
     """None = could not be judged; never to be read as False."""
@@ -64,7 +72,19 @@ class Verdict:
         """Refuse truth testing: `if verdict:` would read "could not be judged" as wrong."""
         raise TypeError("a Verdict has three values; compare verdict.correct with True, False or None")
 
+    def __repr__(self) -> str:
+        extracted = "" if self.extracted is None else f", {shortened(self.extracted)}"
+        share = "" if self.share is None else f", {self.share:.0%} of cases"
+        return f"Verdict({_IN_WORDS[self.correct]}: {self.reason}{extracted}{share})"
 
+    def _repr_html_(self) -> str:
+        fields = ("reason", "extracted", "tier", "share", "worth", "evidence", "seconds")
+        return html_table(
+            f"Verdict: {_IN_WORDS[self.correct]}", {name: getattr(self, name) for name in fields}
+        )
+
+
+_IN_WORDS = {True: "right", False: "wrong", None: "undecided"}
 _REASON_OF_CHECK = {True: Reason.PASSED, False: Reason.FAILED, None: Reason.UNDECIDED}
 
 
