@@ -58,8 +58,9 @@ def process_advantages(
     Two completions of three and two tokens; the first one's second step is wrong:
 
         >>> from markscheme.trainer import process_advantages
-        >>> process_advantages([[1.0, 0.0], [1.0]], [[1, 2], [1]], [3, 2], std="none").tolist()[0]
-        [-0.3333333333333333, -0.3333333333333333, -0.6666666666666666]
+        >>> advantages = process_advantages([[1.0, 0.0], [1.0]], [[1, 2], [1]], [3, 2], std="none")
+        >>> [round(value, 3) for value in advantages[0].tolist()]
+        [-0.333, -0.333, -0.667]
 
     Args:
         step_rewards: one list per completion. NaN marks a step that could not be judged: it stays out
