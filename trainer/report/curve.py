@@ -46,7 +46,7 @@ def draw_curves(folders: Sequence[Path], out: Path) -> None:
     try:
         import matplotlib
     except ImportError as error:
-        raise RunError(f"plot needs matplotlib: pip install 'markscheme[plot]' ({error})") from error
+        raise RunError(f"plot needs matplotlib: pip install matplotlib ({error})") from error
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
