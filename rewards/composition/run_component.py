@@ -32,9 +32,6 @@ def run_component(entry: Entry, rows: Rows) -> list[Part]:
         results = mark_steps(entry, rows)
     else:
         results = call(entry, (list(rows.problems), list(rows.completions)))
-    for result in results:
-        if isinstance(result, SandboxError):
-            raise result
     seconds = (time.perf_counter() - start) / max(len(results), 1)
     assert not isinstance(entry.component, Composite)
     is_verifier = isinstance(entry.component, Verifier)
@@ -43,6 +40,8 @@ def run_component(entry: Entry, rows: Rows) -> list[Part]:
     for result in results:
         if type(result) is float and low <= result <= high:  # the common case, kept short
             part = Part(result, seconds=seconds)
+        elif isinstance(result, SandboxError):
+            raise result
         else:
             part = _from_verdict(result) if is_verifier else _from_value(result, (low, high))
             part.seconds = seconds
