@@ -1,4 +1,4 @@
-"""Shared by verifiers of completions: the text to judge, the end of its thinking part, an extracted answer."""
+"""Shared by verifiers of completions: the text to judge, the end of its thinking, an extracted answer."""
 
 import re
 from dataclasses import dataclass

@@ -1,7 +1,8 @@
-r"""Tier 0, contexts: what a completion says about the answer that was found in it.
+r"""Reads the text around an answer for whatever speaks against it.
 
-`The answer is not \boxed{7}` denies it, `\boxed{7} ... that is wrong` takes it back, and
-`\boxed{7} or 8` offers another: wrong, as `claims.py` says of the same inside an answer.
+`The answer is not \boxed{7}` denies the answer, `\boxed{7} ... that is wrong` retracts it, and
+`\boxed{7} or 8` offers another. All three are wrong answers, as `text/commitment.py` decides for the
+same words inside an answer: a policy that could hedge would be paid for whichever value is right.
 """
 
 import re
@@ -26,13 +27,13 @@ _DENIED_BEHIND = re.compile(
     r"|[\s$]*(?:[.,;!?]|$)))",
     re.IGNORECASE,
 )
-"""Of the answer itself: `9, which is not prime` and `2/3, which cannot be simplified` deny nothing."""
+"""Only of the answer itself: `9, which is not prime` and `2/3, which cannot be simplified` deny nothing."""
 _CUE = re.compile(
     r"not|n['’]t|never|neither|\\ne|≠|!=|wrong|ncorrect|false|nvalid|reject|instead|rather|longer"
 )
-"""One of them stands in all that denies: spares the longer look."""
+"""Every denial contains one of these words, so that most texts are spared the slower pattern."""
 _LAST = re.compile(r"[}$).*\s\\\]]{0,9}")
-"""What may stand behind the last word of a completion."""
+"""Closing characters behind an answer that ends the completion."""
 _RETRACTED = re.compile(
     r"\b(?:that|this|it|which|the above|my answer|the answer above|the previous answer)(?:'s|’s| is"
     r"| was)(?: [a-z]+ly)?"
@@ -49,10 +50,12 @@ _OFFERED_BEHIND = re.compile(
     re.IGNORECASE,
 )
 _BEFORE, _BEHIND, _AFTERWARDS = 60, 60, 2000
+"""How many characters are read for a denial or an alternative before and behind an answer, and for a
+retraction behind it."""
 
 
 def objection(text: str, find: Find) -> Reason | None:
-    """Say what a completion has against the answer at `find`, or None."""
+    """Return why the text around the answer at `find` makes it wrong; None if nothing speaks against it."""
     before = text[max(find.start - _BEFORE, 0) : find.start]
     if before.endswith("{"):
         before = before[: max(before.rfind("\\"), 0)]  # the box's own command
@@ -69,4 +72,6 @@ def objection(text: str, find: Find) -> Reason | None:
         return Reason.DENIED
     if _OFFERED_BEHIND.match(behind):
         return Reason.AMBIGUOUS
-    return Reason.CONTRADICTS if _RETRACTED.search(text, find.end, find.end + _AFTERWARDS) else None
+    if _RETRACTED.search(text, find.end, find.end + _AFTERWARDS):
+        return Reason.CONTRADICTS
+    return None
