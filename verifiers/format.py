@@ -27,7 +27,7 @@ from .verdict import Verdict, verdict_of, verifier
 def think_answer(problem: Problem, completion: Completion, *, answer_tag: bool = False) -> Verdict:
     """Check that the text is one closed <think> part with something in it, followed by an answer.
 
-    Each tag must occur exactly once, and nothing may stand before <think>.
+    Each tag must occur exactly once, and nothing may come before <think>.
 
     In a task: `{use: think_answer, answer_tag: true, weight: 0.1}`.
 

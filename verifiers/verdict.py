@@ -157,8 +157,8 @@ def verifier(
         reference_fault: returns why a reference cannot be judged by, or None. Where it is given, a
             problem without a usable reference is an error when its task is loaded.
         tests_fault: the same for a problem's tests.
-        batch: the function takes lists of problems and completions and returns a list of as many
-            verdicts; an exception in that list is the result of its row.
+        batch: the function takes lists of problems and completions and returns a list of verdicts, one per
+            completion; an exception in that list is the result of its row.
 
     Raises:
         RewardError: `name` is not text, or is already taken by another verifier.

@@ -1,7 +1,7 @@
 r"""The last tier: math-verify, for pairs that no other tier can read, in processes that can be killed.
 
-math-verify's yes is accepted only where two guards of ours agree: the brackets are of the same kinds,
-and numbers are equal relative to their size, not just after rounding. Its own deadline, a signal, is
+Where math-verify says yes, two conditions of our own must hold too: the brackets are of the same kinds, and
+numbers are equal relative to their size, not just after rounding. Its own deadline, a signal, is
 switched off; the pool of `sandbox/deadline` enforces a harder one. The functions by which it would
 evaluate text are replaced in the worker (`math_verify_worker.py`).
 """

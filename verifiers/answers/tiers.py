@@ -12,8 +12,7 @@ r"""Judges an answer against a reference by tiers, cheapest first; the first one
 | `last` | what is left, by math-verify in a worker process that can be killed (`math_verify.py`) |
 
 A tier is a function of two normalised texts. It returns a Verdict, or None if it cannot compare them. The
-parts of a structure are judged by all tiers but the last. This order is the only place where tiers are
-ordered; nothing depends on a tier's number.
+parts of a structure are judged by all tiers but the last.
 """
 
 import re

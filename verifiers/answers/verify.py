@@ -190,8 +190,8 @@ def answer(
     In a task: `{use: answer, extract: lenient}`.
 
     Args:
-        problems: one per completion; any one of a problem's references counts.
-        completions: as many completions.
+        problems: one per completion; matching any one of its references is right.
+        completions: `completions[i]` answers `problems[i]`.
         extract: where the final answer is found: `strict` (a tag or a box), `lenient` (any usual form), or
             an ordered list of rules. An entry without it takes the task's own `extract`.
     """
@@ -234,13 +234,14 @@ def exact_match(
 ) -> Verdict:
     """Judge whether the final answer is the same text as the reference once both are normalised.
 
-    Spaces, the case of words and different spellings in LaTeX and unicode do not matter. Numbers and
-    formulas are not evaluated: `4.0` is not `4`. Every completion can be judged.
+    Spaces, articles, the case of words and different spellings in LaTeX and Unicode do not matter, and
+    phrases with a fixed meaning are equal (`yes` and `true`). Numbers and formulas are not evaluated: `4.0`
+    is not `4`. Every completion can be judged.
 
     In a task: `{use: exact_match, whole: true}`.
 
     Args:
-        problem: any one of its references counts.
+        problem: matching any one of its references is right.
         completion: the completion.
         extract: where the final answer is found: `strict` (a tag or a box), `lenient` (any usual form), or
             an ordered list of rules. An entry without it takes the task's own `extract`.
@@ -273,7 +274,7 @@ def choice(problem: Problem, completion: Completion, *, extract: ExtractSpec = "
     In a task: `{use: choice, extract: lenient}`.
 
     Args:
-        problem: any one of its references counts; each is a choice letter.
+        problem: its references are choice letters; matching any one is right.
         completion: the completion.
         extract: where the final answer is found: `strict` (a tag or a box), `lenient` (any usual form), or
             an ordered list of rules. An entry without it takes the task's own `extract`.
@@ -284,8 +285,8 @@ def choice(problem: Problem, completion: Completion, *, extract: ExtractSpec = "
     given = read_choice(normalise(found.text.strip("*_ ")))
     if given is None:
         return Verdict(False, Reason.UNPARSABLE_ANSWER, extracted=found.text, tier="choice")
-    letter, text_behind = given
-    if other_letters(text_behind, letter):
+    letter, option_text = given
+    if other_letters(option_text, letter):
         return Verdict(False, Reason.AMBIGUOUS, extracted=found.text, tier="choice")
     accepted = [read_choice(normalise(reference)) for reference in problem.references]
     same = any(read is not None and read[0] == letter for read in accepted)

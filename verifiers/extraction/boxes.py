@@ -1,7 +1,7 @@
 r"""Finds the last `\boxed{...}` (or `\fbox{...}` and the like), with whatever belongs to it.
 
 Boxes joined by `,`, `and` or `or` are one list. Of nested boxes, the outermost counts. A box that is a
-piece of a formula (`-\boxed{5}`, `\frac{1}{\boxed{5}}`) stands for the whole formula. Boxes are looked
+piece of a formula (`-\boxed{5}`, `\frac{1}{\boxed{5}}`) is read as the whole formula. Boxes are looked
 for from the right, and the work is bounded on any text.
 """
 
@@ -19,7 +19,7 @@ class Find(NamedTuple):
 
 
 class _Box(NamedTuple):
-    """A box: the index of its command, the place of its contents, and the index behind its brace."""
+    """A box: the index of its command, the place of its contents, and the index after its brace."""
 
     command: int
     inside: Find
@@ -64,8 +64,8 @@ def unboxed(text: str) -> str:
             break
         inside = _braced(text, match.end() + 1, len(text))
         before = _MATH.sub(" ", text[: match.start()])
-        behind = _MATH.sub(" ", _BETWEEN.sub(", ", text[inside.end + 1 :]))
-        text = f"{before} {text[inside.start : inside.end]} {behind}"
+        after = _MATH.sub(" ", _BETWEEN.sub(", ", text[inside.end + 1 :]))
+        text = f"{before} {text[inside.start : inside.end]} {after}"
     return re.sub(" {2,}", " ", re.sub(" +(?=,)", "", text)).strip()
 
 
@@ -75,7 +75,7 @@ _BETWEEN = re.compile(r"^[\s$\\)\]]*[,&](?=[\s$\\(\[]*(?:[A-Za-z] ?=[\s$]*)?\\f?
 
 
 def _last_box(text: str, before: int) -> _Box | None:
-    """Return the last box whose command stands before an index."""
+    """Return the last box whose command starts before an index."""
     at = text.rfind("box", 0, before)
     while at >= 0:
         if text.startswith("\\boxed{", at - 1):  # nearly always
@@ -182,8 +182,8 @@ _BEFORE = re.compile(
     rf"|{_GROUP}",
     re.IGNORECASE,
 )
-# Behind such a box. `\boxed{30}^\circ` is no power.
-_BEHIND = re.compile(
+# After such a box. `\boxed{30}^\circ` is not a power.
+_AFTER = re.compile(
     r"(?P<percent>\s?\\?%)|\d|\s?(?:\^(?!\s?\{?\s?\\circ)|[*/](?=[\w\\({])|\\(?:cdot|times|div|pm|mp)(?![a-z])|[-+]\s?(?:\d|\\(?:frac|sqrt|pi)|[xyzn]\b))"
 )
 # Where the formula around a box starts, and where it ends.
@@ -191,7 +191,7 @@ _EDGE_BEFORE = re.compile(
     r"[$\n:;&]|\\[(\[]|(?<![<>!≠])=|\\(?:implies|Rightarrow|therefore|q?quad)(?![a-z])|[.!?] |<answer>"
     r"|(?<![\\A-Za-z])[A-Za-z]{2,}\s"
 )
-_EDGE_BEHIND = re.compile(r"[$\n;&]|\\[)\]]|[.,!?](?:\s|$)|=|</|(?<![\\A-Za-z])[A-Za-z]{2,}\s")
+_EDGE_AFTER = re.compile(r"[$\n;&]|\\[)\]]|[.,!?](?:\s|$)|=|</|(?<![\\A-Za-z])[A-Za-z]{2,}\s")
 # `120 = \boxed{5!}` is answered whole, so that the two sides are compared.
 _NUMBER_BEFORE = re.compile(r"(?:^|[$\n:>]|\bis )\s?(?P<number>-?\d[\d.,]*\s?=\s?)$")
 _WINDOW = 200
@@ -199,7 +199,7 @@ _WINDOW = 200
 
 
 def _clearly_starts(before: str) -> bool:
-    """Whether a box stands behind words or at a formula's start, which spares the longer look."""
+    """Whether a box follows words or starts a formula, so that it cannot be a piece of one."""
     last = before[-1:]
     if last == "=":
         return not before[:-1].rstrip()[-1:].isdigit()
@@ -207,14 +207,15 @@ def _clearly_starts(before: str) -> bool:
 
 
 def _formula_around(text: str, box: _Box) -> Find | None:
-    r"""Return the place of the formula that a box is a piece of, `-\boxed{5}`; None if it stands alone."""
-    behind = _BEHIND.match(text, box.end)
-    if behind is None and _clearly_starts(text[max(box.command - 14, 0) : box.command].rstrip()):
+    r"""Return the place of the formula that a box is a piece of, `-\boxed{5}`; None if it is alone."""
+    after = _AFTER.match(text, box.end)
+    if after is None and _clearly_starts(text[max(box.command - 14, 0) : box.command].rstrip()):
         return None
     line = text[max(box.command - _WINDOW, 0) : box.command]
     start, end = box.command, box.end
-    if behind is not None and behind["percent"]:
-        behind, end = None, behind.end()
+    if after is not None and after["percent"]:  # the sign belongs to the number, and nothing else does
+        end = after.end()
+        after = None
     else:
         number = _NUMBER_BEFORE.search(line)
         if number is not None:
@@ -224,7 +225,7 @@ def _formula_around(text: str, box: _Box) -> Find | None:
     attached = _BEFORE.search(prefix)
     if attached is not None:
         start = box.command - len(prefix)
-    if behind is not None or (attached is not None and "{" in attached.group()):
-        edge = _EDGE_BEHIND.search(text, box.end, box.end + _WINDOW)
+    if after is not None or (attached is not None and "{" in attached.group()):
+        edge = _EDGE_AFTER.search(text, box.end, box.end + _WINDOW)
         end = edge.start() if edge else min(box.end + _WINDOW, len(text))
     return Find(start, end) if (start, end) != (box.command, box.end) else None

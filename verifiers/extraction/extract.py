@@ -38,7 +38,7 @@ PRESETS: dict[str, tuple[str, ...]] = {"strict": ("answer_tag", "boxed"), "lenie
 
 
 def rules_of(extract: ExtractSpec, where: str = "extract") -> list[tuple[str, Rule]]:
-    """Return the (name, rule) pairs that a preset or a list of rules stands for.
+    """Return the (name, rule) pairs of a preset or of a list of rules.
 
     Args:
         extract: a preset or an ordered list of rules (see the module).

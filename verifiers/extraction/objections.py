@@ -17,7 +17,7 @@ _DENIED_BEFORE = re.compile(
     rf"|\\n(?:e|eq|ot ?=)(?![a-z])|[≠]|!=){_ADVERB}[\s$*(\\\[]{{0,6}}$",
     re.IGNORECASE,
 )
-_DENIED_BEHIND = re.compile(
+_DENIED_AFTER = re.compile(
     r"[\s$*)\]\\.,]{0,6}(?:which |that |but (?:that|this|it) )?(?:"
     r"(?:is|was|are|seems|looks|would be)(?: [a-z]+ly)? "
     r"(?:wrong|incorrect|false|impossible|invalid|a mistake|mistaken|right\b.{0,20}\bnot)\b"
@@ -31,9 +31,9 @@ _DENIED_BEHIND = re.compile(
 _CUE = re.compile(
     r"not|n['’]t|never|neither|\\ne|≠|!=|wrong|ncorrect|false|nvalid|reject|instead|rather|longer"
 )
-"""Every denial contains one of these words, so that most texts are spared the slower pattern."""
+"""`_DENIED_BEFORE` matches only texts with one of these words, so most are spared the slower pattern."""
 _LAST = re.compile(r"[}$).*\s\\\]]{0,9}")
-"""Closing characters behind an answer that ends the completion."""
+"""Closing characters after an answer that ends the completion."""
 _RETRACTED = re.compile(
     r"\b(?:that|this|it|which|the above|my answer|the answer above|the previous answer)(?:'s|’s| is"
     r"| was)(?: [a-z]+ly)?"
@@ -43,15 +43,15 @@ _RETRACTED = re.compile(
 _OFFERED_BEFORE = re.compile(
     r"[\d)}\w][\s$*.]{0,4}\bor(?: else| perhaps| maybe| possibly)?[\s$*(\\\[]{0,6}$", re.IGNORECASE
 )
-_OFFERED_BEHIND = re.compile(
+_OFFERED_AFTER = re.compile(
     r"[\s$*)\]\\]{0,6},? ?\bor\b(?! (?:equivalently|simply|about|approximately|roughly"
     r"|in other words|more precisely|if you|just|better|exactly))"
     r"[\s$*(\\\[]{0,6}(?:[-\d]|\\|(?:perhaps|maybe|possibly|else)\b)",
     re.IGNORECASE,
 )
-_BEFORE, _BEHIND, _AFTERWARDS = 60, 60, 2000
-"""How many characters are read for a denial or an alternative before and behind an answer, and for a
-retraction behind it."""
+_BEFORE, _AFTER, _LATER = 60, 60, 2000
+"""How many characters are read for a denial or an alternative before and after an answer, and for a
+retraction after it."""
 
 
 def objection(text: str, find: Find) -> Reason | None:
@@ -65,13 +65,13 @@ def objection(text: str, find: Find) -> Reason | None:
         return Reason.AMBIGUOUS
     if _LAST.fullmatch(text, find.end):
         return None
-    behind = text[find.end : find.end + _BEHIND].removeprefix("}")
-    if behind.startswith("</"):
-        behind = behind[behind.find(">") + 1 :]
-    if _DENIED_BEHIND.match(behind):
+    after = text[find.end : find.end + _AFTER].removeprefix("}")
+    if after.startswith("</"):
+        after = after[after.find(">") + 1 :]
+    if _DENIED_AFTER.match(after):
         return Reason.DENIED
-    if _OFFERED_BEHIND.match(behind):
+    if _OFFERED_AFTER.match(after):
         return Reason.AMBIGUOUS
-    if _RETRACTED.search(text, find.end, find.end + _AFTERWARDS):
+    if _RETRACTED.search(text, find.end, find.end + _LATER):
         return Reason.CONTRADICTS
     return None

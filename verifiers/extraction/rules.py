@@ -1,6 +1,6 @@
-r"""The extraction rules: one function per place where a final answer may stand.
+r"""The extraction rules: one function per form in which a final answer is given.
 
-A rule takes the text behind the thinking part and returns the place of an answer, or None. All rules
+A rule takes the text after the thinking part and returns the place of an answer, or None. All rules
 prefer the last candidate. Each takes time proportional to the text, whatever a model writes (a
 `{regex: R}` of the task's author is the exception).
 """
@@ -88,7 +88,7 @@ _NUMBER = re.compile(
     r"|\d{1,2}:\d{2}(?::\d{2})?(?: ?(?i:[ap]\.?m\b\.?))?"
     r"|(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?: \d{3}(?!\d))*(?: \d+/\d+|/\d+)?%?)"
 )
-# A number behind one of these is a label.
+# A number after one of these is a label.
 _LABEL_BEFORE = re.compile(
     r"(?:_\{?|(?i:\b(?:step|case|part|question|problem|example|figure|equation|section|line) ))$"
 )
@@ -135,7 +135,7 @@ _CHOICE_LINE = re.compile(r"\s*\*{0,2}\(?[A-J](?:[).:]\*{0,2}|\*{2}) [^\n]{1,200
 
 
 def _end_with_unit(text: str, end: int) -> int:
-    """Return where the unit, or a word such as `million`, behind a number ends; `end` without one."""
+    """Return the end of the unit, or of a word such as `million`, that follows a number; else `end`."""
     match = _NEXT_WORDS.match(text, end)
     if match is None or match.end() == end:
         return end
@@ -158,7 +158,7 @@ _FORMULA = re.compile(
 
 
 def last_formula(text: str) -> Find | None:
-    """Find the last formula in math mode, unless a number stands behind it."""
+    """Find the last formula in math mode, unless a number follows it."""
     last = deque(_FORMULA.finditer(text), maxlen=1)
     if not last or _CHOICE_LINE.fullmatch(text) or re.search(r"\d", text[last[0].end() :]):
         return None

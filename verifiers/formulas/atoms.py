@@ -19,7 +19,7 @@ r"""Greek letters that are functions before a bracket with one letter or number 
 
 
 class Atoms(Tokens):
-    """Reads one atom: whatever stands between two operators.
+    """Reads one atom: whatever comes between two operators.
 
     An atom may contain a whole formula, so it calls the methods for sums, products and powers. They are
     declared here without a body, and `parser.py` defines them.
@@ -41,7 +41,7 @@ class Atoms(Tokens):
         raise NotImplementedError
 
     def power(self) -> Node:
-        """Return an atom with the exponents, factorials, primes and percent signs behind it."""
+        """Return an atom with the exponents, factorials, primes and percent signs that follow it."""
         raise NotImplementedError
 
     def signed(self) -> Node:
@@ -53,7 +53,7 @@ class Atoms(Tokens):
         raise NotImplementedError
 
     def juxtaposed(self, left: Node) -> Node:
-        """Return `left` times the factor behind it, where no sign stands between them."""
+        """Return `left` times the factor that follows it without a sign."""
         raise NotImplementedError
 
     def starts_factor(self, kind: str, token: str) -> bool:
@@ -126,7 +126,7 @@ class Atoms(Tokens):
     def named(self, name: str, *, always: bool = False) -> Node:
         r"""Return a name, or the call of an unknown function: `f(x)`, `\phi(n)`; `C(n, k)` is a binomial.
 
-        A bracket behind the name is an argument if it holds a list, or `always`; else it is a factor.
+        A bracket that follows the name is its argument if it holds a list, or `always`; else it is a factor.
         """
         if self.peek()[1] != "(" or not (always or self.has_comma()):
             return Node("sym", value=name)
@@ -172,7 +172,7 @@ class Atoms(Tokens):
         return self.named(name, always=is_function)
 
     def root(self) -> Node:
-        r"""Return the root behind a `\sqrt` that has been taken, with its degree, `[3]`, if it has one."""
+        r"""Return a root, whose `\sqrt` has been taken; it may have a degree, `\sqrt[3]{x}`."""
         degree = 2
         if self.peek()[1] == "[":
             self.take()

@@ -1,7 +1,7 @@
 r"""The formula tier: whether an answer with operators in it is accepted for a reference.
 
-Equality as functions (`equality.py`) is most of it. Beyond that, a decimal stands for an exact constant
-by the rules of `exact_number.py`, and constants of integration and running integers may have other
+Equality as functions (`equality.py`) is most of it. Beyond that, a decimal is accepted for an exact
+constant by the rules of `exact_number.py`, and constants of integration and running integers may have other
 letters. A sum or product of plain numbers is `unevaluated` where the reference is a number that has been
 worked out. Integrals, sums, limits and matrices inside formulas are left to math-verify.
 """
@@ -17,10 +17,12 @@ from .free_letters import equal_but_for_letters, renamed
 from .parser import parse
 from .tokens import Node, Unreadable
 
+# Operators that are work to be done: an answer with one is unfinished where the reference has none.
 _OPERATORS = re.compile(
     r"\\(?:i{0,3}nt|oint|sum|prod|lim|det)(?![A-Za-z])|\\begin ?\{vmatrix\}"
     r"|\\frac ?\{ ?d[^{}]*\} ?\{ ?d ?[a-z]"
 )
+# Commands that our parser does not read, but math-verify may.
 _FOREIGN = re.compile(r"\\(?:i{0,3}nt|oint|sum|prod|lim|begin|det)(?![A-Za-z])")
 
 
@@ -107,6 +109,7 @@ def _bounds(text: str) -> list[tuple[str, str]]:
     return sorted((name, re.sub(r"[ {}]", "", bounds)) for name, bounds in _BOUND.findall(text))
 
 
+# The variable that a sum, product, integral or limit runs over.
 _RUNNING = re.compile(
     r"\\(?:sum|prod) ?_ ?\{? ?([a-z]) ?=|d ?([a-z])(?![A-Za-z])|\\lim ?_ ?\{? ?([a-z]) ?\\to"
 )
@@ -125,7 +128,7 @@ def _with_letter_of(reference: str, answer: str) -> str:
 
 
 def _approximates(reference: str, answer: str, target: Node, given: Node) -> bool:
-    """Whether one side is a decimal that meets the constant on the other, by the reference's form."""
+    """Whether one side is a decimal that is close enough to the constant on the other side."""
     one, two = read_safely(reference), read_safely(answer)
     if one is not None and one.decimals is not None:
         value = real_constant(given)
@@ -166,7 +169,7 @@ def _is_mixed_number(terms: list[Node]) -> bool:
 
 
 def _is_plain_number(node: Node) -> bool:
-    r"""Whether a formula comes out as a fraction and is not worth leaving: `17`, `17^1`, `\sqrt{289}`."""
+    r"""Whether a formula equals a fraction and should be written as one: `17`, `17^1`, `\sqrt{289}`."""
     if literal(node):
         return True
     if names_in(node) or _has_form_of_its_own(node):
@@ -178,7 +181,7 @@ def _is_plain_number(node: Node) -> bool:
 
 
 def _has_form_of_its_own(node: Node) -> bool:
-    r"""Whether a formula contains something that an answer may leave: `\pi`, `2^{10}`, `5!`, `\binom{9}{4}`.
+    r"""Whether a formula contains something that an answer may keep: `\pi`, `2^{10}`, `5!`, `\binom{9}{4}`.
 
     Trivial powers, factorials and binomials (`7^1`, `2!`, `\binom{9}{1}`) do not count.
     """

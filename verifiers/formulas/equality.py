@@ -202,9 +202,9 @@ def constant_ratio(one: Node, two: Node) -> int | None:
 def _ratios(
     one: Node, two: Node, evaluate: Callable[..., Value], enough: int = len(_RANGES) * _ROUNDS
 ) -> list[Any]:
-    """Return the quotients of two formulas at up to `enough` points; none if only one point has a quotient.
+    """Return the quotients of two formulas at up to `enough` points.
 
-    Two constants have only one point, and their one quotient is returned.
+    One quotient proves nothing unless both are constants, so the list is then empty.
     """
     ratios: list[Any] = []
     for point in points_for(one, two):

@@ -27,8 +27,8 @@ MAX_DEGREE = 1000
 WIDEST = 1e140
 """Largest quotient of two terms of a sum: a smaller term would not show in 150 digits."""
 SMALLEST = 1e-60
-"""Smallest argument or exponent other than 0. The cosine of a smaller one, or a power to it, could not be
-told from 1. What should be 0 comes out as about 1e-55, which passes."""
+"""Smallest argument or exponent other than 0: the cosine of a smaller one, say, would be 1 in all digits.
+A value that should be 0, but was rounded, is about 1e-55, and passes."""
 
 
 class Notes:
@@ -69,13 +69,9 @@ _RECIPROCALS = {"sec": "cos", "csc": "sin", "cot": "tan", "coth": "tanh"}
 
 
 def evaluate(node: Node, point: dict[str, Any], lib: Any, notes: Notes) -> Any:
-    """Return a formula's value at a point.
+    """Return a formula's value at a point, which gives a value to every name in it.
 
-    Args:
-        node: the formula.
-        point: the value of every name in it.
-        lib: the number system, `FLOATS` or one of mpmath's contexts.
-        notes: receives what the evaluation records.
+    The number system `lib` is `FLOATS` or one of mpmath's contexts; `notes` is filled in.
 
     Raises:
         TooLarge: a limit is exceeded.
@@ -263,11 +259,7 @@ _LARGEST_ARGUMENT = {
 
 
 def _check_argument(name: str, size: float, notes: Notes) -> None:
-    """Refuse an argument that takes too long, or is too close to 0 to be told from it.
-
-    Raises:
-        TooLarge: the argument is one of the two.
-    """
+    """Raise TooLarge for an argument that takes too long, or cannot be distinguished from 0."""
     if name in _OF_ANY_SIZE:
         return
     if size > _LARGEST_ARGUMENT.get(name, MAX_ANGLE) or (notes.careful and 0 < size < SMALLEST):

@@ -65,7 +65,7 @@ def residue(node: Node, point: int) -> int:
 
     Args:
         node: the formula.
-        point: a number that selects one of many choices of random values for the names.
+        point: any whole number; each gives the names other random values.
 
     Raises:
         Irrational: it has roots, functions or the like.

@@ -2,8 +2,8 @@ r"""A recursive-descent parser from LaTeX and plain formulas to a small tree of 
 
 The grammar is our own and nothing is evaluated: a model's text never reaches `eval`, sympy's
 `parse_expr` or `sympify`. Products without a sign bind like those with one (`1/2x` is `x/2`), a
-function takes all the factors behind it (`\sin 2x`), and a run of four letters or more that is no
-function is one name, so that anagrams are not equal.
+function takes all the factors that follow (`\sin 2x`), and a run of four letters or more that is not
+a function is one name, so that anagrams are not equal.
 
 This file has the operators; numbers, names, brackets and commands are in `atoms.py`.
 """
@@ -107,7 +107,7 @@ class _Parser(Atoms):
         return token in ("(", "[", "{")
 
     def juxtaposed(self, left: Node) -> Node:
-        r"""Return `left` times the factor behind it; `3\frac{1}{2}` and `3 1/2` are mixed numbers."""
+        r"""Return `left` times the factor that follows; `3\frac{1}{2}` and `3 1/2` are mixed numbers."""
         kind, token = self.peek()
         is_whole = left.op == "num" and left.value.denominator == 1
         if is_whole and token == r"\frac":
@@ -144,7 +144,7 @@ class _Parser(Atoms):
             elif token == "'":
                 self.take()
                 if base.op != "sym":
-                    raise Unreadable("a prime behind something other than a name")
+                    raise Unreadable("a prime after something other than a name")
                 base = Node("sym", value=base.value + "'")
             elif token in ("^", "**"):
                 self.take()
