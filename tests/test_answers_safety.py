@@ -15,7 +15,7 @@ import sympy.parsing.sympy_parser as sympy_parser
 
 from markscheme.sandbox.deadline.pool import shared_pool, with_deadline
 from markscheme.verifiers import compare_answers, verify_answer
-from markscheme.verifiers.answers import math_verify as last_tier
+from markscheme.verifiers.answers import math_verify
 from markscheme.verifiers.answers import verify as answer_module
 from markscheme.verifiers.answers.verify import KEPT, KEPT_CHARS, compare_all
 from markscheme.verifiers.verdict import Reason
@@ -102,7 +102,7 @@ def test_too_large_is_what_a_hostile_answer_is_called() -> None:
 
 
 def test_a_hang_is_wrong_and_costs_its_neighbours_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(last_tier, "LIMIT_S", 1.0)
+    monkeypatch.setattr(math_verify, "LIMIT_S", 1.0)
     easy = [(str(n), str(n + n % 2)) for n in range(990)]
     pairs = [*easy[:500], *HANGING, *easy[500:], HARD]
     verdicts = dict(zip(pairs, compare_all(pairs), strict=True))
@@ -114,7 +114,7 @@ def test_a_hang_is_wrong_and_costs_its_neighbours_nothing(monkeypatch: pytest.Mo
 
 
 def test_the_callers_alarm_rings_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(last_tier, "LIMIT_S", 0.3)
+    monkeypatch.setattr(math_verify, "LIMIT_S", 0.3)
     rung: list[int] = []
     before = signal.signal(signal.SIGALRM, lambda *_: rung.append(1))
     try:

@@ -1,4 +1,4 @@
-"""Bare answers against references. Policy: answers.md's, told in `verifiers/answer.py`."""
+"""Bare answers against references, by the policy of `verifiers/README.md`."""
 
 import pytest
 from hypothesis import given, settings

@@ -1,4 +1,4 @@
-"""What every verifier of a completion needs: the whole answer, the end of its thinking, what was found."""
+"""Shared by verifiers of completions: the text to judge, the end of its thinking, an extracted answer."""
 
 import re
 from dataclasses import dataclass
@@ -7,33 +7,39 @@ from ..tasks.problem import Completion, Problem
 from .verdict import Reason
 
 SEARCHED_CHARS = 100_000
-"""Only this many characters at the end of a completion are searched: an answer stands at the end."""
+"""Only this many characters at the end of a completion are searched, since answers come last."""
 
 Span = tuple[int, int]
-"""Where something stands: characters [start, end)."""
+"""A place in a text: characters [start, end)."""
 
 
 @dataclass(slots=True)
 class Extracted:
-    """What extraction found. `text` is None when no rule found anything."""
+    """The result of looking for a final answer in a completion."""
 
     text: str | None
+    """The answer; None if no rule found one."""
     rule: str = ""
-    """The rule that found it."""
+    """Name of the rule that found it."""
     span: Span | None = None
-    """Where it stands in the completion: characters [start, end)."""
+    """Its place in the completion."""
     reason: Reason | None = None
-    """no_answer or empty, where `text` cannot be judged; denied, ambiguous or contradicts, where the
-    completion does not stand by it."""
+    """Why the answer is wrong without being compared: there is none (`no_answer`, `empty`), or the text
+    around it takes it back (`denied`, `ambiguous`, `contradicts`). None = it can be compared."""
     closed: bool = True
-    """False where the box or tag was never closed: a text that was cut off may have gone on."""
+    """False if the box or tag was never closed: a completion that was cut off might have gone on."""
 
 
 def whole_answer(problem: Problem, completion: Completion) -> str:
-    """Return the answer from its first tag on, whoever wrote it: the template or the policy."""
+    """Return the completion with the part of it that the chat template wrote: an opened `<think>`, say.
+
+    That part is the completion's `prefill`, or, for a prompt that is text, a `<think>` at its end.
+    """
     if completion.prefill:
         return completion.prefill + completion.text
-    opened = re.search(r"<think>\s{0,20}$", problem.prompt[-40:]) if isinstance(problem.prompt, str) else None
+    if not isinstance(problem.prompt, str):
+        return completion.text
+    opened = re.search(r"<think>\s{0,20}$", problem.prompt[-40:])
     return opened.group() + completion.text if opened else completion.text
 
 
@@ -45,16 +51,20 @@ _BRACKETED = (("[THINK]", "[/THINK]"), ("◁think▷", "◁/think▷"))
 
 
 def thinking_end(text: str) -> int:
-    """Return where the thinking part ends: all of the text if it was opened and never closed."""
-    after, opened = 0, -1
-    for mark in _THINKING.finditer(text) if "<" in text else ():
-        if mark["closed"] or mark["ended"]:
-            after = mark.end()
-        else:
-            opened = mark.start()
+    """Return the index at which the thinking part ends: 0 without one, `len(text)` if it is never closed."""
+    end_of_last, last_opened = 0, -1
+    if "<" in text:
+        for mark in _THINKING.finditer(text):
+            if mark["closed"] or mark["ended"]:
+                end_of_last = mark.end()
+            else:
+                last_opened = mark.start()
     for opening, closing in _BRACKETED:
-        if (at := text.rfind(opening)) >= 0:
-            opened = max(opened, at)
-            end = text.find(closing, at)
-            after = max(after, end + len(closing) if end >= 0 else 0)
-    return len(text) if opened >= after and opened >= 0 else after
+        opened_at = text.rfind(opening)
+        if opened_at >= 0:
+            last_opened = max(last_opened, opened_at)
+            closed_at = text.find(closing, opened_at)
+            if closed_at >= 0:
+                end_of_last = max(end_of_last, closed_at + len(closing))
+    never_closed = last_opened >= end_of_last and last_opened >= 0
+    return len(text) if never_closed else end_of_last

@@ -1,7 +1,7 @@
-r"""Is the form right? Checks of tags, boxes, patterns and JSON, and the measures that rewards use.
+r"""Is the form right? Verifiers for tags, boxes, patterns and JSON, and the measures behind form rewards.
 
-Every check reads the *whole answer*: what the chat template opened in the prompt counts too
-(`Completion.prefill`; a prompt given as text that ends in an open `<think>`).
+Every verifier here reads the whole answer, which includes what the chat template wrote at its start (an
+opened `<think>`): the completion's `prefill`, or the end of a prompt that is text.
 """
 
 import json
@@ -20,44 +20,50 @@ from ..tasks.problem import Completion, Problem
 from .completion import SEARCHED_CHARS, thinking_end, whole_answer
 from .extraction.extract import extract_answer
 from .text.normalise import normalise
-from .verdict import Reason, Verdict, verifier
-
-
-def _held(holds: bool, **evidence: Any) -> Verdict:
-    return Verdict(holds, Reason.PASSED if holds else Reason.FAILED, evidence=evidence)
+from .verdict import Verdict, verdict_of, verifier
 
 
 @verifier("think_answer")
 def think_answer(problem: Problem, completion: Completion, *, answer_tag: bool = False) -> Verdict:
-    """Hold if one thinking part, in order and exactly once, opens the answer and text follows it.
+    """Check that the text is one closed <think> part with something in it, followed by an answer.
+
+    Each tag must occur exactly once, and nothing may come before <think>.
+
+    In a task: `{use: think_answer, answer_tag: true, weight: 0.1}`.
 
     Args:
-        problem: a prompt given as text may end in the opened tag.
-        completion: the completion; its `prefill` counts.
-        answer_tag: also ask for exactly one `<answer>...</answer>` after it, with nothing around.
+        problem: its prompt, if it is text, may end in an opened <think>, which then counts.
+        completion: the completion; its `prefill` counts too.
+        answer_tag: whether the answer must also be inside one <answer>...</answer>, with no text around it.
     """
     text = whole_answer(problem, completion)
-    tags = ["<think>", "</think>", *(["<answer>", "</answer>"] if answer_tag else [])]
-    wrong = {tag: n for tag in tags if (n := text.count(tag)) != 1}
+    tags = ["<think>", "</think>"]
+    if answer_tag:
+        tags += ["<answer>", "</answer>"]
+    counts = {tag: text.count(tag) for tag in tags}
+    wrong = {tag: count for tag, count in counts.items() if count != 1}
     if wrong:
-        return _held(False, tags=wrong)
+        return verdict_of(False, tags=wrong)
     places = [text.index(tag) for tag in tags]
     before = text[: places[0]].strip()
     thought = _visible(text[places[0] + len("<think>") : places[1]])
     rest = _visible(text[places[1] + len("</think>") :])
     if places != sorted(places) or before or not thought:
-        return _held(False, order=places, before=before[:40], thought=bool(thought))
+        return verdict_of(False, order=places, before=before[:40], thought=bool(thought))
     if answer_tag:
-        inside = rest.startswith("<answer>") and rest.endswith("</answer>")
-        return _held(inside and bool(rest[len("<answer>") : -len("</answer>")].strip()))
-    return _held(bool(rest))
+        is_inside = rest.startswith("<answer>") and rest.endswith("</answer>")
+        return verdict_of(is_inside and bool(rest[len("<answer>") : -len("</answer>")].strip()))
+    return verdict_of(bool(rest))
 
 
 @verifier("boxed")
 def boxed(problem: Problem, completion: Completion) -> Verdict:
-    r"""Hold if a closed, non-empty \boxed{...} stands outside the thinking part."""
+    r"""Check that there is a \boxed{...} with something in it outside the thinking part.
+
+    In a task: `{use: boxed, weight: 0.1}`.
+    """
     found = extract_answer(whole_answer(problem, completion), extract=["boxed"])
-    return _held(bool(found.text and normalise(found.text)), box=found.text)
+    return verdict_of(bool(found.text and normalise(found.text)), box=found.text)
 
 
 def _check_pattern(pattern: str) -> str:
@@ -72,19 +78,27 @@ Pattern = Annotated[str, AfterValidator(_check_pattern)]
 
 
 def _visible(text: str) -> str:
-    """Return a text without invisible characters and outer space."""
+    """Return a text without invisible characters (Unicode's Cf) and without space around it."""
     return "".join(c for c in text if unicodedata.category(c) != "Cf").strip()
 
 
 @verifier("regex")
 def regex(problem: Problem, completion: Completion, *, pattern: Pattern, full: bool = False) -> Verdict:
-    """Hold if a regular expression is found in the whole answer (`full`: matches all of it).
+    r"""Check that the text, thinking part included, matches a regular expression.
 
-    `.` matches line breaks too. The pattern is the author's: one that backtracks is slow.
+    In a task: `{use: regex, pattern: '\nAnswer: \d+$', weight: 0.1}`.
+
+    Args:
+        problem: its prompt, if it is text, may end in an opened <think>, which then counts.
+        completion: the completion; its `prefill` counts too.
+        pattern: a Python regular expression, in which `.` matches line breaks too. It runs without a time
+            limit, so avoid patterns that backtrack, such as `(a+)+b`.
+        full: whether the pattern must match the whole text, not just some part of it.
     """
     compiled = _compiled(pattern)
     text = whole_answer(problem, completion)
-    return _held((compiled.fullmatch(text) if full else compiled.search(text)) is not None)
+    match = compiled.fullmatch(text) if full else compiled.search(text)
+    return verdict_of(match is not None)
 
 
 @lru_cache(maxsize=256)
@@ -106,26 +120,39 @@ _FENCE = "```"
 
 @verifier("json_schema")
 def json_schema(problem: Problem, completion: Completion, *, schema: Schema) -> Verdict:
-    """Hold if the answer after the thinking part is JSON (bare or in a fence) that fits a schema."""
+    """Check that the answer after the thinking part is JSON that fits a JSON Schema.
+
+    The JSON is either the whole answer, or in its last code fence.
+
+    In a task: `{use: json_schema, schema: {type: object, required: [answer]}}`.
+
+    Args:
+        problem: its prompt, if it is text, may end in an opened <think>, which then counts.
+        completion: the completion; its `prefill` counts too.
+        schema: a JSON Schema (draft 2020-12), written as YAML.
+    """
     text = whole_answer(problem, completion)
     body = text[max(thinking_end(text), len(text) - SEARCHED_CHARS) :].strip()
     try:
-        value = json.loads(_fenced(body), parse_constant=_refuse)
+        value = json.loads(_without_fence(body), parse_constant=_refuse)
         validator = _validator(json.dumps(schema, sort_keys=True))
         first = next(iter(validator.iter_errors(value)), None)
     except (ValueError, ArithmeticError, RecursionError) as error:
-        return _held(False, error=f"{type(error).__name__}: {error}"[:200])
-    return _held(first is None, error=first.message[:200] if first else None)
+        return verdict_of(False, error=f"{type(error).__name__}: {error}"[:200])
+    return verdict_of(first is None, error=first.message[:200] if first else None)
 
 
-def _fenced(body: str) -> str:
-    """Return what the last fence holds, or the body where there is none."""
+def _without_fence(body: str) -> str:
+    """Return the contents of the last code fence, or the whole body if it has none."""
     end = body.rfind(_FENCE)
     start = body.rfind(_FENCE, 0, max(end, 0))
-    return body[start + len(_FENCE) : end].strip().removeprefix("json") if start >= 0 else body
+    if start < 0:
+        return body
+    return body[start + len(_FENCE) : end].strip().removeprefix("json")
 
 
 def _refuse(constant: str) -> None:
+    """Refuse NaN and Infinity, which Python's parser accepts."""
     raise ValueError(f"{constant} is not JSON")
 
 
@@ -137,17 +164,22 @@ def _validator(schema: str) -> Draft202012Validator:
 def length_of(completion: Completion, unit: str) -> int | None:
     """Return the completion's length in `tokens`, `words` or `characters`.
 
-    None if tokens are asked for and the completion came without its ids.
+    None if the unit is tokens and the completion has text but came without its token ids.
     """
     if unit == "characters":
         return len(completion.text)
     if unit == "words":
         return len(completion.text.split())
-    return len(completion.token_ids) if completion.token_ids or not completion.text else None
+    if completion.text and not completion.token_ids:
+        return None
+    return len(completion.token_ids)
 
 
 def repetition_share(text: str, n: int = 3) -> float:
-    """Return the share of repeated word n-grams, 0 (none) to nearly 1: 1 - distinct / all."""
+    """Return the share of word n-grams that are repetitions: 1 - distinct / all, from 0 to nearly 1.
+
+    Case does not count. A text of fewer than n words has no n-grams, and a share of 0.
+    """
     words = text.casefold().split()
     grams = Counter(zip(*(words[i:] for i in range(n)), strict=False))
     total = sum(grams.values())
@@ -159,11 +191,13 @@ _SCRIPTS: dict[str, str] = {
     "it": "A-Za-zÀ-ÖØ-öø-ù", "pt": "A-Za-zÀ-ÖØ-öø-ü", "ru": "Ѐ-ӿ", "el": "Ͱ-Ͽ", "ar": "؀-ۿ", "hi": "ऀ-ॿ",
     "he": "֐-׿", "zh": "一-鿿㐀-䶿", "ja": "぀-ヿ一-鿿", "ko": "가-힯ᄀ-ᇿ",
 }  # fmt: skip
+"""The letters of each language's script, as the inside of a character class."""
+# Chinese and Japanese are written without spaces, so that each character counts as a word.
 _WORD = re.compile(r"[一-鿿㐀-䶿぀-ヿ]|[^\W\d_]+")
 
 
 def known_language(language: str) -> str:
-    """Return a language's code if its script is listed.
+    """Return a language's code, once it is known to be one whose script is listed here.
 
     Raises:
         RewardError: it is not.
@@ -174,16 +208,20 @@ def known_language(language: str) -> str:
 
 
 def language_share(text: str, language: str) -> float:
-    """Return the share of words written in a language's script, 0 to 1; 1 if there are no words.
+    """Return the share of words that are written in a language's script, 0 to 1; 1 if there are no words.
 
-    Source: DeepSeek-R1 (arXiv 2501.12948), stage 1: words in the target language over all words.
-    Told by script, LaTeX commands and tags left out; languages of one script are not told apart.
-    Every Chinese or Japanese character counts as a word.
+    Source: DeepSeek-R1 (arXiv 2501.12948), the language consistency reward: words in the target language
+    over all words. Here only the script is looked at, so languages that share one (English and French) can
+    hardly be told apart. LaTeX commands and tags are left out, and every Chinese or Japanese character counts
+    as a word.
 
     Raises:
-        RewardError: a language that is not listed.
+        RewardError: the language's script is not listed here.
     """
-    inside = re.compile(f"[{_SCRIPTS[known_language(language)]}]+")
+    letters = _SCRIPTS[known_language(language)]
+    in_script = re.compile(f"[{letters}]+")
     plain = re.sub(r"\\[A-Za-z]+|</?[A-Za-z_]+>", " ", text)
     words = _WORD.findall(plain)
-    return sum(bool(inside.fullmatch(word)) for word in words) / len(words) if words else 1.0
+    if not words:
+        return 1.0
+    return sum(bool(in_script.fullmatch(word)) for word in words) / len(words)

@@ -12,32 +12,32 @@ from ..tasks.registry import Table
 
 
 class Reason(StrEnum):
-    """Why a verdict is what it is: a closed list."""
+    """Why a verdict is what it is: a closed list, so that code can branch on it."""
 
     EQUAL = "equal"  # the answer means what the reference means
     DIFFERENT = "different"  # it means something else
-    NO_ANSWER = "no_answer"  # no rule of extraction found one
-    EMPTY = "empty"  # found, and nothing in it
-    AMBIGUOUS = "ambiguous"  # offers alternatives (`3 or 4`)
-    DENIED = "denied"  # denies the value (`not 5`)
-    CONTRADICTS = "contradicts"  # its own parts cannot be true together (`x = 4 = 5`)
-    UNEVALUATED = "unevaluated"  # leaves the work undone (`3 * 6` where 18 is asked)
-    UNITS_DIFFER = "units_differ"  # the number fits, its unit does not
-    UNPARSABLE_ANSWER = "unparsable_answer"  # cannot mean a value (`1/0`)
-    UNPARSABLE_REFERENCE = "unparsable_reference"  # the author's: found when a task is loaded
-    TOO_LARGE = "too_large"  # over a cap, not evaluated
-    TIMEOUT = "timeout"
-    MEMORY = "memory"
-    UNAVAILABLE = "unavailable"  # ours: worker processes or the sandbox are out of order
-    ERROR = "error"  # a program raised, or ended with another status than 0
-    COMPILE_ERROR = "compile_error"  # is no program
-    OUTPUT_LIMIT = "output_limit"  # printed more than it may
-    KILLED = "killed"  # a crash
-    UNDECIDED = "undecided"  # no tier could tell
-    PASSED = "passed"  # a check other than of an answer: holds
-    FAILED = "failed"  # does not hold
-    NOTHING_TO_CHECK = "nothing_to_check"  # a step that states nothing which the rule could judge
-    UNSUPPORTED = "unsupported"  # right in itself, from numbers that nothing gave
+    NO_ANSWER = "no_answer"  # no extraction rule found an answer
+    EMPTY = "empty"  # an answer was found, but there is nothing in it
+    AMBIGUOUS = "ambiguous"  # it offers alternatives (`3 or 4`)
+    DENIED = "denied"  # it denies the value (`not 5`)
+    CONTRADICTS = "contradicts"  # it cannot be true as a whole (`x = 4 = 5`), or is retracted later
+    UNEVALUATED = "unevaluated"  # it leaves the calculation undone (`3 * 6` where 18 is expected)
+    UNITS_DIFFER = "units_differ"  # its unit or currency does not convert to the reference's
+    UNPARSABLE_ANSWER = "unparsable_answer"  # it cannot be read as a value, or has none (`1/0`)
+    UNPARSABLE_REFERENCE = "unparsable_reference"  # the author's fault: reported when a task is loaded
+    TOO_LARGE = "too_large"  # it exceeds a size limit and was not evaluated
+    TIMEOUT = "timeout"  # the comparison, or the program, exceeded its time limit
+    MEMORY = "memory"  # it exceeded its memory limit
+    UNAVAILABLE = "unavailable"  # our fault: no worker process, or no sandbox, could be used
+    ERROR = "error"  # a program raised an exception, or exited with a status other than 0
+    COMPILE_ERROR = "compile_error"  # the text is not a valid program
+    OUTPUT_LIMIT = "output_limit"  # a program printed more than it may
+    KILLED = "killed"  # a program crashed
+    UNDECIDED = "undecided"  # no tier could decide
+    PASSED = "passed"  # a check other than a comparison of answers holds
+    FAILED = "failed"  # such a check does not hold
+    NOTHING_TO_CHECK = "nothing_to_check"  # a step makes no claim that the rule could judge
+    UNSUPPORTED = "unsupported"  # a step's claim is true, but one of its numbers was never given
 
 
 @dataclass(slots=True, repr=False)
@@ -52,21 +52,21 @@ class Verdict:
     """
 
     correct: bool | None
-    """None = could not be judged; never to be read as False."""
+    """Whether the answer is right. None = it could not be judged, which is never to be read as wrong."""
     reason: Reason = Reason.UNDECIDED
-    """From the closed list."""
     extracted: str | None = None
     """The answer that was judged."""
     tier: str = ""
-    """The tier that decided."""
+    """What decided: a tier of `answers/tiers.py`, a verifier's own check, or `extract` where there is no
+    answer to judge."""
     share: float | None = None
-    """Share of cases passed, 0 to 1, where there are cases and all were run."""
+    """Share of test cases passed, 0 to 1; None where there are none, or where not all of them were run."""
     worth: float | None = None
-    """What it is worth as a reward, 0 to 1; None = 1 where it is right and 0 where it is wrong."""
+    """Value as a reward, 0 to 1. None = the usual: 1 for a right answer, 0 for a wrong one."""
     evidence: dict[str, Any] = field(default_factory=dict)
-    """Whatever shows why: normal forms, the tag that is missing, failing cases."""
+    """Details that explain the verdict: normal forms, the tag that is missing, the failing cases."""
     seconds: float = 0.0
-    """Wall time of the judgement, where it was measured."""
+    """Wall-clock time of the judgement, where it was measured."""
 
     def __bool__(self) -> bool:
         """Refuse truth testing: `if verdict:` would read "could not be judged" as wrong."""
@@ -78,43 +78,47 @@ class Verdict:
         return f"Verdict({_IN_WORDS[self.correct]}: {self.reason}{extracted}{share})"
 
     def _repr_html_(self) -> str:
-        fields = ("reason", "extracted", "tier", "share", "worth", "evidence", "seconds")
-        return html_table(
-            f"Verdict: {_IN_WORDS[self.correct]}", {name: getattr(self, name) for name in fields}
-        )
+        names = ("reason", "extracted", "tier", "share", "worth", "evidence", "seconds")
+        fields = {name: getattr(self, name) for name in names}
+        return html_table(f"Verdict: {_IN_WORDS[self.correct]}", fields)
 
 
 _IN_WORDS = {True: "right", False: "wrong", None: "undecided"}
 _REASON_OF_CHECK = {True: Reason.PASSED, False: Reason.FAILED, None: Reason.UNDECIDED}
 
 
-def verdict_of(holds: bool | None) -> Verdict:
-    """Return the verdict of a check that says only whether something holds; None = it could not tell."""
-    return Verdict(holds, _REASON_OF_CHECK[holds])
+def verdict_of(holds: bool | None, **evidence: Any) -> Verdict:
+    """Return the verdict of a check: `passed`, `failed`, or `undecided` for None."""
+    return Verdict(holds, _REASON_OF_CHECK[holds], evidence=evidence)
 
 
 Judge = Callable[[str, str], Verdict]
-"""Judges two normalised texts: a tier is given one for the parts of what it reads."""
+"""Judges two normalised texts by all tiers but the last. A tier calls it for the parts of a structure."""
 
 
-def said(same: bool, **evidence: str) -> Verdict:
-    """Return the verdict of a comparison that could tell."""
+def equal_or_different(same: bool, **evidence: str) -> Verdict:
+    """Return the verdict of a tier that could compare the two answers."""
     return Verdict(same, Reason.EQUAL if same else Reason.DIFFERENT, evidence=evidence)
+
+
+said = equal_or_different  # its old name, until every tier uses the new one
 
 
 @dataclass(frozen=True)
 class Verifier:
-    """A function `(problem, completion, **parameters) -> bool | None | Verdict` with its name."""
+    """A registered function `(problem, completion, **parameters) -> bool | None | Verdict`."""
 
     name: str
     function: Callable[..., Any]
     is_async: bool = False
     batch: bool = False
-    """Takes lists and returns a list of the same length."""
+    """Whether the function takes lists of problems and completions and returns a list of verdicts."""
     reference_fault: Callable[[str], str | None] | None = None
-    """Says why a reference cannot be judged by, or None; asked for every problem at load."""
+    """Returns why this verifier cannot judge by a given reference, or None if it can.
+
+    Where it is set, every problem's reference is checked when a task is loaded."""
     tests_fault: Callable[[Any], str | None] | None = None
-    """Says why a problem's tests cannot be judged by, or None; asked likewise."""
+    """The same for a problem's tests."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function itself."""
@@ -135,28 +139,41 @@ def verifier(
 ) -> Callable[[F], F]:
     """Register a verifier: `(problem, completion, **parameters) -> bool | None | Verdict`.
 
-    None means "cannot be judged". Further keyword-only parameters are filled from the task file.
-    The function may be `async`. It stays an ordinary function to its caller.
+    The function returns None for a completion that it cannot judge. Its keyword-only parameters are
+    filled from the task file. It may be `async`. Your code can go on calling it as an ordinary function.
+
+        >>> from markscheme.tasks import Completion, Problem
+        >>> from markscheme.verifiers import verifier
+        >>> @verifier("polite")
+        ... def polite(problem, completion, *, word: str = "please") -> bool:
+        ...     return word in completion.text.lower()
+        >>> polite(Problem(prompt="Ask for tea."), Completion("Tea, please."))
+        True
+
+    In a task: `{use: "mine.py:polite", word: "thank you"}`.
 
     Args:
-        name: what `use:` in a task says.
-        reference_fault: says why a reference cannot be judged by, or None. With it, a problem
-            without a usable reference is an error when its task is loaded.
+        name: what a task's `use:` says.
+        reference_fault: returns why a reference cannot be judged by, or None. Where it is given, a
+            problem without a usable reference is an error when its task is loaded.
         tests_fault: the same for a problem's tests.
-        batch: the function takes lists of problems and completions and returns a list; an
-            exception in it stands for its row.
+        batch: the function takes lists of problems and completions and returns a list of verdicts, one per
+            completion; an exception in that list is the result of its row.
 
     Raises:
-        RewardError: the name is taken elsewhere.
+        RewardError: `name` is not text, or is already taken by another verifier.
     """
     if not isinstance(name, str):
-        raise RewardError('use @verifier("name"): the name is what a task\'s `use:` says')
+        raise RewardError(
+            f"@verifier needs the name that a task's `use:` will say (given: {name!r}); write"
+            ' @verifier("name")'
+        )
 
     def register(function: F) -> F:
-        made = Verifier(
+        component = Verifier(
             name, function, inspect.iscoroutinefunction(function), batch, reference_fault, tests_fault
         )
-        function.markscheme_component = made  # pyright: ignore[reportFunctionMemberAccess]
+        function.markscheme_component = component  # pyright: ignore[reportFunctionMemberAccess]
         VERIFIERS.register(name, function)
         return function
 

@@ -1,1 +1,1 @@
-"""Is this final answer the reference? The tiers in order, and math-verify as the last of them."""
+"""Is a final answer right? The tiers of comparison in their order, and math-verify as the last one."""

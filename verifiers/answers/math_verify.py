@@ -1,8 +1,9 @@
-r"""Tier 5: math-verify, for what no tier of ours reads, in a worker process that can be killed.
+r"""The last tier: math-verify, for pairs that no other tier can read, in processes that can be killed.
 
-Its yes is taken only where our own guards agree: the brackets are of the same kinds and numbers
-are equal relatively, not by rounding. Its own deadline (a signal) is off; `sandbox/workers.py` has
-a harder one. `parse_expr`, which evaluates text, is taken away from it.
+Where math-verify says yes, two conditions of our own must hold too: the brackets are of the same kinds, and
+numbers are equal relative to their size, not just after rounding. Its own deadline, a signal, is
+switched off; the pool of `sandbox/deadline` enforces a harder one. The functions by which it would
+evaluate text are replaced in the worker (`math_verify_worker.py`).
 """
 
 import re
@@ -13,33 +14,35 @@ from ...sandbox.errors import DeadlineError, InfraError, MemoryLimitError
 from ..verdict import Reason, Verdict
 
 LIMIT_S = 2.0
-"""Wall-clock seconds for one answer."""
+"""Wall-clock seconds for one pair."""
 MEMORY_MB = 1024
-_HERE = __name__
+_WORKER_MODULE = f"{__name__}_worker"
 
 
 def warm_up() -> None:
-    """Start the worker server in the background, so that the first hard answer does not wait for it."""
-    shared_pool().warm(_HERE + "_worker")
+    """Start the worker server in the background, so that the first hard pair does not wait for it."""
+    shared_pool().warm(_WORKER_MODULE)
 
 
 def judge_all(pairs: list[tuple[str, str]]) -> list[Verdict]:
-    """Judge normalised (reference, answer) pairs, in parallel, each within LIMIT_S.
+    """Judge normalised (reference, answer) pairs in parallel, each within LIMIT_S.
 
-    A pair that times out, or wants too much memory, is wrong by the completion's fault; where no
-    worker can be had it is undecided.
+    A pair that takes too long or needs too much memory is wrong, by the completion's fault. A pair for which
+    no worker could be used, or whose worker died twice, is not judged (`unavailable`).
     """
-    found = _outcomes(pairs)
-    died = [i for i, outcome in enumerate(found) if isinstance(outcome, InfraError)]
-    if died:  # a crash may have been a neighbour's: once more, then it is this one's own
-        for i, outcome in zip(died, _outcomes([pairs[i] for i in died]), strict=True):
-            found[i] = outcome
-    return [_verdict(*pair, outcome) for pair, outcome in zip(pairs, found, strict=True)]
+    outcomes = _outcomes(pairs)
+    failed = [i for i, outcome in enumerate(outcomes) if isinstance(outcome, InfraError)]
+    if failed:  # a worker may have been killed from outside: try once more
+        second = _outcomes([pairs[i] for i in failed])
+        for i, outcome in zip(failed, second, strict=True):
+            outcomes[i] = outcome
+    return [_verdict(*pair, outcome) for pair, outcome in zip(pairs, outcomes, strict=True)]
 
 
 def _outcomes(pairs: list[tuple[str, str]]) -> list[Any]:
+    """Return for each pair what the worker returned, or the exception that its call ended with."""
     try:
-        return with_deadline(f"{_HERE}_worker:judge", pairs, timeout_s=LIMIT_S, memory_mb=MEMORY_MB)
+        return with_deadline(f"{_WORKER_MODULE}:judge", pairs, timeout_s=LIMIT_S, memory_mb=MEMORY_MB)
     except InfraError as error:
         return [error] * len(pairs)
 
@@ -51,8 +54,8 @@ def _verdict(reference: str, answer: str, outcome: Any) -> Verdict:
         return Verdict(False, Reason.MEMORY)
     if isinstance(outcome, Exception):
         return Verdict(None, Reason.UNAVAILABLE, evidence={"error": f"{type(outcome).__name__}: {outcome}"})
-    read_reference, read_answer, equal = outcome
-    if not (read_reference and read_answer):
+    reference_was_read, answer_was_read, equal = outcome
+    if not (reference_was_read and answer_was_read):
         return Verdict(False, Reason.UNPARSABLE_ANSWER)
     if equal and brackets(reference) == brackets(answer):
         return Verdict(True, Reason.EQUAL)
@@ -60,7 +63,7 @@ def _verdict(reference: str, answer: str, outcome: Any) -> Verdict:
 
 
 def brackets(text: str) -> list[str]:
-    """Return the kinds of brackets that hold commas: what tells a tuple, a set and an interval apart."""
+    """Return the kinds of the brackets that hold commas, which tell a tuple, a set and an interval apart."""
     return sorted(
         text[match.start()] + text[match.end() - 1]
         for match in re.finditer(r"[\[({][^\[\](){}]*,[^\[\](){}]*[\])}]", text)

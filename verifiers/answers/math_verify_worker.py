@@ -1,4 +1,9 @@
-"""What runs in the worker of the last tier: math-verify on two normalised formulas."""
+"""Compares two normalised formulas with math-verify. Only worker processes import this module.
+
+Importing it is slow and changes sympy and latex2sympy for the whole process: they lose every function that
+would evaluate text. The parts of sympy that are loaded late, while it simplifies or solves, are imported here
+first, because some of them (`sympy.physics.units`) use those functions as they are imported.
+"""
 
 import logging
 import re
@@ -7,7 +12,7 @@ from typing import Any
 
 import latex2sympy2_extended.latex2sympy2 as reader
 import sympy
-import sympy.calculus.util  # what simplifying and solving import late, with names that they sympify
+import sympy.calculus.util
 import sympy.parsing.sympy_parser as sympy_parser
 import sympy.physics.units
 import sympy.solvers.inequalities
@@ -18,14 +23,14 @@ logging.disable(logging.CRITICAL)
 
 
 def _number(text: Any, *_: Any, **__: Any) -> Any:
-    """Stand in for sympy's parsers, which evaluate text: read a number, refuse all else."""
+    """Replace sympy's parsers, which evaluate text: read a number, refuse everything else."""
     if not isinstance(text, str) or re.fullmatch(r"[-+]?\d*\.?\d+", text.strip()) is None:
         raise ValueError("text is never evaluated here")
     value = Fraction(text.strip())
     return sympy.Rational(value.numerator, value.denominator)
 
 
-# String `sympify` and `parse_expr` are `eval`; a model's text may not come near them.
+# `parse_expr`, and `sympify` of a string, call `eval`; a model's text must never reach it.
 reader.parse_expr = _number
 sympy_parser.parse_expr = _number
 sympy_parser.eval_expr = _number
@@ -50,11 +55,10 @@ def _read(text: str) -> Any:
 
 
 def _differ_relatively(gold: Any, given: Any) -> bool:
-    """Whether two numbers are equal by rounding only: small ones all are."""
-    if (
-        not (isinstance(gold, sympy.Expr) and isinstance(given, sympy.Expr))
-        or gold.free_symbols | given.free_symbols
-    ):
+    """Whether two numbers differ relative to their size, though not after rounding: as small ones all do."""
+    if not (isinstance(gold, sympy.Expr) and isinstance(given, sympy.Expr)):
+        return False
+    if gold.free_symbols | given.free_symbols:
         return False
     try:
         a, b = sympy.N(gold, 30), sympy.N(given, 30)

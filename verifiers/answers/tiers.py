@@ -1,16 +1,18 @@
-r"""The tiers, cheapest first; the first one that can tell decides.
+r"""Judges an answer against a reference by tiers, cheapest first; the first one that can tell decides.
 
-    0 claims      empty, hedged, denied, alternatives: wrong, whatever the value
-    1 words       the same text after normalisation; words, number words, choice letters
-    2 number      exact numbers
-    3 notation    bases, times, ratios, remainders, congruences
-      quantity    values with units
-      structure   lists, sets, tuples, intervals, matrices, relations
-    4 formula     in a finite field, then at points, then with many digits
-    5 last        math-verify in a worker that can be killed (`last_tier.py`)
+| tier | what it compares |
+|---|---|
+| `claims` | answers that commit to no value (empty, hedged, denied, several): wrong, whatever they say |
+| `words` | the same text after normalisation; words, number words, choice letters |
+| `number` | exact numbers |
+| `notation` | number bases, times, ratios, remainders, congruences |
+| `quantity` | values with units |
+| `structure` | lists, sets, tuples, intervals, matrices, relations |
+| `formula` | formulas: in a finite field, else at points in floats, then with many digits |
+| `last` | what is left, by math-verify in a worker process that can be killed (`math_verify.py`) |
 
-Each takes normalised texts and returns a Verdict, or None for "not mine". Parts of structures are
-judged by all tiers but the last.
+A tier is a function of two normalised texts. It returns a Verdict, or None if it cannot compare them. The
+parts of a structure are judged by all tiers but the last.
 """
 
 import re
@@ -20,11 +22,10 @@ from functools import lru_cache
 from ..formulas import compare as formulas
 from ..formulas.finite_field import names_in
 from ..formulas.tokens import TooLarge
-from ..structures import compare as structure
+from ..structures import compare as structures
 from ..structures.outline import levels, read_shape
 from ..structures.real_sets import is_region
-from ..text import commitment as claims
-from ..text import exact_number, notations, words
+from ..text import commitment, exact_number, notations, words
 from ..text.choice_letters import read_choice
 from ..text.exact_number import ANSWER_CHARS, DivisionByZero, read_number
 from ..text.latex_names import COMMANDS
@@ -35,26 +36,31 @@ from ..units.quantity import split_unit
 from ..verdict import Reason, Verdict
 
 TIERS = (
-    ("claims", claims.compare),
+    ("claims", commitment.compare),
     ("words", words.compare),
     ("number", exact_number.compare),
     ("notation", notations.compare),
     ("quantity", quantities.compare),
-    ("structure", structure.compare),
+    ("structure", structures.compare),
     ("formula", formulas.compare),
 )
+"""All tiers but the last, which `verify.py` asks where none of these can tell."""
 
 MAX_PARTS = 3000
-"""Comparisons of parts for one answer; more is too large."""
+"""Most comparisons of parts for one answer; an answer that needs more is too large."""
 _work = threading.local()
+"""`left`: how many comparisons this thread has left for the answer that it is judging, else None."""
 
 
 def judge(reference: str, answer: str) -> Verdict:
-    """Judge two normalised texts by all tiers but the last; undecided if none can tell."""
+    """Judge two normalised texts by all tiers but the last; `undecided` if none can tell.
+
+    Tiers call this function again for the parts of what they read.
+    """
     outermost = getattr(_work, "left", None) is None
     _work.left = MAX_PARTS if outermost else _work.left - 1
     try:
-        verdict = _judge(reference, answer)
+        verdict = _by_first_tier(reference, answer)
     except (TooLarge, RecursionError):
         if not outermost:
             raise
@@ -67,9 +73,9 @@ def judge(reference: str, answer: str) -> Verdict:
     return verdict
 
 
-def _judge(reference: str, answer: str) -> Verdict:
+def _by_first_tier(reference: str, answer: str) -> Verdict:
     if _work.left < 0:
-        raise TooLarge("comparisons")
+        raise TooLarge("too many comparisons of parts")
     for name, compare in TIERS:
         verdict = compare(reference, answer, judge)
         if verdict is not None:
@@ -79,13 +85,13 @@ def _judge(reference: str, answer: str) -> Verdict:
 
 
 def reference_fault(reference: str) -> str | None:
-    """Say why a reference cannot be judged by, or None if it can (or only the last tier may know)."""
+    """Return why no answer can be judged by a reference; None if one can, or if only math-verify may know."""
     return fault_of(normalise(reference))
 
 
 @lru_cache(maxsize=4096)
 def fault_of(text: str) -> str | None:
-    """Do what `reference_fault` does for a normalised text."""
+    """Return the same as `reference_fault`, for a text that is already normalised."""
     if not text:
         return "is empty"
     if len(text) > 10 * ANSWER_CHARS:
@@ -94,64 +100,58 @@ def fault_of(text: str) -> str | None:
         read_number(text)
         if re.search(r"[\\^_{}]", text) and levels(text) is None and read_shape(text) is None:
             return "has brackets that do not match"
-        known = _can_be_read(text)
+        readable = _can_be_read(text)
     except DivisionByZero:
         return "divides by zero"
     except (TooLarge, RecursionError):
         return "is too large to judge by"
-    return (
-        None
-        if known
-        else "cannot be read as a value; mark such rows with another verifier, or leave them out"
-    )
+    if readable:
+        return None
+    return "cannot be read as a value; mark such rows with another verifier, or leave them out"
 
 
 def _can_be_read(text: str) -> bool:
-    """Whether a tier can read a normalised text, or it is words or notation that a reader knows."""
+    """Whether a tier can read a normalised text, or it is words or notation that a reader would know."""
+    if _WORD.search(text) or words.meaning(text) is not None:
+        return True
     readers = (read_number, split_unit, read_choice, read_base, read_time, read_ratio)
-    if (
-        _WORD.search(text)
-        or words.meaning(text) is not None
-        or any(read(text) is not None for read in readers)
-    ):
+    if any(read(text) is not None for read in readers):
         return True
     shape = read_shape(text)
     if shape is not None and is_region(text):
         return True
-    if shape is not None and all(
-        item == r"\ldots" or (len(item) < len(text) and _can_be_read(item)) for item in shape.items
-    ):
+    if shape is not None and all(_is_readable_part(item, text) for item in shape.items):
         return True
-    return formulas.can_be_read(_ORDER.sub("", text)) or _is_notation(text)
+    return formulas.can_be_read(_DERIVATIVE_ORDER.sub("", text)) or _is_notation(text)
 
 
-_ORDER = re.compile(r"\^ ?\{ ?\([^{}]*\) ?\}")
-"""Of a derivative: read as text only."""
+def _is_readable_part(part: str, whole: str) -> bool:
+    return part == r"\ldots" or (len(part) < len(whole) and _can_be_read(part))
+
+
+_DERIVATIVE_ORDER = re.compile(r"\^ ?\{ ?\([^{}]*\) ?\}")
+"""The order of a derivative, `f^{(4)}`: a reference with one can be compared as text."""
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3}")
 
 
 def _is_notation(text: str) -> bool:
-    r"""Whether LaTeX is made of known commands, as `A \cap B` is, with letters or digits between them."""
-    found = re.findall(r"\\([A-Za-z]+)", text)
-    return (
-        bool(found)
-        and set(found) <= COMMANDS
-        and re.search(r"[A-Za-z0-9]", re.sub(r"\\[A-Za-z]+", "", text)) is not None
-    )
+    r"""Whether LaTeX consists of known commands with letters or digits between them, as `A \cap B` does."""
+    commands = re.findall(r"\\([A-Za-z]+)", text)
+    if not commands or not set(commands) <= COMMANDS:
+        return False
+    without_commands = re.sub(r"\\[A-Za-z]+", "", text)
+    return re.search(r"[A-Za-z0-9]", without_commands) is not None
 
 
 def restates(reference: str, answer: str, prompt: str) -> bool:
-    """Whether an answer repeats a calculation of the prompt where the reference has its result."""
-    target, text = normalise(reference), normalise(answer)
-    if target == text or text.replace(" ", "") not in normalise(prompt).replace(" ", ""):
+    """Whether an answer repeats a calculation from the prompt, whose result is the reference."""
+    target, given = normalise(reference), normalise(answer)
+    if target == given or given.replace(" ", "") not in normalise(prompt).replace(" ", ""):
         return False
-    if read_base(target) is not None:
-        return read_base(target) != read_base(text)
-    one, two = formulas.read(target), formulas.read(text)
-    return (
-        one is not None
-        and two is not None
-        and formulas.literal(one)
-        and not formulas.literal(two)
-        and not names_in(two)
-    )
+    base = read_base(target)
+    if base is not None:
+        return base != read_base(given)
+    one, two = formulas.read(target), formulas.read(given)
+    if one is None or two is None:
+        return False
+    return formulas.literal(one) and not formulas.literal(two) and not names_in(two)

@@ -1,1 +1,1 @@
-"""Finding the final answer in a completion, and what is said against it."""
+"""Finding the final answer in a completion, and noticing where the completion takes it back."""

@@ -1,8 +1,8 @@
-r"""Tier 0, boxes: the last `\boxed{...}` or kin, with what its writer attached to it.
+r"""Finds the last `\boxed{...}` (or `\fbox{...}` and the like), with whatever belongs to it.
 
-Boxes joined by `,` `and` `or` are one list, a box within a box is the outer one's, and a box that
-is a piece of a formula (`-\boxed{5}`, `\frac{1}{\boxed{5}}`) stands for the formula. Everything is
-looked for from the right, with bounded work.
+Boxes joined by `,`, `and` or `or` are one list. Of nested boxes, the outermost counts. A box that is a
+piece of a formula (`-\boxed{5}`, `\frac{1}{\boxed{5}}`) is read as the whole formula. Boxes are looked
+for from the right, and the work is bounded on any text.
 """
 
 import re
@@ -10,16 +10,16 @@ from typing import NamedTuple
 
 
 class Find(NamedTuple):
-    """Where an answer stands: characters [start, end)."""
+    """The place of an answer in a text: characters [start, end)."""
 
     start: int
     end: int
     closed: bool = True
-    """False where the box or tag was never closed."""
+    """False if the box or tag was never closed."""
 
 
 class _Box(NamedTuple):
-    """A box: where its command starts, what is inside, and where its brace closes."""
+    """A box: the index of its command, the place of its contents, and the index after its brace."""
 
     command: int
     inside: Find
@@ -31,62 +31,75 @@ _WORD = re.compile(r"\\?[^\s$\\{}]{1,40}")
 _BRACE = re.compile(r"\\[{}\\]|[{}]")
 _CLOSING = re.compile(r"\s{0,9}(?:\$|\\\)|\\\]|</answer>)")
 MAX_JOINED = 32
+"""Most boxes that are read as one list."""
 
 
 def boxed(text: str) -> Find | None:
-    r"""Take the last box: what is inside, or more where more belongs to it (see the module).
+    r"""Find the last box: its contents, or more where more belongs to it (see the module).
 
-    `\boxed 5` takes one word. A box that was never closed goes to the end of its line.
+    `\boxed 5` holds one word. A box that was never closed ends with its line.
     """
     last = _last_box(text, len(text))
     if last is None:
         return None
-    if text.rfind("box", 0, last.command) >= 0:  # another one
+    if text.rfind("box", 0, last.command) >= 0:  # there may be another box
         last = _outermost(text, last)
-        if last.inside.closed and (joined := _joined(text, last)) is not None:
-            return joined
+        if last.inside.closed:
+            joined = _joined(text, last)
+            if joined is not None:
+                return joined
     if not last.inside.closed:
         return last.inside
     return _formula_around(text, last) or last.inside
 
 
 def unboxed(text: str) -> str:
-    """Take the box commands out of a text, and keep what they hold apart from what is around."""
+    r"""Return a text without its box commands: `\boxed{1}, \boxed{2}` becomes `1, 2`.
+
+    The contents of a box stay apart from what is around them.
+    """
     for _ in range(MAX_JOINED):
         match = _BOX.search(text)
         if match is None or text[match.end() : match.end() + 1] != "{":
             break
         inside = _braced(text, match.end() + 1, len(text))
-        behind = _BETWEEN.sub(", ", text[inside.end + 1 :])
-        before, after = _MATH.sub(" ", text[: match.start()]), _MATH.sub(" ", behind)
+        before = _MATH.sub(" ", text[: match.start()])
+        after = _MATH.sub(" ", _BETWEEN.sub(", ", text[inside.end + 1 :]))
         text = f"{before} {text[inside.start : inside.end]} {after}"
     return re.sub(" {2,}", " ", re.sub(" +(?=,)", "", text)).strip()
 
 
 _MATH = re.compile(r"(?<!\\)\$|(?<!\\)\\[()\[\]]")
+# From a box to the next one, up to the comma or ampersand between them.
 _BETWEEN = re.compile(r"^[\s$\\)\]]*[,&](?=[\s$\\(\[]*(?:[A-Za-z] ?=[\s$]*)?\\f?(?:rame)?box)")
 
 
 def _last_box(text: str, before: int) -> _Box | None:
-    """Return the last box whose command stands before a place."""
-    at = before
-    while (at := text.rfind("box", 0, at)) >= 0:
+    """Return the last box whose command starts before an index."""
+    at = text.rfind("box", 0, before)
+    while at >= 0:
         if text.startswith("\\boxed{", at - 1):  # nearly always
             inside = _braced(text, at + 6, len(text))
             return _Box(at - 1, inside, inside.end + inside.closed)
         slash = text.rfind("\\", max(at - 6, 0), at)
         match = _BOX.match(text, slash) if slash >= 0 else None
-        if match is None:
-            continue  # another command, or no command at all
-        if text[match.end() : match.end() + 1] == "{":
-            inside = _braced(text, match.end() + 1, len(text))
-            return _Box(slash, inside, inside.end + inside.closed)
-        word = _WORD.match(text, match.end())
-        return _Box(slash, Find(word.start(), word.end()), word.end()) if word else None
+        if match is not None:
+            return _unusual_box(text, match)
+        at = text.rfind("box", 0, at)  # this one was another command, or a word
     return None
 
 
+def _unusual_box(text: str, command: re.Match[str]) -> _Box | None:
+    r"""Return the box of a command such as `\fbox {5}` or `\boxed 5`; None if nothing follows it."""
+    if text[command.end() : command.end() + 1] == "{":
+        inside = _braced(text, command.end() + 1, len(text))
+        return _Box(command.start(), inside, inside.end + inside.closed)
+    word = _WORD.match(text, command.end())
+    return _Box(command.start(), Find(word.start(), word.end()), word.end()) if word else None
+
+
 def _braced(text: str, start: int, stop: int) -> Find:
+    """Return the place of what is between a brace that opens just before `start` and its partner."""
     end = text.find("}", start, stop)
     if end >= 0 and text.find("{", start, end) < 0 and text.find("\\", start, end) < 0:
         return Find(start, end)
@@ -103,7 +116,7 @@ def _braced(text: str, start: int, stop: int) -> Find:
 
 
 def _outermost(text: str, box: _Box) -> _Box:
-    """Return the box that holds this one, if one does."""
+    """Return the outermost box around this one, at most four levels up, or the box itself."""
     for _ in range(4):
         before = text.rfind("box", max(box.command - 400, 0), box.command)
         outer = _last_box(text, box.command) if before >= 0 else None
@@ -125,51 +138,68 @@ _CLOSED = re.compile(r"[\s$]*(?:\\right ?)?(?:[)\]]|\\\})")
 
 
 def _joined(text: str, last: _Box) -> Find | None:
-    """Return the whole list that a box is the last item of, with a tuple's brackets; None if it is alone."""
-    first, count, headed = last, 1, False
-    inside = {text[slice(*last.inside[:2])].strip()}
-    while count < MAX_JOINED and (before := _last_box(text, first.command)) is not None:
+    """Return the place of the list whose last item is a box, with a tuple's brackets.
+
+    None if the box is alone, or if all boxes hold the same.
+    """
+    first, count, has_heads = last, 1, False
+    contents = {text[last.inside.start : last.inside.end].strip()}
+    while count < MAX_JOINED:
+        before = _last_box(text, first.command)
+        if before is None or before.end > first.command:
+            break
         between = text[before.end : first.command]
-        match = _JOINER.fullmatch(between) if len(between) <= 60 and before.end <= first.command else None
+        match = _JOINER.fullmatch(between) if len(between) <= 60 else None
         if match is None or not (match["sign"] or match["word"] or "&" in between):
             break
-        first, count, headed = before, count + 1, headed or bool(match["head"])
-        inside.add(text[slice(*before.inside[:2])].strip())
-    if count == 1 or len(inside) == 1:
+        first = before
+        count += 1
+        has_heads = has_heads or bool(match["head"])
+        contents.add(text[before.inside.start : before.inside.end].strip())
+    if count == 1 or len(contents) == 1:
         return None
     start, end = first.command, last.end
-    if headed and (head := re.search(rf"{_HEAD}\s*$", text[max(start - 20, 0) : start])):
-        start -= len(head.group())
-    opening, closing = _OPENING.search(text[max(start - 12, 0) : start]), _CLOSED.match(text, end)
+    if has_heads:  # x = \boxed{1}, y = \boxed{2}
+        head = re.search(rf"{_HEAD}\s*$", text[max(start - 20, 0) : start])
+        if head is not None:
+            start -= len(head.group())
+    opening = _OPENING.search(text[max(start - 12, 0) : start])
+    closing = _CLOSED.match(text, end)
     if opening is not None and closing is not None:
         start, end = start - len(opening.group()), closing.end()
     return Find(start, end)
 
 
+# The braces of an exponent or a command, opened before the box.
 _GROUP = (
     r"(?:[\^_]\s?\{|\\(?!(?:text|math|bold|underline|color|display|large|huge"
     r"|ensuremath)[a-z]*)[A-Za-z]+\s?(?:\{[^{}]*\}\s?)?\{)\s?$"
 )
+# Before a box that is a piece of a formula: a digit, a sign, an operator, an open group.
 _BEFORE = re.compile(
     r"(?:\d|[\d)}]\s?[-+*/]\s?|(?:^|[\s(\[,])[-+]|/|\\(?:cdot|times|div|pm|mp|ne|neq|not ?=|sqrt"
     r"|approx)\s?|[≠×÷±√≈]\s?|!=\s?)$"
     rf"|{_GROUP}",
     re.IGNORECASE,
 )
-_BEHIND = re.compile(
+# After such a box. `\boxed{30}^\circ` is not a power.
+_AFTER = re.compile(
     r"(?P<percent>\s?\\?%)|\d|\s?(?:\^(?!\s?\{?\s?\\circ)|[*/](?=[\w\\({])|\\(?:cdot|times|div|pm|mp)(?![a-z])|[-+]\s?(?:\d|\\(?:frac|sqrt|pi)|[xyzn]\b))"
 )
+# Where the formula around a box starts, and where it ends.
 _EDGE_BEFORE = re.compile(
     r"[$\n:;&]|\\[(\[]|(?<![<>!≠])=|\\(?:implies|Rightarrow|therefore|q?quad)(?![a-z])|[.!?] |<answer>"
     r"|(?<![\\A-Za-z])[A-Za-z]{2,}\s"
 )
-_EDGE_BEHIND = re.compile(r"[$\n;&]|\\[)\]]|[.,!?](?:\s|$)|=|</|(?<![\\A-Za-z])[A-Za-z]{2,}\s")
+_EDGE_AFTER = re.compile(r"[$\n;&]|\\[)\]]|[.,!?](?:\s|$)|=|</|(?<![\\A-Za-z])[A-Za-z]{2,}\s")
+# `120 = \boxed{5!}` is answered whole, so that the two sides are compared.
 _NUMBER_BEFORE = re.compile(r"(?:^|[$\n:>]|\bis )\s?(?P<number>-?\d[\d.,]*\s?=\s?)$")
 _WINDOW = 200
+"""How far, in characters, a formula around a box may reach on either side."""
 
 
-def _follows_nothing(before: str) -> bool:
-    """Whether a box stands behind words or at a formula's start: spares the longer look."""
+def _clearly_starts(before: str) -> bool:
+    """Whether a box follows words or starts a formula, so that it cannot be a piece of one."""
     last = before[-1:]
     if last == "=":
         return not before[:-1].rstrip()[-1:].isdigit()
@@ -177,22 +207,25 @@ def _follows_nothing(before: str) -> bool:
 
 
 def _formula_around(text: str, box: _Box) -> Find | None:
-    r"""Return the formula that a box is a piece of, `-\boxed{5}`; None where it stands alone."""
-    behind = _BEHIND.match(text, box.end)
-    if behind is None and _follows_nothing(text[max(box.command - 14, 0) : box.command].rstrip()):
+    r"""Return the place of the formula that a box is a piece of, `-\boxed{5}`; None if it is alone."""
+    after = _AFTER.match(text, box.end)
+    if after is None and _clearly_starts(text[max(box.command - 14, 0) : box.command].rstrip()):
         return None
     line = text[max(box.command - _WINDOW, 0) : box.command]
     start, end = box.command, box.end
-    if behind is not None and behind["percent"]:
-        behind, end = None, behind.end()
-    elif (number := _NUMBER_BEFORE.search(line)) is not None:
-        start -= len(number["number"])
+    if after is not None and after["percent"]:  # the sign belongs to the number, and nothing else does
+        end = after.end()
+        after = None
+    else:
+        number = _NUMBER_BEFORE.search(line)
+        if number is not None:
+            start -= len(number["number"])
     edges = list(_EDGE_BEFORE.finditer(line))
     prefix = line[edges[-1].end() :] if edges else line
     attached = _BEFORE.search(prefix)
     if attached is not None:
         start = box.command - len(prefix)
-    if behind is not None or (attached is not None and "{" in attached.group()):
-        edge = _EDGE_BEHIND.search(text, box.end, box.end + _WINDOW)
+    if after is not None or (attached is not None and "{" in attached.group()):
+        edge = _EDGE_AFTER.search(text, box.end, box.end + _WINDOW)
         end = edge.start() if edge else min(box.end + _WINDOW, len(text))
     return Find(start, end) if (start, end) != (box.command, box.end) else None

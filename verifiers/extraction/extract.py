@@ -1,7 +1,7 @@
-r"""Tier 0: finding the final answer in a completion by an ordered list of rules.
+r"""Finds the final answer in a completion by an ordered list of rules; the first rule that finds one wins.
 
     answer_tag    the last <answer>...</answer>
-    boxed         the last \boxed{...} or kin; boxes joined by `,` `and` `or` are one list
+    boxed         the last \boxed{...} or \fbox{...}; boxes joined by `,` `and` `or` are one list
     hashes        what follows the last ####, to the end of the line
     answer_is     what follows the last "the answer is", to the end of the sentence; "option C is right"
     bold          the last **...**
@@ -11,9 +11,9 @@ r"""Tier 0: finding the final answer in a completion by an ordered list of rules
     {after: T}    what follows the last T, to the end of the line
     {regex: R}    the last match of R: its group 1, or the whole
 
-The first rule that finds something wins (`extract_rules.py`, `boxes.py`), and what the text around
-says of it counts (`contexts.py`). Text inside the thinking part never does. `strict` (for training)
-takes tag or box only; `lenient` (for evaluation) all.
+`strict` (for training) takes a tag or a box only; `lenient` (for evaluation) takes all named rules in
+this order. The thinking part is never searched. The rules are in `rules.py` and `boxes.py`; the text
+around an answer can still speak against it (`objections.py`).
 """
 
 import re
@@ -29,21 +29,30 @@ from .objections import objection
 from .rules import PLAIN_TEXT, RULES, Rule, last_match, line_after, tail_of
 
 PLAIN_CHARS = 20_000
-"""Rules for plain text search no more than this many characters at the end."""
+"""Rules for plain text search only this many characters at the end."""
 
 ExtractSpec = str | Sequence[str | Mapping[str, Any]]
 WHOLE: tuple[str, Rule] = ("whole", lambda text: Find(0, len(text)))
+"""The rule that takes the whole text, for verifiers that need no extraction."""
 PRESETS: dict[str, tuple[str, ...]] = {"strict": ("answer_tag", "boxed"), "lenient": tuple(RULES)}
 
 
 def rules_of(extract: ExtractSpec, where: str = "extract") -> list[tuple[str, Rule]]:
-    """Return the (name, rule) pairs that a preset or a list of rules means.
+    """Return the (name, rule) pairs of a preset or of a list of rules.
+
+    Args:
+        extract: a preset or an ordered list of rules (see the module).
+        where: the place of `extract` in its file, for messages.
 
     Raises:
-        UnknownNameError: no such preset or rule. TaskError: a rule is malformed.
+        UnknownNameError: there is no such preset or rule.
+        TaskError: a rule is malformed.
     """
     if not isinstance(extract, str | list | tuple):
-        raise TaskError(f"{where}: expected a preset or a list of rules (given: {extract!r})")
+        raise TaskError(
+            f"{where}: expected a preset ({', '.join(PRESETS)}) or a list of rules, such as"
+            f" [answer_tag, boxed] (given: {extract!r})"
+        )
     if isinstance(extract, str):
         if extract not in PRESETS:
             raise UnknownNameError.of("extraction preset", extract, PRESETS, where=where)
@@ -54,45 +63,69 @@ def rules_of(extract: ExtractSpec, where: str = "extract") -> list[tuple[str, Ru
 def _rule(rule: str | Mapping[str, Any], where: str) -> tuple[str, Rule]:
     if isinstance(rule, str):
         if rule not in RULES:
-            raise UnknownNameError.of(
-                "extraction rule", rule, [*RULES, "{after: TEXT}", "{regex: R}"], where=where
-            )
+            known = [*RULES, "{after: TEXT}", "{regex: R}"]
+            raise UnknownNameError.of("extraction rule", rule, known, where=where)
         return rule, RULES[rule]
     if not isinstance(rule, Mapping) or len(rule) != 1 or next(iter(rule)) not in ("after", "regex"):
-        raise TaskError(f"{where}: expected a rule's name, {{after: TEXT}} or {{regex: R}} (given: {rule!r})")
+        raise TaskError(
+            f"{where}: expected a rule's name ({', '.join(RULES)}), {{after: TEXT}} or {{regex: R}}"
+            f" (given: {rule!r})"
+        )
     kind, value = next(iter(rule.items()))
     if not isinstance(value, str) or not value:
-        raise TaskError(f"{where}: {kind} needs a text (given: {value!r})")
+        raise TaskError(f"{where}: {kind} needs a text to look for (given: {value!r}); put it in quotes")
     try:
         return f"{kind} {value!r}", line_after(value) if kind == "after" else last_match(value)
     except re.error as error:
-        raise TaskError(f"{where}: {value!r} is not a regular expression: {error}") from error
+        raise TaskError(
+            f"{where}: {value!r} is not a regular expression: {error}; correct it, or give a literal text"
+            " with {after: TEXT}"
+        ) from error
 
 
 _kept_rules = lru_cache(maxsize=64)(rules_of)
 
 
 def ready_rules(extract: ExtractSpec) -> list[tuple[str, Rule]]:
-    """Return what `rules_of` does; a preset's rules are looked up once."""
+    """Return the same as `rules_of`, for every completion: the rules of a preset are looked up only once."""
     return _kept_rules(extract) if isinstance(extract, str) else rules_of(extract)
 
 
 def extract_answer(text: str, *, extract: ExtractSpec = "strict") -> Extracted:
-    """Find the final answer in a completion.
+    r"""Find the final answer in a completion.
+
+        >>> from markscheme.verifiers import extract_answer
+        >>> found = extract_answer(r"<think>6 * 7 ...</think> So it is \boxed{42}.")
+        >>> found.text, found.rule
+        ('42', 'boxed')
+        >>> extract_answer("The answer is 42.").reason  # `strict` takes tags and boxes only
+        <Reason.NO_ANSWER: 'no_answer'>
+        >>> extract_answer("The answer is 42.", extract="lenient").text
+        '42'
+        >>> extract_answer(r"It is not \boxed{42}.").reason
+        <Reason.DENIED: 'denied'>
+        >>> extract_answer(r"It is \boxed{42} or 43.").reason
+        <Reason.AMBIGUOUS: 'ambiguous'>
 
     Args:
-        text: the completion, with what a template put before it (an opened `<think>`).
-        extract: `strict`, `lenient`, or an ordered list of rules (see the module).
+        text: the completion, together with what the chat template wrote before it (an opened `<think>`).
+        extract: `strict`, `lenient`, or an ordered list of rules such as `["boxed", {"after": "A: "}]`.
+
+    Raises:
+        UnknownNameError: there is no such preset or rule.
+        TaskError: a rule is malformed.
     """
     return extract_by(ready_rules(extract), text)
 
 
 def extract_by(rules: Sequence[tuple[str, Rule]], text: str) -> Extracted:
-    """Find the final answer by rules that `rules_of` gave."""
+    """Find the final answer by the (name, rule) pairs that `rules_of` returned."""
     offset = max(0, len(text) - SEARCHED_CHARS, thinking_end(text))
     body = text[offset:]
     if "<" in body:
-        body = _END_TOKENS.sub("", _COMMENT.sub(lambda match: " " * len(match.group()), body))
+        # Comments become spaces, so that places in the text stay right.
+        body = _COMMENT.sub(lambda match: " " * len(match.group()), body)
+        body = _END_TOKENS.sub("", body)
     for name, rule in rules:
         skipped = max(0, len(body) - PLAIN_CHARS) if name in PLAIN_TEXT else 0
         find = rule(body[skipped:] if skipped else body)
@@ -107,27 +140,34 @@ def extract_by(rules: Sequence[tuple[str, Rule]], text: str) -> Extracted:
 
 
 def _extracted(name: str, body: str, find: Find, offset: int) -> Extracted:
-    found = body[find.start : find.end].strip()
-    if "box" in found:
-        found = unboxed(found)
+    """Return the answer at `find`, cleaned by what the rule allows, with what speaks against it."""
+    answer = body[find.start : find.end].strip()
+    if "box" in answer:
+        answer = unboxed(answer)
     if name in PLAIN_TEXT:
-        found = re.sub(
-            r"</\w+>$", "", tail_of(found.strip("*_ ").rstrip(",;:").strip()).strip("*_ ").rstrip(",;:")
-        )
+        answer = answer.strip("*_ ").rstrip(",;:").strip()
+        answer = tail_of(answer).strip("*_ ").rstrip(",;:")
+        answer = re.sub(r"</\w+>$", "", answer)
     elif not find.closed:
-        found = found.rstrip("*$.").strip()
-    reason = None if name == "whole" else objection(body, find) if found else Reason.EMPTY
-    return Extracted(found, name, (find.start + offset, find.end + offset), reason, find.closed)
+        answer = answer.rstrip("*$.").strip()
+    if name == "whole":
+        reason = None
+    elif answer:
+        reason = objection(body, find)
+    else:
+        reason = Reason.EMPTY
+    return Extracted(answer, name, (find.start + offset, find.end + offset), reason, find.closed)
 
 
 _COMMENT = re.compile(r"<!--(?:(?!-->).)*-->", re.DOTALL)
 _END_TOKENS = re.compile(
     r"(?:\s{0,9}(?:</?s>|<eos>|<end_of_turn>|<\|[a-z_]{1,30}\|>|<｜[^<>｜]{1,30}｜>)){1,9}\s*\Z"
 )
+"""End-of-sequence tokens that an engine left in the text."""
 
 
 def _inner_box(text: str, find: Find) -> Find:
-    """Return the box inside what a rule found, if there is one: a tag may hold a whole sentence."""
+    """Return the place of the box in what a rule found, if there is one: a tag may hold a whole sentence."""
     inner = boxed(text[find.start : find.end])
     if inner is None:
         return find

@@ -1,7 +1,8 @@
-r"""Tier 0, contexts: what a completion says about the answer that was found in it.
+r"""Reads the text around an answer for whatever speaks against it.
 
-`The answer is not \boxed{7}` denies it, `\boxed{7} ... that is wrong` takes it back, and
-`\boxed{7} or 8` offers another: wrong, as `claims.py` says of the same inside an answer.
+`The answer is not \boxed{7}` denies the answer, `\boxed{7} ... that is wrong` retracts it, and
+`\boxed{7} or 8` offers another. All three are wrong answers, as `text/commitment.py` decides for the
+same words inside an answer: a policy that could hedge would be paid for whichever value is right.
 """
 
 import re
@@ -16,7 +17,7 @@ _DENIED_BEFORE = re.compile(
     rf"|\\n(?:e|eq|ot ?=)(?![a-z])|[≠]|!=){_ADVERB}[\s$*(\\\[]{{0,6}}$",
     re.IGNORECASE,
 )
-_DENIED_BEHIND = re.compile(
+_DENIED_AFTER = re.compile(
     r"[\s$*)\]\\.,]{0,6}(?:which |that |but (?:that|this|it) )?(?:"
     r"(?:is|was|are|seems|looks|would be)(?: [a-z]+ly)? "
     r"(?:wrong|incorrect|false|impossible|invalid|a mistake|mistaken|right\b.{0,20}\bnot)\b"
@@ -26,13 +27,13 @@ _DENIED_BEHIND = re.compile(
     r"|[\s$]*(?:[.,;!?]|$)))",
     re.IGNORECASE,
 )
-"""Of the answer itself: `9, which is not prime` and `2/3, which cannot be simplified` deny nothing."""
+"""Only of the answer itself: `9, which is not prime` and `2/3, which cannot be simplified` deny nothing."""
 _CUE = re.compile(
     r"not|n['’]t|never|neither|\\ne|≠|!=|wrong|ncorrect|false|nvalid|reject|instead|rather|longer"
 )
-"""One of them stands in all that denies: spares the longer look."""
+"""`_DENIED_BEFORE` matches only texts with one of these words, so most are spared the slower pattern."""
 _LAST = re.compile(r"[}$).*\s\\\]]{0,9}")
-"""What may stand behind the last word of a completion."""
+"""Closing characters after an answer that ends the completion."""
 _RETRACTED = re.compile(
     r"\b(?:that|this|it|which|the above|my answer|the answer above|the previous answer)(?:'s|’s| is"
     r"| was)(?: [a-z]+ly)?"
@@ -42,17 +43,19 @@ _RETRACTED = re.compile(
 _OFFERED_BEFORE = re.compile(
     r"[\d)}\w][\s$*.]{0,4}\bor(?: else| perhaps| maybe| possibly)?[\s$*(\\\[]{0,6}$", re.IGNORECASE
 )
-_OFFERED_BEHIND = re.compile(
+_OFFERED_AFTER = re.compile(
     r"[\s$*)\]\\]{0,6},? ?\bor\b(?! (?:equivalently|simply|about|approximately|roughly"
     r"|in other words|more precisely|if you|just|better|exactly))"
     r"[\s$*(\\\[]{0,6}(?:[-\d]|\\|(?:perhaps|maybe|possibly|else)\b)",
     re.IGNORECASE,
 )
-_BEFORE, _BEHIND, _AFTERWARDS = 60, 60, 2000
+_BEFORE, _AFTER, _LATER = 60, 60, 2000
+"""How many characters are read for a denial or an alternative before and after an answer, and for a
+retraction after it."""
 
 
 def objection(text: str, find: Find) -> Reason | None:
-    """Say what a completion has against the answer at `find`, or None."""
+    """Return why the text around the answer at `find` makes it wrong; None if nothing speaks against it."""
     before = text[max(find.start - _BEFORE, 0) : find.start]
     if before.endswith("{"):
         before = before[: max(before.rfind("\\"), 0)]  # the box's own command
@@ -62,11 +65,13 @@ def objection(text: str, find: Find) -> Reason | None:
         return Reason.AMBIGUOUS
     if _LAST.fullmatch(text, find.end):
         return None
-    behind = text[find.end : find.end + _BEHIND].removeprefix("}")
-    if behind.startswith("</"):
-        behind = behind[behind.find(">") + 1 :]
-    if _DENIED_BEHIND.match(behind):
+    after = text[find.end : find.end + _AFTER].removeprefix("}")
+    if after.startswith("</"):
+        after = after[after.find(">") + 1 :]
+    if _DENIED_AFTER.match(after):
         return Reason.DENIED
-    if _OFFERED_BEHIND.match(behind):
+    if _OFFERED_AFTER.match(after):
         return Reason.AMBIGUOUS
-    return Reason.CONTRADICTS if _RETRACTED.search(text, find.end, find.end + _AFTERWARDS) else None
+    if _RETRACTED.search(text, find.end, find.end + _LATER):
+        return Reason.CONTRADICTS
+    return None

@@ -1,12 +1,13 @@
-r"""Tier 0, the rules: where a final answer may stand. Each looks once, from the right.
+r"""The extraction rules: one function per form in which a final answer is given.
 
-A rule takes the text behind the thinking part and returns a Find, or None. Bounded work on any
-text: nothing here goes back over what it has read.
+A rule takes the text after the thinking part and returns the place of an answer, or None. All rules
+prefer the last candidate. Each takes time proportional to the text, whatever a model writes (a
+`{regex: R}` of the task's author is the exception).
 """
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from ..text.lexicon import DENIALS, HEDGES, LARGE, RETRACTIONS, words_of
 from ..units.reader import read_unit
@@ -19,7 +20,7 @@ _CLOSED = re.compile(r"</(?:final[_ ]?)?answer>", re.IGNORECASE)
 
 
 def answer_tag(text: str) -> Find | None:
-    """Take the last <answer>...</answer>; one that was never closed goes to the end of the text."""
+    """Find the contents of the last <answer>...</answer>; one that was never closed ends with the text."""
     opened = deque(_OPENED.finditer(text), maxlen=2) if "<" in text else None
     if not opened:
         return None
@@ -29,12 +30,12 @@ def answer_tag(text: str) -> Find | None:
         return Find(start, len(text), closed=False)
     again = _CLOSED.match(text, closed.end())
     if again is not None and len(opened) == 2 and _CLOSED.search(text, opened[0].end(), start) is None:
-        return Find(opened[0].end(), again.start())  # one tag within another
+        return Find(opened[0].end(), again.start())  # one tag within another: the outer one counts
     return Find(start, closed.start())
 
 
 def line_after(marker: str) -> Rule:
-    """Take what follows the last marker, to the end of the line."""
+    """Return a rule that finds what follows the last `marker`, to the end of the line."""
 
     def find(text: str) -> Find | None:
         at = text.rfind(marker)
@@ -48,31 +49,37 @@ def line_after(marker: str) -> Rule:
 
 
 def last_match(pattern: str, flags: int = 0) -> Rule:
-    """Take the last match: its group 1, or the whole."""
+    """Return a rule that finds the last match of a pattern: its group 1, or the whole without groups."""
     compiled = re.compile(pattern, flags)
+    group = 1 if compiled.groups else 0
 
     def find(text: str) -> Find | None:
         last = deque(compiled.finditer(text), maxlen=1)
-        span = last[0].span(1 if compiled.groups else 0) if last else (-1, -1)
-        return Find(*span) if span[0] >= 0 else None
+        if not last:
+            return None
+        start, end = last[0].span(group)
+        return Find(start, end) if start >= 0 else None  # the group may have taken no part in the match
 
     return find
 
 
-def _not_a_label(find: Callable[[str], Iterator[re.Match[str]]]) -> Rule:
-    """Take the last match that is not a heading: `**Answer:**`, `#### Final Answer`."""
+def _last_but_headings(pattern: re.Pattern[str]) -> Rule:
+    """Return a rule that finds group 1 of the last match which is not a heading.
 
-    def last(text: str) -> Find | None:
-        for match in reversed(list(find(text))):
-            words, after = match[1].strip(), text[match.end() : match.end() + 1]
-            heading = words.endswith((":", "：")) or (
-                after in (":", "：", "\n") and re.search(r"\d", words) is None
-            )
-            if words and not (heading and len(words) > 2):
+    `**Answer:**` and `#### Final Answer` are headings.
+    """
+
+    def find(text: str) -> Find | None:
+        for match in reversed(list(pattern.finditer(text))):
+            words = match[1].strip()
+            next_character = text[match.end() : match.end() + 1]
+            ends_line = next_character in (":", "：", "\n") and re.search(r"\d", words) is None
+            is_heading = words.endswith((":", "：")) or ends_line
+            if words and not (is_heading and len(words) > 2):
                 return Find(*match.span(1))
         return None
 
-    return last
+    return find
 
 
 _NUMBER = re.compile(
@@ -81,41 +88,44 @@ _NUMBER = re.compile(
     r"|\d{1,2}:\d{2}(?::\d{2})?(?: ?(?i:[ap]\.?m\b\.?))?"
     r"|(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?: \d{3}(?!\d))*(?: \d+/\d+|/\d+)?%?)"
 )
-_NO_ANSWER = re.compile(
+# A number after one of these is a label.
+_LABEL_BEFORE = re.compile(
     r"(?:_\{?|(?i:\b(?:step|case|part|question|problem|example|figure|equation|section|line) ))$"
 )
-_NUMBERING = re.compile(r"(?:^|\n)[ *#]{0,6}$")
+_LINE_START = re.compile(r"(?:^|\n)[ *#]{0,6}$")
 _NEXT_WORDS = re.compile(
     r" ?(\^\\circ|°)? ?(?:[A-Za-zµ²³/^]+(?=[\s.,;:!?)*]|$))(?: (?:per [a-z]+|(?:of )?dollars"
     r"|cents)(?=[\s.,;:!?)*]|$))?"
 )
+_ITEM_MARK = re.compile(r"[.)](?:\s|$)")
 
 
 def last_number(text: str) -> Find | None:
-    """Take the last number with all that is attached to it: a piece of `x^2` would be another value.
+    """Find the last number with all that is attached to it: a piece of `x^2` would be another value.
 
-    Indices, and the numbers of steps and list items, are none.
+    Indices (`x_2`), numbers of steps and figures (`step 3`) and numbers of list items do not count.
     """
     if _CHOICE_LINE.fullmatch(text):
         return None
-    found: re.Match[str] | None = None
+    last: re.Match[str] | None = None
     for match in _NUMBER.finditer(text):
         before = text[max(match.start() - 12, 0) : match.start()]
-        if not _NO_ANSWER.search(before) and not (
-            _NUMBERING.search(before) and re.match(r"[.)](?:\s|$)", text[match.end() :])
-        ):
-            found = match
-    if found is None:
+        if _LABEL_BEFORE.search(before):
+            continue
+        if not (_LINE_START.search(before) and _ITEM_MARK.match(text, match.end())):
+            last = match
+    if last is None:
         return None
-    start, end = found.span()
+    start, end = last.span()
     while start > 0 and not text[start - 1].isspace() and text[start - 1] not in "*_([=:,，：":
         start -= 1
     while end < len(text) and not text[end].isspace() and text[end] not in "*_,;:!?，。；：！？":
         end += 1
-    if (power := _POWER_OF_UNIT.fullmatch(text[start:end])) and read_unit(power[1]) is not None:
+    power = _POWER_OF_UNIT.fullmatch(text[start:end])
+    if power is not None and read_unit(power[1]) is not None:  # the number was the 2 of `5 m^2`
         value = _VALUE_BEFORE.search(text[max(start - 24, 0) : start])
         start -= len(value.group()) if value else 0
-    return Find(start, _with_unit(text, end))
+    return Find(start, _end_with_unit(text, end))
 
 
 _POWER_OF_UNIT = re.compile(r"((?:[A-Za-z]{1,9}/)?[A-Za-z]{1,9}(?:\^\{?[23]\}?|[²³]))\.?")
@@ -124,18 +134,22 @@ _CHOICE_LINE = re.compile(r"\s*\*{0,2}\(?[A-J](?:[).:]\*{0,2}|\*{2}) [^\n]{1,200
 """A line that starts with a choice letter is that choice, with its text."""
 
 
-def _with_unit(text: str, end: int) -> int:
-    """Return where the unit, or a word such as `million`, behind a number ends."""
+def _end_with_unit(text: str, end: int) -> int:
+    """Return the end of the unit, or of a word such as `million`, that follows a number; else `end`."""
     match = _NEXT_WORDS.match(text, end)
     if match is None or match.end() == end:
         return end
     word = match.group().strip()
+    if word.lower() in _COUNTING_WORDS:
+        return match.end()
     unit = read_unit(word)
-    measures = (
-        unit is not None and bool(unit.dimensions) and not unit.nouns and word not in ("in", "a", "A", "s")
-    )
-    return match.end() if measures or word.lower() in (*LARGE, "hundred", "dozen", "percent") else end
+    is_measure = unit is not None and bool(unit.dimensions) and not unit.nouns
+    if is_measure and word not in ("in", "a", "A", "s"):  # rather words of the sentence
+        return match.end()
+    return end
 
+
+_COUNTING_WORDS = (*LARGE, "hundred", "dozen", "percent")
 
 _FORMULA = re.compile(
     r"\$\$([^$]{1,400})\$\$|(?<![\\$])\$([^$\n]{1,400})\$|\\\(((?:(?!\\[(\[])[^\n]){1,400}?)\\\)|\\\[((?:(?!\\[(\[]).){1,400}?)\\\]",
@@ -144,22 +158,21 @@ _FORMULA = re.compile(
 
 
 def last_formula(text: str) -> Find | None:
-    """Take the last formula in math mode, if no number stands behind it."""
-    found = deque(_FORMULA.finditer(text), maxlen=1)
-    if not found or _CHOICE_LINE.fullmatch(text) or re.search(r"\d", text[found[0].end() :]):
+    """Find the last formula in math mode, unless a number follows it."""
+    last = deque(_FORMULA.finditer(text), maxlen=1)
+    if not last or _CHOICE_LINE.fullmatch(text) or re.search(r"\d", text[last[0].end() :]):
         return None
-    group = next(i for i in range(1, 5) if found[0][i] is not None)
-    return Find(*found[0].span(group))
+    return Find(*last[0].span(last[0].lastindex or 0))
 
 
 MAX_SHORT = 40
 
 
 def short_text(text: str) -> Find | None:
-    """Take the whole of a text of one short line: `B`, `Yes.`, `five`."""
+    """Find the whole of a text that is one short line (`B`, `Yes.`, `five`) or a choice with its text."""
     stripped = text.strip()
-    short = len(stripped) <= MAX_SHORT and "\n" not in stripped and len(stripped.split()) <= 5
-    if not stripped or not (short or _CHOICE_LINE.fullmatch(text)):
+    is_short = len(stripped) <= MAX_SHORT and "\n" not in stripped and len(stripped.split()) <= 5
+    if not stripped or not (is_short or _CHOICE_LINE.fullmatch(text)):
         return None
     start = text.index(stripped)
     return Find(start, start + len(stripped))
@@ -175,27 +188,28 @@ _ANSWER_IS = (
 )
 
 _CHOSEN = r"\b(?i:option|choice|answer) \(?([A-J])\)? is (?:the )?(?:correct|right|best)\b"
-_stated, _chosen = last_match(_ANSWER_IS, re.IGNORECASE), last_match(_CHOSEN)
+_stated = last_match(_ANSWER_IS, re.IGNORECASE)
+_chosen = last_match(_CHOSEN)
 
 
 def answer_is(text: str) -> Find | None:
-    """Take what follows the last "the answer is", or the letter of the last "option C is correct"."""
-    found = [find for find in (_stated(text), _chosen(text)) if find is not None]
-    return max(found, default=None)
+    """Find what follows the last "the answer is", or the letter of "option C is correct" if that is later."""
+    candidates = [find for find in (_stated(text), _chosen(text)) if find is not None]
+    return max(candidates, default=None)
 
 
 RULES: dict[str, Rule] = {
     "answer_tag": answer_tag,
     "boxed": boxed,
-    "hashes": _not_a_label(_HASHES.finditer),
+    "hashes": _last_but_headings(_HASHES),
     "answer_is": answer_is,
-    "bold": _not_a_label(_BOLD.finditer),
+    "bold": _last_but_headings(_BOLD),
     "last_formula": last_formula,
     "last_number": last_number,
     "short_text": short_text,
 }
 PLAIN_TEXT = ("hashes", "answer_is", "bold", "last_formula", "last_number", "short_text")
-"""Rules whose find may wear emphasis, end in punctuation, or be a whole sentence."""
+"""Rules whose result may be emphasised, end in punctuation, or be a whole sentence."""
 
 _TAIL = re.compile(
     r"(?:\b(?:is|are|be|equals|gives|was|get|have|has)\b|=|:)\s+(?:approximately |about |exactly "
@@ -205,7 +219,7 @@ _TAIL = re.compile(
 
 
 def tail_of(sentence: str) -> str:
-    """Return what a sentence comes down to: `The largest n is 34` says `34`."""
+    """Return the value that a sentence ends with: `34` for `The largest n is 34`."""
     if len(sentence.split()) < 3 or not re.match(r"[A-Za-z*]", sentence) or _CHOICE_LINE.fullmatch(sentence):
         return sentence
     marks = list(_TAIL.finditer(sentence))
@@ -214,4 +228,5 @@ def tail_of(sentence: str) -> str:
     if not marks or words_of(sentence[: marks[-1].end()]) & (DENIALS | HEDGES | RETRACTIONS):
         return sentence
     rest = sentence[marks[-1].end() :].strip()
-    return rest if re.match(r"[\d$\\(\[{+-]|.{1,30}$", rest) else sentence
+    is_value = re.match(r"[\d$\\(\[{+-]|.{1,30}$", rest)
+    return rest if is_value else sentence

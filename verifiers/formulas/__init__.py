@@ -1,1 +1,1 @@
-"""Reading formulas and deciding whether two are equal."""
+"""Formulas: parsed without ever evaluating text, and compared as functions of their variables."""

@@ -1,6 +1,6 @@
-r"""Tier 4, reading: what stands between operators: numbers, names, groups, functions, LaTeX commands.
+r"""The lower half of the parser: numbers, names, brackets, functions and LaTeX commands.
 
-The lower half of the parser; sums, products and powers are in `expression.py`.
+Sums, products and powers are in `parser.py`.
 """
 
 from fractions import Fraction
@@ -8,22 +8,32 @@ from fractions import Fraction
 from ..text.latex_names import CONSTANTS, FUNCTIONS, GREEK, INVERSE, MARKS
 from .tokens import Node, Tokens, Unreadable
 
-_ONE, _PI = Node("num", value=Fraction(1)), Node("const", value="pi")
+_ONE = Node("num", value=Fraction(1))
+_PI = Node("const", value="pi")
 _ENDS_ARGUMENT = ("sqrt", r"\cdot", r"\times", r"\ast", r"\div")
-_SEVERAL = ("min", "max", "gcd", "lcm")
+r"""Tokens that end the argument of a function without brackets: `\sin x \cdot 2` is `2\sin(x)`."""
+_OF_SEVERAL = ("min", "max", "gcd", "lcm")
 """Functions of more than one argument."""
+_NUMBER_THEORETIC = ("phi", "tau", "sigma", "mu")
+r"""Greek letters that are functions before a bracket with one letter or number in it: `\phi(n)`."""
 
 
 class Atoms(Tokens):
-    """Reads one atom; what an atom holds is read by the levels above, which a subclass has."""
+    """Reads one atom: whatever comes between two operators.
+
+    An atom may contain a whole formula, so it calls the methods for sums, products and powers. They are
+    declared here without a body, and `parser.py` defines them.
+    """
 
     def __init__(self, text: str):
         super().__init__(text)
         self.depth = 0
+        """How many brackets and signs are open."""
         self.bars = 0
+        """How many bars are open in the innermost bracket."""
 
     def whole(self) -> Node:
-        """Return what a group holds."""
+        """Return the contents of a group in braces."""
         raise NotImplementedError
 
     def sum(self) -> Node:
@@ -31,11 +41,11 @@ class Atoms(Tokens):
         raise NotImplementedError
 
     def power(self) -> Node:
-        """Return an atom with what stands behind it: exponents, factorials, percent."""
+        """Return an atom with the exponents, factorials, primes and percent signs that follow it."""
         raise NotImplementedError
 
     def signed(self) -> Node:
-        """Return a power behind an optional sign."""
+        """Return a power, with a sign before it or without."""
         raise NotImplementedError
 
     def exponent(self) -> Node:
@@ -43,18 +53,18 @@ class Atoms(Tokens):
         raise NotImplementedError
 
     def juxtaposed(self, left: Node) -> Node:
-        """Return a product without a sign."""
+        """Return `left` times the factor that follows it without a sign."""
         raise NotImplementedError
 
     def starts_factor(self, kind: str, token: str) -> bool:
-        """Whether a token may be a factor without a sign."""
+        """Whether a token can start a factor without a sign before it."""
         raise NotImplementedError
 
     def atom(self) -> Node:
-        """Return a number, a name, a group or a command."""
+        """Return a number, a name, a bracket or a command."""
         kind, token = self.peek()
         if kind == "num":
-            return Node("num", value=Fraction(self.take().replace(",", "")))
+            return Node("num", value=self.take_number())
         if kind == "word":
             return self.word()
         if kind == "cmd":
@@ -63,10 +73,10 @@ class Atoms(Tokens):
             return self.group()
         if token == "|":
             return self.absolute("|")
-        raise Unreadable(f"unexpected {token!r}" if token else "it ends too early")
+        raise Unreadable(f"unexpected {token!r}" if token else "the formula ends too early")
 
     def group(self) -> Node:
-        """Return what a bracket holds."""
+        """Return the contents of a bracket."""
         opening = self.take()
         bars, self.bars = self.bars, 0
         node = self.whole() if opening == "{" else self.sum()
@@ -75,7 +85,7 @@ class Atoms(Tokens):
         return node
 
     def absolute(self, closing: str) -> Node:
-        """Return what stands between bars."""
+        """Return the absolute value between two bars."""
         self.take()
         self.bars += 1
         node = self.sum()
@@ -84,7 +94,7 @@ class Atoms(Tokens):
         return Node("abs", (node,))
 
     def word(self) -> Node:
-        """Return a function, a constant or a name; `xy` is a product, `apples` one name."""
+        """Return a function, a constant or a name; `xy` is a product, `apples` is one name."""
         token = self.take()
         if token in FUNCTIONS:
             return self.function(FUNCTIONS[token])
@@ -99,7 +109,7 @@ class Atoms(Tokens):
         if token[1:].isdigit() and token[0] == "i":  # i4 is 4i
             self.tokens.append(("num", token[1:]))
             return Node("const", value="i")
-        if token[1:].isdigit():
+        if token[1:].isdigit():  # x2 is x_2
             return Node("sym", value=f"{token[0]}_{token[1:]}")
         if len(token) > 3:
             return Node("sym", value=token)
@@ -108,13 +118,16 @@ class Atoms(Tokens):
         return self.atom()
 
     def is_function(self, letter: str) -> bool:
-        r"""Whether a letter before a bracket is a function: `f(2x)`, `P(2)`, not `g(\sin a - \cos a)`."""
+        r"""Whether a letter before a bracket is a function: `f(2x)` and `P(2)`, not `g(\sin a - \cos a)`."""
         if letter in "hpqFGHPQ":
             return self.one_letter()
         return letter == "f" or (letter == "g" and not self.has_function())
 
     def named(self, name: str, *, always: bool = False) -> Node:
-        r"""Return a name, or the call of an unknown function: `f(x)`, `C(n, k)`, `\phi(n)`."""
+        r"""Return a name, or the call of an unknown function: `f(x)`, `\phi(n)`; `C(n, k)` is a binomial.
+
+        A bracket that follows the name is its argument if it holds a list, or `always`; else it is a factor.
+        """
         if self.peek()[1] != "(" or not (always or self.has_comma()):
             return Node("sym", value=name)
         arguments = self.arguments()
@@ -123,22 +136,14 @@ class Atoms(Tokens):
         return Node("call", arguments, f"{name}()")
 
     def command(self) -> Node:
-        """Return what a LaTeX command means."""
+        """Return the meaning of a LaTeX command."""
         token = self.take()
         name = token[1:]
         if token == r"\frac":
             top = self.latex_argument(digits=True)
             return Node("div", (top, self.latex_argument(digits=True)))
         if token == r"\sqrt":
-            degree = 2
-            if self.peek()[1] == "[":
-                self.take()
-                degree = self.sum()
-                self.expect("]")
-                if degree.op != "num" or degree.value.denominator != 1 or not degree.value:
-                    return Node("root", (self.latex_argument(), degree))
-                degree = int(degree.value)
-            return Node("root", (self.latex_argument(),), degree)
+            return self.root()
         if token == r"\binom":
             top = self.latex_argument(digits=True)
             return Node("binom", (top, self.latex_argument(digits=True)))
@@ -146,10 +151,10 @@ class Atoms(Tokens):
             return self.function(FUNCTIONS[name])
         if name in CONSTANTS:
             return Node("const", value=CONSTANTS[name])
-        if token in (r"\lfloor", r"\lceil"):
-            node = self.sum()
-            self.expect(r"\rfloor" if token == r"\lfloor" else r"\rceil")
-            return Node("call", (node,), "floor" if token == r"\lfloor" else "ceil")
+        if token == r"\lfloor":
+            return self.enclosed("floor", r"\rfloor")
+        if token == r"\lceil":
+            return self.enclosed("ceil", r"\rceil")
         if token == r"\{":
             node = self.sum()
             self.expect(r"\}")
@@ -162,76 +167,94 @@ class Atoms(Tokens):
         if token == r"\unit":
             return Node("sym", value=f"unit {self.raw_argument()}")
         if name not in GREEK:
-            raise Unreadable(f"{token} is not read here")
-        return self.named(
-            name, always=name == "zeta" or (name in ("phi", "tau", "sigma", "mu") and self.one_letter())
-        )
+            raise Unreadable(f"the command {token} is not part of the grammar")
+        is_function = name == "zeta" or (name in _NUMBER_THEORETIC and self.one_letter())
+        return self.named(name, always=is_function)
+
+    def root(self) -> Node:
+        r"""Return a root, whose `\sqrt` has been taken; it may have a degree, `\sqrt[3]{x}`."""
+        degree = 2
+        if self.peek()[1] == "[":
+            self.take()
+            given = self.sum()
+            self.expect("]")
+            if given.op != "num" or given.value.denominator != 1 or not given.value:
+                return Node("root", (self.latex_argument(), given))
+            degree = int(given.value)
+        return Node("root", (self.latex_argument(),), degree)
+
+    def enclosed(self, function: str, closing: str) -> Node:
+        """Return a call of a function that is written as a pair of brackets; the opening one is taken."""
+        node = self.sum()
+        self.expect(closing)
+        return Node("call", (node,), function)
 
     def latex_argument(self, *, digits: bool = False) -> Node:
         r"""Return what LaTeX takes as one argument: a group, or one letter.
 
-        With `digits` one digit, as LaTeX does (`\binom52`); `\sqrt12` is nearly always meant as 12.
+        With `digits` one digit too, as LaTeX does (`\binom52`); `\sqrt12` is nearly always meant as 12.
         """
         kind, token = self.peek()
         if token in ("{", "("):
             return self.group()
-        word = kind == "word" and token not in FUNCTIONS and token not in CONSTANTS
-        if len(token) > 1 and (word or (digits and token.isdigit())):
+        is_name = kind == "word" and token not in FUNCTIONS and token not in CONSTANTS
+        if len(token) > 1 and (is_name or (digits and token.isdigit())):
             self.take()
             self.tokens.append((kind, token[1:]))
             self.tokens.append((kind, token[0]))
         if digits and kind == "num":
-            return Node("num", value=Fraction(self.take().replace(",", "")))
+            return Node("num", value=self.take_number())
         return self.atom()
 
     def function(self, name: str) -> Node:
         r"""Return a call: `\sin x`, `\sin^2 x`, `\sin^{-1} x`, `\log_2 8`, `\gcd(a, b)`."""
         base: Node | None = None
         power: Node | None = None
-        for _ in range(2):
+        for _ in range(2):  # the base and the power come in either order
             if self.peek()[1] == "_" and name in ("log", "ln"):
                 self.take()
                 base = self.latex_argument() if self.peek()[1] == "{" else self.atom()
             elif self.peek()[1] in ("^", "**"):
                 self.take()
                 power = self.exponent()
-        if name in _SEVERAL:
+        if name in _OF_SEVERAL:
             return Node("call", self.arguments(), name)
         argument = self.argument()
-        inverse = power is not None and power.op == "neg" and power.args[0] == _ONE and name in INVERSE
-        node = Node("call", (argument,), INVERSE[name] if inverse else name)
-        if name == "abs":
-            node = Node("abs", (argument,))
+        is_inverse = power is not None and power.op == "neg" and power.args[0] == _ONE and name in INVERSE
         if base is not None:
             node = Node("div", (Node("call", (argument,), "ln"), Node("call", (base,), "ln")))
-        return node if power is None or inverse else Node("pow", (node, power))
+        elif name == "abs":
+            node = Node("abs", (argument,))
+        else:
+            node = Node("call", (argument,), INVERSE[name] if is_inverse else name)
+        return node if power is None or is_inverse else Node("pow", (node, power))
 
     def is_exponential(self) -> bool:
-        r"""Whether `e^` comes next, a function of its own: `\cos y e^{-x}`."""
-        return [pair[1] for pair in self.tokens[:-3:-1]] in (["e", "^"], ["e", "**"])
+        r"""Whether `e^` comes next, which ends an argument: `\cos y e^{-x}` is `\cos(y) e^{-x}`."""
+        return len(self.tokens) > 1 and self.tokens[-1][1] == "e" and self.tokens[-2][1] in ("^", "**")
 
     def arguments(self) -> tuple[Node, ...]:
-        """Return the list in a bracket."""
+        """Return the items of the list in a bracket."""
         self.expect("(", r"\{")
-        found = [self.sum()]
+        items = [self.sum()]
         while self.peek()[1] == ",":
             self.take()
-            found.append(self.sum())
+            items.append(self.sum())
         self.expect(")", r"\}")
-        return tuple(found)
+        return tuple(items)
 
     def argument(self) -> Node:
         r"""Return a function's argument: one bracket, or the factors up to a sign, a dot or a function."""
         kind, token = self.peek()
         if token in ("(", "[", "{", "|"):
             return self.atom()
-        node = self.power() if token not in ("-",) else self.signed()
+        node = self.signed() if token == "-" else self.power()
         while True:
             kind, token = self.peek()
             ends = token.removeprefix("\\") in FUNCTIONS or token in _ENDS_ARGUMENT or self.is_exponential()
             if kind in ("num", "word", "cmd") and self.starts_factor(kind, token) and not ends:
                 node = self.juxtaposed(node)
-            elif token == "/" and _PI in (node, *node.args):  # sin 3pi/2
+            elif token == "/" and _PI in (node, *node.args):  # sin 3pi/2 is sin(3pi/2)
                 self.take()
                 node = Node("div", (node, self.power()))
             else:

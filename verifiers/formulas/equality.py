@@ -1,9 +1,9 @@
-r"""Tier 4, deciding: are two formulas equal as functions of their variables?
+r"""Are two formulas equal as functions of their variables?
 
-In a finite field first (`field.py`), which is exact for rational functions however large their
-numbers are. Roots, logarithms and the rest are compared at points in floating point, which
-refutes, and then with many digits, which confirms. Points are real where both sides are:
-`\sqrt{x^2}` is `|x|`.
+Rational functions are compared in a finite field (`finite_field.py`), which is exact however large
+their numbers are. Roots, logarithms and the like are compared at points: first in floats, which can
+refute, then with many digits, which confirms. Points are real, and those at which either formula
+leaves the reals are skipped where there are others: `\sqrt{x^2}` is `|x|`.
 """
 
 import random
@@ -17,10 +17,11 @@ from .tokens import Node, TooLarge
 
 
 def equal(one: Node, two: Node) -> bool:
-    """Say whether two formulas are equal.
+    """Return whether two formulas are equal.
 
     Raises:
-        TooLarge: evaluating would pass a cap. ArithmeticError: neither has a value anywhere.
+        TooLarge: evaluating them would exceed a limit.
+        ArithmeticError: there is no point at which both have a value.
     """
     if one == two:
         return True
@@ -33,23 +34,28 @@ def equal(one: Node, two: Node) -> bool:
 _RANGES = (
     (0.4, 2.2), (-2.3, -0.4), (0.1, 0.9), (2.5, 8.0), (-0.9, 0.9), (-9.0, 9.0), (10.0, 40.0), (-40.0, -10.0),
 )  # fmt: skip
-"""Where variables are drawn from, in turn: a domain may be narrow, and signs matter."""
-_FAR = ((300.0, 3000.0), (-30000.0, -3000.0))
-"""Also, where a formula may change its form."""
-_ON_STEPS = ((-12, 12),) * 6
-"""Halves in these bounds also, where a formula has steps: a step is missed by all other points."""
+"""The ranges that variables are drawn from, in turn: a domain may be narrow, and signs matter."""
+_FAR_RANGES = ((300.0, 3000.0), (-30000.0, -3000.0))
+"""Further ranges, for formulas such as `|x - 1000|` that may have another form far away."""
+_HALVES = ((-12, 12),) * 6
+r"""Bounds, in halves, of further points for formulas with steps: `\lfloor x \rfloor` and
+`\lceil x \rceil - 1` differ at whole numbers only, which random points miss."""
 _WHOLE_RANGES = ((1, 12), (2, 40), (-9, 9), (20, 300))
 _INTEGER_NAMES = frozenset("n k m j".split())
-"""Names that run through integers where a formula has steps."""
+r"""Names that stand for integers in a formula with pieces, such as `\lfloor n/2 \rfloor`."""
+_COMPLEX_NAMES = ("z", "w", "z_1", "z_2")
+"""Names that stand for complex numbers where moduli, conjugates or real parts are taken."""
 _ROUNDS = 3
-_ENOUGH = 3
-"""Points that must be met; all ranges are tried once in any case."""
+"""How often each range is drawn from."""
+_ENOUGH_POINTS = 3
+"""Points after which a comparison stops, once all ranges have been tried."""
 
 
 def points_for(*nodes: Node) -> list[dict[str, complex]]:
-    """Return points at which formulas are compared; the same ones every time.
+    """Return the points at which formulas are compared: the same ones every time.
 
-    Variables are real, but for z and w where moduli or parts of complex numbers are taken.
+    Variables are real, but whole where a formula is about integers, and `_COMPLEX_NAMES` are complex in
+    formulas that take moduli or parts of complex numbers.
     """
     names = frozenset().union(*map(names_in, nodes))
     if not names:
@@ -61,20 +67,20 @@ def points_for(*nodes: Node) -> list[dict[str, complex]]:
             {name: complex(rng.randint(*ends)) for name in sorted(names)}
             for ends in _WHOLE_RANGES * 2 * _ROUNDS
         ]
-    ranges = (*_FAR, *_RANGES) if any(map(_is_pieced, nodes)) else _RANGES
-    on_steps = _ON_STEPS if any(map(_is_stepped, nodes)) else ()
+    ranges = (*_FAR_RANGES, *_RANGES) if any(map(_is_pieced, nodes)) else _RANGES
+    halves = _HALVES if any(map(_is_stepped, nodes)) else ()
 
     def drawn(low: float, high: float, name: str) -> complex:
-        return rng.uniform(low, high) + (1j * rng.uniform(0.3, 2) if name in complex_names else 0)
+        value: complex = rng.uniform(low, high)
+        if name in complex_names:
+            value += 1j * rng.uniform(0.3, 2)
+        return value
 
     points: list[dict[str, complex]] = []
     for _ in range(_ROUNDS):
-        points += [{name: complex(rng.randint(*ends) / 2) for name in sorted(names)} for ends in on_steps]
+        points += [{name: complex(rng.randint(*ends) / 2) for name in sorted(names)} for ends in halves]
         points += [{name: drawn(*ends, name) for name in sorted(names)} for ends in ranges]
     return points
-
-
-_COMPLEX_NAMES = ("z", "w", "z_1", "z_2")
 
 
 def _has_complex_parts(node: Node) -> bool:
@@ -87,36 +93,40 @@ def _has_complex_parts(node: Node) -> bool:
 
 def _equal_at_points(one: Node, two: Node) -> bool:
     points = points_for(one, two)
-    met: list[dict[str, complex]] = []
-    strayed: list[dict[str, complex]] = []
+    shared: list[dict[str, complex]] = []  # where both have a value, and floats show no difference
+    complex_points: list[dict[str, complex]] = []  # where one of them leaves the reals
     for i, point in enumerate(points):
-        if i >= len(points) // _ROUNDS and len(met) >= _ENOUGH:
+        if i >= len(points) // _ROUNDS and len(shared) >= _ENOUGH_POINTS:
             break
         try:
             a, b = in_floats(one, point), in_floats(two, point)
         except (ZeroDivisionError, ValueError):
             continue
         except OverflowError:
-            met.append(point)  # left to the 50 digits
+            shared.append(point)  # too large for floats; many digits decide
             continue
-        if a.strayed or b.strayed:
-            strayed.append(point)
+        if a.left_reals or b.left_reals:
+            complex_points.append(point)
             continue
         if a.differs_from(b):
             return False
-        met.append(point)
-    if not met:  # nowhere real: principal values
-        met = strayed[:_ENOUGH]
-    if not met:
-        raise ArithmeticError("no value at any point")
-    return _confirmed(one, two, met)
+        shared.append(point)
+    if not shared:  # nowhere real: compare principal values
+        shared = complex_points[:_ENOUGH_POINTS]
+    if not shared:
+        raise ArithmeticError("the formulas have no value at any of the points")
+    return _confirmed(one, two, shared)
 
 
 _CONFIRMATIONS = 2
 
 
 def _confirmed(one: Node, two: Node, points: list[dict[str, complex]]) -> bool:
-    """Whether two formulas agree with many digits at points, less those where a cap is passed."""
+    """Whether two formulas agree with many digits at the first points where that can be evaluated.
+
+    Raises:
+        TooLarge: evaluating would exceed a limit at every point.
+    """
     confirmed, too_large = 0, None
     for point in points:
         try:
@@ -134,15 +144,18 @@ def _confirmed(one: Node, two: Node, points: list[dict[str, complex]]) -> bool:
 
 
 def _is_whole(node: Node) -> bool:
+    """Whether a formula is only defined for whole numbers."""
     return (node.op == "call" and node.value in ("gcd", "lcm")) or any(map(_is_whole, node.args))
 
 
 def _is_pieced(node: Node) -> bool:
+    """Whether a formula is defined piece by piece, as `|x|` is."""
     pieced = node.op == "abs" or (node.op == "call" and node.value in ("min", "max", "floor", "ceil", "sign"))
     return pieced or any(map(_is_pieced, node.args))
 
 
 def _is_stepped(node: Node) -> bool:
+    """Whether a formula has steps."""
     return (node.op == "call" and node.value in ("floor", "ceil")) or any(map(_is_stepped, node.args))
 
 
@@ -160,51 +173,59 @@ def has_value(node: Node) -> bool:
 
 
 def constant_ratio(one: Node, two: Node) -> int | None:
-    """Say whether one formula is a constant multiple of the other: the sign of the factor, or None.
+    """Return the sign (1 or -1) of `one / two` if that is a real constant other than 0; None if it is not.
 
     Raises:
-        TooLarge: evaluating would pass a cap.
+        TooLarge: evaluating would exceed a limit.
     """
     try:
-        ratios = {residue(one, point) * inverse(residue(two, point)) % PRIME for point in range(3)}
-        if len(ratios) > 1 or 0 in ratios:
+        residues = {residue(one, point) * inverse(residue(two, point)) % PRIME for point in range(3)}
+        if len(residues) > 1 or 0 in residues:
             return None
         exact = True
     except (Irrational, ZeroDivisionError):
         exact = False
-    found = _ratios(one, two, in_floats)
-    if not found or any(abs(ratio - found[0]) > 1e-8 * abs(found[0]) for ratio in found):
+    ratios = _ratios(one, two, in_floats)
+    if not ratios or any(abs(ratio - ratios[0]) > 1e-8 * abs(ratios[0]) for ratio in ratios):
         return None
     if not exact:
-        precise = _ratios(one, two, high_precision, _ENOUGH)
+        precise = _ratios(one, two, high_precision, _ENOUGH_POINTS)
         if not precise or any(abs(ratio - precise[0]) > abs(precise[0]) * 1e-30 for ratio in precise):
             return None
-    real = abs(found[0].imag) < 1e-9 * abs(found[0])
-    return (1 if found[0].real > 0 else -1) if real and found[0] else None
+    ratio = ratios[0]
+    is_real = abs(ratio.imag) < 1e-9 * abs(ratio)  # never so for 0
+    if not is_real:
+        return None
+    return 1 if ratio.real > 0 else -1
 
 
 def _ratios(
     one: Node, two: Node, evaluate: Callable[..., Value], enough: int = len(_RANGES) * _ROUNDS
 ) -> list[Any]:
-    """Return the quotients of two formulas at points, at least two unless both are constant."""
-    found: list[Any] = []
+    """Return the quotients of two formulas at up to `enough` points.
+
+    One quotient proves nothing unless both are constants, so the list is then empty.
+    """
+    ratios: list[Any] = []
     for point in points_for(one, two):
         try:
             a, b = evaluate(one, point), evaluate(two, point)
-            if not (a.strayed or b.strayed or abs(b.value) < 1e-9):
-                found.append(a.value / b.value)
+            if not (a.left_reals or b.left_reals or abs(b.value) < 1e-9):
+                ratios.append(a.value / b.value)
         except (ArithmeticError, ValueError):
             continue
-        if len(found) == enough:
+        if len(ratios) == enough:
             break
-    return found if len(found) > 1 or not names_in(one) | names_in(two) else []
+    return ratios if len(ratios) > 1 or not names_in(one) | names_in(two) else []
 
 
 def real_constant(node: Node) -> Fraction | None:
-    """Return a real constant to 50 digits; None for what has variables or is not real.
+    """Return the value of a real constant, exactly if it is rational, else to about 50 digits.
+
+    None for a formula with variables, and for one that is not real or has no value.
 
     Raises:
-        TooLarge: evaluating would pass a cap.
+        TooLarge: evaluating would exceed a limit.
     """
     if names_in(node):
         return None

@@ -1,9 +1,10 @@
-"""Tier 4, exactly: formulas as elements of a finite field, and rational constants as fractions.
+"""Exact comparison: rational functions as elements of a finite field, rational constants as fractions.
 
-Numbers, names, pi and e are independent elements, powers go by Fermat. Different residues mean
-different formulas; equal ones at two points mean equal ones but for a chance of 1e-30
-(Schwartz-Zippel). The field is drawn anew in every process, so that no answer can be made to
-vanish in it.
+Numbers are taken modulo a large prime; each name, pi and e become random elements, and exponents are
+reduced by Fermat's little theorem. Different residues mean different formulas. Equal residues at two
+points mean equal formulas but for a negligible chance: by Schwartz and Zippel, at most the degree over
+PRIME (about 1e33) at each point. The prime is drawn at random in every process, because with a known
+one an answer could be off by a multiple of it.
 """
 
 import random
@@ -13,14 +14,22 @@ from functools import lru_cache
 from .tokens import Node, TooLarge
 
 MAX_BITS = 1 << 13
-"""Of an exponent, or of a constant that is worked out exactly."""
+"""Largest size, in bits, of an exponent or of a constant that is worked out exactly."""
 MAX_FACTORIAL = 4000
+"""Largest factorial in the field."""
+MAX_EXACT_FACTORIAL = 500
+"""Largest factorial as a fraction; 500! has 3,768 bits."""
+MAX_EXACT_BINOMIAL = 1000
 
 _SECRET = random.SystemRandom()
 
 
 def _random_prime(bits: int) -> int:
-    """Return a random prime; Fermat's test to these bases passes a composite once in 1e20."""
+    """Return a random prime by Fermat's test.
+
+    Among numbers of 110 bits, the composites that pass it to these four bases (mostly Carmichael numbers)
+    are rarer than one in 1e15 primes.
+    """
     while True:
         number = _SECRET.getrandbits(bits) | 1 << (bits - 1) | 1
         if all(pow(base, number - 1, number) == 1 for base in (2, 3, 5, 7)):
@@ -32,15 +41,18 @@ _SEED = _SECRET.getrandbits(64)
 
 
 class Irrational(ValueError):
-    """No element of the field stands for this formula."""
+    """The formula is not a rational function with whole exponents, so the field cannot represent it."""
 
 
 def names_in(node: Node) -> frozenset[str]:
-    """Return the names of the variables of a formula."""
+    """Return the names in a formula: of its variables, and of functions that are not known (`f()`)."""
     if node.op == "sym":
         return frozenset([node.value])
-    found: frozenset[str] = frozenset().union(*map(names_in, node.args)) if node.args else frozenset()
-    return found | {node.value} if node.op == "call" and node.value.endswith("()") else found
+    if not node.args:
+        return frozenset()
+    names = frozenset[str]().union(*map(names_in, node.args))
+    is_unknown_function = node.op == "call" and node.value.endswith("()")
+    return names | {node.value} if is_unknown_function else names
 
 
 @lru_cache(maxsize=4096)
@@ -49,10 +61,16 @@ def _residue_of_name(name: str, point: int) -> int:
 
 
 def residue(node: Node, point: int) -> int:
-    """Return a formula's value in the field of PRIME elements, at the point-th choice of its names.
+    """Return a formula's value modulo PRIME.
+
+    Args:
+        node: the formula.
+        point: any whole number; each gives the names other random values.
 
     Raises:
-        Irrational: it has roots, functions or the like. TooLarge: an exponent is.
+        Irrational: it has roots, functions or the like.
+        TooLarge: an exponent is too large.
+        ZeroDivisionError: a denominator is 0 there.
     """
     op, args = node.op, node.args
     if op == "num":
@@ -76,11 +94,10 @@ def residue(node: Node, point: int) -> int:
         return _factorial(exponent_of(args[0]))
     if op == "binom":
         return _binomial(exponent_of(args[0]), exponent_of(args[1]))
-    if op == "call" and node.value.endswith("()"):  # an unknown function: any that is not linear
-        value = sum((i + 1) * residue(arg, point) for i, arg in enumerate(args)) + _residue_of_name(
-            node.value, point
-        )
-        return pow(value, 7, PRIME)
+    if op == "call" and node.value.endswith("()"):
+        # An unknown function is replaced by an arbitrary one that is not linear.
+        weighted = sum((i + 1) * residue(arg, point) for i, arg in enumerate(args))
+        return pow(weighted + _residue_of_name(node.value, point), 7, PRIME)
     raise Irrational(op)
 
 
@@ -116,22 +133,25 @@ def _binomial(n: int, k: int) -> int:
 
 
 def exponent_of(node: Node) -> int:
-    """Return a whole constant.
+    """Return the value of a constant that is a whole number.
 
     Raises:
-        Irrational: it is none. TooLarge: it is over MAX_BITS.
+        Irrational: the formula is not one.
+        TooLarge: it has more than MAX_BITS.
     """
     value = rational(node)
     if value.denominator != 1:
-        raise Irrational("a broken exponent")
+        raise Irrational("an exponent that is not whole")
     return value.numerator
 
 
 def rational(node: Node) -> Fraction:
-    """Return a rational constant exactly.
+    """Return the exact value of a rational constant.
 
     Raises:
-        Irrational: it is none. TooLarge: it is over MAX_BITS. ZeroDivisionError: as it says.
+        Irrational: the formula is not one.
+        TooLarge: it has more than MAX_BITS.
+        ZeroDivisionError: a denominator is 0.
     """
     op, args = node.op, node.args
     if op == "num":
@@ -141,7 +161,7 @@ def rational(node: Node) -> Fraction:
     if op in ("add", "mul"):
         total = rational(args[0])
         for arg in args[1:]:
-            total = _sized(total + rational(arg) if op == "add" else total * rational(arg))
+            total = _limited(total + rational(arg) if op == "add" else total * rational(arg))
         return total
     if op == "div":
         return rational(args[0]) / rational(args[1])
@@ -151,12 +171,14 @@ def rational(node: Node) -> Fraction:
         if bits > 1 and bits * abs(exponent) > MAX_BITS:
             raise TooLarge("a power")
         return base**exponent
-    if op == "fact" and node.value == 1 and 0 <= (n := exponent_of(args[0])) <= 500:
-        return _sized(Fraction(_product(1, n)))
+    if op == "fact" and node.value == 1:
+        n = exponent_of(args[0])
+        if 0 <= n <= MAX_EXACT_FACTORIAL:
+            return _limited(Fraction(_product(1, n)))
     if op == "binom":
         n, k = exponent_of(args[0]), exponent_of(args[1])
-        if 0 <= k <= n <= 1000:
-            return _sized(Fraction(_product(n - k + 1, n), _product(1, k)))
+        if 0 <= k <= n <= MAX_EXACT_BINOMIAL:
+            return _limited(Fraction(_product(n - k + 1, n), _product(1, k)))
     raise Irrational(op)
 
 
@@ -167,7 +189,7 @@ def _product(first: int, last: int) -> int:
     return product
 
 
-def _sized(value: Fraction) -> Fraction:
+def _limited(value: Fraction) -> Fraction:
     if value.numerator.bit_length() > MAX_BITS or value.denominator.bit_length() > MAX_BITS:
         raise TooLarge("a constant")
     return value

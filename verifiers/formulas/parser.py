@@ -1,9 +1,11 @@
-r"""Tier 4, reading: a parser of LaTeX and plain formulas to a small tree.
+r"""A recursive-descent parser from LaTeX and plain formulas to a small tree of `Node`s.
 
-Own grammar, no evaluation: text of a model never reaches `eval`, `parse_expr` or string `sympify`.
-Depth is capped here, characters and tokens before (`tokens.py`). Implicit products bind like explicit ones
-(`1/2x` is `x/2`), a function takes the factors behind it (`\sin 2x`), and runs of four letters or
-more that are no function are one name, so that anagrams are not equal.
+The grammar is our own and nothing is evaluated: a model's text never reaches `eval`, sympy's
+`parse_expr` or `sympify`. Products without a sign bind like those with one (`1/2x` is `x/2`), a
+function takes all the factors that follow (`\sin 2x`), and a run of four letters or more that is not
+a function is one name, so that anagrams are not equal.
+
+This file has the operators; numbers, names, brackets and commands are in `atoms.py`.
 """
 
 from fractions import Fraction
@@ -19,7 +21,8 @@ def parse(text: str) -> Node:
     """Return the tree of a normalised formula.
 
     Raises:
-        Unreadable: it is no formula. TooLarge: it passes a cap.
+        Unreadable: the text is not a formula.
+        TooLarge: the formula is too long or nested too deeply.
     """
     parser = _Parser(text)
     try:
@@ -31,18 +34,23 @@ def parse(text: str) -> Node:
     return node
 
 
-_SUBSCRIPTS = frozenset("max min avg tot eq in out net rms".split())
+_DEGREE = Node("div", (Node("const", value="pi"), Node("num", value=Fraction(180))))
+_WORD_SUBSCRIPTS = frozenset("max min avg tot eq in out net rms".split())
+"""Subscripts that are one word even without braces: `v_max`, but `x_ab` is `x_a b`."""
+_NOT_A_FACTOR = frozenset(r"\} \rfloor \rceil \rangle \choose \over \% \\".split())
+"""Commands that cannot start a factor."""
 
 
 class _Parser(Atoms):
-    """Recursive descent over the tokens; one method a level of precedence."""
+    """One method per level of precedence, from `sum` (binds loosest) to `power`."""
 
     def whole(self) -> Node:
-        r"""Return what a group holds: a sum, or `10 \choose 3` and `5 \over 8`."""
+        r"""Return the contents of a group: a sum, `10 \choose 3` or `5 \over 8`."""
         node = self.sum()
         if self.peek()[1] not in (r"\choose", r"\over"):
             return node
-        return Node("binom" if self.take() == r"\choose" else "div", (node, self.sum()))
+        op = "binom" if self.take() == r"\choose" else "div"
+        return Node(op, (node, self.sum()))
 
     def sum(self) -> Node:
         self.depth += 1
@@ -57,7 +65,7 @@ class _Parser(Atoms):
         return terms[0] if len(terms) == 1 else Node("add", tuple(terms))
 
     def product(self) -> Node:
-        """Return a chain of factors, explicit and implicit; `a/b*c` goes from left to right."""
+        """Return a chain of factors, with and without a sign between them; `a/b*c` is `(a/b)*c`."""
         if self.peek()[1] in ("+", "-"):
             sign = self.take()
             self.depth += 1
@@ -73,7 +81,7 @@ class _Parser(Atoms):
                 self.take()
                 node = _mul(node, self.signed())
                 if token == r"\times" and all(_is_vector(arg) for arg in node.args[-2:]):
-                    raise Unreadable("a product of vectors")
+                    raise Unreadable("a cross product, which does not commute")
             elif token in ("/", r"\div"):
                 self.take()
                 node = Node("div", (node, self.signed()))
@@ -93,33 +101,25 @@ class _Parser(Atoms):
         if kind in ("num", "word"):
             return True
         if token in ("|", r"\|"):
-            return self.bars == 0
+            return self.bars == 0  # between bars, the next bar closes them
         if kind == "cmd":
-            return token not in (r"\}", r"\rfloor", r"\rceil", r"\rangle", r"\choose", r"\over", r"\%", r"\\")
+            return token not in _NOT_A_FACTOR
         return token in ("(", "[", "{")
 
     def juxtaposed(self, left: Node) -> Node:
-        r"""Return a product without a sign; `3\frac{1}{2}` and `3 1/2` are mixed numbers."""
+        r"""Return `left` times the factor that follows; `3\frac{1}{2}` and `3 1/2` are mixed numbers."""
         kind, token = self.peek()
-        whole = left.op == "num" and left.value.denominator == 1
-        if whole and token == r"\frac":
+        is_whole = left.op == "num" and left.value.denominator == 1
+        if is_whole and token == r"\frac":
             right = self.power()
-            top_bottom = [arg.value for arg in right.args if arg.op == "num"]
-            if right.op == "div" and len(top_bottom) == 2 and 0 < top_bottom[0] < top_bottom[1]:
-                return Node("num", value=left.value + top_bottom[0] / top_bottom[1])
+            numbers = [arg.value for arg in right.args if arg.op == "num"]
+            if right.op == "div" and len(numbers) == 2 and 0 < numbers[0] < numbers[1]:
+                return Node("num", value=left.value + numbers[0] / numbers[1])
             return _mul(left, right)
-        if (
-            whole
-            and kind == "num"
-            and len(self.tokens) >= 3
-            and self.tokens[-2][1] == "/"
-            and self.tokens[-3][0] == "num"
-        ):
-            top, _, bottom = (
-                Fraction(self.take().replace(",", "")),
-                self.take(),
-                Fraction(self.take().replace(",", "")),
-            )
+        if kind == "num" and is_whole and self.is_fraction():
+            top = self.take_number()
+            self.take()
+            bottom = self.take_number()
             if 0 < top < bottom:
                 return Node("num", value=left.value + top / bottom)
             raise Unreadable("two numbers side by side")
@@ -127,29 +127,30 @@ class _Parser(Atoms):
             raise Unreadable("two numbers side by side")
         return _mul(left, self.power())
 
+    def is_fraction(self) -> bool:
+        """Whether the number that comes next is divided by a number: `1/2`."""
+        return len(self.tokens) >= 3 and self.tokens[-2][1] == "/" and self.tokens[-3][0] == "num"
+
     def power(self) -> Node:
         base = self.atom()
         while True:
             token = self.peek()[1]
             if token == "!":
                 self.take()
-                base = Node("fact", (base,), self.double_mark())
+                base = Node("fact", (base,), self.factorial_step())
             elif token in ("%", r"\%"):
                 self.take()
                 base = Node("div", (base, Node("num", value=Fraction(100))))
             elif token == "'":
                 self.take()
                 if base.op != "sym":
-                    raise Unreadable("a prime behind what is no name")
+                    raise Unreadable("a prime after something other than a name")
                 base = Node("sym", value=base.value + "'")
             elif token in ("^", "**"):
                 self.take()
                 if self.peek()[1] == r"\circ":
                     self.take()
-                    base = Node(
-                        "mul",
-                        (base, Node("div", (Node("const", value="pi"), Node("num", value=Fraction(180))))),
-                    )
+                    base = Node("mul", (base, _DEGREE))
                 else:
                     base = Node("pow", (base, self.exponent()))
             elif token == "_" and base.op == "sym":
@@ -157,14 +158,15 @@ class _Parser(Atoms):
             else:
                 return base
 
-    def double_mark(self) -> int:
+    def factorial_step(self) -> int:
+        """Take the second `!` of a double factorial; return 2 for one, else 1."""
         if self.peek()[1] == "!":
             self.take()
             return 2
         return 1
 
     def exponent(self) -> Node:
-        """Return an exponent: a group, or one signed factor; `2^-1`, `x^10`, `2^{3^2}`, `e^x y`."""
+        """Return an exponent: a group, or one factor with its sign; `2^-1`, `x^10`, `2^{3^2}`, `e^x y`."""
         if self.peek()[1] in ("+", "-"):
             sign = self.take()
             inner = self.exponent()
@@ -174,10 +176,9 @@ class _Parser(Atoms):
             self.take()
             self.tokens.append(("word", token[1:]))
             self.tokens.append(("word", token[0]))
-        if [pair[1] for pair in self.tokens[:-3:-1]] == ["{", "("] and [
-            pair[1] for pair in self.tokens[-4:-6:-1]
-        ] == [")", "}"]:
-            raise Unreadable("a derivative's order")
+        ahead = [text for _, text in self.tokens[:-6:-1]]  # the next five tokens
+        if ahead[:2] == ["{", "("] and ahead[3:] == [")", "}"]:
+            raise Unreadable("the order of a derivative")  # f^{(4)} is not a power
         node = self.atom()
         if self.peek()[1] in ("^", "**"):
             self.take()
@@ -192,10 +193,11 @@ class _Parser(Atoms):
         if kind not in ("num", "word", "cmd"):
             raise Unreadable("an empty subscript")
         token = self.take()
-        if kind == "word" and len(token) > 1 and token not in _SUBSCRIPTS:
+        if kind == "word" and len(token) > 1 and token not in _WORD_SUBSCRIPTS:
             self.tokens.append(("word", token[1:]))
             token = token[0]
-        return Node("sym", value=f"{base.value}_{token.removeprefix(chr(92))}")
+        name = token.removeprefix("\\")
+        return Node("sym", value=f"{base.value}_{name}")
 
 
 def _is_vector(node: Node) -> bool:

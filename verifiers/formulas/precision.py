@@ -1,7 +1,8 @@
-r"""Formulas as numbers: in floating point, and with many digits where that has to be certain.
+r"""Values of formulas: quick ones in floats, and certain ones with many digits.
 
-Values are complex. Each comes with what is needed to compare it: how large the terms were that may
-have cancelled, and whether a real formula left the reals.
+Floats can show that two formulas differ; that they are equal is confirmed with 50 and with 150 digits.
+A value comes with what is needed to compare it: the size of the terms that may have cancelled, and
+whether a real formula left the reals.
 """
 
 import cmath
@@ -15,29 +16,33 @@ from .evaluate import FLOATS, Notes, evaluate
 from .tokens import Node, TooLarge
 
 DIGITS = (50, 150)
-"""Two values are equal if both precisions say so; the first settles most that differ."""
+"""Two values are equal if they agree in both precisions; the first one refutes most that differ.
+
+The last 8 digits of either are left to rounding errors, hence the 1e-42 for 50 digits."""
 
 
 @dataclass(slots=True)
 class Value:
-    """A value with what is needed to compare it."""
+    """The value of a formula at a point."""
 
     value: Any
+    """A `complex`, or mpmath's."""
     largest: Any
-    """The largest term of any sum on the way: what was cancelled is not known better than that."""
-    strayed: bool
+    """The largest term of any sum on the way: after a cancellation, its rounding error remains."""
+    left_reals: bool
     """Whether a real formula left the reals on the way."""
 
     def differs_from(self, other: "Value") -> bool:
-        """Whether two values in floating point differ for certain."""
-        size, noise = max(abs(self.value), abs(other.value)), max(self.largest, other.largest)
-        return abs(self.value - other.value) > size * 1e-6 + noise * 1e-9
+        """Whether two values in floats differ by more than rounding can explain."""
+        size = max(abs(self.value), abs(other.value))
+        largest = max(self.largest, other.largest)
+        return abs(self.value - other.value) > size * 1e-6 + largest * 1e-9
 
     def as_fraction(self) -> Fraction | None:
-        """Return a real value of 50 digits as a fraction; None if it is not real.
+        """Return a value of 50 digits as a fraction; None if it is not real.
 
         Raises:
-            TooLarge: terms cancel until nothing is certain.
+            TooLarge: so much cancelled that the value is uncertain, or its exponent is huge.
         """
         value, noise = self.value, self.largest * 1e-42
         if noise > abs(value) * 1e-15 and noise > 1e-20:
@@ -46,44 +51,45 @@ class Value:
             return Fraction(0)
         if abs(value.imag) > 1e-40 * (abs(value) + 1):
             return None
-        sign, mantissa, exponent, _ = value.real._mpf_
+        sign, mantissa, exponent, _ = value.real._mpf_  # mpmath: (-1)^sign * mantissa * 2^exponent
         if abs(exponent) > 1e5:
-            raise TooLarge("a value")
+            raise TooLarge("a constant")
         return Fraction(-int(mantissa) if sign else int(mantissa)) * Fraction(2) ** int(exponent)
 
 
 def in_floats(node: Node, point: dict[str, complex]) -> Value:
-    """Evaluate in floating point.
+    """Evaluate a formula in floats.
 
     Raises:
-        OverflowError, ZeroDivisionError, ValueError: no float stands for it.
+        OverflowError, ZeroDivisionError, ValueError: it has no value there that a float can hold.
     """
     notes = Notes()
     value = complex(evaluate(node, point, FLOATS, notes))
     if not cmath.isfinite(value):
         raise OverflowError
-    return Value(value, notes.largest, notes.strayed and not _imaginary(node))
+    return Value(value, notes.largest, notes.left_reals and not _has_i(node))
 
 
 def high_precision(node: Node, point: dict[str, complex], digits: int = DIGITS[0]) -> Value:
-    """Evaluate with many digits.
+    """Evaluate a formula with many digits.
 
     Raises:
-        TooLarge: a cap is passed. ArithmeticError, ValueError: it has no value.
+        TooLarge: a limit is exceeded.
+        ArithmeticError, ValueError: the formula has no value there.
     """
-    context = _precise(digits)
-    notes = Notes(careful=digits == DIGITS[0])
-    value = context.mpc(
-        evaluate(node, {name: context.mpmathify(x) for name, x in point.items()}, context, notes)
-    )
-    return Value(value, notes.largest, notes.strayed)
+    context = _context(digits)
+    notes = Notes(careful=digits == DIGITS[0])  # 50 digits are first; what passes them needs no second check
+    precise_point = {name: context.mpmathify(value) for name, value in point.items()}
+    value = context.mpc(evaluate(node, precise_point, context, notes))
+    return Value(value, notes.largest, notes.left_reals)
 
 
 def equal_in_digits(one: Node, two: Node, point: dict[str, complex]) -> bool:
-    """Whether two formulas agree at a point to nearly all digits, less those that cancel.
+    """Whether two formulas agree at a point, in all digits that rounding and cancellation leave.
 
     Raises:
-        TooLarge: a cap is passed. ArithmeticError: one has no value there.
+        TooLarge: a limit is exceeded, or so much cancels that the comparison means nothing.
+        ArithmeticError: one of them has no value there.
     """
     size, noise = 0.0, 0.0
     for digits in DIGITS:
@@ -91,7 +97,8 @@ def equal_in_digits(one: Node, two: Node, point: dict[str, complex]) -> bool:
             a, b = high_precision(one, point, digits), high_precision(two, point, digits)
         except ValueError as error:
             raise ArithmeticError(str(error)) from error
-        size, last_place = max(abs(a.value), abs(b.value)), _precise(digits).mpf(10) ** (8 - digits)
+        size = max(abs(a.value), abs(b.value))
+        last_place = _context(digits).mpf(10) ** (8 - digits)
         noise = max(a.largest, b.largest) * last_place
         if abs(a.value - b.value) > max(size * last_place, noise):
             return False
@@ -101,15 +108,15 @@ def equal_in_digits(one: Node, two: Node, point: dict[str, complex]) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _imaginary(node: Node) -> bool:
-    return node == ("const", (), "i") or any(map(_imaginary, node.args))
+def _has_i(node: Node) -> bool:
+    return node == ("const", (), "i") or any(map(_has_i, node.args))
 
 
 _thread = threading.local()
 
 
-def _precise(digits: int) -> Any:
-    """Return this thread's own mpmath context: the global one's precision is everybody's."""
+def _context(digits: int) -> Any:
+    """Return this thread's own mpmath context, since all threads share the precision of the global one."""
     if not hasattr(_thread, "contexts"):
         _thread.contexts = {}
     if digits not in _thread.contexts:

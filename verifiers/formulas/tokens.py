@@ -1,33 +1,43 @@
-r"""Tier 4, reading: the vocabulary of formulas, their tokens, and the nodes they become.
+r"""Tokens of a formula's text, and the nodes of the tree that the parser makes of them.
 
-Size is capped here: characters and tokens.
+The texts come from a model, so their length and their number of tokens are limited here; how deep they
+nest is limited by whoever reads the brackets.
 """
 
 import re
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 from ..text.latex_names import CONSTANTS, FUNCTIONS, GREEK
 
 FORMULA_CHARS = 1000
+"""Longest text, in characters, that is read as a formula."""
 MAX_TOKENS = 500
 MAX_DEPTH = 40
-"""Of brackets, for whoever reads them."""
+"""Deepest nesting of brackets and signs, for the parser and for the reader of structures."""
 
 
 class Unreadable(ValueError):
-    """The text is no formula of this grammar."""
+    """The text is not a formula of this grammar."""
 
 
 class TooLarge(Exception):
-    """The text, or evaluating it, passes a cap."""
+    """The text exceeds a size limit, or evaluating it would."""
 
 
 class Node(NamedTuple):
-    """A node of a formula.
+    r"""A node of a formula's tree.
 
-    `num` (value: Fraction), `sym` and `const` (value: name), `add` `mul` `div` `pow` `neg` `fact` `binom`
-    `abs`, `root` (value: a whole degree, or the degree is the second argument) and `call` (value: the
-    function's name; `f()` is an unknown one).
+    | op | value | arguments |
+    |---|---|---|
+    | `num` | a `Fraction` | |
+    | `sym`, `const` | the name | |
+    | `add`, `mul` | | two or more |
+    | `neg`, `abs` | | one |
+    | `div`, `pow`, `binom` | | two |
+    | `fact` | 1 for `n!`, 2 for `n!!` | one |
+    | `root` | the degree, if it is a whole number | the radicand, and any other degree |
+    | `call` | the function's name; one that is not known ends in `()` | its arguments |
     """
 
     op: str
@@ -35,105 +45,122 @@ class Node(NamedTuple):
     value: Any = None
 
 
+# A derivative would be read as a fraction of products: dy/dx as d*y/(d*x).
 _DERIVATIVE = re.compile(r"\\frac ?\{ ?d[^{}]*\} ?\{ ?d ?[a-z]|(?<![A-Za-z])d ?[a-z] ?/ ?d ?[a-z]")
-
 _TOKENS = re.compile(
     r"\s*(?:(?P<num>\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d{1,4}(?!\d))?)|(?P<cmd>\\[A-Za-z]+|\\.)"
     r"|(?P<word>(?<![A-Za-z])[A-Za-z]\d+|[A-Za-z]+)"
     r"|(?P<op>\*\*|[-+*/^_!%'|(){}\[\],]))"
 )
-
-
-_KNOWN_INSIDE = re.compile(
+_NAME_INSIDE = re.compile(
     "|".join(sorted([name for name in FUNCTIONS if len(name) > 1] + ["sqrt", "pi"], key=len, reverse=True))
 )
-_WHOLE = frozenset([*FUNCTIONS, *CONSTANTS, *GREEK, "sqrt", "cbrt"])
+_NEVER_SPLIT = frozenset([*FUNCTIONS, *CONSTANTS, *GREEK, "sqrt", "cbrt"])
 
 
-def _parted(word: str) -> list[str]:
-    """Part a word at the functions in it: `sinx`, `xcosx`, `pir`."""
-    if word in _WHOLE or len(word) < 3 or (inner := _KNOWN_INSIDE.search(word)) is None or inner.start() > 2:
+def _split_at_names(word: str) -> list[str]:
+    """Split a word at the names in it: `sinx` is `sin x`, `xcosx` is `x cos x`, `pir` is `pi r`.
+
+    At most two letters may precede the first of them, so that most ordinary words stay whole.
+    """
+    if word in _NEVER_SPLIT or len(word) < 3:
         return [word]
-    return [part for part in (word[: inner.start()], inner.group(), *_parted(word[inner.end() :])) if part]
+    inner = _NAME_INSIDE.search(word)
+    if inner is None or inner.start() > 2:
+        return [word]
+    parts = [word[: inner.start()], inner.group(), *_split_at_names(word[inner.end() :])]
+    return [part for part in parts if part]
 
 
 def tokens_of(text: str) -> list[tuple[str, str]]:
-    """Return (kind, text) pairs.
+    r"""Return the tokens of a text as (kind, text); the kinds are `num`, `word`, `cmd` (`\frac`) and `op`.
 
     Raises:
-        TooLarge: over a cap. Unreadable: a character that no formula has.
+        TooLarge: the text is too long, or has too many tokens.
+        Unreadable: it contains a character that formulas do not have, or a derivative.
     """
     if len(text) > FORMULA_CHARS:
-        raise TooLarge(f"{len(text)} characters")
+        raise TooLarge(f"a formula of {len(text)} characters (at most {FORMULA_CHARS})")
     if _DERIVATIVE.search(text):
         raise Unreadable("a derivative")
-    found, at = [], 0
+    tokens: list[tuple[str, str]] = []
+    position = 0
     text = text.rstrip()
-    while at < len(text):
-        match = _TOKENS.match(text, at)
+    while position < len(text):
+        match = _TOKENS.match(text, position)
         if match is None:
-            raise Unreadable(f"{text[at]!r} at {at}")
+            raise Unreadable(f"unexpected {text[position]!r} at character {position}")
         kind = match.lastgroup or ""
-        found += [(kind, part) for part in (_parted(match[kind]) if kind == "word" else [match[kind]])]
-        at = match.end()
-    if len(found) > MAX_TOKENS:
-        raise TooLarge(f"{len(found)} tokens")
-    return found
+        if kind == "word":
+            tokens += [(kind, part) for part in _split_at_names(match[kind])]
+        else:
+            tokens.append((kind, match[kind]))
+        position = match.end()
+    if len(tokens) > MAX_TOKENS:
+        raise TooLarge(f"a formula of {len(tokens)} tokens (at most {MAX_TOKENS})")
+    return tokens
 
 
 class Tokens:
-    """The tokens of a text, the next one last, and what can be seen ahead."""
+    """The tokens that are still to be read, with some look-ahead.
+
+    They are kept in reverse: the next token is `tokens[-1]`, so that taking it off is cheap.
+    """
 
     def __init__(self, text: str):
         self.tokens = tokens_of(text)[::-1]
 
     def peek(self) -> tuple[str, str]:
-        """Return the next (kind, text); a pair of empty texts at the end."""
+        """Return the next token as (kind, text); two empty strings at the end."""
         return self.tokens[-1] if self.tokens else ("", "")
 
     def take(self) -> str:
         """Take the next token and return its text."""
         if not self.tokens:
-            raise Unreadable("it ends too early")
+            raise Unreadable("the formula ends too early")
         return self.tokens.pop()[1]
 
-    def expect(self, *wanted: str) -> None:
-        """Take a token that has to be one of those wanted."""
-        found = self.take()
-        if found not in wanted:
-            raise Unreadable(f"expected {wanted[0]!r}, found {found!r}")
+    def take_number(self) -> Fraction:
+        """Take the next token, which is a number; its commas separate thousands."""
+        return Fraction(self.tokens.pop()[1].replace(",", ""))
+
+    def expect(self, *accepted: str) -> None:
+        """Take the next token, which has to be one of those accepted."""
+        token = self.take()
+        if token not in accepted:
+            raise Unreadable(f"expected {accepted[0]!r}, found {token!r}")
 
     def bracketed(self) -> list[str]:
-        """Return the tokens of the bracket that comes next, less those of brackets in it."""
-        depth, found = 0, list[str]()
+        """Return the tokens in the bracket that comes next, without those of brackets inside it."""
+        depth = 0
+        inside: list[str] = []
         for _, token in reversed(self.tokens):
             depth += (token in ("(", "[", "{")) - (token in (")", "]", "}"))
             if depth == 1:
-                found.append(token)
+                inside.append(token)
             if depth <= 0:
                 break
-        return found
+        return inside
 
     def has_comma(self) -> bool:
         """Whether the bracket that comes next holds a list."""
         return "," in self.bracketed()
 
     def has_function(self) -> bool:
-        r"""Whether the bracket that comes next holds a sum with `\sin` and the like."""
+        r"""Whether the bracket that comes next holds a sum and a function: `(\sin a - \cos a)`."""
         inside = self.bracketed()
-        return bool({"+", "-"} & set(inside)) and any(
-            token.removeprefix("\\") in FUNCTIONS for token in inside
-        )
+        is_sum = "+" in inside or "-" in inside
+        return is_sum and any(token.removeprefix("\\") in FUNCTIONS for token in inside)
 
     def one_letter(self) -> bool:
-        """Whether one letter or number in brackets comes next."""
-        return [pair[1] for pair in self.tokens[:-4:-1]][::2] == ["(", ")"] and self.tokens[-2][0] in (
-            "word",
-            "num",
-        )
+        """Whether a bracket around a single letter, word or number comes next: `(x)`, `(2)`."""
+        if len(self.tokens) < 3:
+            return False
+        opening, inside, closing = self.tokens[-1], self.tokens[-2], self.tokens[-3]
+        return opening[1] == "(" and closing[1] == ")" and inside[0] in ("word", "num")
 
     def raw_argument(self) -> str:
-        r"""Return a group's text without spaces and backslashes: `v_{\max}` is `v_{max}`."""
+        r"""Take a group or one token; return its text without spaces and backslashes: `max` for `{\max}`."""
         if self.peek()[1] != "{":
             return self.take().removeprefix("\\")
         self.take()
