@@ -180,10 +180,12 @@ def make_generator(make: Any, parameters: dict[str, Any], where: str) -> Any:
     """Build a generator from the parameters that a task gives it.
 
     Raises:
-        TaskError: an unknown or missing parameter, or one of the wrong type.
+        TaskError: an unknown or missing parameter, or one of the wrong type or out of range.
     """
     try:
         return make(**parameters)
+    except TaskError as error:
+        raise TaskError(f"{where}: {error}") from error
     except TypeError as error:
         raise TaskError(
             f"{where}: the generator does not accept its parameters {parameters}: {error};"

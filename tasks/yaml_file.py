@@ -54,7 +54,7 @@ class YamlFile:
         return "<task>" if self.path is None else str(self.path)
 
     def where(self, *keys: str | int) -> str:
-        """Return `file:line: a.b.c` for a key path; the line is that of the innermost key that the file has."""
+        """Return `file:line: a.b.c` for a key path, with the line of the innermost key that the file has."""
         known = list(keys)
         while known and tuple(known) not in self.lines:
             known.pop()
@@ -157,7 +157,7 @@ def apply_overrides(file: YamlFile, overrides: Sequence[str]) -> None:
             if not isinstance(target, dict):
                 through = ".".join(parents[: depth + 1])
                 raise TaskError(
-                    f"--set {override!r}: {through} is {target!r}, not a mapping; set all of {through} instead"
+                    f"--set {override!r}: {through} is {target!r}, not a mapping; set {through} as a whole"
                 )
         target[last] = _override_value(text)
 
