@@ -46,8 +46,9 @@ class RewardEntry(BaseModel):
     ramp: bool = False
     """Interpolate linearly between the steps of a `weight` schedule; by default the weight jumps."""
     when: Annotated[str, Field(min_length=1)] | dict[str, Any] | None = None
-    """When the entry counts. The name of another entry: this one is worth 0 unless that one is right.
-    `{column: value}` or `{column: [values]}`: it applies only to problems whose row has such a value."""
+    """A condition; by default there is none. The name of another entry: this one is worth 0 unless that one
+    is right. `{column: value}` or `{column: [values]}`: it applies only to problems whose row has such a
+    value."""
     clip: tuple[float, float] | None = None
     """`[lowest, highest]`: values outside are moved to the nearer end; by default nothing is clipped."""
     of: tuple["str | RewardEntry", ...] = ()
@@ -57,9 +58,9 @@ class RewardEntry(BaseModel):
     """Time limit for scoring one completion, in seconds of wall time; by default there is none. A synchronous
     function then runs in a worker process, which is killed when the time is up."""
     on_failure: dict[str, float | Literal["leave_out", "stop"]] = Field(default_factory=dict)
-    """What a failure is worth, by status, such as `{timeout: -1, abstain: stop}`: a number, `leave_out`
-    (leave the row out of its group) or `stop` (raise an error). By default a failure that is the
-    completion's own fault is worth the component's lowest value, and any other leaves the row out."""
+    """The worth of failures, by status, such as `{timeout: -1, abstain: stop}`: a number, `leave_out` (leave
+    the row out of its group) or `stop` (raise an error). By default a failure that is the completion's own
+    fault is worth the component's lowest value, and any other leaves the row out."""
 
     @field_validator("weight")
     @classmethod
@@ -124,8 +125,8 @@ class ProcessEntry(RewardEntry):
     """How a token is credited for the steps that end at or after it. `clip` (default): steps marked above the
     middle of the range earn nothing and steps below it cost. `sum`: the sum of their normalised marks."""
     pool: Pool = "outputs"
-    """What the mean and standard deviation of marks are taken over. `outputs` (default): every completion of
-    a group has the same weight. `steps`: every step of the group has."""
+    """How the mean and standard deviation of marks are taken over a group. `outputs` (default): every
+    completion has the same weight, however many steps it has. `steps`: every step has the same weight."""
     centred: bool = False
     """Compare each step only with the steps of the same index in the group (default: with all steps); not
     allowed with `credit: clip`."""

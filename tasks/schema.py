@@ -82,13 +82,12 @@ class ProblemTemplates(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     prompt: Any = "{{ prompt }}"
-    """What the policy is asked: a template for text, a list of chat messages with templates, or a single
-    expression whose value is either. Default: the column `prompt`."""
+    """The question that the policy is given: a template for text, a list of chat messages with templates, or
+    a single expression whose value is either. Default: the column `prompt`."""
     reference: Any = None
-    """The accepted answer, or a list of answers any of which is accepted; needed where a reward compares with
-    it."""
+    """The accepted answer, or a list of answers any of which is accepted; the reward `answer` needs it."""
     tests: Any = None
-    """The tests that a program must pass, as plain data; needed by the reward `unit_tests`."""
+    """The tests that a program must pass, as plain data; the reward `unit_tests` needs them."""
     solution: Any = None
     """A correct completion, read by `markscheme check` only and never shown to the policy."""
     id: Any = None
@@ -161,7 +160,7 @@ class Task(BaseModel):
     """Rewards that are scored and logged but never trained on, such as a stricter verifier that exposes
     reward hacking. Short forms: one name, or a list of names."""
     process: ProcessEntry | None = None
-    """What marks the steps of a completion; a run with `algorithm.mode: process` learns from the marks."""
+    """A reward that marks the steps of a completion; a run with `algorithm.mode: process` learns from it."""
     combine: Literal["sum", "min", "product", "all_of", "any_of"] = "sum"
     """How the weighted values of `rewards` become one score: `sum` (default), `min`, `product`, or, for
     `all_of` and `any_of`, 1 if all or any of them reach the top of their range, else 0."""

@@ -8,9 +8,9 @@
      return sum(a)</code>
 
 A program applies one filter, one map and one selection in some order, and then a reduction. Some operations
-have a wrong line that is nearly right (`x*2` for `x*x`), which the teacher writes with probability `mistakes`.
-As with `addition`, GRPO on this task demonstrates that it selects a behaviour which the policy already samples,
-not that it teaches programming.
+have a wrong line that is nearly right (`x*2` for `x*x`), and the teacher writes it with probability
+`mistakes`. As with `addition`, GRPO on this task demonstrates that it selects a behaviour which the policy
+already samples, not that it teaches programming.
 """
 
 import hashlib
