@@ -23,8 +23,9 @@ def load_problems(task: Task, *, split: str | None = None, limit: int | None = N
     """Load the problems of one split, in an order and with ids that are the same every time.
 
         >>> from markscheme.tasks import load_problems, load_task
-        >>> [(problem.prompt, problem.reference) for problem in load_problems(load_task("addition"), limit=2)]
-        [('320+110=', '430'), ('683+597=', '1280')]
+        >>> problems = load_problems(load_task("addition"), limit=2)
+        >>> [(problem.prompt, problem.reference) for problem in problems]
+        [('320+110=', '430'), ('855+511=', '1366')]
 
     Args:
         task: the task, as `load_task` returns it.

@@ -76,7 +76,7 @@ def prm(
         steps: the texts of each completion's steps.
         model: a folder beside the task file or in the current folder, or the id of a Hugging Face model.
         form: the input format that the model was trained with: `math_shepherd`, `rlhflow`, `qwen`, `skywork`,
-            `trl`, or `classes` (models that `markscheme train-prm` trains).
+            `trl`, or `classes` (the default of `markscheme train-prm`).
         engine: `torch`, or `vllm` (its pooling runner; for the formats `qwen`, `trl` and `classes`).
         device: for torch: `auto` (CUDA if there is a GPU, else the CPU) or the name of a torch device.
         dtype: the type of the model's weights.
