@@ -89,7 +89,8 @@ class ProblemTemplates(BaseModel):
     tests: Any = None
     """The tests that a program must pass, as plain data; the reward `unit_tests` needs them."""
     solution: Any = None
-    """A correct completion, read by `markscheme check` only and never shown to the policy."""
+    """A correct completion, never shown to the policy: `markscheme check` reads it, and the reward
+    `step_checker` with `check: code_as_solution`."""
     id: Any = None
     """A stable, unique id of the problem; by default a hash of prompt and reference."""
     info: dict[str, Any] = Field(default_factory=dict)

@@ -132,9 +132,8 @@ def cases_file(task: Task) -> Path | None:
 def _cases(task: Task, scheme: MarkScheme) -> Finding:
     path = cases_file(task)
     if path is None:
-        return Finding(
-            "cases", None, f"there are no labelled cases beside the task ({task.name}.cases.jsonl)"
-        )
+        name = task.name if task.file is None else task.file.stem
+        return Finding("cases", None, f"there are no labelled cases beside the task ({name}.cases.jsonl)")
     try:
         outcomes = run_cases(task, scheme, path)
     except DataError as error:

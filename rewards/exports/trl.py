@@ -104,7 +104,8 @@ def from_trl(
     Args:
         function: `f(prompts, completions, **columns) -> list[float | None]`, synchronous or asynchronous.
         name: the name to give in a task's `use:`; by default the function's own.
-        range: the lowest and highest value that the function returns; a value outside is a `bug`.
+        range: the lowest and highest value that the function returns, by default unlimited; a value outside
+            is a `bug`.
 
     Raises:
         RewardError: the function has no name and `name` is not given, or the name is taken.

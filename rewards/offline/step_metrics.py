@@ -119,7 +119,7 @@ def labels_of(given: Any, steps: int) -> list[bool | None] | str:
         if not NO_ERROR <= given < steps:
             return f"is {given}, and there are {steps} steps; set `split:` to how the labelled text was split"
         if given == NO_ERROR:
-            return [True] * steps
+            return [*[True] * steps]
         return [*[True] * given, False, *[None] * (steps - given - 1)]
     return f"must be a list of true, false and null, or the index of the first wrong step (given: {given!r})"
 

@@ -25,7 +25,7 @@ MOST_REPEATS = 1000
 
 
 class Addition:
-    """Endless addition problems such as `347+586=`, with solutions that show every carry.
+    """A generator of addition problems such as `347+586=`, whose solutions show every carry.
 
     In a task: `{generator: addition, digits: 3, limit: 4000}`
 

@@ -66,7 +66,7 @@ MOST_REPEATS = 1000
 
 
 class ListPrograms:
-    """Endless list-processing problems, each solved by a four-line Python function with six unit tests.
+    """A generator of list-processing problems, each solved by four lines of Python and judged by six tests.
 
     In a task: `{generator: list_programs, limit: 4000}`
 
