@@ -1,4 +1,4 @@
-"""What is it worth? Rewards, their composition into a `MarkScheme`, and the exports to other trainers."""
+"""Rewards: functions that score completions, their composition by a task, and exports to other trainers."""
 
 from typing import TYPE_CHECKING
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ..sandbox.errors import DataError, RewardError, TaskError, first_of
 from ..tasks.problem import Completion, Problem
-from ..tasks.schema import PROCESS, Task
+from ..tasks.reward_entries import PROCESS
+from ..tasks.schema import Task
 from ..verifiers.steps.split import whole
 from ..verifiers.verdict import Verifier
 from .composition.build_entries import build_entries

@@ -1,4 +1,4 @@
-"""`Score`: what an answer is worth, part by part, and whose fault it is where it has no worth."""
+"""`Score`: the worth of a completion, part by part, with a status that says whose fault a failure is."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -53,36 +53,45 @@ class StepMark:
     """What one step of a completion earned, with its place in the text."""
 
     step: Step
-    """The span, in characters and bytes."""
+    """Where the step is in the text, in characters and in bytes."""
     value: float | None
-    """Within the component's range; None = not judged."""
+    """A number within the component's range; None = the step was not judged."""
     status: Status = Status.OK
-    """`not_applicable` where there is nothing to judge."""
+    """`not_applicable` if the step states nothing that could be judged."""
     reason: str = ""
+    """A verdict's reason, such as `failed`; may be empty."""
 
 
 @dataclass(slots=True, repr=False)
 class Part:
-    """What one entry of a task gave to one completion."""
+    """The part of a score that comes from one entry of the task.
+
+    >>> from markscheme.rewards import Part
+    >>> part = Part(0.0, weight=0.5, reason="different")
+    >>> part
+    Part(0 (different), weight 0.5)
+    >>> part["value"]  # as in a row of scores.jsonl
+    0.0
+    """
 
     value: float | None
-    """Within the component's range; None = left out (see `status`)."""
+    """A number within the component's range; None = left out, for the reason that `status` gives."""
     weight: float = 1.0
-    """The factor at this training step; 0 for what is only logged."""
+    """The factor at this training step; 0 for an entry that is only logged."""
     status: Status = Status.OK
     reason: str = ""
-    """Why: a verdict's reason, `gate_closed`, or the text of an error."""
+    """Why the value is what it is: a verdict's reason, `gate_closed`, or the text of an error."""
     seconds: float = 0.0
     """Wall time: the entry's own for this completion, or its share of a batch."""
     detail: dict[str, Any] | None = None
-    """What the component adds: which member decided, a traceback."""
+    """Further evidence from the component, such as the member that decided, or a traceback."""
     verdict: Verdict | None = None
-    """Kept where the component is a verifier: gates, labels and accuracy read it."""
+    """The verdict, if the component is a verifier; gates, labels and accuracy read it."""
     steps: list[StepMark] | None = None
-    """Kept where the component marks steps."""
+    """The marks of the completion's steps, if the component marks steps."""
 
     def __getitem__(self, key: str) -> Any:
-        """Read a field as in a row of scores.jsonl: `part["value"]`."""
+        """Return a field by its name, as in a row of scores.jsonl: `part["value"]`."""
         return getattr(self, key)
 
     def __repr__(self) -> str:
@@ -93,18 +102,18 @@ class Part:
         return html_table("Part", {name: getattr(self, name) for name in fields})
 
     def line(self) -> str:
-        """Return the value with what explains it, such as `0 (different)`."""
-        why = self.reason.splitlines()[0][:60] if self.reason else ""
-        if self.status is not Status.OK and why != str(self.status):
-            why = f"{self.status}: {why}" if why else str(self.status)
-        return f"{number(self.value)} ({why})" if why else number(self.value)
+        """Return the value and its explanation in one line, such as `0 (different)`."""
+        reason = self.reason.splitlines()[0][:60] if self.reason else ""
+        if self.status is not Status.OK and reason != str(self.status):
+            reason = f"{self.status}: {reason}" if reason else str(self.status)
+        return f"{number(self.value)} ({reason})" if reason else number(self.value)
 
 
 @dataclass(slots=True, repr=False)
 class Score:
-    """What a completion is worth under a mark scheme.
+    """The worth of one completion under a mark scheme.
 
-    A reward function may return one too: then `value`, `status`, `reason`, `detail` and `steps` count.
+    A reward function may return a Score too; then `value`, `status`, `reason`, `detail` and `steps` are read.
 
     >>> from markscheme.rewards import Score
     >>> Score(None, "abstain", reason="the judge answered neither yes nor no")
@@ -120,11 +129,13 @@ class Score:
     be 1.0 with the status `no_answer`. Where the value is None: the status of the part that took it away.
     """
     parts: dict[str, Part] = field(default_factory=dict)
-    """By entry name, `watch` entries (weight 0) included."""
+    """The parts by entry name, those of `watch:` entries (weight 0) included."""
     reason: str = ""
+    """Only for a reward function that returns a Score: why the value is what it is."""
     detail: dict[str, Any] | None = None
+    """Only for a reward function that returns a Score: further evidence."""
     steps: list[StepMark] | None = None
-    """Marks of steps: those of the task's `process:`, else of the first entry that has any."""
+    """The marks of the completion's steps, from the task's `process:`, else from the first entry with any."""
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{name} {part.line()}" for name, part in self.parts.items())

@@ -1,4 +1,4 @@
-"""What is asked: task files, problems and completions. Shapes and templates; nothing is judged here."""
+"""Tasks: task files, the problems they describe, and completions. Nothing is scored in this folder."""
 
 from .load import load_task
 from .problem import Completion, Problem

@@ -1,4 +1,4 @@
-"""From a name or a file to a `Task`."""
+"""Loading tasks: from a shipped name or a YAML file to a `Task`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,16 +9,17 @@ from .yaml_file import YamlFile, apply_overrides, read_yaml, validate
 
 
 def shipped_tasks() -> dict[str, Path]:
-    """Return the tasks that come with the package: name to file."""
+    """Return the tasks that come with the package, as a mapping from name to file."""
     folder = Path(__file__).parent / "shipped"
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
 def find_task(name_or_path: str | Path) -> Path:
-    """Return the file of a task given by path or by shipped name.
+    """Return the file of a task, given its path or its shipped name.
 
     Raises:
-        UnknownNameError: neither a file nor a shipped task.
+        TaskError: a path at which there is no file.
+        UnknownNameError: a name that is not a shipped task's; close matches are shown.
     """
     path = Path(name_or_path)
     if path.is_file():
@@ -26,10 +27,15 @@ def find_task(name_or_path: str | Path) -> Path:
     shipped = shipped_tasks()
     if str(name_or_path) in shipped:
         return shipped[str(name_or_path)]
-    if path.suffix in (".yaml", ".yml") or path.is_dir() or len(path.parts) > 1:
-        kind = "is a folder (a run's goes with --resume)" if path.is_dir() else "does not exist"
+    known = ", ".join(shipped)
+    if path.is_dir():
         raise TaskError(
-            f"task {str(name_or_path)!r} {kind}; give a .yaml file or one of: {', '.join(shipped)}"
+            f"task {str(name_or_path)!r} is a folder, not a task file (to go on with a run's folder, use"
+            f" `markscheme train FOLDER --resume`); give a .yaml file or one of: {known}"
+        )
+    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
+        raise TaskError(
+            f"task file {str(name_or_path)!r} does not exist; give a .yaml file or one of: {known}"
         )
     raise UnknownNameError.of("task", str(name_or_path), shipped)
 
@@ -37,23 +43,32 @@ def find_task(name_or_path: str | Path) -> Path:
 def load_task(name_or_path: str | Path, *, overrides: Sequence[str] = (), allow_code: bool = True) -> Task:
     """Load a task from a YAML file or by its shipped name.
 
+        >>> from markscheme.tasks import load_task
+        >>> task = load_task("gsm8k", overrides=["rewards.format.weight=0.2"])
+        >>> task.name, task.rewards["format"].weight
+        ('gsm8k', 0.2)
+
     Args:
-        name_or_path: `gsm8k`, `my/task.yaml`, ...
-        overrides: `a.b=value` settings that go over the file, values read as YAML.
-        allow_code: whether `module:attr` and `file.py:attr` in the task may be executed.
+        name_or_path: a shipped name such as `gsm8k`, or a path such as `my/task.yaml`.
+        overrides: `key.path=value` settings that replace the file's own, with values read as YAML.
+        allow_code: whether `module:attr` and `file.py:attr` in the task may be imported and executed.
 
     Raises:
-        TaskError: every mistake in the file at once, each with file, line, key path and cure.
-        UnknownNameError: there is no such task.
+        TaskError: the file is wrong; the message lists every mistake with file, line, key and remedy.
+        UnknownNameError: no task has this name.
     """
     return task_from(read_yaml(find_task(name_or_path)), overrides=overrides, allow_code=allow_code)
 
 
 def task_from(file: YamlFile, *, overrides: Sequence[str] = (), allow_code: bool = True) -> Task:
-    """Build a task from a parsed file; see `load_task`."""
+    """Build a task from a parsed file, as `load_task` does."""
     if "tasks" in file.data and "rewards" not in file.data:
-        raise TaskError(f"{file.where('tasks')}: this is a run file; use `markscheme train`")
+        raise TaskError(
+            f"{file.where('tasks')}: this is a run file, since it has `tasks` and no `rewards`; give a task"
+            " file, or use `markscheme train` for a run"
+        )
     apply_overrides(file, overrides)
     task = validate(Task, file)
-    task._file, task._allow_code = file, allow_code
+    task._yaml = file
+    task._allow_code = allow_code
     return task

@@ -35,7 +35,8 @@ class Problem(BaseModel):
     tests: Any = None
     """Tests for a program, as plain data."""
     solution: str | None = None
-    """A right completion, for checks only: never shown to the policy."""
+    """A correct completion, never shown to the policy: for `markscheme check`, and for checks of steps that
+    compare with it."""
     info: Mapping[str, Any] = Field(default_factory=dict)
     """The row's own columns, and what the task's `info:` templates add. Routing by row reads it."""
 

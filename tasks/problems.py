@@ -1,6 +1,6 @@
-"""From a task to its problems: hub data sets, local files and generators, all as rows."""
+"""Loading a task's problems: rows come from a hub data set, files or a generator, and fill its templates."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -12,21 +12,30 @@ from .problem import Problem, content_id
 from .registry import GENERATORS, resolve
 from .row_files import SUFFIXES, Located, Row, read_rows
 from .schema import Task
-from .templates import compile_template, missing_columns, render
+from .templates import check_columns, compile_template, render
 from .validation import first_fault
+
+SHUFFLE_BUFFER = 10_000
+"""Rows that a streamed data set holds at once to shuffle them."""
 
 
 def load_problems(task: Task, *, split: str | None = None, limit: int | None = None) -> Sequence[Problem]:
-    """Load the problems of one split, in a fixed order, with stable ids.
+    """Load the problems of one split, in an order and with ids that are the same every time.
+
+        >>> from markscheme.tasks import load_problems, load_task
+        >>> problems = load_problems(load_task("addition"), limit=2)
+        >>> [(problem.prompt, problem.reference) for problem in problems]
+        [('320+110=', '430'), ('855+511=', '1366')]
 
     Args:
-        task: what `load_task` gave.
-        split: the split's name; None = the task's own (`data.split`).
-        limit: at most this many problems (the task's own `data.limit` still holds).
+        task: the task, as `load_task` returns it.
+        split: the split to load; None = the task's own (`data.split`).
+        limit: load at most this many problems; the task's own `data.limit` applies too.
 
     Raises:
-        TaskError: a template reads a column that the data lacks, or there is no such split.
-        DataError: no rows, rows that are broken or cannot fill the templates (all told at once).
+        TaskError: a template reads a column that the data do not have, or there is no such split.
+        DataError: there are no rows, or some rows are broken or do not fit the templates; the message lists
+            up to 20 of them.
     """
     split = split or task.data.split
     most = min((n for n in (task.data.limit, limit) if n is not None), default=None)
@@ -35,10 +44,9 @@ def load_problems(task: Task, *, split: str | None = None, limit: int | None = N
         rows = list(located)
         Random(task.data.seed).shuffle(rows)
         located = iter(rows)
-    maker = ProblemMaker(task)
-    problems, errors = _make(maker, located, _keep(task, split), most)
+    problems, errors = _make(ProblemMaker(task), located, _split_filter(task, split), most)
     if errors:
-        count = f"{len(errors)} row(s) of task {task.name!r} do not make a problem"
+        count = f"{len(errors)} row(s) of task {task.name!r} cannot be turned into problems"
         raise DataError(f"{count}:\n{first_of(errors)}")
     if not problems:
         raise DataError(f"{task.where('data')}: split {split!r} has no rows; check the path and the split")
@@ -46,11 +54,12 @@ def load_problems(task: Task, *, split: str | None = None, limit: int | None = N
 
 
 def _make(
-    maker: "ProblemMaker", located: Iterable[Located], keep: Any, most: int | None
+    maker: "ProblemMaker", located: Iterable[Located], keep: Callable[[Problem], bool], most: int | None
 ) -> tuple[list[Problem], list[str]]:
+    """Return up to `most` of the problems that `keep` accepts, and the errors of the rows that make none."""
     problems: list[Problem] = []
     errors: list[str] = []
-    seen: dict[str, Problem] = {}
+    by_id: dict[str, Problem] = {}
     for place, row in located:
         try:
             problem = maker(row, place)
@@ -59,9 +68,12 @@ def _make(
             continue
         if not keep(problem):
             continue
-        first = seen.setdefault(problem.id, problem)
+        first = by_id.setdefault(problem.id, problem)
         if first.prompt != problem.prompt:
-            errors.append(f"{place}: id {problem.id!r} is that of another problem; ids must be unique")
+            errors.append(
+                f"{place}: id {problem.id!r} already belongs to a problem with another prompt; ids must be"
+                " unique, so give problem.id another template"
+            )
         problems.append(problem)
         if most is not None and len(problems) >= most:
             break
@@ -75,145 +87,172 @@ def without_overlap(train: Sequence[Problem], held_out: Iterable[Problem]) -> li
 
 
 class ProblemMaker:
-    """Turns rows into problems by a task's templates."""
+    """A function that turns rows into problems by a task's templates, which it compiles once."""
 
     def __init__(self, task: Task):
         self.task = task
-        fields = {**task.problem.__dict__}
         self._templates = {
             name: compile_template(value, task.where("problem", name))
-            for name, value in fields.items()
+            for name, value in vars(task.problem).items()
             if value is not None and value != {}
         }
-        self._checked: set[frozenset[str]] = set()
+        self._complete: set[frozenset[str]] = set()
+        """Sets of columns that are known to satisfy every template."""
 
     @property
     def columns(self) -> frozenset[str]:
         """Every column that the templates read."""
-        return frozenset[str]().union(*(names for _, names in self._templates.values()))
+        return frozenset[str]().union(*(columns for _, columns in self._templates.values()))
 
     def __call__(self, row: Row, place: str) -> Problem:
-        """Build a problem from a row.
+        """Return the problem that a row describes; `place` is where the row comes from, for error messages.
 
         Raises:
-            TaskError: a column is missing. DataError: this row does not fill the templates.
+            TaskError: a template reads a column that the row does not have.
+            DataError: a template cannot be filled from this row, or its value has the wrong type.
         """
         keys = frozenset(map(str, row))
-        if keys not in self._checked:
-            for name, (_, wanted) in self._templates.items():
-                missing_columns(wanted, row, self.task.where("problem", name))
-            self._checked.add(keys)
-        made = {n: render(fill, row, f"{place}: problem.{n}") for n, (fill, _) in self._templates.items()}
-        made["info"] = {**row, **made.get("info", {})}
+        if keys not in self._complete:
+            for name, (_, columns) in self._templates.items():
+                check_columns(columns, row, self.task.where("problem", name))
+            self._complete.add(keys)
+        values = {
+            name: render(template, row, f"{place}: problem.{name}")
+            for name, (template, _) in self._templates.items()
+        }
+        values["info"] = {**row, **values.get("info", {})}
         try:
-            return Problem.model_validate(made)
+            return Problem.model_validate(values)
         except ValidationError as error:
             fault = first_fault(error)
             raise DataError(f"{place}: problem.{fault.keys[0]}: {fault.rule}") from error
 
 
-def _keep(task: Task, split: str) -> Any:
-    """Return the test that says which problems belong to a split of unsplit data."""
+def _split_filter(task: Task, split: str) -> Callable[[Problem], bool]:
+    """Return the test of whether a problem belongs to `split`, where `held_out` divides unsplit data.
+
+    Raises:
+        TaskError: `held_out` makes no such split.
+    """
     share = task.data.held_out
+    own = task.data.split
     if not share:
         return lambda problem: True
-    if split not in (task.data.split, "test"):
-        raise TaskError(f"{task.where('data', 'held_out')}: makes the splits {task.data.split!r} and 'test'")
-    wants_test = split == "test" != task.data.split
+    if split not in (own, "test"):
+        raise TaskError(
+            f"{task.where('data', 'held_out')}: there is no split {split!r}; held_out makes the splits"
+            f" {own!r} and 'test'"
+        )
+    wants_test = split == "test" and own != "test"
 
     def keep(problem: Problem) -> bool:
-        # By a hash of the prompt: the same question always falls on the same side.
-        return (int(content_id(problem.prompt), 16) / 16**16 < share) == wants_test
+        # By a hash of the prompt, so that the same question is always on the same side.
+        fraction = int(content_id(problem.prompt), 16) / 16**16
+        return (fraction < share) == wants_test
 
     return keep
 
 
 def _rows(task: Task, split: str) -> Iterator[Located]:
+    """Yield the rows of a split, each with its place."""
     data = task.data
     if data.generator is not None:
-        where = task.where("data", "generator")
-        make = resolve(
-            data.generator,
-            [GENERATORS],
-            folder=task.folder,
-            where=where,
-            allow_code=task.allow_code,
-        )
-        generator = make_generator(make, data.parameters, where)
-        for index, row in enumerate(generator.problems(data.seed, split)):
-            yield f"{data.generator}[{index}]", row
+        yield from _generated_rows(task, data.generator, split)
         return
     assert data.path is not None
     path = _local(task, data.path)
     if path is None:
         yield from hub_rows(task, split)
-    else:
-        stored = data.split if data.held_out else split
-        for file in _files_of_split(task, path, stored):
-            yield from read_rows(file)
+        return
+    stored = data.split if data.held_out else split
+    for file in _files_of_split(task, path, stored):
+        yield from read_rows(file)
+
+
+def _generated_rows(task: Task, name: str, split: str) -> Iterator[Located]:
+    where = task.where("data", "generator")
+    make = resolve(name, [GENERATORS], folder=task.folder, where=where, allow_code=task.allow_code)
+    generator = make_generator(make, task.data.parameters, where)
+    for index, row in enumerate(generator.problems(task.data.seed, split)):
+        yield f"{name}[{index}]", row
 
 
 def make_generator(make: Any, parameters: dict[str, Any], where: str) -> Any:
-    """Build a generator, telling wrong parameters as a mistake of the task.
+    """Build a generator from the parameters that a task gives it.
 
     Raises:
-        TaskError: a parameter that the generator does not have.
+        TaskError: an unknown or missing parameter, or one of the wrong type or out of range.
     """
     try:
         return make(**parameters)
-    except TypeError as error:
+    except TaskError as error:
         raise TaskError(f"{where}: {error}") from error
+    except TypeError as error:
+        raise TaskError(
+            f"{where}: the generator does not accept its parameters {parameters}: {error};"
+            " `markscheme list generators NAME` shows those of a built-in one"
+        ) from error
 
 
 def _local(task: Task, name: str) -> Path | None:
-    """Return the local path that `name` means, or None for a hub id.
+    """Return the local path that `name` means, or None if it is the id of a hub data set.
 
     Raises:
-        DataError: it can only be a local path, and nothing is there.
+        DataError: the name can only be a local path, and there is nothing at it.
     """
     path = Path(name).expanduser()
     for candidate in (task.folder / path, path):
         if candidate.exists():
             return candidate
+    # A hub id is `name` or `owner/name`.
     if path.suffix in SUFFIXES or path.is_absolute() or name.startswith(".") or name.count("/") > 1:
         raise DataError(
-            f"{task.where('data', 'path')}: no file or folder {name!r} (looked in {task.folder} too)"
+            f"{task.where('data', 'path')}: no file or folder {name!r} (looked in {task.folder} and in the"
+            " current folder); give an existing one, or the id of a hub data set"
         )
     return None
 
 
 def _files_of_split(task: Task, path: Path, split: str) -> list[Path]:
-    """Return the files that hold a split: `train.jsonl`, `train-00001.parquet`, `train/*.json`."""
-    if path.is_file():
-        files, names = [path], {task.data.split}
-    else:
-        every = [f for f in sorted(path.rglob("*")) if f.suffix in SUFFIXES]
-        every = [f for f in every if not f.name.endswith(".cases.jsonl")]
-        by_split: dict[str, list[Path]] = {}
-        for file in every:
-            relative = file.relative_to(path)
-            stem = relative.parts[0] if len(relative.parts) > 1 else relative.stem
-            by_split.setdefault(stem.split("-")[0], []).append(file)
-        names = set(by_split)
-        if not names & {"train", "test", "validation"}:
-            names, by_split = {task.data.split}, {task.data.split: every}
-        files = by_split.get(split, [])
-    if split not in names:
+    """Return the files that hold a split.
+
+    Raises:
+        TaskError: there is no such split.
+    """
+    by_split = {task.data.split: [path]} if path.is_file() else _files_by_split(task, path)
+    if split not in by_split:
         raise TaskError(
-            f"{task.where('data')}: there is no split {split!r} (there are:"
-            f" {', '.join(sorted(names)) or 'none'});"
+            f"{task.where('data')}: there is no split {split!r} (there are: {', '.join(sorted(by_split))});"
             " set data.held_out: 0.1 to hold out a tenth of the rows as `test`"
         )
-    return files
+    return by_split[split]
+
+
+def _files_by_split(task: Task, folder: Path) -> dict[str, list[Path]]:
+    """Return a folder's files by split, as in `train.jsonl`, `train-00001.parquet` or `train/a.json`.
+
+    If none of the names is that of a usual split, all files together are the task's own split.
+    """
+    files = [
+        file
+        for file in sorted(folder.rglob("*"))
+        if file.suffix in SUFFIXES and not file.name.endswith(".cases.jsonl")
+    ]
+    by_split: dict[str, list[Path]] = {}
+    for file in files:
+        relative = file.relative_to(folder)
+        outermost = relative.parts[0] if len(relative.parts) > 1 else relative.stem
+        by_split.setdefault(outermost.split("-")[0], []).append(file)
+    return by_split if by_split.keys() & {"train", "test", "validation"} else {task.data.split: files}
 
 
 def hub_rows(task: Task, split: str) -> Iterator[Located]:
-    """Yield the rows of a hub data set, through the datasets library.
+    """Yield the rows of a Hugging Face data set, each with its place.
 
     Raises:
-        DataError: it does not load; says how to use local rows instead.
+        DataError: the data set cannot be loaded; the message says how to use local rows instead.
     """
-    from datasets import load_dataset  # heavy: only where a hub data set is asked for
+    from datasets import load_dataset  # imported here because it is slow, and most tasks don't need it
 
     data = task.data
     stored = data.split if data.held_out else split
@@ -223,9 +262,9 @@ def hub_rows(task: Task, split: str) -> Iterator[Located]:
     except Exception as error:
         raise DataError(
             f"{task.where('data', 'path')}: cannot load data set {data.path!r}, split {stored!r}: "
-            f"{type(error).__name__}: {error}; for local rows: --set data.path=rows.jsonl"
+            f"{type(error).__name__}: {error}; to read local rows instead: --set data.path=rows.jsonl"
         ) from error
     if data.streaming and data.shuffle:
-        loaded = loaded.shuffle(seed=data.seed, buffer_size=10_000)
+        loaded = loaded.shuffle(seed=data.seed, buffer_size=SHUFFLE_BUFFER)
     for index, row in enumerate(loaded):
         yield f"{data.path}/{stored}[{index}]", row  # pyright: ignore[reportReturnType]

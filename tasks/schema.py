@@ -1,6 +1,7 @@
-"""The grammar of a task file: shapes only. Names are resolved by `MarkScheme`, in rewards/.
+"""The schema of a task file: which keys it may have, of which type, and what they mean.
 
-A task says where its problems come from, how a row becomes a problem, and how answers earn marks.
+A task says where its rows come from, how a row becomes a problem, and how answers are scored. Only the shape
+is checked here; `MarkScheme`, in rewards/, looks up the rewards that a task names.
 """
 
 import dataclasses
@@ -8,62 +9,50 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from ..sandbox.errors import did_you_mean
 from ..sandbox.execution import Limits
+from .reward_entries import PROCESS, ProcessEntry, RewardEntry
 from .yaml_file import YamlFile
 
-RESERVED = ("use", "weight", "when", "clip", "ramp", "of", "timeout_s", "on_failure")
-PROCESS = "process"
-"""The section whose marks of steps become advantages, and the name of its part of a score."""
-FAULTS = (
-    "no_answer",
-    "too_large",
-    "timeout",
-    "memory",
-    "unparsable",
-    "infra_error",
-    "abstain",
-    "bug",
-)
-Credit = Literal["sum", "clip"]
-"""What a token gets from the steps that end at or after it; see `process_advantages`."""
-Pool = Literal["steps", "outputs"]
-"""What the mean and std of step marks are taken over."""
 ExtractSpec = str | tuple[str | dict[str, Any], ...]
 
 
 class DataSource(BaseModel):
-    """Where rows come from: a hub id, a local file or folder, or a generator.
+    """The `data:` section: rows from a Hugging Face data set, from local files, or from a generator.
 
-    With `generator`, all other unknown keys are the generator's own parameters.
+    With `generator`, keys that are not listed here are the generator's own parameters.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
 
     path: str | None = None
-    """A hub id (`openai/gsm8k`), or a .jsonl/.json/.csv/.parquet file or a folder of them."""
+    """A Hugging Face data set (`openai/gsm8k`), a .jsonl, .json, .csv or .parquet file, or a folder of such
+    files. A local path is looked for beside the task file, then in the current folder."""
     generator: str | None = None
-    """A built-in generator, `module:attr` or `file.py:attr`."""
+    """A generator of rows, instead of `path`: a built-in name, `module:attr` or `file.py:attr`."""
     name: str | None = None
-    """The hub data set's configuration."""
+    """Configuration of the Hugging Face data set, such as `main`; by default the data set's own default."""
     revision: str | None = None
-    """The hub data set's commit or tag."""
+    """Commit, branch or tag of the Hugging Face data set; by default its newest version."""
     split: str = "train"
-    """The split that is trained on."""
+    """The split that problems are taken from (default `train`)."""
     held_out: float = Field(default=0.0, ge=0.0, lt=1.0)
-    """Share of rows, chosen by a hash of their content, that is the `test` split of unsplit data."""
+    """Share of the rows to hold out as the split `test`, from 0 (default) to below 1. Rows are chosen by a
+    hash of their prompt, so a prompt is always on the same side."""
     shuffle: bool = False
-    """Shuffle by `seed` (within a buffer of 10,000 rows when streaming)."""
+    """Shuffle the rows by `seed` before `limit` is applied (default: false); a streamed data set is shuffled
+    within a buffer of 10,000 rows."""
     seed: int = 0
-    """Seed of the shuffle and of a generator."""
+    """Random seed of the shuffle and of a generator (default 0)."""
     limit: int | None = Field(default=None, ge=1)
-    """At most this many problems."""
+    """Take at most this many problems; by default all. Required with `streaming` and with `generator`."""
     streaming: bool = False
-    """Read a hub data set row by row and stop at `limit`, instead of downloading it whole."""
+    """Read a Hugging Face data set row by row up to `limit`, instead of downloading it whole (default:
+    false)."""
 
     @model_validator(mode="after")
     def _one_source(self) -> "DataSource":
@@ -75,150 +64,48 @@ class DataSource(BaseModel):
             raise ValueError(f"unknown key {key!r}{did_you_mean(key, known)} (allowed: {', '.join(known)})")
         if (self.streaming or self.generator) and self.limit is None:
             source = "streaming" if self.streaming else "a generator"
-            raise ValueError(f"{source} needs a `limit`: how many problems to take")
+            raise ValueError(f"{source} needs a `limit`, the most problems to take, such as `limit: 1000`")
         return self
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The generator's own parameters."""
+        """The generator's own parameters: every key that is not a field of `data:`."""
         return dict(self.model_extra or {})
 
 
 class ProblemTemplates(BaseModel):
-    """How a row becomes a `Problem`: jinja2 templates over the row's columns.
+    """The `problem:` section: jinja2 templates over a row's columns that build a `Problem`.
 
-    A template that is one bare expression keeps its type (`"{{ tests }}"` stays a list).
+    A template that is a single expression keeps the type of its value: `"{{ tests }}"` stays a list.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     prompt: Any = "{{ prompt }}"
-    """Text, or a list of messages, or an expression that gives either."""
+    """The question that the policy is given: a template for text, a list of chat messages with templates, or
+    a single expression whose value is either. Default: the column `prompt`."""
     reference: Any = None
-    """The accepted answer(s)."""
+    """The accepted answer, or a list of answers any of which is accepted; the reward `answer` needs it."""
     tests: Any = None
-    """Tests of a program."""
+    """The tests that a program must pass, as plain data; the reward `unit_tests` needs them."""
     solution: Any = None
-    """A right completion, used by checks only."""
+    """A correct completion, never shown to the policy: `markscheme check` reads it, and the reward
+    `step_checker` with `check: code_as_solution`."""
     id: Any = None
-    """A stable id; without it, a hash of prompt and reference."""
+    """A stable, unique id of the problem; by default a hash of prompt and reference."""
     info: dict[str, Any] = Field(default_factory=dict)
-    """More columns for `problem.info`."""
+    """Further values to add to `problem.info`, by name; the row's own columns are always in it."""
 
     @field_validator("prompt")
     @classmethod
-    def _prompt_shape(cls, value: Any) -> Any:
+    def _text_or_messages(cls, value: Any) -> Any:
         if not isinstance(value, str | list):
             raise ValueError("expected a template or a list of chat messages")
         return value
 
 
-class RewardEntry(BaseModel):
-    """One line of `rewards:` or `watch:`. Keys that are not listed here are the component's own."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
-
-    use: str
-    """A component: built-in name, `module:attr`, `file.py:attr`, or cascade | any_of | ensemble."""
-    weight: float | dict[int, float] = 1.0
-    """A factor, or `{step: factor}` over training; 0 = logged only."""
-    ramp: bool = False
-    """Go linearly between the steps of `weight` instead of jumping."""
-    when: Annotated[str, Field(min_length=1)] | dict[str, Any] | None = None
-    """Another entry (pays only where that one is right), or `{column: value}` of the row."""
-    clip: tuple[float, float] | None = None
-    """Lowest and highest value."""
-    of: tuple["str | RewardEntry", ...] = ()
-    """Members of cascade | any_of | ensemble: entries' names, components or inline entries."""
-    timeout_s: float | None = Field(default=None, gt=0)
-    """Deadline for one completion, in seconds. A synchronous function then runs in a worker process
-    that is killed when the time is up."""
-    on_failure: dict[str, float | Literal["leave_out", "stop"]] = Field(default_factory=dict)
-    """What a failure is worth, by status: a number, `leave_out` or `stop`."""
-
-    @field_validator("weight")
-    @classmethod
-    def _schedule(cls, weight: float | dict[int, float]) -> float | dict[int, float]:
-        if isinstance(weight, dict) and (not weight or min(weight) != 0):
-            raise ValueError("a schedule starts at step 0, such as {0: 0, 1300: 1}")
-        values = weight.values() if isinstance(weight, dict) else (weight,)
-        if not all(abs(value) <= 1e100 for value in values):
-            raise ValueError("a weight must be a finite number")
-        return weight
-
-    @field_validator("clip")
-    @classmethod
-    def _ordered(cls, clip: tuple[float, float] | None) -> tuple[float, float] | None:
-        if clip is not None and not clip[0] <= clip[1]:
-            raise ValueError("expected [lowest, highest]")
-        return clip
-
-    @field_validator("on_failure")
-    @classmethod
-    def _faults(cls, policy: dict[str, Any]) -> dict[str, Any]:
-        unknown = sorted(set(policy) - set(FAULTS))
-        if unknown:
-            raise ValueError(f"unknown status {unknown[0]!r} (allowed: {', '.join(FAULTS)})")
-        return policy
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """The component's own parameters."""
-        return dict(self.model_extra or {})
-
-    def weight_at(self, step: int | None) -> float:
-        """Return the factor at a training step; None = the last one (scoring outside training)."""
-        if not isinstance(self.weight, dict):
-            return self.weight
-        points = sorted(self.weight.items())
-        if step is None:
-            return points[-1][1]
-        step = max(step, 0)
-        below = max(p for p in points if p[0] <= step)
-        above = next((p for p in points if p[0] > step), None)
-        if not self.ramp or above is None:
-            return below[1]
-        share = (step - below[0]) / (above[0] - below[0])
-        return below[1] + share * (above[1] - below[1])
-
-
-class ProcessEntry(RewardEntry):
-    """`process:`, whose marks of steps become advantages of tokens in a run with `mode: process`.
-
-    `use` is a component that marks steps, or the name of an entry of the task that uses one.
-    """
-
-    weight: float | dict[int, float] = 1.0
-    """Factor of the steps' advantages beside the outcome's, or `{step: factor}`."""
-    credit: Credit = "clip"
-    """What a token gets of the steps from its own on; see `process_advantages`."""
-    pool: Pool = "outputs"
-    """What mean and std are of: all steps of a group, or all completions."""
-    centred: bool = False
-    """Compare a step with the steps of the same index only (not with `clip`)."""
-    gate: bool = True
-    """No step of a wrong completion is rewarded, none of a right one punished."""
-    outcome: bool = True
-    """Add the completion's outcome advantage to every token."""
-    tail: Literal["extend", "zero"] = "extend"
-    """Whether the last step reaches to the last token; `zero` as in DeepSeekMath's equation."""
-
-    @model_validator(mode="after")
-    def _marks_every_step(self) -> "ProcessEntry":
-        if self.when is not None or self.of:
-            raise ValueError("`process` has no `when` and no `of`: it names one component that marks steps")
-        if self.clip is not None:
-            raise ValueError("`process` has no `clip`: marks stay as they are given")
-        if self.centred and self.credit == "clip":
-            raise ValueError("`credit: clip` compares whole completions; `centred` is for the other forms")
-        weights = self.weight.values() if isinstance(self.weight, dict) else (self.weight,)
-        if min(weights) < 0:
-            raise ValueError("a negative weight would reward wrong steps")
-        return self
-
-
 class SandboxConfig(BaseModel):
-    """`sandbox:`, for programs that are to run on another machine."""
+    """The `sandbox:` section: where to run programs, if not on this machine."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -227,43 +114,65 @@ class SandboxConfig(BaseModel):
 
 
 class Task(BaseModel):
-    """What is asked and how answers earn marks: the content of one YAML file."""
+    """One task: where its problems come from and how answers are scored; the content of one YAML file.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    Tasks are read with `load_task` and cannot be changed afterwards.
+
+    >>> from markscheme.tasks import load_task
+    >>> task = load_task("gsm8k")
+    >>> task.data.path, task.extract
+    ('openai/gsm8k', 'strict')
+    >>> {name: entry.use for name, entry in task.rewards.items()}
+    {'correct': 'answer', 'format': 'think_answer'}
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        # The schema's own description, or editors would show the docstring with its example.
+        json_schema_extra={"description": "A task: where its problems come from and how answers are scored."},
+    )
 
     name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
-    """Letters, digits, `_`, `.` and `-`."""
+    """The task's name: letters, digits, `_`, `.` and `-`."""
     version: int = 1
-    """Raised by the author when marks change on purpose."""
+    """A number (default 1) that the author raises when scores change on purpose."""
     description: str = ""
-    """One sentence for `markscheme list tasks`."""
+    """One sentence about the task, shown by `markscheme list tasks`."""
     data: DataSource
     """Where the rows come from."""
     problem: ProblemTemplates = ProblemTemplates()
-    """How a row becomes a problem."""
+    """How a row becomes a problem: templates over its columns."""
     system: str | None = None
-    """System text; needs a tokenizer with a chat template."""
+    """A system message put before every prompt; by default none. The tokenizer then needs a chat template."""
     extract: ExtractSpec = "strict"
-    """How the answer is found: `strict` (tag or box), `lenient`, or an ordered list of rules."""
+    r"""How the final answer is found in a completion: `strict` (default: an <answer> tag or \boxed{}),
+    `lenient` (anything that looks like a final answer), or a list of rules that are tried in order."""
     limits: Limits | None = None
-    """What a program may take: `cpu_s`, `wall_s`, `memory_mb`, `output_mb`, `processes`."""
+    """Resources that a program may use: `cpu_s`, `wall_s`, `memory_mb`, `output_mb`, `processes`; by default
+    those of the sandbox."""
     sandbox: SandboxConfig | None = None
-    """Where programs run; without it, in the sandbox on this machine."""
+    """Where programs run; by default in the sandbox on this machine."""
     rewards: dict[str, RewardEntry] = Field(min_length=1)
-    """What is trained on, by name."""
+    """The rewards that are trained on, under names of your choice; one named `correct` also says whether a
+    completion is right."""
     watch: dict[str, RewardEntry] = Field(default_factory=dict)
-    """Scored and logged, never trained on: stricter verifiers that a hacked reward parts from."""
+    """Rewards that are scored and logged but never trained on, such as a stricter verifier that exposes
+    reward hacking. Short forms: one name, or a list of names."""
     process: ProcessEntry | None = None
-    """What marks the steps; advantages of tokens come from it in a run with `mode: process`."""
+    """A reward that marks the steps of a completion; a run with `algorithm.mode: process` learns from it."""
     combine: Literal["sum", "min", "product", "all_of", "any_of"] = "sum"
-    """How the entries' weighted values become one."""
+    """How the weighted values of `rewards` become one score: `sum` (default), `min`, `product`, or, for
+    `all_of` and `any_of`, 1 if all or any of them reach the top of their range, else 0."""
 
-    _file: YamlFile | None = PrivateAttr(default=None)
+    _yaml: YamlFile | None = PrivateAttr(default=None)
     _allow_code: bool = PrivateAttr(default=True)
 
     @field_validator("limits", mode="before")
     @classmethod
     def _known_limits(cls, limits: Any) -> Any:
+        """Reject unknown keys with close matches; pydantic's own message for a dataclass shows none."""
         if isinstance(limits, dict):
             known = [field.name for field in dataclasses.fields(Limits)]
             for key in set(limits) - set(known):
@@ -275,7 +184,7 @@ class Task(BaseModel):
     @field_validator("watch", mode="before")
     @classmethod
     def _short_watch(cls, watch: Any) -> Any:
-        """Take `watch: answer` and `watch: [answer, boxed]` as entries without parameters."""
+        """Accept `watch: answer`, `watch: [answer, boxed]` and `watch: {truth: answer}` as full entries."""
         names = [watch] if isinstance(watch, str) else watch
         if isinstance(names, list):
             return {str(name): {"use": name} for name in names}
@@ -287,49 +196,65 @@ class Task(BaseModel):
     def _names_differ(self) -> "Task":
         both = sorted(set(self.rewards) & set(self.watch))
         if both:
-            raise ValueError(f"{both[0]!r} stands under `rewards` and under `watch`; rename one")
+            raise ValueError(f"{both[0]!r} is an entry under `rewards` and under `watch`; rename one")
         if self.process is not None and PROCESS in {*self.rewards, *self.watch}:
-            raise ValueError(f"an entry is called {PROCESS!r}, as the section is; rename it")
+            raise ValueError(
+                f"an entry is called {PROCESS!r}, the name that scores give to the `process:` section's part;"
+                " rename it"
+            )
         return self
 
     @property
     def allow_code(self) -> bool:
-        """Whether `module:attr` and `file.py:attr` may be loaded (`--no-code` says no)."""
+        """Whether `module:attr` and `file.py:attr` may be loaded; `--no-code` forbids it."""
         return self._allow_code
 
     @property
     def sandbox_url(self) -> str | None:
-        """Address of the server that programs run on; None = this machine."""
+        """Address of the server that programs run on; None = in the sandbox on this machine."""
         return None if self.sandbox is None else self.sandbox.url
 
     @property
+    def file(self) -> Path | None:
+        """The YAML file that the task was read from; None for a task that was not read from a file."""
+        return None if self._yaml is None else self._yaml.path
+
+    @property
     def folder(self) -> Path:
-        """The folder that relative paths in the task start from."""
-        return self._file.path.parent if self._file and self._file.path else Path()
+        """The folder that relative paths in the task start from: the file's, else the current one."""
+        return Path() if self.file is None else self.file.parent
 
     def where(self, *keys: str | int) -> str:
-        """Return `file:line: key.path` for an error message."""
-        return self._file.where(*keys) if self._file else f"task {self.name}: {'.'.join(map(str, keys))}"
+        """Return the place of a key, for an error message: `file:line: key.path`."""
+        if self._yaml is None:
+            return f"task {self.name}: {'.'.join(map(str, keys))}"
+        return self._yaml.where(*keys)
 
     @property
     def hash(self) -> str:
-        """sha256 of the resolved task and of the source of every `file.py` that it names."""
-        sources = {name: self._source_of(name) for name in sorted(set(self._named_files()))}
-        # Sections that came later: a task without them keeps the hash that it had before.
+        """SHA-256 of the task, overrides included, and of the source of every `file.py` that it names."""
+        sources = {name: self._source_hash(name) for name in sorted(set(self._named_files()))}
+        # These sections were added to the schema later. A task without them keeps its old hash, so that runs
+        # which were started before can still be resumed.
         absent = {name for name in (PROCESS, "sandbox") if getattr(self, name) is None}
         content = {"task": self.model_dump(mode="json", exclude=absent), "sources": sources}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
-    def _source_of(self, name: str) -> str:
+    def _source_hash(self, name: str) -> str:
         path = self.folder / name
         return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "missing"
 
     def _named_files(self) -> Iterator[str]:
-        entries: list[Any] = [*self.rewards.values(), *self.watch.values()]
-        entries += [self.process] if self.process is not None else []
+        """Yield the `file.py` of every `file.py:attr` in the task, those of nested members included."""
         uses = [self.data.generator or ""]
+        entries: list[str | RewardEntry] = [*self.rewards.values(), *self.watch.values()]
+        if self.process is not None:
+            entries.append(self.process)
         while entries:
             entry = entries.pop()
-            uses.append(entry if isinstance(entry, str) else entry.use)
-            entries.extend(() if isinstance(entry, str) else entry.of)
+            if isinstance(entry, str):
+                uses.append(entry)
+            else:
+                uses.append(entry.use)
+                entries.extend(entry.of)
         return (use.partition(":")[0] for use in uses if ".py:" in use)

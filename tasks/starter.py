@@ -1,30 +1,36 @@
-"""What `markscheme init` writes: a commented task, example rows and labelled cases."""
+"""The files that `markscheme init` writes: a commented task, example rows and labelled cases."""
 
 TASK = """\
-# Check it:  markscheme check NAME.yaml
-# Mark with it:  markscheme score NAME.yaml completions.jsonl -o scores.jsonl
+# To check the task:          markscheme check NAME.yaml
+# To score completions by it:  markscheme score NAME.yaml completions.jsonl -o scores.jsonl
+# For all keys (JSON Schema):  markscheme schema
 name: NAME
 version: 1
 description: What is asked, in one sentence
-# Rows: a local .jsonl/.json/.csv/.parquet file or folder, a hub id, or {generator: ..., limit: ...}.
-# held_out keeps a share of the rows, chosen by a hash of their content, as the split `test`.
+# The rows: a local .jsonl, .json, .csv or .parquet file, a folder of such files, the id of a Hugging Face data
+# set, or {generator: ..., limit: ...}. `held_out` is the share of rows that become the split `test`; they are
+# chosen by a hash of the prompt, so adding rows moves no other row to the other side.
 data: {path: NAME.jsonl, held_out: 0.25}
-# How a row becomes a problem: jinja2 over the row's columns.
+# How a row becomes a problem: jinja2 templates over the row's columns.
 problem:
   prompt: "{{ question }}"
   reference: "{{ answer }}"
-# Needs a chat model; drop it for a model without a chat template.
+# A system message needs a chat model; remove it for a model without a chat template.
 system: Think between <think> and </think>, then put the final answer in \\boxed{}.
-# strict: a tag or a box; lenient: anything that looks like an answer; or a list of rules.
+# How the final answer is found. strict: in an <answer> tag or a box; lenient: anything that looks like a final
+# answer; or a list of rules.
 extract: strict
 rewards:
   correct: {use: answer, weight: 1.0}
-  # Pays only together with a right answer, or format would be worth learning on its own.
+  # Counts only where the answer is correct; otherwise the policy could learn the format alone.
   format: {use: think_answer, weight: 0.1, when: correct}
-  # Your own:  brevity: {use: "NAME.py:brevity", weight: 0.1, target: 200}
-# Scored and logged, never trained on: an alarm is raised when a reward parts from it.
+  # A reward of your own, the function `brevity` in NAME.py:
+  # brevity: {use: "NAME.py:brevity", weight: 0.1, target: 200}
+# Scored and logged but never trained on. Training raises an alarm when the rewards and it drift apart, which is
+# a sign of reward hacking.
 # watch: {truth: {use: exact_match}}
-# What marks the steps: `score` marks them too, and with algorithm.mode: process a run learns from them.
+# A rule or a model that marks the steps of a completion. `markscheme score` shows the marks, and a run with
+# `algorithm.mode: process` learns from them.
 # process: {use: step_checker, check: arithmetic, split: lines}
 """
 

@@ -1,7 +1,7 @@
-"""jinja2 templates over a row's columns, in jinja2's sandbox.
+"""jinja2 templates over a row's columns, compiled once per task and rendered in jinja2's sandbox.
 
-A template that is one bare expression gives the expression's own value: `"{{ tests }}"` is a
-list, `"{{ answer.split('####')[1] | trim }}"` a string. Anything else gives text.
+A template that is a single expression keeps the type of its value: `"{{ tests }}"` may give a list, and
+`"{{ answer.split('####')[1] | trim }}"` gives a string. Any other template gives text.
 """
 
 import json
@@ -15,41 +15,53 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from ..sandbox.errors import DataError, TaskError, did_you_mean
 
+# Sandboxed, because a template in a shared task file must not be able to execute code.
 _ENVIRONMENT = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
 _ENVIRONMENT.filters["fromjson"] = json.loads
 
-_FILLING_FAILS = (
+_ROW_ERRORS = (
     TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError, TemplateError
 )  # fmt: skip
+"""Errors that an expression raises when a row's value is not what it expects."""
 
 Render = Callable[[Mapping[str, Any]], Any]
+"""A compiled template: from a row to the value."""
 
 
 def compile_template(template: Any, where: str) -> tuple[Render, frozenset[str]]:
-    """Compile a template, or a list or mapping of templates.
+    """Compile a template, or templates nested in lists and mappings; any other value stands for itself.
+
+    Args:
+        template: the template, as the task file has it.
+        where: its place in the file, for error messages.
 
     Returns:
-        A function from a row to the value, and the columns that it reads.
+        The compiled template, and the columns that it reads.
 
     Raises:
-        TaskError: the template is not valid jinja2.
+        TaskError: a template is not valid jinja2.
     """
     if isinstance(template, Mapping):
-        parts = {key: compile_template(value, f"{where}.{key}") for key, value in template.items()}
-        columns = frozenset[str]().union(*(names for _, names in parts.values()))
-        return (lambda row: {key: render(row) for key, (render, _) in parts.items()}), columns
+        values = {key: compile_template(value, f"{where}.{key}") for key, value in template.items()}
+        columns = frozenset[str]().union(*(names for _, names in values.values()))
+        return (lambda row: {key: fill(row) for key, (fill, _) in values.items()}), columns
     if isinstance(template, list | tuple):
         items = [compile_template(value, f"{where}.{i}") for i, value in enumerate(template)]
         columns = frozenset[str]().union(*(names for _, names in items))
-        return (lambda row: [render(row) for render, _ in items]), columns
-    if not isinstance(template, str):
-        return (lambda row: template), frozenset()
+        return (lambda row: [fill(row) for fill, _ in items]), columns
+    if isinstance(template, str):
+        return _compile_text(template, where)
+    return (lambda row: template), frozenset()
+
+
+def _compile_text(template: str, where: str) -> tuple[Render, frozenset[str]]:
     try:
         tree = _ENVIRONMENT.parse(template)
         columns = frozenset(meta.find_undeclared_variables(tree))
-        if _is_bare_expression(tree) and template.strip().endswith("}}"):
-            inner = re.sub(r"^\{\{[-+]?|[-+]?\}\}$", "", template.strip())
-            return _ENVIRONMENT.compile_expression(inner, undefined_to_none=False), columns
+        # A comment behind the expression (`{{ a }}{# why #}`) leaves no node, so the text is looked at too.
+        if _is_single_expression(tree) and template.strip().endswith("}}"):
+            expression = re.sub(r"^\{\{[-+]?|[-+]?\}\}$", "", template.strip())
+            return _ENVIRONMENT.compile_expression(expression, undefined_to_none=False), columns
         return _ENVIRONMENT.from_string(template).render, columns
     except TemplateError as error:
         raise TaskError(
@@ -57,37 +69,50 @@ def compile_template(template: Any, where: str) -> tuple[Render, frozenset[str]]
         ) from error
 
 
-def _is_bare_expression(tree: nodes.Template) -> bool:
+def _is_single_expression(tree: nodes.Template) -> bool:
+    """Whether a template is one `{{ ... }}` with nothing but white space around it."""
     if len(tree.body) != 1 or not isinstance(tree.body[0], nodes.Output):
         return False
-    parts = [n for n in tree.body[0].nodes if not (isinstance(n, nodes.TemplateData) and not n.data.strip())]
+    parts = [
+        node
+        for node in tree.body[0].nodes
+        if not isinstance(node, nodes.TemplateData) or node.data.strip() != ""
+    ]
     return len(parts) == 1 and not isinstance(parts[0], nodes.TemplateData)
 
 
 def render(template: Render, row: Mapping[str, Any], where: str) -> Any:
-    """Fill a compiled template from a row.
+    """Return the value of a compiled template for a row; `where` is the row's place, for error messages.
 
     Raises:
-        DataError: the template cannot be filled from this row (a part is missing, a filter fails).
+        DataError: the row does not have what the template reads, or an expression fails on its value.
     """
     try:
         value = template(row)
         if isinstance(value, Undefined):
-            str(value)  # a StrictUndefined raises here, with what was undefined
+            str(value)  # a StrictUndefined raises when it is used, and its error names what is missing
         return value
     except (UndefinedError, SecurityError) as error:
+        columns = ", ".join(map(str, row))
         raise DataError(
-            f"{where}: {error.message} (columns of the row: {', '.join(map(str, row))})"
+            f"{where}: the template cannot be filled: {error.message} (the row's columns: {columns})"
         ) from error
-    except _FILLING_FAILS as error:
-        raise DataError(f"{where}: {type(error).__name__}: {error}") from error
+    except _ROW_ERRORS as error:
+        raise DataError(
+            f"{where}: the template fails on this row: {type(error).__name__}: {error}"
+        ) from error
 
 
-def missing_columns(wanted: frozenset[str], row: Mapping[str, Any], where: str) -> None:
-    """Raise a TaskError if a template reads a column that the row lacks."""
-    for name in sorted(wanted - set(row)):
-        columns = list(map(str, row))
+def check_columns(columns: frozenset[str], row: Mapping[str, Any], where: str) -> None:
+    """Check that a row has every column that a template reads.
+
+    Raises:
+        TaskError: a column is missing; close matches are shown.
+    """
+    missing = sorted(columns - set(row))
+    if missing:
+        present = list(map(str, row))
         raise TaskError(
-            f"{where}: the template reads column {name!r}, which the data does not have"
-            f"{did_you_mean(name, columns)} (columns: {', '.join(columns)})"
+            f"{where}: the template reads column {missing[0]!r}, which the data do not have"
+            f"{did_you_mean(missing[0], present)} (columns: {', '.join(present)})"
         )

@@ -1,4 +1,4 @@
-"""What pydantic found wrong, as one line for the author of a file: place, rule, and what was given."""
+"""pydantic's validation errors as one line each for the author of a file: place, rule, and what was given."""
 
 import re
 from collections.abc import Iterator
@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-_BRANCH = re.compile(r"[\[\](){}]|^(constrained-str|str|int|float|bool|list|dict|tuple|none)$")
-"""Pydantic puts the name of a union's branch into the path; no key of ours looks like one."""
+_UNION_BRANCH = re.compile(r"[\[\](){}]|^(constrained-str|str|int|float|bool|list|dict|tuple|none)$")
+"""Matches the names of union branches, which pydantic puts between the keys of a path; no key does."""
 
 
 @dataclass(frozen=True)
@@ -18,29 +18,36 @@ class Fault:
     keys: tuple[str | int, ...]
     """Where it is, from the outermost key to the innermost."""
     kind: str
-    """Pydantic's name of the mistake, such as `missing` or `extra_forbidden`."""
+    """pydantic's name of the mistake, such as `missing` or `extra_forbidden`."""
     message: str
     """What was expected."""
     given: Any
 
     @property
     def rule(self) -> str:
-        """What was expected, and what was given instead."""
+        """What was expected, and what was given instead, cut to 80 characters."""
         given = repr(self.given)
-        return f"{self.message} (given: {given if len(given) <= 80 else given[:77] + '...'})"
+        if len(given) > 80:
+            given = f"{given[:77]}..."
+        return f"{self.message} (given: {given})"
 
     def __str__(self) -> str:
-        return ": ".join(filter(None, (".".join(map(str, self.keys)), self.rule)))
+        place = ".".join(map(str, self.keys))
+        return f"{place}: {self.rule}" if place else self.rule
 
 
 def faults_of(error: ValidationError) -> Iterator[Fault]:
-    """Yield the mistakes, one per place: the other branches of a union have nothing to add."""
+    """Yield the mistakes, only the first of each place: pydantic reports every branch of a union."""
     seen: set[tuple[str | int, ...]] = set()
     for detail in error.errors(include_url=False):
-        keys = tuple(key for key in detail["loc"] if not (isinstance(key, str) and _BRANCH.search(key)))
+        keys = tuple(key for key in detail["loc"] if not _is_union_branch(key))
         if keys not in seen:
             seen.add(keys)
             yield Fault(keys, detail["type"], detail["msg"].removeprefix("Value error, "), detail["input"])
+
+
+def _is_union_branch(key: str | int) -> bool:
+    return isinstance(key, str) and _UNION_BRANCH.search(key) is not None
 
 
 def first_fault(error: ValidationError) -> Fault:

@@ -1,7 +1,7 @@
-"""YAML with a line number for every key, so that every error can point at its place.
+"""YAML files with the line of every key, so that an error message can name the place of a mistake.
 
-Differences from plain PyYAML, all towards what a person means: only `true`/`false` are booleans
-(`yes`, `no`, `on` stay text), `1e-4` is a number, and a key given twice is an error.
+This differs from plain PyYAML where YAML 1.1 surprises people: only `true` and `false` are booleans (`yes`,
+`no` and `on` stay text), `1e-4` is a number, and a key that is given twice is an error.
 """
 
 import copy
@@ -18,6 +18,7 @@ from ..sandbox.errors import TaskError, did_you_mean
 from .validation import Fault, faults_of
 
 KeyPath = tuple[str | int, ...]
+"""Keys and list indices from the outermost to the innermost, such as `("rewards", "correct", "weight")`."""
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -39,99 +40,114 @@ _Loader.add_implicit_resolver(
 
 @dataclass
 class YamlFile:
-    """A parsed file: its plain data, and the line of every key path in it."""
+    """A parsed YAML file: its data as plain Python values, and the line of every key."""
 
     path: Path | None
+    """None for text that was not read from a file."""
     data: dict[str, Any]
     lines: dict[KeyPath, int] = field(default_factory=dict)
+    """The line of each key and list item, counted from 1."""
+
+    @property
+    def name(self) -> str:
+        """The file's name for messages."""
+        return "<task>" if self.path is None else str(self.path)
 
     def where(self, *keys: str | int) -> str:
-        """Return `file:line: a.b.c` for a key path, with the nearest line that is known."""
+        """Return `file:line: a.b.c` for a key path, with the line of the innermost key that the file has."""
         known = list(keys)
         while known and tuple(known) not in self.lines:
             known.pop()
         line = self.lines.get(tuple(known))
-        name = str(self.path) if self.path else "<task>"
-        place = f"{name}:{line}" if line else name
+        place = f"{self.name}:{line}" if line else self.name
         return f"{place}: {'.'.join(map(str, keys))}" if keys else place
 
 
 def read_yaml(path: Path) -> YamlFile:
-    """Read a YAML mapping from `path`.
+    """Read a file that holds a YAML mapping.
 
     Raises:
-        TaskError: the file is missing, is not YAML, repeats a key or is not a mapping.
+        TaskError: the file cannot be read, is not YAML, gives a key twice, or is not a mapping.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise TaskError(f"{path}: cannot be read ({error.strerror}); give a task's name or file") from error
+        raise TaskError(
+            f"{path}: cannot be read ({error.strerror}); give the name of a task or an existing file"
+        ) from error
     except UnicodeDecodeError as error:
-        raise TaskError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start})") from error
+        raise TaskError(
+            f"{path}: is not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8"
+        ) from error
     return parse_yaml(text, path)
 
 
 def parse_yaml(text: str, path: Path | None = None) -> YamlFile:
-    """Parse YAML text as `read_yaml` does a file."""
+    """Parse text that holds a YAML mapping, as `read_yaml` does; `path` is for messages."""
+    file = YamlFile(path, {})
     loader = None
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
-        file = YamlFile(path, {})
         if not isinstance(node, yaml.MappingNode):
-            raise TaskError(f"{file.where()}: expected a mapping of keys (`name: ...`), got something else")
-        _walk(node, (), file)
+            raise TaskError(f"{file.name}: expected a mapping of keys (`name: ...`), got something else")
+        _record_lines(node, (), file)
         file.data = loader.construct_document(node)  # pyright: ignore[reportAttributeAccessIssue]
         return file
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        place = f"{path or '<task>'}{f':{mark.line + 1}:{mark.column + 1}' if mark else ''}"
+        place = f"{file.name}:{mark.line + 1}:{mark.column + 1}" if mark else file.name
         problem = getattr(error, "problem", None) or str(error)
         raise TaskError(f"{place}: not valid YAML: {problem}") from error
+    except TaskError:  # is a ValueError too, and already says what is wrong
+        raise
     except (ValueError, RecursionError) as error:
-        if isinstance(error, TaskError):
-            raise
-        raise TaskError(f"{path or '<task>'}: a value cannot be read: {error}") from error
+        raise TaskError(f"{file.name}: a value cannot be read: {error}") from error
     finally:
         if loader is not None:
             loader.dispose()
 
 
-def _walk(node: yaml.Node, path: KeyPath, file: YamlFile) -> None:
-    """Note the line of every key below `node`; refuse a key that stands twice."""
+def _record_lines(node: yaml.Node, path: KeyPath, file: YamlFile) -> None:
+    """Record the line of every key below `node`.
+
+    Raises:
+        TaskError: a key is given twice, or is not a scalar.
+    """
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
+            line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
-                line = key.start_mark.line + 1
                 raise TaskError(
-                    f"{file.path or '<task>'}:{line}: a key must be plain text"
+                    f"{file.name}:{line}: a key must be plain text, not a mapping or a list"
                     ' (quote a template: "{{ question }}")'
                 )
             below = (*path, key.value)
             if below in file.lines:
                 raise TaskError(
-                    f"{file.path or '<task>'}:{key.start_mark.line + 1}: {'.'.join(map(str, below))}"
-                    f" is given twice (first in line {file.lines[below]}); keep one"
+                    f"{file.name}:{line}: {'.'.join(map(str, below))} is given twice (first in line"
+                    f" {file.lines[below]}); keep one"
                 )
-            file.lines[below] = key.start_mark.line + 1
-            _walk(value, below, file)
+            file.lines[below] = line
+            _record_lines(value, below, file)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             file.lines[(*path, index)] = item.start_mark.line + 1
-            _walk(item, (*path, index), file)
+            _record_lines(item, (*path, index), file)
 
 
 def apply_overrides(file: YamlFile, overrides: Sequence[str]) -> None:
-    """Set `a.b.c=value` pairs in a parsed file, the values read as YAML (templates as text).
+    """Set `key.path=value` pairs in a parsed file. Values are read as YAML, templates stay text.
 
     Raises:
-        TaskError: an override has no `=`, or goes through something that is not a mapping.
+        TaskError: an override has no `=` or no key, or its path goes through a value that is not a mapping.
     """
     for override in overrides:
         keys, equals, text = override.partition("=")
         if not equals or not keys.strip():
             raise TaskError(f"--set {override!r}: expected key=value, such as rewards.correct.weight=0.5")
-        file.data = copy.deepcopy(file.data)  # what a YAML alias shares must not change together
+        # A YAML alias makes two keys share one object, and only one of them is to change.
+        file.data = copy.deepcopy(file.data)
         *parents, last = keys.strip().split(".")
         target: Any = file.data
         for depth, key in enumerate(parents):
@@ -140,12 +156,14 @@ def apply_overrides(file: YamlFile, overrides: Sequence[str]) -> None:
             target = target[key]
             if not isinstance(target, dict):
                 through = ".".join(parents[: depth + 1])
-                raise TaskError(f"--set {override!r}: {through} is not a mapping; set it whole")
+                raise TaskError(
+                    f"--set {override!r}: {through} is {target!r}, not a mapping; set {through} as a whole"
+                )
         target[last] = _override_value(text)
 
 
 def _override_value(text: str) -> Any:
-    if text.lstrip().startswith("{{") or "{%" in text:
+    if text.lstrip().startswith("{{") or "{%" in text:  # YAML would read `{{` as a mapping
         return text
     try:
         return yaml.load(text, _Loader)
@@ -154,11 +172,11 @@ def _override_value(text: str) -> Any:
 
 
 def validate(model: type[M], file: YamlFile) -> M:
-    """Build `model` from a parsed file.
+    """Return the model that a parsed file describes.
 
     Raises:
-        TaskError: every mistake at once, one per line: file, line, key path, what was expected, what was
-            given, close matches.
+        TaskError: the file does not fit the model; the message has one line per mistake, with its place, what
+            was expected, what was given, and close matches for unknown keys.
     """
     try:
         return model.model_validate(file.data)
@@ -178,18 +196,18 @@ def _explained(model: type[BaseModel], file: YamlFile, fault: Fault) -> str:
 
 
 def _allowed_keys(model: type[BaseModel], keys: KeyPath) -> list[str]:
-    """Return the keys that `model` takes at a path, following nested models."""
+    """Return the keys that `model` has at a path, read off its JSON Schema."""
     schema = model.model_json_schema()
     node: Any = schema
     for key in keys:
-        node = _resolve(node, schema)
-        node = (
-            node.get("properties", {}).get(key) or node.get("items") or node.get("additionalProperties") or {}
-        )
-    return sorted(_resolve(node, schema).get("properties", {}))
+        node = _object_schema(node, schema)
+        children = (node.get("properties", {}).get(key), node.get("items"), node.get("additionalProperties"))
+        node = next(filter(None, children), {})
+    return sorted(_object_schema(node, schema).get("properties", {}))
 
 
-def _resolve(node: Any, schema: Any) -> Any:
+def _object_schema(node: Any, schema: Any) -> Any:
+    """Return the object among a node's alternatives, with a `$ref` looked up; else the node itself."""
     for option in (node, *node.get("anyOf", ())):
         if "$ref" in option:
             return schema["$defs"][option["$ref"].rsplit("/", 1)[1]]

@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 ROOMS = {
     "sandbox": "errors lazy_names display execution wire isolation oracle deadline inside worker executor cases test_runs"
     " sandbox remote",
-    "tasks": "problem templates validation whole_files row_files yaml_file starter registry schema generators problems load",
+    "tasks": "problem templates validation whole_files row_files yaml_file starter registry reward_entries schema"
+    " generators problems load",
     "verifiers": "verdict completion programs text formulas units structures extraction answers format steps",
     "rewards": "score composition rows scheme builtin models offline check exports",
     "trainer": "objective config models engines loop reward_models run report commands",

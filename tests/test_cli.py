@@ -96,6 +96,25 @@ def test_bad_completions_are_told_and_nothing_is_written(
     assert not Path("s.jsonl").exists()
 
 
+def test_completions_may_be_chat_messages(capsys: pytest.CaptureFixture[str]) -> None:
+    """What the assistant said counts; messages without content (tool calls) add nothing."""
+    answer = boxed("4").text
+    parts = [{"type": "text", "text": answer[:5]}, {"type": "image"}, {"type": "text", "text": answer[5:]}]
+    user, empty = {"role": "user", "content": "None"}, {"role": "assistant", "content": None}
+    rows = [
+        [user, {"role": "assistant", "content": answer}],
+        [user, empty, {"role": "tool", "content": "5"}, {"role": "assistant", "content": answer}],
+        [user, {"role": "assistant", "content": parts}, {"role": "assistant"}],
+        [user, empty],
+    ]
+    lines = [json.dumps({"question": "q", "reference": "4", "completion": messages}) for messages in rows]
+    Path("c.jsonl").write_text("\n".join(lines) + "\n")
+    code, _, _ = run(capsys, "score", "gsm8k", "c.jsonl", *GSM, "-o", "s.jsonl")
+    assert code == 0
+    scored = [json.loads(line) for line in Path("s.jsonl").read_text().splitlines()]
+    assert [(row["completion"], row["value"]) for row in scored] == [(answer, 1.1)] * 3 + [("", 0.0)]
+
+
 def test_problems_are_looked_up_by_id(capsys: pytest.CaptureFixture[str]) -> None:
     Path("rows.jsonl").write_text('{"question": "q", "answer": "#### 4"}\n')
     from markscheme.tasks import load_problems, load_task

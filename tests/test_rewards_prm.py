@@ -149,7 +149,7 @@ def test_a_probability_of_zero_shifts_nothing(tmp_path: Path, folders: dict[str,
 def test_a_step_that_holds_the_mark_itself_is_refused(name: str, tag: str, folders: dict[str, Path]) -> None:
     """A policy that writes the separator would shift the marks of all steps behind it."""
     model = load_prm(folders[name], find_format(name))
-    with pytest.raises(RewardError, match="step 2 holds"):
+    with pytest.raises(RewardError, match="step 2 contains"):
         model.encoder(PROMPT, ["x1", f"two {tag} of", "sum"])
 
 
@@ -176,7 +176,7 @@ def test_a_template_that_writes_other_answers_is_refused(folders: dict[str, Path
     """The places are looked at: each must hold the token that the format scores."""
     model = load_prm(folders["rlhflow"], find_format("rlhflow"))
     model.encoder.answer_ids = (model.encoder.answer_ids[1], model.encoder.answer_ids[0])
-    with pytest.raises(RewardError, match="3 steps, and 0 of their marks"):
+    with pytest.raises(RewardError, match="3 steps, but only 0 of their marks"):
         model.encoder(PROMPT, STEPS)
 
 

@@ -201,6 +201,16 @@ def test_whose_fault_decides_what_a_failure_means(make_task: MakeTask) -> None:
         MarkScheme(make_task("rewards: {correct: {use: doubtful, on_failure: {timeout: -1}}}"))
 
 
+def test_a_failure_shows_in_the_status_of_a_score_that_it_did_not_decide(make_task: MakeTask) -> None:
+    task = make_task(
+        "rewards: {correct: {use: doubtful}, word: {use: regex, pattern: four}}\ncombine: any_of"
+    )
+    score = score_one(task, Completion("four"))
+    assert (score.value, score.status) == (1.0, "no_answer")
+    assert (score.parts["correct"].value, score.parts["correct"].status) == (0.0, "no_answer")
+    assert (score.parts["word"].value, score.parts["word"].status) == (1.0, "ok")
+
+
 def test_a_gate_pays_only_together_with_the_other(make_task: MakeTask) -> None:
     calls = []
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from padding import FILLERS, padded
 
-from markscheme.tasks.schema import Credit, ProcessEntry
+from markscheme.tasks.reward_entries import Credit, ProcessEntry
 from markscheme.trainer import policy_loss, process_advantages
 from markscheme.trainer.objective.process_advantages import StepSettings, pooled_spread
 

@@ -512,8 +512,10 @@ def test_check_tells_solutions_that_fail_hang_or_need_one_process_and_constants(
         "OSError",
     ):
         assert part in told
-    assert found["oracle"].details == ["problem 4: test_needs_shared_process"]
-    assert found["constants"].details == ["problem 1: 4"]
+    assert found["oracle"].details == [
+        "problem 4: its solution passes only with the tests in its own process"
+    ]
+    assert found["constants"].details == ["problem 1: a program that always gives 4 passes its tests"]
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Built-in rewards that shape: length, repetition, language. Each is a measure turned into a value."""
+"""Built-in rewards for the form of a completion: its length, its repetitions and its language."""
 
 from typing import Annotated, Literal
 
@@ -27,11 +27,24 @@ def length(
     tolerance: NotNegative = 0,
     unit: Unit = "words",
 ) -> float | Score:
-    """Return 1 within `tolerance` of `target`, falling to 0 at a distance of `target` beyond it."""
-    found = length_of(completion, unit)
-    if found is None:
+    """Reward completions whose length is close to a target, from 0 (far off) to 1 (close enough).
+
+    The value is 1 up to `tolerance` away from the target. It then falls linearly, and reaches 0 after another
+    `target` units: with `target: 200` and `tolerance: 20`, a completion of 320 words gets 0.5.
+
+    In a task: `{use: length, target: 200, unit: tokens}`
+
+    Args:
+        problem: not used.
+        completion: the completion to measure.
+        target: the wanted length, in `unit`; 1 or more.
+        tolerance: how far from the target the value is still 1, in `unit`; 0 or more.
+        unit: the unit of length. `tokens` needs completions with their token ids; others are not scored.
+    """
+    measured = length_of(completion, unit)
+    if measured is None:
         return _NO_TOKENS
-    distance = max(0, abs(found - target) - tolerance)
+    distance = max(0, abs(measured - target) - tolerance)
     return max(0.0, 1.0 - distance / target)
 
 
@@ -44,32 +57,65 @@ def overlong(
     cache_tokens: int,
     unit: Unit = "tokens",
 ) -> float | Score:
-    """Return the soft overlong punishment, -1 to 0.
+    """Penalise completions that come close to the maximum length: DAPO's soft overlong punishment, -1 to 0.
 
-    0 up to max_tokens - cache_tokens, then linearly down to -1 at max_tokens, and -1 beyond.
+    The value is 0 up to max_tokens - cache_tokens, falls linearly to -1 at max_tokens, and stays -1 beyond.
     Source: DAPO (arXiv 2503.14476), equation 13.
+
+    In a task: `{use: overlong, max_tokens: 20480, cache_tokens: 4096}`
+
+    Args:
+        problem: not used.
+        completion: the completion to measure.
+        max_tokens: the length, in `unit`, from which on the value is -1.
+        cache_tokens: the length of the interval before `max_tokens` in which the value falls from 0 to -1;
+            above 0 and at most `max_tokens`.
+        unit: the unit of length. `tokens` needs completions with their token ids; others are not scored.
+
+    Raises:
+        RewardError: `cache_tokens` is larger than `max_tokens`.
     """
     if cache_tokens > max_tokens:
         raise RewardError(
-            f"overlong: expected 0 < cache_tokens <= max_tokens (given: {cache_tokens}, {max_tokens})"
+            "overlong: expected 0 < cache_tokens <= max_tokens"
+            f" (given: cache_tokens {cache_tokens}, max_tokens {max_tokens})"
         )
-    found = length_of(completion, unit)
-    if found is None:
+    measured = length_of(completion, unit)
+    if measured is None:
         return _NO_TOKENS
-    over = found - (max_tokens - cache_tokens)
+    over = measured - (max_tokens - cache_tokens)
     return -min(max(over / cache_tokens, 0.0), 1.0)
 
 
 @reward("repetition", range=(-1.0, 0.0))
 def repetition(problem: Problem, completion: Completion, *, n: Positive = 3) -> float:
-    """Return minus the share of repeated word n-grams, -1 to 0."""
+    """Penalise completions that repeat themselves: minus the share of repeated word n-grams, -1 to 0.
+
+    The share is 1 - distinct n-grams / all n-grams; case is ignored.
+
+    In a task: `{use: repetition, n: 4, weight: 0.1}`
+
+    Args:
+        problem: not used.
+        completion: the completion to measure.
+        n: the number of words in an n-gram, 1 or more; the smaller, the more ordinary text is penalised too.
+    """
     return -repetition_share(completion.text, n)
 
 
 @reward("language")
 def language(problem: Problem, completion: Completion, *, to: Language = "en") -> float:
-    """Return the share of words in the script of language `to`, 0 to 1.
+    """Reward completions that keep to one language: the share of words in its script, 0 to 1.
 
+    Languages are told apart by their script only, so those that share one (such as English and Italian)
+    mostly count as the same. Tags and LaTeX commands are ignored; a completion without words gets 1.
     Source: DeepSeek-R1 (arXiv 2501.12948), language consistency reward.
+
+    In a task: `{use: language, to: zh, weight: 0.1}`
+
+    Args:
+        problem: not used.
+        completion: the completion to measure.
+        to: the language's ISO 639-1 code, such as `en`, `de`, `zh` or `ja`.
     """
     return language_share(completion.text, to)

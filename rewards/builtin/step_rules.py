@@ -1,4 +1,4 @@
-"""Built-in rewards that mark steps by a rule, or by marks that a file brings along."""
+"""Built-in rewards that mark steps: by a rule, or by marks that the row already has."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -24,15 +24,23 @@ def step_checker(
     limits: Limits | None = None,
     sandbox_url: str | None = None,
 ) -> list[list[Verdict]]:
-    """Mark each step 1 or 0 by a rule; a step that the rule cannot judge gets no mark.
+    """Mark each step of a completion right (1) or wrong (0) by a rule, without a model.
+
+    A step that the rule cannot judge gets no mark.
+
+    In a task: `{use: step_checker, check: arithmetic, split: lines}`
 
     Args:
-        problems: the problems that were asked.
-        completions: the answers.
-        steps: the texts of each answer's steps.
-        check: `arithmetic`, `code_runs`, `code_as_solution` or `addition_lines`.
-        limits: for the programs that a check runs; the task's own by default.
-        sandbox_url: a SandboxFusion server to run them on; the task's own by default.
+        problems: one problem per completion.
+        completions: not used beyond their steps.
+        steps: the texts of each completion's steps.
+        check: the rule. `arithmetic`: the equations between numbers in the step are true. `code_runs`: the
+            program up to this line runs without an error on the inputs of the problem's tests.
+            `code_as_solution`: put in the place of the same line of the reference solution, the line leaves
+            every variable with the same value. `addition_lines`: the step follows from the line before it, in
+            the task `addition`.
+        limits: the resources of programs that a check runs; null = the task's `limits:`.
+        sandbox_url: address of a SandboxFusion server to run programs on; null = the task's `sandbox:`.
     """
     if not check.startswith("code_"):
         return judge_steps(check, problems, steps)
@@ -43,18 +51,29 @@ def step_checker(
 def step_scores(
     problem: Problem, completion: Completion, steps: Sequence[str], *, column: str = "step_scores"
 ) -> list[Any]:
-    """Take marks from 0 to 1 that the row brings in a column: one a step, null for one without.
+    """Use marks of steps that are already in the row, such as those of another tool or of people.
+
+    In a task: `{use: step_scores, column: marks, split: lines}`
+
+    Args:
+        problem: the problem, whose row has the marks.
+        completion: not used beyond its steps.
+        steps: the texts of the steps.
+        column: the column with the marks: a list of one number from 0 to 1 per step, null for a step without.
 
     Raises:
-        RewardError: there is no such column, or it has another number of marks than there are steps.
+        RewardError: there is no such column, or it does not have one mark per step.
     """
     marks = problem.info.get(column)
     if not isinstance(marks, list):
         columns = ", ".join(problem.info)
-        raise RewardError(f"the row has no list of marks in column {column!r} (columns: {columns})")
+        raise RewardError(
+            f"step_scores: the row has no list of marks in column {column!r} (columns: {columns}); name the"
+            " column with `column:`"
+        )
     if len(marks) != len(steps):
         raise RewardError(
-            f"column {column!r} has {len(marks)} marks and the completion {len(steps)} steps: split it as the"
-            " marks were made (`split:`), nothing is shifted"
+            f"step_scores: column {column!r} has {len(marks)} marks and the completion {len(steps)} steps;"
+            " set `split:` to how the text was split when the marks were made"
         )
     return marks

@@ -1,1 +1,1 @@
-"""Looking at a task before it is trained on."""
+"""Checking a task before it is trained on: its data, references, solutions, tests and labelled cases."""

@@ -1,14 +1,19 @@
-"""`Finding`: what `markscheme check` says of one thing that it looked at."""
+"""`Finding`: the result of one check of a task, as `markscheme check` prints it."""
 
 from dataclasses import dataclass, field
+
+SHOWN = 20
+"""The most details that a check lists."""
 
 
 @dataclass
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     name: str
     good: bool | None
-    """None: could not be looked at, there was nothing to look at, or it is for the author to judge."""
+    """Whether the check passed; None = there was nothing to check, or the author has to judge the result."""
     said: str
+    """The result in one line."""
     details: list[str] = field(default_factory=list)
+    """One line for each problem, step or case that did not pass."""

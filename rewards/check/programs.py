@@ -1,4 +1,4 @@
-"""Looking at the tests of programs: can they judge a solution from outside, and tell it from a constant?"""
+"""Checks of unit tests: can they judge a program from outside, and does no constant result pass them?"""
 
 import ast
 from collections.abc import Sequence
@@ -10,55 +10,64 @@ from ...verifiers.programs.parse import parse
 from ...verifiers.programs.test_schema import Asserts, Calls, ProgramTests, Stdio
 from ...verifiers.programs.verify import Integrity, typed_tests, verify_program
 from ..scheme import MarkScheme
-from .finding import Finding
+from .finding import SHOWN, Finding
 
-NEEDS_SHARED = "test_needs_shared_process"
 _CONSTANTS = ("None", "True", "False", "0", "1", "''", "[]")
-SHOWN = 20
+"""Results, as Python source, that are tried where a test's expected values cannot be read off."""
 
 
 def program_findings(scheme: MarkScheme, problems: Sequence[Problem]) -> list[Finding]:
-    """Look at problems that unit tests judge; nothing where none does."""
+    """Return the findings on problems that unit tests judge; none if no verifier of the task reads tests."""
     if not any(verifier.tests_fault for verifier in scheme.judges):
         return []
     sandbox, limits = shared_executor(scheme.task.sandbox_url), scheme.task.limits
 
     def passes(problem: Problem, integrity: Integrity) -> bool:
         code = extract_program(str(problem.solution)).text or ""
-        made = verify_program(code, problem.tests, limits=limits, sandbox=sandbox, integrity=integrity)
-        return made.correct is True
+        verdict = verify_program(code, problem.tests, limits=limits, sandbox=sandbox, integrity=integrity)
+        return verdict.correct is True
 
-    def shared(problem: Problem) -> str | None:
-        """Say so if a solution passes only where the tests can reach into it, and it into them."""
+    def shared_process(problem: Problem) -> str | None:
+        """Report a solution that passes its tests only if they run in the program's own process."""
         if isinstance(typed_tests(problem.tests), Calls | Stdio) or passes(problem, "separate"):
             return None
-        return f"problem {problem.id}: {NEEDS_SHARED}" if passes(problem, "shared") else None
+        if not passes(problem, "shared"):
+            return None  # a wrong solution, which is another check's finding
+        return f"problem {problem.id}: its solution passes only with the tests in its own process"
 
     def constant(problem: Problem) -> str | None:
-        """Say so if a program that ignores its input passes."""
-        found = passing_constant(problem)
-        return f"problem {problem.id}: {found}" if found is not None else None
+        """Report tests that a program passes which ignores its input."""
+        value = passing_constant(problem)
+        if value is None:
+            return None
+        return f"problem {problem.id}: a program that always gives {value} passes its tests"
 
     solved = [problem for problem in problems if problem.solution is not None]
-    needing = [said for said in sandbox.map(shared, solved) if said]
-    weak = [said for said in sandbox.map(constant, problems) if said]
-    apart = f"{len(solved) - len(needing)} of {len(solved)} solutions can be judged from another process"
-    constants = f"{len(weak)} of {len(problems)} problem(s) have tests that a constant passes"
+    need_shared = [line for line in sandbox.map(shared_process, solved) if line]
+    weak = [line for line in sandbox.map(constant, problems) if line]
+    separate = (
+        f"{len(solved) - len(need_shared)} of {len(solved)} solutions can be judged from another process"
+    )
+    if need_shared:
+        separate += "; the others need `integrity: shared`"
+    constants = f"{len(weak)} of {len(problems)} problem(s) have tests that a constant result passes"
     return [
-        Finding("oracle", not needing, apart, needing[:SHOWN]),
+        Finding("oracle", not need_shared, separate, need_shared[:SHOWN]),
         Finding("constants", None if weak else True, constants, weak[:SHOWN]),
     ]
 
 
 def passing_constant(problem: Problem) -> str | None:
-    """Return a constant that passes a problem's tests, as text; None if none was found."""
+    """Return a constant result that passes a problem's tests, as Python source; None if none was found."""
     tests = typed_tests(problem.tests)
-    known = _expected(tests)
-    if known is not None:
-        return known[0] if len(set(known)) == 1 else None
+    expected = _expected(tests)
+    if expected is not None:
+        return expected[0] if len(set(expected)) == 1 else None
     code = extract_program(str(problem.solution or "")).text or ""
-    names = _defined(code)
-    for value in _CONSTANTS if names else ():
+    names = _functions_of(code)
+    if not names:
+        return None
+    for value in _CONSTANTS:
         program = "".join(f"def {name}(*args, **kwargs):\n    return {value}\n" for name in names)
         if verify_program(program, tests, stop_early=True).correct:
             return value
@@ -66,7 +75,7 @@ def passing_constant(problem: Problem) -> str | None:
 
 
 def _expected(tests: ProgramTests) -> list[str] | None:
-    """Return what each case expects, as text; None where that cannot be read off."""
+    """Return the result that each case expects, as Python source; None if that cannot be read off."""
     if isinstance(tests, Stdio):
         return [repr(case.stdout.rstrip()) for case in tests.cases]
     if isinstance(tests, Calls):
@@ -77,7 +86,8 @@ def _expected(tests: ProgramTests) -> list[str] | None:
     return None
 
 
-def _defined(code: str) -> list[str]:
+def _functions_of(code: str) -> list[str]:
+    """Return the names of the functions that a program defines at top level; none if it does not parse."""
     try:
         return [node.name for node in parse(code).body if isinstance(node, ast.FunctionDef)]
     except (SyntaxError, ValueError, RecursionError):

@@ -1,8 +1,6 @@
-"""Looking at a task before it is used: data, references, reference solutions, labelled cases."""
+"""Checks of a task that need no model: data, references, reference solutions, tests and labelled cases."""
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from ...sandbox.errors import DataError, MarkschemeError
 from ...tasks.problem import Completion, Problem
@@ -11,24 +9,21 @@ from ...tasks.row_files import read_rows
 from ...tasks.schema import Task
 from ..scheme import MarkScheme
 from ..score import Part, Score
-from .finding import Finding
+from .finding import SHOWN, Finding
 from .programs import program_findings
+
+_IN_WORDS = {True: "right", False: "wrong", None: "undecided"}
 
 
 def check_task(task: Task, *, limit: int | None = 1000) -> list[Finding]:
-    """Look at everything that can be known of a task without a model.
+    """Run all checks on a task; `limit` is the most problems to check.
 
     Raises:
-        TaskError: the scheme itself cannot be built.
+        TaskError: the task's mark scheme cannot be built.
     """
     scheme = MarkScheme(task)
-    low, high = scheme.range
-    findings = [Finding("scheme", True, f"{len(task.rewards)} reward(s), total from {low:g} to {high:g}")]
-    if low == high:
-        findings[0] = Finding(
-            "scheme", False, f"every score is {low:g}: nothing can be learned; set a weight"
-        )
-    problems = _data(task, limit, findings)
+    data, problems = _data(task, limit)
+    findings = [_scheme(task, scheme), data]
     if problems:
         findings.append(_references(scheme, problems))
         solved = [problem for problem in problems if problem.solution is not None]
@@ -40,142 +35,147 @@ def check_task(task: Task, *, limit: int | None = 1000) -> list[Finding]:
     return findings
 
 
+def _failed(name: str, error: MarkschemeError) -> Finding:
+    first, *rest = str(error).splitlines()
+    return Finding(name, False, first, rest)
+
+
+def _scheme(task: Task, scheme: MarkScheme) -> Finding:
+    low, high = scheme.range
+    if low == high:
+        problem = f"every score is {low:g}, so nothing can be learned; give a reward a weight other than 0"
+        return Finding("scheme", False, problem)
+    return Finding("scheme", True, f"{len(task.rewards)} reward(s), scores from {low:g} to {high:g}")
+
+
+def _data(task: Task, limit: int | None) -> tuple[Finding, list[Problem]]:
+    """Load the task's problems; if that fails, return the reason and no problems."""
+    try:
+        problems = list(load_problems(task, limit=limit))
+    except MarkschemeError as error:
+        return _failed("data", error), []
+    first = str(problems[0].prompt)[:60]
+    return Finding("data", True, f"{len(problems)} problem(s) checked; the first prompt: {first!r}"), problems
+
+
 def _references(scheme: MarkScheme, problems: list[Problem]) -> Finding:
     if not scheme.judges:
-        return Finding("references", None, "no reward reads them")
-    good = f"all {len(problems)} can be judged by"
-    return _found("references", lambda: scheme.check_references(problems), good)
-
-
-def _data(task: Task, limit: int | None, findings: list[Finding]) -> list[Problem]:
-    problems: list[Problem] = []
-
-    def load() -> None:
-        problems.extend(load_problems(task, limit=limit))
-
-    findings.append(_found("data", load, ""))
-    if problems:
-        findings[
-            -1
-        ].said = f"{len(problems)} problem(s) looked at; the first: {str(problems[0].prompt)[:60]!r}"
-    return problems
-
-
-def _found(name: str, look: Callable[[], None], good: str) -> Finding:
+        return Finding("references", None, "no reward reads references or tests")
     try:
-        look()
+        scheme.check_references(problems)
     except MarkschemeError as error:
-        first, *rest = str(error).splitlines()
-        return Finding(name, False, first, rest)
-    return Finding(name, True, good)
+        return _failed("references", error)
+    result = f"all {len(problems)} problem(s) have a reference or tests that the verifiers can use"
+    return Finding("references", True, result)
 
 
 def _solutions(scheme: MarkScheme, solved: list[Problem], scores: list[Score]) -> Finding:
-    """Look at the marks of reference solutions: a right one that is marked wrong means a wrong scheme."""
+    """Check that reference solutions are marked right: if one is not, the scheme or the solution is wrong."""
     if not solved:
-        return Finding("solutions", None, "the task has none")
+        return Finding("solutions", None, "the task has no reference solutions")
     wrong = [
-        f"problem {problem.id}: {_why(score)}"
+        f"problem {problem.id}: {_explained(score)}"
         for problem, score in zip(solved, scores, strict=True)
         if scheme.is_right(score) is not True
     ]
-    said = f"{len(solved) - len(wrong)} of {len(solved)} are marked right"
-    return Finding("solutions", not wrong, said, wrong[:20])
+    result = f"{len(solved) - len(wrong)} of {len(solved)} reference solutions are marked right"
+    return Finding("solutions", not wrong, result, wrong[:SHOWN])
 
 
 def _steps(scheme: MarkScheme, solved: list[Problem], scores: list[Score]) -> list[Finding]:
-    """Look at the marks of the solutions' steps: one below the middle is punished though it is right."""
+    """Check the marks of the reference solutions' steps: one below the middle would punish a right step."""
     process = scheme.task.process
     if process is None:
         return []
     if not solved:
-        return [Finding("steps", None, "no solutions whose steps could be marked")]
+        return [Finding("steps", None, "the task has no reference solutions whose steps could be marked")]
     middle = sum(scheme.step_bounds) / 2
-    marks = [(p, str(p.solution), m) for p, s in zip(solved, scores, strict=True) for m in s.steps or ()]
-    low = [
-        f"problem {problem.id}: {text[m.step.start : m.step.end]!r}: {m.value:.3g} {m.reason}".rstrip()
-        for problem, text, m in marks
-        if m.value is not None and m.value < middle
-    ]
-    unjudged = sum(m.value is None for _, _, m in marks)
-    said = f"{len(marks)} steps of {len(solved)} solutions: {len(low)} marked wrong, {unjudged} not judged"
-    good = bool(marks) and not low and unjudged < len(marks)
-    by_model = process.use == "prm" and unjudged < len(marks)  # a model errs: that is for the author to judge
-    return [Finding("steps", None if by_model and not good else good, said, low[:20])]
+    count, unjudged = 0, 0
+    low: list[str] = []
+    for problem, score in zip(solved, scores, strict=True):
+        for mark in score.steps or ():
+            count += 1
+            if mark.value is None:
+                unjudged += 1
+            elif mark.value < middle:
+                text = str(problem.solution)[mark.step.start : mark.step.end]
+                low.append(f"problem {problem.id}: {text!r}: {mark.value:.3g} {mark.reason}".rstrip())
+    result = f"{count} steps of {len(solved)} solutions: {len(low)} marked wrong, {unjudged} not judged"
+    good: bool | None = unjudged < count and not low
+    if low and unjudged < count and process.use == "prm":
+        good = None  # a model makes mistakes, and how many are too many is for the author to judge
+    return [Finding("steps", good, result, low[:SHOWN])]
 
 
-def _why(score: Score) -> str:
+def _explained(score: Score) -> str:
+    """Return the reason of each part of a score, such as `correct: different, format: passed`."""
     return ", ".join(
-        f"{name}: {part.reason or part.status}{_said(part)}" for name, part in score.parts.items()
+        f"{name}: {part.reason or part.status}{_first_failing_case(part)}"
+        for name, part in score.parts.items()
     )
 
 
-def _said(part: Part) -> str:
-    """Return what a program's first failing case says of itself."""
+def _first_failing_case(part: Part) -> str:
+    """Return the first case that a program failed, with its message; empty if there is none."""
     failed = part.verdict.evidence.get("first_failed") if part.verdict is not None else None
     return f" (case {failed['case'] + 1}: {failed['said'].strip()[-200:]})" if failed else ""
 
 
 def cases_file(task: Task) -> Path | None:
-    """Return the labelled cases that stand beside a task's file, if there are any."""
-    if task._file is None or task._file.path is None:
+    """Return the file of labelled cases beside a task's file (`NAME.cases.jsonl`), if there is one."""
+    if task.file is None:
         return None
-    path = task._file.path.with_suffix("").with_name(f"{task._file.path.stem}.cases.jsonl")
+    path = task.file.with_name(f"{task.file.stem}.cases.jsonl")
     return path if path.is_file() else None
 
 
 def _cases(task: Task, scheme: MarkScheme) -> Finding:
     path = cases_file(task)
     if path is None:
-        return Finding("cases", None, f"none stand beside the task ({task.name}.cases.jsonl)")
+        name = task.name if task.file is None else task.file.stem
+        return Finding("cases", None, f"there are no labelled cases beside the task ({name}.cases.jsonl)")
     try:
-        outcomes = list(run_cases(task, scheme, path))
+        outcomes = run_cases(task, scheme, path)
     except DataError as error:
         return Finding("cases", False, str(error))
-    table: dict[tuple[bool, bool | None], int] = {}
-    for wanted, got, _ in outcomes:
-        table[wanted, got] = table.get((wanted, got), 0) + 1
-    missed = [place for wanted, got, place in outcomes if wanted is not got]
-    said = (
-        f"{len(outcomes) - len(missed)} of {len(outcomes)} as labelled; wrong marked right"
-        f" {table.get((False, True), 0)},"
-        f" right marked wrong {table.get((True, False), 0)}, undecided"
-        f" {sum(n for (_, g), n in table.items() if g is None)}"
+    pairs = [(label, mark) for label, mark, _ in outcomes]
+    missed = [line for label, mark, line in outcomes if label is not mark]
+    undecided = sum(mark is None for _, mark in pairs)
+    result = (
+        f"{len(outcomes) - len(missed)} of {len(outcomes)} labelled cases are marked as labelled"
+        f" (wrong marked right {pairs.count((False, True))}, right marked wrong {pairs.count((True, False))},"
+        f" undecided {undecided})"
     )
-    return Finding("cases", not missed, said, missed[:20])
+    return Finding("cases", not missed, result, missed[:SHOWN])
 
 
 def run_cases(task: Task, scheme: MarkScheme, path: Path) -> list[tuple[bool, bool | None, str]]:
-    """Mark labelled cases; return (label, mark, place and note) of each.
+    """Score labelled cases; return the label and the mark of each, and a line that explains the mark.
 
-    A case is a line with the row's columns, `completion`, `correct` (the label), and by choice
-    `prefill`, `tags` and `note`.
+    A case is a row with the columns that the task's templates read, `completion`, `correct` (the label) and,
+    optionally, `prefill`, `tags` and `note`.
 
     Raises:
-        DataError: a case without completion or label, or that does not make a problem.
+        DataError: a case lacks its completion, its label or a column, or does not make a problem.
     """
     maker = ProblemMaker(task)
-    problems, completions, labels = [], [], []
+    problems, completions, cases = [], [], []
     for place, case in read_rows(path):
         if not isinstance(case.get("completion"), str) or not isinstance(case.get("correct"), bool):
             raise DataError(f"{place}: a case needs `completion` (text) and `correct` (true or false)")
-        missing = maker.columns - set(case)
+        missing = ", ".join(sorted(maker.columns - set(case)))
         if missing:
-            lacking = ", ".join(sorted(missing))
-            raise DataError(f"{place}: the case lacks the column(s) {lacking}; edit {path.name} or delete it")
+            raise DataError(
+                f"{place}: the case lacks the column(s) {missing}, which the task's templates read; add them,"
+                f" or delete {path.name}"
+            )
         problems.append(maker(case, place))
         completions.append(Completion(case["completion"], prefill=case.get("prefill", "")))
-        labels.append((case["correct"], place, case))
-    scores = scheme.score(problems, completions)
-    return [
-        (
-            wanted,
-            scheme.is_right(score),
-            f"{place}: {_note(case)}marked {scheme.is_right(score)}: {_why(score)}",
-        )
-        for (wanted, place, case), score in zip(labels, scores, strict=True)
-    ]
-
-
-def _note(case: Mapping[str, Any]) -> str:
-    return f"{case['note']}; " if case.get("note") else ""
+        cases.append((place, case))
+    outcomes = []
+    for (place, case), score in zip(cases, scheme.score(problems, completions), strict=True):
+        label, mark = case["correct"], scheme.is_right(score)
+        note = f" ({case['note']})" if case.get("note") else ""
+        line = f"{place}{note}: labelled {_IN_WORDS[label]}, marked {_IN_WORDS[mark]}; {_explained(score)}"
+        outcomes.append((label, mark, line))
+    return outcomes

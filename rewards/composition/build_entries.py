@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from ...sandbox.errors import MarkschemeError, TaskError, UnknownNameError
-from ...tasks.schema import PROCESS, RewardEntry, Task
+from ...tasks.reward_entries import PROCESS, RewardEntry
+from ...tasks.schema import Task
 from ...verifiers.extraction.extract import rules_of
 from .deadlines import Address, address_of
 from .entries import COMPOSITES, Bounds, Composite, Entry, Reduction

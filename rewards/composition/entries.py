@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ...tasks.problem import Completion, Problem
-from ...tasks.schema import RewardEntry
+from ...tasks.reward_entries import RewardEntry
 from ...verifiers.verdict import Verifier
 from ..score import Part
 from .deadlines import Address

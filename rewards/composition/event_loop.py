@@ -1,6 +1,7 @@
-"""One private event loop in a thread of its own: asynchronous rewards work from any caller.
+"""The event loop that asynchronous rewards run in: one for the process, in a thread of its own.
 
-A notebook or an asynchronous program already runs a loop, in which nothing can wait for another.
+A caller that is itself asynchronous, such as a notebook, already runs a loop in its thread, and a running
+loop cannot wait for another one.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 CONCURRENT = 64
-"""Calls of one component that are under way at once."""
+"""The most calls of one component that run at once."""
 
 
 @lru_cache(maxsize=1)
@@ -21,21 +22,21 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 
 def run_all(calls: Sequence[Callable[[], Awaitable[Any]]], timeout_s: float | None) -> list[Any]:
-    """Run the calls concurrently and return their results in order.
+    """Run calls concurrently and return their results in order, with exceptions in place of failed calls.
 
-    An exception is returned in its place, also TimeoutError where a call passes `timeout_s`.
+    A call that takes longer than `timeout_s` seconds is cancelled, and its result is a TimeoutError.
     """
 
     async def gathered() -> list[Any]:
-        room = asyncio.Semaphore(CONCURRENT)
+        slots = asyncio.Semaphore(CONCURRENT)
 
-        async def one(call: Callable[[], Awaitable[Any]]) -> Any:
-            async with room:
+        async def run(call: Callable[[], Awaitable[Any]]) -> Any:
+            async with slots:
                 try:
                     return await asyncio.wait_for(call(), timeout_s)
                 except (Exception, SystemExit) as error:  # SystemExit would end the loop's thread
                     return error
 
-        return await asyncio.gather(*map(one, calls))
+        return await asyncio.gather(*map(run, calls))
 
     return asyncio.run_coroutine_threadsafe(gathered(), _loop()).result()

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 
 from ...sandbox.errors import TaskError, did_you_mean
-from ...tasks.schema import RESERVED
+from ...tasks.reward_entries import RESERVED
 from ...tasks.validation import first_fault
 from ...verifiers.steps.split import SplitPolicy, split_policy
 

@@ -1,1 +1,1 @@
-"""Our schemes for other trainers, and their reward functions for us."""
+"""Mark schemes as reward functions of TRL and verl, and TRL's reward functions as rewards of a task."""

@@ -1,4 +1,4 @@
-"""A scheme of ours as a TRL reward function, and TRL's reward functions as rewards of ours.
+"""Exchange with TRL: a mark scheme as a TRL reward function, and TRL reward functions as rewards of a task.
 
 TRL calls `f(prompts, completions, completion_ids, log_extra, log_metric, ..., **columns) -> list`.
 """
@@ -16,12 +16,12 @@ from ..score import Score
 
 
 def as_trl(scheme: MarkScheme, *, prefill: str = "") -> list[Callable[..., list[float | None]]]:
-    r"""Return a scheme as a list of one TRL reward function, whose value is the scheme's total.
+    r"""Return a mark scheme as a list of one TRL reward function, whose value is the scheme's total.
 
-    One function and not one per entry, because TRL adds its functions up and our entries may gate each
-    other. The data set needs the columns that the task's templates read (`prompt` is TRL's own). Every
-    entry's mean goes to TRL's log. For a row that is left out the function returns None, and TRL leaves
-    it out too.
+    It is one function, not one per entry, because TRL adds up the values of its functions, while the entries
+    of a scheme may gate each other or be combined in another way. The data set must have the columns that the
+    task's templates read; `prompt` is TRL's own. The mean of every entry is written to TRL's log. For a row
+    that the scheme leaves out, the function returns None, and TRL leaves it out too.
 
         >>> from markscheme.rewards import MarkScheme, as_trl
         >>> from markscheme.tasks import load_task
@@ -31,8 +31,8 @@ def as_trl(scheme: MarkScheme, *, prefill: str = "") -> list[Callable[..., list[
         [1.1]
 
     Args:
-        scheme: the scheme.
-        prefill: the start of the answer that your chat template puts into the prompt, such as
+        scheme: the mark scheme to export.
+        prefill: the start of the answer, if the chat template puts one at the end of the prompt, such as
             `<think>` and a line break.
     """
     maker = ProblemMaker(scheme.task)
@@ -45,16 +45,14 @@ def as_trl(scheme: MarkScheme, *, prefill: str = "") -> list[Callable[..., list[
         trainer_state: Any = None,
         **columns: Any,
     ) -> list[float | None]:
-        rows = [
-            {"prompt": prompt}
-            | {name: column[i] for name, column in columns.items() if _is_column(column, prompts)}
-            for i, prompt in enumerate(prompts)
-        ]
-        problems = [maker(row, f"row {i} of the batch") for i, row in enumerate(rows)]
-        ids = completion_ids or [[]] * len(completions)
+        per_row = {name: column for name, column in columns.items() if _is_column(column, len(prompts))}
+        problems = []
+        for i, prompt in enumerate(prompts):
+            row = {"prompt": prompt} | {name: column[i] for name, column in per_row.items()}
+            problems.append(maker(row, f"row {i} of the batch"))
         answers = [
-            Completion(_text(completion), token_ids=list(of_row), prefill=prefill)
-            for completion, of_row in zip(completions, ids, strict=True)
+            Completion(_text(completion), token_ids=list(ids), prefill=prefill)
+            for completion, ids in zip(completions, completion_ids or [[]] * len(completions), strict=True)
         ]
         scores = scheme.score(problems, answers, step=getattr(trainer_state, "global_step", None))
         if log_metric is not None:
@@ -66,8 +64,9 @@ def as_trl(scheme: MarkScheme, *, prefill: str = "") -> list[Callable[..., list[
     return [total]
 
 
-def _is_column(column: Any, prompts: Sequence[Any]) -> bool:
-    return isinstance(column, list | tuple) and len(column) == len(prompts)
+def _is_column(value: Any, rows: int) -> bool:
+    """Whether an argument from TRL holds one value per row; TRL passes other objects too."""
+    return isinstance(value, list | tuple) and len(value) == rows
 
 
 def _text(completion: Any) -> str:
@@ -75,12 +74,13 @@ def _text(completion: Any) -> str:
 
 
 def part_means(scores: Sequence[Score]) -> dict[str, float]:
-    """Return each entry's mean value over the rows that have one."""
+    """Return each entry's mean over the rows in which it has a value; entries without any are left out."""
     means = {}
     for name in scores[0].parts if scores else ():
-        values = [value for score in scores if (value := score.parts[name].value) is not None]
-        if values:
-            means[name] = sum(values) / len(values)
+        values = [score.parts[name].value for score in scores]
+        known = [value for value in values if value is not None]
+        if known:
+            means[name] = sum(known) / len(known)
     return means
 
 
@@ -90,11 +90,11 @@ def from_trl(
     name: str | None = None,
     range: tuple[float, float] = (float("-inf"), float("inf")),  # noqa: A002 (the field's own word)
 ) -> Callable[..., Any]:
-    """Register a TRL reward function as a reward that a task can name.
+    """Register a TRL reward function as a reward that a task can name, and return the registered function.
 
-    The function gets `prompts`, `completions` (as messages where the prompt is messages),
-    `completion_ids`, and each column of the rows as a list. Where it returns None (not applicable), the
-    part is `not_applicable`.
+    As in TRL, the function is called with `prompts`, `completions` (as chat messages if the prompt is chat
+    messages), `completion_ids`, and each column of the rows as a list. If it returns None for a row, the part
+    is `not_applicable`.
 
         >>> from markscheme.rewards import from_trl
         >>> def short(prompts, completions, **columns):
@@ -102,46 +102,50 @@ def from_trl(
         >>> registered = from_trl(short, range=(0, 1))  # in a task: {use: short}
 
     Args:
-        function: `f(prompts, completions, **columns) -> list[float | None]`, synchronous or not.
-        name: what `use:` will say; the function's own name by default.
-        range: lowest and highest value; a value outside is a bug of the function.
+        function: `f(prompts, completions, **columns) -> list[float | None]`, synchronous or asynchronous.
+        name: the name to give in a task's `use:`; by default the function's own.
+        range: the lowest and highest value that the function returns, by default unlimited; a value outside
+            is a `bug`.
 
     Raises:
-        RewardError: the function has no name and none is given, or the name is taken.
+        RewardError: the function has no name and `name` is not given, or the name is taken.
     """
     registered = name or getattr(function, "__name__", "")
     if not registered or registered == "<lambda>":
-        raise RewardError(f"from_trl: {function!r} has no name that a task could use; give name=...")
-
-    def arguments(problems: Sequence[Problem], completions: Sequence[Completion]) -> dict[str, Any]:
-        chat = [not isinstance(problem.prompt, str) for problem in problems]
-        texts = [
-            [{"role": "assistant", "content": completion.text}] if is_chat else completion.text
-            for completion, is_chat in zip(completions, chat, strict=True)
-        ]
-        prompts = [
-            list(problem.prompt) if is_chat else problem.prompt
-            for problem, is_chat in zip(problems, chat, strict=True)
-        ]
-        names = {key for problem in problems for key in problem.info} - {"prompt", "completion"}
-        return {
-            **{key: [problem.info.get(key) for problem in problems] for key in sorted(names)},
-            "prompts": prompts,
-            "completions": texts,
-            "completion_ids": [completion.token_ids for completion in completions],
-        }
-
-    def values(result: Any) -> list[Any]:
-        return [Score(None, "not_applicable") if value is None else value for value in result]
+        raise RewardError(f"from_trl: {function!r} has no name that a task could use; give name='...'")
 
     if inspect.iscoroutinefunction(function):
 
         async def wrapped_async(problems: Sequence[Problem], completions: Sequence[Completion]) -> list[Any]:
-            return values(await function(**arguments(problems, completions)))
+            return _values(await function(**_trl_arguments(problems, completions)))
 
         return reward(registered, range=range, batch=True)(wrapped_async)
 
     def wrapped(problems: Sequence[Problem], completions: Sequence[Completion]) -> list[Any]:
-        return values(function(**arguments(problems, completions)))
+        return _values(function(**_trl_arguments(problems, completions)))
 
     return reward(registered, range=range, batch=True)(wrapped)
+
+
+def _trl_arguments(problems: Sequence[Problem], completions: Sequence[Completion]) -> dict[str, Any]:
+    """Return the keyword arguments that TRL would call a reward function with for these rows."""
+    prompts: list[Any] = []
+    texts: list[Any] = []
+    for problem, completion in zip(problems, completions, strict=True):
+        if isinstance(problem.prompt, str):
+            prompts.append(problem.prompt)
+            texts.append(completion.text)
+        else:
+            prompts.append(list(problem.prompt))
+            texts.append([{"role": "assistant", "content": completion.text}])
+    names = {name for problem in problems for name in problem.info} - {"prompt", "completion"}
+    return {
+        **{name: [problem.info.get(name) for problem in problems] for name in sorted(names)},
+        "prompts": prompts,
+        "completions": texts,
+        "completion_ids": [completion.token_ids for completion in completions],
+    }
+
+
+def _values(result: Sequence[float | None]) -> list[Any]:
+    return [Score(None, "not_applicable") if value is None else value for value in result]

@@ -1,4 +1,4 @@
-"""A scheme of ours as verl's `compute_score(data_source, solution_str, ground_truth, extra_info)`."""
+"""A mark scheme as verl's `compute_score(data_source, solution_str, ground_truth, extra_info)`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,11 +8,13 @@ from ..scheme import MarkScheme
 
 
 def as_verl(scheme: MarkScheme) -> Callable[..., dict[str, float]]:
-    r"""Return a scheme as verl's `compute_score`.
+    r"""Return a mark scheme as a function for verl's `compute_score`.
 
-    The problem is made from `ground_truth` (the reference, or tests) and from `extra_info` (its other
-    columns, a `prompt` or `question` among them). verl cannot leave a row out, so such a row scores 0 and
-    has `left_out` 1. Every row has the same keys, which verl's batches need.
+    The problem is made from `ground_truth` (the reference, or the tests of a program) and `extra_info` (the
+    row's other columns, with `prompt` or `question` for the prompt). The result has the score, `acc` (1 if
+    the completion is right), `left_out`, and the value of every entry. verl cannot leave a row out of its
+    group, so such a row has the score 0 and `left_out` 1. The keys are the same for every row, as verl's
+    batches need.
 
         >>> from markscheme.rewards import MarkScheme, as_verl
         >>> from markscheme.tasks import load_task
@@ -29,18 +31,15 @@ def as_verl(scheme: MarkScheme) -> Callable[..., dict[str, float]]:
         prefill: str = "",
         **_: Any,
     ) -> dict[str, float]:
-        ground_truth = _plain(ground_truth)
-        info = {**(extra_info if isinstance(extra_info, dict) else {}), "data_source": data_source}
+        columns = extra_info if isinstance(extra_info, dict) else {}
+        info = {**columns, "data_source": data_source}
         prompt = _plain(info.get("prompt", info.get("question", "")))
+        if not isinstance(prompt, str | list):
+            prompt = str(prompt)
+        ground_truth = _plain(ground_truth)
         is_reference = isinstance(ground_truth, str | int | float | list | tuple)
-        problem = Problem.model_validate(
-            {
-                "prompt": prompt if isinstance(prompt, str | list) else str(prompt),
-                "reference": ground_truth if is_reference else None,
-                "tests": None if is_reference else ground_truth,
-                "info": info,
-            }
-        )
+        judged_by = "reference" if is_reference else "tests"
+        problem = Problem.model_validate({"prompt": prompt, judged_by: ground_truth, "info": info})
         scheme.check_references([problem])
         score = scheme.score([problem], [Completion(solution_str, prefill=prefill)])[0]
         return {
@@ -54,5 +53,5 @@ def as_verl(scheme: MarkScheme) -> Callable[..., dict[str, float]]:
 
 
 def _plain(value: Any) -> Any:
-    """Return numpy's scalars and arrays, which verl's batches hold, as Python's own."""
+    """Return a numpy scalar or array, as verl's batches hold them, as a plain Python value."""
     return value.tolist() if hasattr(value, "tolist") else value

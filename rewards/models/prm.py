@@ -15,26 +15,26 @@ Dtype = Literal["float32", "bfloat16", "float16"]
 
 
 class Scorer(Protocol):
-    """What scores inputs: the model in torch, or vLLM."""
+    """A loaded process reward model, on torch or on vLLM."""
 
     encoder: Encoder
 
     @property
     def context(self) -> int | None:
-        """The most tokens that it reads."""
+        """The most tokens of one input; None if the model sets no limit."""
         ...
 
     def score(self, inputs: Sequence[PrmInput]) -> list[list[float]]:
-        """Return the probability of each step, one list an input."""
+        """Return the probability that each step is right, one list per input."""
         ...
 
 
 @lru_cache(maxsize=4)
 def scorer_of(model: str, form: str, engine: Engine, device: str, dtype: Dtype, batch_tokens: int) -> Scorer:
-    """Load a process reward model once.
+    """Return a loaded model; the last four are kept, so that entries of a task can share one.
 
     Raises:
-        RewardError: it cannot serve the format.
+        RewardError: the model cannot be loaded, or does not have what the format needs.
     """
     if engine == "vllm":
         from .prm_vllm import VllmPrm
@@ -48,8 +48,9 @@ def scorer_of(model: str, form: str, engine: Engine, device: str, dtype: Dtype, 
 def _ready(
     *, model: str, form: str, engine: Engine, device: str, dtype: Dtype, batch_tokens: int, **_: Any
 ) -> None:
+    """Load the model, and encode a sample to see that its tokenizer can serve the format."""
     scorer = scorer_of(model, form, engine, device, dtype, batch_tokens)
-    scorer.encoder("What is 1 + 1?", ["1 + 1 = 2", "So it is 2."])  # whether it can encode anything at all
+    scorer.encoder("What is 1 + 1?", ["1 + 1 = 2", "So it is 2."])
 
 
 @reward("prm", batch=True, steps=True, ready=_ready)
@@ -65,48 +66,59 @@ def prm(
     dtype: Dtype = "float32",
     batch_tokens: int = 8192,
 ) -> list[Any]:
-    """Mark each step by a process reward model: the probability, 0 to 1, that it is right.
+    """Mark each step with the probability, 0 to 1, that a process reward model gives to its being right.
+
+    In a task: `{use: prm, model: Qwen/Qwen2.5-Math-PRM-7B, form: qwen, dtype: bfloat16}`
 
     Args:
-        problems: what was asked.
-        completions: what was answered.
-        steps: texts of the steps.
-        model: a folder or hub id.
-        form: what the model expects: `math_shepherd`, `rlhflow`, `qwen`, `skywork`, `trl`, `classes`.
-        engine: `torch`, or `vllm` (its pooling runner; formats `qwen`, `trl` and `classes`).
-        device: `auto` (cuda, else cpu) or a torch device.
-        dtype: of the weights.
-        batch_tokens: of one forward pass, padding included.
+        problems: one problem per completion.
+        completions: not used beyond their steps.
+        steps: the texts of each completion's steps.
+        model: a folder beside the task file or in the current folder, or the id of a Hugging Face model.
+        form: the input format that the model was trained with: `math_shepherd`, `rlhflow`, `qwen`, `skywork`,
+            `trl`, or `classes` (the default of `markscheme train-prm`).
+        engine: `torch`, or `vllm` (its pooling runner; for the formats `qwen`, `trl` and `classes`).
+        device: for torch: `auto` (CUDA if there is a GPU, else the CPU) or the name of a torch device.
+        dtype: the type of the model's weights.
+        batch_tokens: for torch: the most tokens of one forward pass, padding included.
     """
     scorer = scorer_of(model, form, engine, device, dtype, batch_tokens)
-    inputs = [_input(scorer, p, texts) for p, texts in zip(problems, steps, strict=True)]
-    able = [i for i, made in enumerate(inputs) if isinstance(made, PrmInput)]
-    scores = scorer.score([made for made in inputs if isinstance(made, PrmInput)])
+    inputs = [_input(scorer, problem, texts) for problem, texts in zip(problems, steps, strict=True)]
+    readable = {i: one for i, one in enumerate(inputs) if isinstance(one, PrmInput)}
+    scores = scorer.score(list(readable.values()))
     results: list[Any] = list(inputs)
-    for i, row in zip(able, scores, strict=True):
-        results[i] = row if len(row) == len(steps[i]) else _shifted(len(row), len(steps[i]))
+    for i, row in zip(readable, scores, strict=True):
+        results[i] = row if len(row) == len(steps[i]) else _miscounted(len(row), len(steps[i]))
     return results
 
 
 def _input(scorer: Scorer, problem: Problem, texts: Sequence[str]) -> PrmInput | Score:
-    """Return what the model reads, or why it cannot judge this completion."""
+    """Return the model's input for a completion, or a Score that says why the model cannot judge it."""
     question = question_of(problem)
     try:
-        made = scorer.encoder(question, texts)
-    except RewardError as error:  # the completion's doing: other texts can be encoded, `_ready` saw to that
+        encoded = scorer.encoder(question, texts)
+    except RewardError as error:
+        # `_ready` has encoded another text, so it is this completion's text that cannot be encoded.
         return Score(None, Status.UNPARSABLE, reason=str(error))
-    if (share := scorer.encoder.unread(made)) > MOST_UNREAD:
+    unread = scorer.encoder.unread(encoded)
+    if unread > MOST_UNREAD:
         reason = (
-            f"the reward model's tokenizer has no tokens for {share:.0%} of it; is it of another language?"
+            f"the reward model's tokenizer has no tokens for {unread:.0%} of the input; is the text in a"
+            " language that the model does not know?"
         )
         return Score(None, Status.ABSTAIN, reason=reason)
     most = scorer.context
-    if most is None or len(made.ids) <= most:
-        return made
-    alone = len(scorer.encoder(question, texts[:1]).ids) > most and len(question) > len(texts[0])
-    reason = f"{len(made.ids)} tokens; the reward model reads {most}"
-    return Score(None, Status.ABSTAIN if alone else Status.TOO_LARGE, reason=reason)
+    if most is None or len(encoded.ids) <= most:
+        return encoded
+    # If the prompt is to blame, the completion must not be punished for it.
+    with_one_step = len(scorer.encoder(question, texts[:1]).ids)
+    prompt_is_too_long = with_one_step > most and len(question) > len(texts[0])
+    reason = f"the input has {len(encoded.ids)} tokens; the reward model reads {most}"
+    return Score(None, Status.ABSTAIN if prompt_is_too_long else Status.TOO_LARGE, reason=reason)
 
 
-def _shifted(found: int, wanted: int) -> RewardError:
-    return RewardError(f"the reward model scored {found} steps of {wanted}; nothing is shifted to fit")
+def _miscounted(scores: int, steps: int) -> RewardError:
+    return RewardError(
+        f"the reward model gave {scores} scores for {steps} steps, so none can be assigned; check that `form`"
+        " is the model's own format"
+    )

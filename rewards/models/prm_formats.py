@@ -1,13 +1,14 @@
-"""How process reward models are asked, as data: what they read, where a step's score stands, what it is.
+"""The input formats of process reward models, and the encoder that makes a model's input from them.
 
-Every family has its own conventions, and an input that misses them by one token is scored without a word.
-So the ids and the places of the scores are made here, for scoring and training alike, and checked: there
-are as many places as steps, and each holds the token that it should.
+Every family of models has its own conventions, and a model scores an input that misses them by one token
+without any error. Token ids and the places of the scores are therefore made here, for scoring and training
+alike, and checked: there must be one place per step, and at each of them the token that the format expects.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 from jinja2 import TemplateError
@@ -17,44 +18,49 @@ from ...tasks.problem import Problem, said_by
 from ...verifiers.steps.token_positions import last_before
 
 MOST_UNREAD = 0.1
-"""Share of unknown tokens from which on a model judges something else than was written."""
+"""Share of unknown tokens in an input above which the model would judge another text than the one written."""
 _OWN_NUMBER = re.compile(r"\A[#*_ \t]{0,8}step[ \t]{1,4}\d{1,4}[ \t]{0,4}[:.)][*_]{0,4}[ \t]*", re.IGNORECASE)
+"""A step's own number (`Step 3: ...`), which a format that numbers steps would repeat."""
 
 
 @dataclass(frozen=True)
 class PrmFormat:
-    """What one family of process reward models expects."""
+    """The input format of one family of process reward models, and how a score is read from the model."""
 
     name: str
     layout: Literal["text", "pieces", "chat", "turns"]
-    """`text`: prompt and steps are one text; `pieces`: they are encoded one by one; `chat`: the steps are
-    one assistant message; `turns`: each step is a user's turn, which the assistant answers with `good`."""
+    """How the input is laid out. `text`: prompt and steps are encoded as one text. `pieces`: each is encoded
+    on its own. `chat`: the steps are one assistant message. `turns`: each step is a user message, which the
+    assistant answers with `good`."""
     head: Literal["tokens", "classes", "value"]
-    """What is read there: logits of the tokens `bad` and `good`; logits of the classes 0 (bad) and 1; or
-    one value, whose sigmoid is the probability."""
+    """The model's output at a step's place. `tokens`: the logits of the tokens `bad` and `good`. `classes`:
+    the logits of class 0 (bad) and class 1 (good). `value`: one number, whose sigmoid is the probability."""
     tag: str
-    """Follows every step. The score stands at its last id; with `turns`, where the answer is predicted."""
+    """Text that follows every step. The score is read at its last token; with `turns`, at the token before
+    it, where the model predicts the assistant's answer."""
     tag_is_one_token: bool = False
-    """Whether a tokenizer that writes the tag with several tokens is not that of such a model."""
+    """Whether the tokenizers of such models encode the tag as one token, so that any other is rejected."""
     prompt: str = "{prompt}"
-    """What the prompt is written as."""
+    """Template of the prompt."""
     step: str = "{step}"
-    """What a step is written as, before its tag; `{n}` counts from 1."""
+    """Template of a step, without its tag; `{n}` is the step's number, from 1."""
     between: str = ""
-    """Stands between a tag and the next step."""
+    """Text between a tag and the next step."""
     system: str = ""
-    """Of `chat`."""
+    """With `chat`: the system message; empty = none."""
     bos: bool = False
-    """With `pieces`, begin with the tokenizer's own start token, where it has one."""
+    """With `pieces`: whether to begin with the tokenizer's start token, if it has one."""
     good: str = "+"
+    """With `tokens`: the answer for a step that is right."""
     bad: str = "-"
+    """With `tokens`: the answer for a step that is wrong."""
     threshold: float = 0.5
-    """A step counts as right from this probability on."""
+    """Probability from which on a step counts as right."""
 
 
 FORMATS = {
-    made.name: made
-    for made in (
+    form.name: form
+    for form in (
         # peiyi9979/math-shepherd-mistral-7b-prm (arXiv 2312.08935)
         PrmFormat(
             "math_shepherd", "text", "tokens", " ки",
@@ -69,19 +75,19 @@ FORMATS = {
         ),
         # Skywork/Skywork-o1-Open-PRM
         PrmFormat("skywork", "pieces", "value", "\n", prompt="{prompt}\n", bos=True),
-        # TRL's PRMTrainer: no separator between prompt and first step, steps encoded one by one
+        # Models trained with TRL's PRMTrainer: no separator between prompt and first step
         PrmFormat("trl", "pieces", "classes", "\n", bos=True),
-        # any token classification; what `train_prm` makes
+        # Any token classifier with two classes, such as those that `train_prm` trains
         PrmFormat("classes", "text", "classes", "\n", prompt="{prompt}\n"),
     )
 }  # fmt: skip
 
 
 def find_format(name: str) -> PrmFormat:
-    """Return a format by name.
+    """Return a format by its name.
 
     Raises:
-        UnknownNameError: there is none; close matches are shown.
+        UnknownNameError: no format has this name; close matches are shown.
     """
     if name not in FORMATS:
         raise UnknownNameError.of("format of process reward models", name, FORMATS)
@@ -90,45 +96,57 @@ def find_format(name: str) -> PrmFormat:
 
 @dataclass(frozen=True, slots=True)
 class PrmInput:
-    """What a model reads of one completion."""
+    """A model's input for one completion."""
 
     ids: list[int]
+    """The token ids."""
     places: list[int]
-    """One a step: the position that its score is read from."""
+    """The position, one per step, at which the step's score is read."""
 
 
 class Encoder:
-    """Makes a model's inputs with its tokenizer.
+    """Makes the inputs of a model in one format, with the model's own tokenizer.
+
+    Args:
+        form: the format.
+        tokenizer: the model's tokenizer, of transformers.
+        name: the model's name, for error messages.
 
     Raises:
-        RewardError: the tokenizer has no token for the format's tag, or for its answers.
+        RewardError: the tokenizer has no token for the format's tag or answers, so it is not that of such a
+            model.
     """
 
     def __init__(self, form: PrmFormat, tokenizer: Any, name: str = "the reward model"):
         self.form, self.tokenizer, self.name = form, tokenizer, name
         self.by_tag = form.layout != "text" or form.head == "tokens"
-        """Whether a score stands at a token of its own; else at the step's last one, whichever it is."""
+        """Whether a score is read at a token of its own, the tag; else at the step's last token."""
         self.tag_id = self._last_id(form.tag) if self.by_tag else -1
         added = getattr(tokenizer, "added_tokens_decoder", {}).values()
         special = [*tokenizer.all_special_tokens, *(token.content for token in added if token.special)]
-        self._marks = [mark for mark in (form.tag.strip(), *special) if len(mark) > 1]
-        """Texts that would end a step or a turn where the policy wants it."""
+        self._reserved = [text for text in (form.tag.strip(), *special) if len(text) > 1]
+        """Texts that no step may contain: with them the policy could end a step or a turn where it likes."""
         self.answer_ids = (0, 1)
-        """Columns of the bad and the good one in what the head gives."""
+        """The columns of bad and good in the head's output: token ids or classes."""
         if form.head == "tokens":
             self.answer_ids = self._last_id(form.bad), self._last_id(form.good)
             if self.answer_ids[0] == self.answer_ids[1]:
-                raise RewardError(f"{name}: {form.good!r} and {form.bad!r} are one token to its tokenizer")
+                raise RewardError(
+                    f"{name}: its tokenizer encodes {form.good!r} and {form.bad!r} as the same token; is this"
+                    f" the tokenizer of a model of format {form.name!r}?"
+                )
 
     def _last_id(self, text: str) -> int:
+        """Return the last token id of the tag or of an answer."""
         text = text.strip() or text
         ids = self._ids(text)
         unknown = self.tokenizer.unk_token_id
-        missing = not ids or (unknown is not None and unknown in ids)
-        if missing or (text == self.form.tag and self.form.tag_is_one_token and len(ids) > 1):
+        is_missing = not ids or (unknown is not None and unknown in ids)
+        is_split = text == self.form.tag and self.form.tag_is_one_token and len(ids) > 1
+        if is_missing or is_split:
             raise RewardError(
                 f"{self.name}: its tokenizer has no token for {text!r}, which marks the steps of format"
-                f" {self.form.name!r} (it gives {ids}); is this the tokenizer of such a model?"
+                f" {self.form.name!r} (it encodes it as {ids}); is this the tokenizer of such a model?"
             )
         return ids[-1]
 
@@ -136,53 +154,66 @@ class Encoder:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def __call__(self, prompt: str, steps: Sequence[str]) -> PrmInput:
-        """Return the input for a prompt and the steps that answer it.
+        """Return the model's input for a prompt and the steps that answer it.
 
         Raises:
-            RewardError: a step holds the tag or a special token, or the places are not as they should be.
+            RewardError: a step contains the tag or a special token, the chat template is missing or unusable,
+                or the places are not where the format expects them.
         """
         for number, step in enumerate(steps, 1):
-            if found := next((mark for mark in self._marks if mark in step), None):
-                raise RewardError(f"step {number} holds {found!r}, which means something to the model")
-        made = {"text": self._text, "pieces": self._pieces, "chat": self._chat, "turns": self._turns}
-        found = made[self.form.layout](self.form.prompt.format(prompt=prompt), steps)
-        self._check(found, steps)
-        return found
+            reserved = next((text for text in self._reserved if text in step), None)
+            if reserved is not None:
+                raise RewardError(
+                    f"step {number} contains {reserved!r}, which is a mark or a special token of the reward"
+                    " model"
+                )
+        layouts = {"text": self._text, "pieces": self._pieces, "chat": self._chat, "turns": self._turns}
+        encoded = layouts[self.form.layout](self.form.prompt.format(prompt=prompt), steps)
+        self._check(encoded, steps)
+        return encoded
 
-    def unread(self, made: PrmInput) -> float:
-        """Return the share of an input that the tokenizer has no tokens for."""
+    def unread(self, encoded: PrmInput) -> float:
+        """Return the share of an input, 0 to 1, that the tokenizer has no tokens for."""
         unknown = self.tokenizer.unk_token_id
-        return 0.0 if unknown is None else made.ids.count(unknown) / max(len(made.ids), 1)
+        return 0.0 if unknown is None else encoded.ids.count(unknown) / max(len(encoded.ids), 1)
 
-    def _check(self, found: PrmInput, steps: Sequence[str]) -> None:
-        """Refuse inputs whose places are not one a step, in order, each at its tag."""
-        shift = 1 if self.form.layout == "turns" else 0
-        at = [found.ids[place + shift] for place in found.places]
-        wanted = self.answer_ids[1] if self.form.layout == "turns" else self.tag_id
-        ascending = all(a < b for a, b in zip(found.places, found.places[1:], strict=False))
-        if len(found.places) != len(steps) or not ascending or (self.by_tag and any(i != wanted for i in at)):
-            there = sum(i == wanted for i in at)
+    def _check(self, encoded: PrmInput, steps: Sequence[str]) -> None:
+        """Check that there is one place per step, in order, each at the token that the format expects."""
+        # With `turns`, the place is one token before the assistant's answer, where the model predicts it.
+        shift, expected = (1, self.answer_ids[1]) if self.form.layout == "turns" else (0, self.tag_id)
+        matching = sum(encoded.ids[place + shift] == expected for place in encoded.places)
+        ascending = all(a < b for a, b in pairwise(encoded.places))
+        one_per_step = len(encoded.places) == len(steps) and ascending
+        if not one_per_step or (self.by_tag and matching < len(encoded.places)):
             raise RewardError(
-                f"{self.name}: {len(steps)} steps, and {there} of their marks {self.form.tag!r} where format"
-                f" {self.form.name!r} has them: its tokenizer writes them otherwise in this text"
+                f"{self.name}: {len(steps)} steps, but only {matching} of their marks {self.form.tag!r} are"
+                f" where format {self.form.name!r} expects them; the tokenizer encodes the marks differently"
+                " in this text"
             )
 
     def _written(self, steps: Sequence[str]) -> list[str]:
-        numbered = "{n}" in self.form.step
-        bare = [_OWN_NUMBER.sub("", step, count=1) if numbered else step for step in steps]
-        return [self.form.step.replace("{n}", str(n)).replace("{step}", s) for n, s in enumerate(bare, 1)]
+        """Return the steps as the format writes them, without their tags."""
+        template = self.form.step
+        if "{n}" in template:
+            steps = [_OWN_NUMBER.sub("", step, count=1) for step in steps]
+        return [template.replace("{n}", str(n)).replace("{step}", step) for n, step in enumerate(steps, 1)]
 
     def _text(self, prompt: str, steps: Sequence[str]) -> PrmInput:
-        text, ends = prompt, []
-        for place, step in enumerate(self._written(steps)):
-            text += (self.form.between if place else "") + step + self.form.tag
+        text = prompt
+        ends: list[int] = []
+        for index, step in enumerate(self._written(steps)):
+            if index > 0:
+                text += self.form.between
+            text += step + self.form.tag
             ends.append(len(text))
         return self._encoded(text, ends, special=True)
 
     def _pieces(self, prompt: str, steps: Sequence[str]) -> PrmInput:
         start = self.tokenizer.bos_token_id if self.form.bos else None
-        ids = ([] if start is None else [start]) + self._ids(prompt)
-        tag, places = self._ids(self.form.tag), []
+        ids = [] if start is None else [start]
+        ids += self._ids(prompt)
+        tag = self._ids(self.form.tag)
+        places: list[int] = []
         for step in steps:
             ids += self._ids(step) + tag
             places.append(len(ids) - 1)
@@ -190,35 +221,45 @@ class Encoder:
 
     def _chat(self, prompt: str, steps: Sequence[str]) -> PrmInput:
         answer = "".join(step + self.form.tag for step in steps)
-        messages = [("system", self.form.system), ("user", prompt), ("assistant", answer)]
-        text = self._rendered([{"role": role, "content": said} for role, said in messages if said])
-        begin = self._found(text, answer)
-        ends = [
-            begin + len("".join(step + self.form.tag for step in steps[: i + 1])) for i in range(len(steps))
-        ]
+        contents = [("system", self.form.system), ("user", prompt), ("assistant", answer)]
+        text = self._rendered([{"role": role, "content": content} for role, content in contents if content])
+        end = self._start_of(answer, text)
+        ends: list[int] = []
+        for step in steps:
+            end += len(step) + len(self.form.tag)
+            ends.append(end)
         return self._encoded(text, ends, special=False)
 
     def _turns(self, prompt: str, steps: Sequence[str]) -> PrmInput:
         messages: list[dict[str, str]] = []
-        ends = []
+        ends: list[int] = []
         text = ""
-        for place, step in enumerate(steps):
-            said = prompt + step if place == 0 else step
-            messages += [{"role": "user", "content": said}, {"role": "assistant", "content": self.form.good}]
+        for index, step in enumerate(steps):
+            content = prompt + step if index == 0 else step
+            messages += [
+                {"role": "user", "content": content},
+                {"role": "assistant", "content": self.form.good},
+            ]
             text = self._rendered(messages)
-            ends.append(self._found(text, self.form.good) + len(self.form.good))
-        found = self._encoded(text, ends, special=False)
-        return PrmInput(found.ids, [place - 1 for place in found.places])
+            ends.append(self._start_of(self.form.good, text) + len(self.form.good))
+        encoded = self._encoded(text, ends, special=False)
+        return PrmInput(encoded.ids, [place - 1 for place in encoded.places])
 
-    def _found(self, text: str, part: str) -> int:
-        if (at := text.rfind(part)) < 0:
-            raise RewardError(f"{self.name}: its chat template does not write {part[:60]!r} as it is given")
-        return at
+    def _start_of(self, part: str, text: str) -> int:
+        """Return where a message's content starts in the rendered text."""
+        start = text.rfind(part)
+        if start < 0:
+            raise RewardError(
+                f"{self.name}: its chat template changes the text of messages (it does not write"
+                f" {part[:60]!r} as given), so the steps cannot be located in it"
+            )
+        return start
 
     def _rendered(self, messages: list[dict[str, str]]) -> str:
         if not self.tokenizer.chat_template:
             raise RewardError(
-                f"{self.name}: format {self.form.name!r} needs a tokenizer with a chat template"
+                f"{self.name}: format {self.form.name!r} needs a tokenizer with a chat template, and this one"
+                " has none"
             )
         try:
             return self.tokenizer.apply_chat_template(messages, tokenize=False)
@@ -226,16 +267,17 @@ class Encoder:
             raise RewardError(f"{self.name}: its chat template refuses the messages: {error}") from error
 
     def _encoded(self, text: str, ends: Sequence[int], *, special: bool) -> PrmInput:
-        """Encode a text; a place is the last token that starts before its end."""
-        made = self.tokenizer(text, add_special_tokens=special, return_offsets_mapping=True)
-        offsets = [(a, b) for a, b in made["offset_mapping"]]
-        real = [i for i, (a, b) in enumerate(offsets) if b > a]
-        starts = [offsets[i][0] for i in real]
-        return PrmInput(list(made["input_ids"]), [real[last_before(starts, end)] for end in ends])
+        """Encode a text; the place for each of `ends` is the last token that starts before it."""
+        encoded = self.tokenizer(text, add_special_tokens=special, return_offsets_mapping=True)
+        # Special tokens that the tokenizer adds have empty spans and are no places for scores.
+        tokens = [(i, start) for i, (start, end) in enumerate(encoded["offset_mapping"]) if end > start]
+        starts = [start for _, start in tokens]
+        places = [tokens[last_before(starts, end)][0] for end in ends]
+        return PrmInput(list(encoded["input_ids"]), places)
 
 
 def question_of(problem: Problem) -> str:
-    """Return a problem's prompt as one text: what the user said."""
+    """Return a problem's prompt as one text; of chat messages, those of the user."""
     if isinstance(problem.prompt, str):
         return problem.prompt
     return said_by("user", problem.prompt, between="\n")

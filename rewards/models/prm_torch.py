@@ -1,7 +1,8 @@
-"""A process reward model in torch: loaded by what its folder holds, run on many inputs, batched by length.
+"""Process reward models in torch: loading any head that a checkpoint may have, and scoring in batches.
 
-Every head becomes two logits a step, bad and good: scoring takes their softmax, training their
-cross-entropy. Shapes: `_B` inputs of a batch, `_T` tokens, `_N` steps, `_2` bad and good.
+Whatever the head, the model's output at a step is turned into two logits, bad and good: scoring takes their
+softmax, training their cross-entropy. Shape suffixes: `_B` inputs of a batch, `_T` tokens, `_N` steps, `_C`
+columns of the head's output.
 """
 
 from collections.abc import Sequence
@@ -18,27 +19,31 @@ from .torch_runtime import choose_device, quiet
 
 Dtype = Literal["float32", "bfloat16", "float16"]
 HEADS = ("score.", "v_head.")
-"""How the weights of a head that transformers has no class for begin (Qwen2.5-Math-PRM, Skywork)."""
+"""Prefixes of a head's weights, for heads that transformers has no class for (Qwen2.5-Math-PRM, Skywork)."""
 
 
 class HeadedModel(nn.Module):
-    """A backbone with the head that its checkpoint brings: linear layers, with ReLU between them."""
+    """A backbone with the head from its checkpoint: linear layers with ReLU between them."""
 
     def __init__(self, backbone: Any, layers: Sequence[nn.Linear]):
         super().__init__()
         self.backbone = backbone
         self.config = backbone.config
-        between = [part for layer in layers for part in (nn.ReLU(), layer)]
-        self.head = nn.Sequential(*between[1:])
+        parts: list[nn.Module] = []
+        for layer in layers:
+            if parts:
+                parts.append(nn.ReLU())
+            parts.append(layer)
+        self.head = nn.Sequential(*parts)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Return what the head gives at every token, `[B, T, classes]`."""
+        """Return the head's output at every token, `[B, T, C]`."""
         hidden = self.backbone(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         return self.head(hidden)
 
 
 class Prm:
-    """A process reward model with its tokenizer and its format."""
+    """A process reward model with its tokenizer and its input format."""
 
     def __init__(
         self, model: Any, tokenizer: Any, form: PrmFormat, *, name: str = "", batch_tokens: int = 8192
@@ -49,23 +54,25 @@ class Prm:
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
+        """The device that the model's weights are on."""
         return next(self.model.parameters()).device
 
     @property
     def context(self) -> int | None:
-        """The most tokens that the model reads."""
+        """The most tokens of one input; None if the model sets no limit."""
         return getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
 
     @torch.no_grad()
     def score(self, inputs: Sequence[PrmInput]) -> list[list[float]]:
-        """Return the probability that each step is right, one list an input; computed in float32."""
+        """Return the probability that each step is right, one list per input; the softmax is in float32."""
         scores: list[list[float]] = [[] for _ in inputs]
         for rows in by_length([len(one.ids) for one in inputs], self.batch_tokens):
-            chances = self.pairs([inputs[i] for i in rows]).float().softmax(-1)[:, 1].tolist()
+            probabilities = self.pairs([inputs[i] for i in rows]).float().softmax(-1)[:, 1].tolist()
+            start = 0
             for i in rows:
-                count = len(inputs[i].places)
-                scores[i], chances = chances[:count], chances[count:]
+                end = start + len(inputs[i].places)
+                scores[i] = probabilities[start:end]
+                start = end
         return scores
 
     def pairs(self, inputs: Sequence[PrmInput]) -> Tensor:
@@ -73,27 +80,31 @@ class Prm:
         ids_BT = right_padded([one.ids for one in inputs], torch.long).to(self.device)
         mask_BT = right_padded([[1] * len(one.ids) for one in inputs], torch.long).to(self.device)
         rows = torch.tensor([b for b, one in enumerate(inputs) for _ in one.places], device=self.device)
-        places = torch.tensor([p for one in inputs for p in one.places], device=self.device)
-        given_NC = self._at(ids_BT, mask_BT, rows, places)
+        places = torch.tensor([place for one in inputs for place in one.places], device=self.device)
+        output_NC = self._output_at(ids_BT, mask_BT, rows, places)
         if self.form.head == "value":
-            return torch.cat([torch.zeros_like(given_NC), given_NC], -1)
-        return given_NC[:, list(self.encoder.answer_ids)]
+            # The sigmoid of a value is the softmax of 0 and that value.
+            return torch.cat([torch.zeros_like(output_NC), output_NC], -1)
+        return output_NC[:, list(self.encoder.answer_ids)]
 
-    def _at(self, ids_BT: Tensor, mask_BT: Tensor, rows: Tensor, places: Tensor) -> Tensor:
-        """Return the head's output at the places; a vocabulary is never computed for every token."""
+    def _output_at(self, ids_BT: Tensor, mask_BT: Tensor, rows: Tensor, places: Tensor) -> Tensor:
+        """Return the head's output at the places, `[N, C]`."""
         if isinstance(self.model, HeadedModel):
             return self.model(ids_BT, mask_BT)[rows, places]
-        if self.form.head == "tokens":
-            wanted = sorted(set(places.tolist()))
-            column = {place: i for i, place in enumerate(wanted)}
-            logits = self.model(
-                input_ids=ids_BT,
-                attention_mask=mask_BT,
-                use_cache=False,
-                logits_to_keep=torch.tensor(wanted, device=self.device),
-            ).logits
-            return logits[rows, torch.tensor([column[p] for p in places.tolist()], device=self.device)]
-        return self.model(input_ids=ids_BT, attention_mask=mask_BT).logits[rows, places]
+        if self.form.head != "tokens":
+            return self.model(input_ids=ids_BT, attention_mask=mask_BT).logits[rows, places]
+        # A language model: ask for the logits at the places only, since those of a whole vocabulary at every
+        # token would be the largest tensor by far.
+        positions = sorted(set(places.tolist()))
+        column_of = {position: column for column, position in enumerate(positions)}
+        logits = self.model(
+            input_ids=ids_BT,
+            attention_mask=mask_BT,
+            use_cache=False,
+            logits_to_keep=torch.tensor(positions, device=self.device),
+        ).logits
+        columns = torch.tensor([column_of[place] for place in places.tolist()], device=self.device)
+        return logits[rows, columns]
 
 
 def load_prm(
@@ -104,85 +115,101 @@ def load_prm(
     dtype: Dtype = "float32",
     batch_tokens: int = 8192,
 ) -> Prm:
-    """Load a process reward model from a folder or the hub.
+    """Load a process reward model from a folder or the Hugging Face hub.
 
     Raises:
-        RewardError: there is none, its head is not the format's, or its tokenizer lacks what marks the
-            steps.
+        RewardError: there is no such model, its head does not give what the format reads, weights are
+            missing, or its tokenizer cannot serve the format.
     """
     from transformers import AutoTokenizer
 
-    if not Path(source).is_dir() and ("/" not in str(source) or str(source).startswith((".", "/", "~"))):
-        raise RewardError(f"the reward model {str(source)!r} cannot be loaded: there is no such folder")
+    name = str(source)
+    # The name of a model on the hub is `owner/model`; anything else can only be a folder.
+    if not Path(source).is_dir() and ("/" not in name or name.startswith((".", "/", "~"))):
+        raise RewardError(
+            f"the reward model {name!r} cannot be loaded: there is no such folder; give a model's folder, or"
+            " its id on the hub, such as Qwen/Qwen2.5-Math-PRM-7B"
+        )
     try:
         with quiet(reports=True):
             tokenizer = AutoTokenizer.from_pretrained(source)
-            model = (
-                _load(str(source), form).to(device=choose_device(device), dtype=getattr(torch, dtype)).eval()
-            )
+            model = _load(name, form).to(device=choose_device(device), dtype=getattr(torch, dtype)).eval()
     except (OSError, ValueError) as error:
-        said = " ".join(str(error).split())[:200]
-        raise RewardError(f"the reward model {str(source)!r} cannot be loaded: {said}") from error
+        message = " ".join(str(error).split())[:200]
+        raise RewardError(f"the reward model {name!r} cannot be loaded: {message}") from error
     if not tokenizer.is_fast:
         raise RewardError(
-            f"{source}: its tokenizer says nothing of positions in the text; a fast one is needed"
+            f"{name}: its tokenizer does not report the positions of tokens in the text; expected a fast one"
+            " (a tokenizer.json beside the model)"
         )
-    return Prm(model, tokenizer, form, name=str(source), batch_tokens=batch_tokens)
+    return Prm(model, tokenizer, form, name=name, batch_tokens=batch_tokens)
 
 
 def _load(source: str, form: PrmFormat) -> Any:
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForTokenClassification
 
     if form.head == "tokens":
-        return _whole(AutoModelForCausalLM, source)
-    kind = (AutoConfig.from_pretrained(source).architectures or [""])[0]
-    if form.head == "classes" and kind.endswith("ForTokenClassification"):
-        model = _whole(AutoModelForTokenClassification, source)
+        return _complete(AutoModelForCausalLM, source)
+    architecture = (AutoConfig.from_pretrained(source).architectures or [""])[0]
+    if form.head == "classes" and architecture.endswith("ForTokenClassification"):
+        model = _complete(AutoModelForTokenClassification, source)
         if model.config.num_labels != 2:
-            raise RewardError(f"{source}: has {model.config.num_labels} classes; a step is right or wrong: 2")
+            raise RewardError(
+                f"{source}: the model has {model.config.num_labels} classes; format {form.name!r} needs 2,"
+                " wrong and right"
+            )
         return model
-    return _headed(source, form, kind)
+    return _headed(source, form, architecture)
 
 
-def _whole(kind: Any, source: str) -> Any:
-    """Load a model of which no weight is missing: one that is would be random, and mark at random."""
-    model, told = kind.from_pretrained(source, dtype=torch.float32, output_loading_info=True)
-    if told["missing_keys"]:
-        raise RewardError(f"{source}: its weights lack {', '.join(sorted(told['missing_keys'])[:4])}")
+def _complete(model_class: Any, source: str) -> Any:
+    """Load a model, and check that its checkpoint has every weight.
+
+    transformers initialises missing weights at random, so the model would mark steps at random.
+    """
+    model, info = model_class.from_pretrained(source, dtype=torch.float32, output_loading_info=True)
+    if info["missing_keys"]:
+        missing = ", ".join(sorted(info["missing_keys"])[:4])
+        raise RewardError(f"{source}: its weights lack {missing}; give a model with all of its weights")
     return model
 
 
-def _headed(source: str, form: PrmFormat, kind: str) -> HeadedModel:
-    """Load a backbone, and its head from the weights that stand beside it."""
+def _headed(source: str, form: PrmFormat, architecture: str) -> HeadedModel:
+    """Load a backbone, and build its head from the checkpoint's own weights."""
     from transformers import AutoModel
 
-    biases = _weights(source)
-    weights = {name: w for name, w in biases.items() if name.endswith("weight")}
-    wanted = 1 if form.head == "value" else 2
+    tensors = _head_tensors(source)
     layers = []
-    for name in sorted(weights):
-        bias = biases.get(name.removesuffix("weight") + "bias")
-        layer = nn.Linear(weights[name].shape[1], weights[name].shape[0], bias=bias is not None)
-        layer.weight.data = weights[name].float()
+    for name in sorted(tensors):
+        if not name.endswith("weight"):
+            continue
+        weight = tensors[name]
+        bias = tensors.get(name.removesuffix("weight") + "bias")
+        layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
+        layer.weight.data = weight.float()
         if bias is not None:
             layer.bias.data = bias.float()
         layers.append(layer)
-    if not layers or layers[-1].out_features != wanted:
-        has = f"gives {layers[-1].out_features}" if layers else "is not there"
+    outputs = 1 if form.head == "value" else 2
+    if not layers or layers[-1].out_features != outputs:
+        found = f"one that gives {layers[-1].out_features}" if layers else "none"
         raise RewardError(
-            f"{source} ({kind}): format {form.name!r} reads {wanted} number(s) from a head, which {has}"
+            f"{source} ({architecture}): format {form.name!r} reads {outputs} number(s) per token from a"
+            f" head, and the checkpoint has {found}; give the `form` that the model was trained with"
         )
-    return HeadedModel(_whole(AutoModel, source), layers)
+    return HeadedModel(_complete(AutoModel, source), layers)
 
 
-def _weights(source: str) -> dict[str, Tensor]:
-    """Return the head's weights of a checkpoint, those of all its shards."""
+def _head_tensors(source: str) -> dict[str, Tensor]:
+    """Return the weights and biases of a checkpoint's head, from all of its shards."""
     from huggingface_hub import snapshot_download
     from safetensors import safe_open
 
     folder = Path(source) if Path(source).is_dir() else Path(snapshot_download(source))
-    found: dict[str, Tensor] = {}
+    tensors: dict[str, Tensor] = {}
     for path in sorted(folder.glob("*.safetensors")):
         with safe_open(path, "pt") as file:
-            found |= {name: file.get_tensor(name) for name in file.keys() if name.startswith(HEADS)}  # noqa: SIM118
-    return found
+            for name in file.keys():  # noqa: SIM118 (safe_open is not a mapping)
+                if name.startswith(HEADS):
+                    tensors[name] = file.get_tensor(name)
+    return tensors

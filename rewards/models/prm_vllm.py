@@ -1,7 +1,8 @@
-"""A process reward model on vLLM's pooling runner: one row of class probabilities a token or a step.
+"""Process reward models on vLLM's pooling runner, which gives class probabilities per token or per step.
 
-`Qwen2ForProcessRewardModel` is pooled at its separators (vLLM's STEP), any token classification at every
-token, of which ours are taken. The ids are made here, as for torch: vLLM never tokenises.
+vLLM pools a `Qwen2ForProcessRewardModel` at its step tags (pooling type STEP), and any other token classifier
+at every token, of which the steps' places are taken. vLLM never tokenises: the ids come from `Encoder`, as
+for torch.
 """
 
 from collections.abc import Sequence
@@ -15,32 +16,42 @@ from .vllm_settings import settings_for_vllm
 
 
 class VllmPrm:
-    """A scorer on vLLM.
+    """A process reward model on vLLM.
+
+    Args:
+        source: a folder, or the id of a model on the Hugging Face hub.
+        form: the model's input format, whose head must be `classes`.
+        dtype: the type of the model's weights.
+        memory: on a GPU, the share of its memory to use, 0 to 1; on the CPU, gigabytes for the KV cache.
 
     Raises:
-        RewardError: vLLM is not installed, or the format reads something that it does not pool.
+        RewardError: vLLM is not installed or does not start on the model, or it cannot pool the format's
+            head.
     """
 
     def __init__(self, source: str, form: PrmFormat, *, dtype: str = "float32", memory: float = 0.4):
         if form.head != "classes":
             raise RewardError(
-                f"engine vllm pools probabilities of classes; format {form.name!r} reads {form.head}: use"
-                " engine torch"
+                f"engine vllm gives the probabilities of classes, but format {form.name!r} reads"
+                f" {form.head} from the model; use engine torch"
             )
         settings = settings_for_vllm(on_cpu=not torch.cuda.is_available(), memory=memory)
         try:
             from vllm import LLM  # pyright: ignore[reportMissingImports]
             from vllm.config import PoolerConfig  # pyright: ignore[reportMissingImports]
         except ImportError as error:
-            raise RewardError(f"engine vllm needs vLLM: pip install 'markscheme[vllm]' ({error})") from error
+            raise RewardError(
+                f"engine vllm needs vLLM, which cannot be imported ({error}); pip install 'markscheme[vllm]'"
+            ) from error
         from transformers import AutoConfig, AutoTokenizer
 
         config = AutoConfig.from_pretrained(source)
         self.encoder = Encoder(form, AutoTokenizer.from_pretrained(source), source)
         self.context: int | None = getattr(config.get_text_config(), "max_position_embeddings", None)
         self._by_step = "ProcessRewardModel" in (config.architectures or [""])[0]
-        tag = self.encoder.tag_id
-        pooling = PoolerConfig(pooling_type="STEP", step_tag_id=tag) if self._by_step else None
+        pooling = None
+        if self._by_step:
+            pooling = PoolerConfig(pooling_type="STEP", step_tag_id=self.encoder.tag_id)
         threads = torch.get_num_threads()
         try:
             self._llm: Any = LLM(
@@ -55,13 +66,13 @@ class VllmPrm:
         except (ValueError, RuntimeError, OSError, NotImplementedError, AssertionError) as error:
             raise RewardError(f"vLLM does not start on {source!r}: {str(error).splitlines()[0]}") from error
         finally:
-            torch.set_num_threads(threads)
+            torch.set_num_threads(threads)  # vLLM changes it on the CPU
 
     def score(self, inputs: Sequence[PrmInput]) -> list[list[float]]:
-        """Return the probability that each step is right, one list an input."""
+        """Return the probability that each step is right, one list per input."""
         prompts = [{"prompt_token_ids": one.ids} for one in inputs]
-        given = self._llm.encode(prompts, pooling_task="token_classify", use_tqdm=False)
-        rows = [output.outputs.data.float() for output in given]
+        outputs = self._llm.encode(prompts, pooling_task="token_classify", use_tqdm=False)
+        rows = [output.outputs.data.float() for output in outputs]
         if self._by_step:
             return [row[:, 1].tolist() for row in rows]
         return [row[one.places, 1].tolist() for row, one in zip(rows, inputs, strict=True)]

@@ -1,4 +1,4 @@
-"""Where a model runs, and how quietly transformers loads it."""
+"""Choosing the device that a model runs on, and loading transformers models without their progress output."""
 
 import warnings
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ from ...sandbox.errors import PolicyError
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device that `auto` (CUDA if there is one, else the CPU) or a torch name means.
+    """Return the device for a name: `auto` (CUDA if there is a GPU, else the CPU) or a torch device's.
 
     Raises:
-        PolicyError: torch does not know it, or the machine does not have it.
+        PolicyError: torch does not know the device, this machine does not have it, or it lacks float64.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -21,7 +21,7 @@ def choose_device(name: str) -> torch.device:
         raise PolicyError(f"device {name!r} has no float64, in which the loss is computed; use device: cpu")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+            warnings.simplefilter("ignore")  # a device that cannot be used warns before it raises
             return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
         raise PolicyError(
@@ -31,7 +31,7 @@ def choose_device(name: str) -> torch.device:
 
 @contextmanager
 def quiet(*, reports: bool = False) -> Iterator[None]:
-    """Hide transformers' progress bars for loading and saving; with `reports`, its loading reports too."""
+    """Hide transformers' progress bars while the block runs; with `reports`, also its reports on loading."""
     from transformers.utils import logging
 
     bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()

@@ -1,23 +1,30 @@
-"""What vLLM must be told before it is imported, where it runs in this process."""
+"""Settings for vLLM in this process, some of which it reads from the environment while it is imported."""
 
 import os
 from typing import Any
 
 
 def settings_for_vllm(*, on_cpu: bool, memory: float) -> dict[str, Any]:
-    """Set vLLM's environment; return the arguments that an engine in this process needs.
+    """Set vLLM's environment variables, and return arguments for an engine in this process.
+
+    Call this before vLLM is imported.
 
     Args:
-        on_cpu: whether the models are on a CPU.
-        memory: share of a GPU's memory; on a CPU, gigabytes for keys and values.
+        on_cpu: whether the model runs on the CPU.
+        memory: on a GPU, the share of its memory to use, 0 to 1; on the CPU, gigabytes for the KV cache.
     """
-    # One process, so that tensors can be handed over; read while vLLM is imported.
+    # One process, so that weights can be handed to the engine as tensors.
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
     if on_cpu:
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(max(1, round(memory))))
         os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
-    os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # standard output is the command's
-    # On a CPU, requests with seeds bring vLLM 0.32 down where a prompt is computed in parts.
-    more: dict[str, Any] = {"enable_chunked_prefill": False} if on_cpu else {"gpu_memory_utilization": memory}
-    return {"enforce_eager": on_cpu, "disable_log_stats": True, **more}
+    # Standard output belongs to the command's own result.
+    os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
+    settings: dict[str, Any] = {"enforce_eager": on_cpu, "disable_log_stats": True}
+    if on_cpu:
+        # vLLM 0.32 crashes on the CPU if a request has a seed and its prompt is computed in chunks.
+        settings["enable_chunked_prefill"] = False
+    else:
+        settings["gpu_memory_utilization"] = memory
+    return settings

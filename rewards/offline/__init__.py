@@ -1,1 +1,1 @@
-"""Measuring marks without training."""
+"""Measures of how good rewards are, computed on labelled data without any training."""

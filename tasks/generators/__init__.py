@@ -1,1 +1,1 @@
-"""Problems made by code instead of read from a file."""
+"""Generators: classes that make a task's rows by code, without a data set."""

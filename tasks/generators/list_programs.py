@@ -1,4 +1,4 @@
-"""Four-line list programs with a sloppy teacher: endless problems that unit tests judge.
+"""Four-line list programs that unit tests judge, and a teacher that writes some lines nearly right.
 
     even then desc then square then sum:
     <code>def f(a):
@@ -7,13 +7,14 @@
      a=[x*x for x in a]
      return sum(a)</code>
 
-One filter, one map and one selection in some order, then a reduction. The *sloppy* teacher writes a
-line that is nearly right (`x*2` for `x*x`) with probability `mistakes` wherever there is one. As for
-`addition`, what GRPO then shows is the selection of a behaviour that the policy already samples.
+A program applies one filter, one map and one selection in some order, and then a reduction. Some operations
+have a wrong line that is nearly right (`x*2` for `x*x`), and the teacher writes it with probability
+`mistakes`. As with `addition`, GRPO on this task demonstrates that it selects a behaviour which the policy
+already samples, not that it teaches programming.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from random import Random
 from typing import Any
 
@@ -21,6 +22,8 @@ from ...sandbox.errors import TaskError
 
 _KEEP = "a=[x for x in a if {}]"
 _EACH = "a=[{} for x in a]"
+
+# Each operation by its name in the prompt: its right line, and its wrong line where it has one.
 POOLS: tuple[dict[str, tuple[str, str | None]], ...] = (
     {
         "even": (_KEEP.format("x%2==0"), _KEEP.format("x%2==1")),
@@ -51,15 +54,25 @@ REDUCTIONS: dict[str, tuple[str, str | None]] = {
     "max": ("return max(a)", "return a[-1]"),
 }
 SNIPPETS = {name: lines for pool in (*POOLS, REDUCTIONS) for name, lines in pool.items()}
-CASES, DRAWS, DISTINCT = 6, 40, 3
-"""Tests of a problem; inputs that are tried for them; different results that they must have."""
+"""All operations by name: the right line, and the wrong one or None."""
+CASES = 6
+"""Test cases of each problem."""
+DRAWS = 40
+"""Random inputs that are tried to get that many cases; on some inputs, `max` of an empty list fails."""
+DISTINCT = 3
+"""Different results that the cases must have at least, so that no constant passes."""
+MOST_REPEATS = 1000
+"""Prompts drawn again without a new one in between, after which a split counts as used up."""
 
 
 class ListPrograms:
-    """Generator of list programs.
+    """A generator of list-processing problems, each solved by four lines of Python and judged by six tests.
+
+    In a task: `{generator: list_programs, limit: 4000}`
 
     Args:
-        mistakes: probability that the sloppy teacher writes a line's wrong form, 0 to 1.
+        mistakes: probability, 0 to 1, that the teacher of the embedded policy writes a wrong line where the
+            operation has one.
     """
 
     pieces = (
@@ -67,35 +80,44 @@ class ListPrograms:
         "abs(", "sum(", "max(", "len(", " if ", "[::-1]", " then ", *SNIPPETS, ":", "[", "]", "(", ")", "x",
         "a", "%", "=", ">", "<", "*", "+", "-", "0", "1", "2", "3", " ", "\n",
     )  # fmt: skip
-    """The text pieces that every prompt and program is made of."""
+    """Every prompt and program is a sequence of these texts; they become the embedded policy's tokens."""
     warm_start_steps = 600
-    """Batches that the embedded policy imitates the teacher for: enough for the format and the skills."""
+    """Batches of the teacher's programs that the embedded policy is trained on before GRPO: enough to learn
+    the format and the operations."""
 
     def __init__(self, *, mistakes: float = 0.65):
         if not 0 <= mistakes <= 1:
-            raise TaskError(f"list_programs: mistakes must be from 0 to 1 (given: {mistakes!r})")
+            raise TaskError(f"list_programs: mistakes must be a number from 0 to 1 (given: {mistakes!r})")
         self.mistakes = mistakes
 
     def problems(self, seed: int, split: str) -> Iterator[dict[str, Any]]:
-        """Yield distinct rows of a split in an order given by `seed`.
+        """Yield distinct rows of the split `train` or `test`, in an order that depends on `seed`.
 
-        A problem belongs to `test` or `train` by a hash of its prompt. One whose program does not give
-        six results, at least three of them different, is no problem: a constant would pass.
+        A hash of the prompt decides which split it belongs to, so the splits never overlap. Chains of
+        operations without enough distinct results are skipped, since a constant would pass their tests.
         Columns: prompt, solution, tests, operations.
+
+        Raises:
+            TaskError: there is no such split.
         """
         if split not in ("train", "test"):
             raise TaskError(f"list_programs has the splits train and test (given: {split!r})")
-        rng, seen, misses = Random(f"{seed}/{split}"), set[str](), 0
-        while misses < 1000:  # all of the split are used up, as good as surely
+        rng = Random(f"{seed}/{split}")
+        seen: set[str] = set()
+        repeats = 0
+        while repeats < MOST_REPEATS:
             names = [rng.choice(list(pool)) for pool in rng.sample(POOLS, len(POOLS))]
             names.append(rng.choice(list(REDUCTIONS)))
             prompt = " then ".join(names) + ":"
-            if prompt in seen or _split_of(prompt) != split:
-                misses += prompt in seen
+            if prompt in seen:
+                repeats += 1
+                continue
+            if _split_of(prompt) != split:
                 continue
             seen.add(prompt)
-            misses = 0
-            if (cases := _cases(names, prompt)) is not None:
+            repeats = 0
+            cases = _cases(names, prompt)
+            if cases is not None:
                 yield {
                     "prompt": prompt,
                     "solution": program(names),
@@ -104,26 +126,30 @@ class ListPrograms:
                 }
 
     def teacher(self, row: Mapping[str, Any], rng: Random) -> str:
-        """Return a program of the sloppy teacher."""
+        """Return the teacher's program for a row; wrong lines are written with probability `mistakes`."""
         return program(row["operations"], wrong=lambda: rng.random() < self.mistakes)
 
 
 def _split_of(prompt: str) -> str:
-    """Return `test` for a quarter of all problems, chosen by a hash."""
+    """Return the split of a problem: `test` for a quarter of all prompts, chosen by a hash."""
     return "test" if hashlib.sha256(prompt.encode()).digest()[0] < 64 else "train"
 
 
-def program(names: list[str], wrong: Any = lambda: False) -> str:
-    """Return the program of a chain of operations; `wrong()` says where a line's wrong form is taken."""
+def _never() -> bool:
+    return False
+
+
+def program(names: list[str], wrong: Callable[[], bool] = _never) -> str:
+    """Return the program for a chain of operations; `wrong` is asked whether to write each wrong line."""
     lines = []
     for name in names:
-        right, sloppy = SNIPPETS[name]
-        lines.append(sloppy if sloppy is not None and wrong() else right)
+        right_line, wrong_line = SNIPPETS[name]
+        lines.append(wrong_line if wrong_line is not None and wrong() else right_line)
     return "<code>def f(a):\n " + "\n ".join(lines) + "</code>"
 
 
 def _cases(names: list[str], prompt: str) -> list[dict[str, Any]] | None:
-    """Return six inputs with their results, the same ones for a prompt every time; None if there are none."""
+    """Return the test cases of a problem, always the same ones; None if it has too few distinct results."""
     rng = Random(prompt)
     cases: list[dict[str, Any]] = []
     for _ in range(DRAWS):
@@ -131,7 +157,7 @@ def _cases(names: list[str], prompt: str) -> list[dict[str, Any]] | None:
         rng.shuffle(numbers)
         try:
             cases.append({"args": [numbers], "expected": _reference(names, list(numbers))})
-        except ValueError:  # max of nothing
+        except ValueError:  # max() of an empty list
             continue
         if len(cases) == CASES:
             break
@@ -148,9 +174,11 @@ _REFERENCE: dict[str, Any] = {
     "desc": lambda a: sorted(a)[::-1], "rev": lambda a: a[::-1], "top2": lambda a: sorted(a)[-2:],
     "first3": lambda a: a[:3], "last3": lambda a: a[-3:], "sum": sum, "len": len, "list": list, "max": max,
 }  # fmt: skip
+"""The reference implementation of each operation, independent of its lines in `SNIPPETS`."""
 
 
 def _reference(names: list[str], numbers: list[int]) -> Any:
+    """Return the result of a chain of operations on a list of numbers."""
     value: Any = numbers
     for name in names:
         value = _REFERENCE[name](value)

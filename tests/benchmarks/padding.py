@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from padding import FILLERS, padded
 
-from markscheme.tasks.schema import Credit, ProcessEntry
+from markscheme.tasks.reward_entries import Credit, ProcessEntry
 
 
 def cell(gap: float) -> str:

@@ -13,7 +13,7 @@ import torch
 
 from ...rewards.score import Score, Status
 from ...tasks.problem import Completion
-from ...tasks.schema import PROCESS, ProcessEntry
+from ...tasks.reward_entries import PROCESS, ProcessEntry
 from ...verifiers.steps.token_positions import step_ends
 from ..config.run_config import AlgorithmConfig
 from ..models.batch import repeated

@@ -12,7 +12,7 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from ...tasks.schema import Credit, Pool
+from ...tasks.reward_entries import Credit, Pool
 from .outcome_advantages import equal_to_rounding
 from .settings import Std
 
