@@ -93,7 +93,7 @@ def _check_subsets(score: ScoreBy, tests: ProgramTests) -> None:
     if unknown:
         known = ", ".join(sorted(tests.subsets)) or "none"
         raise TaskError(
-            f"the tests have no subset {unknown[0]!r} (they have: {known}); add it to them, or drop its weight"
+            f"the tests have no subset {unknown[0]!r} (they have: {known}); add it, or drop its weight"
         )
 
 
@@ -105,7 +105,8 @@ def _worth(verdict: Verdict, score: ScoreBy, tests: ProgramTests) -> float | Non
         return verdict.share
     assert not isinstance(score, str)
     passed = verdict.evidence["cases"]
-    earned = [
-        weight for name, weight in score.items() if all(passed[case] is True for case in tests.subsets[name])
-    ]
-    return sum(earned) / sum(score.values())
+    earned = 0.0
+    for name, weight in score.items():
+        if all(passed[case] is True for case in tests.subsets[name]):
+            earned += weight
+    return earned / sum(score.values())
