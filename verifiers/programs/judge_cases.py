@@ -2,7 +2,8 @@
 
 Expected values never enter the process that runs the program. For `stdio`, `calls` and asserts that can be
 split, the program returns plain data (`sandbox/wire/codec.py`), which is compared here. Other asserts and
-test modules run in a separate test process that calls the program (`sandbox/oracle/run_tests.py`).
+test modules run in a separate test process that calls the program (`sandbox/oracle/run_tests.py`), or, only
+for a submission that is `shared`, in the program's own process.
 """
 
 from collections.abc import Callable, Sequence
@@ -53,7 +54,7 @@ class Submission:
     sandbox: Executor
     code: str
     limits: Limits
-    """Of each case."""
+    """The limits of each case."""
     stop_early: bool
     """Whether to stop at the first case that fails."""
     shared: bool
@@ -192,7 +193,8 @@ def _judge_unsplit_asserts(submission: Submission, tests: Asserts) -> list[Case]
     """Run asserts one after the other in the test process.
 
     If the program ends or is killed during an assert, that one has failed, and the rest run against a fresh
-    start of the program.
+    start of the program. But if no assert of an attempt came to its end, the rest fail without a run: then
+    most likely the program or the setup does not run at all.
     """
     plan = tests.plan
     cases = [_NOT_REACHED] * len(plan.asserts)
@@ -213,8 +215,8 @@ def _judge_unsplit_asserts(submission: Submission, tests: Asserts) -> list[Case]
                 remaining.remove(outcome.case)
         if remaining:
             cases[remaining.pop(0)] = _ended(run)
-            cannot_start = run.tests_fail or run.verdict == RunVerdict.COMPILE_ERROR or not run.outcomes
-            if cannot_start:  # another attempt would end in the same way
+            is_hopeless = run.tests_fail or run.verdict == RunVerdict.COMPILE_ERROR or not run.outcomes
+            if is_hopeless:
                 for place in remaining:
                     cases[place] = _ended(run)
                 break

@@ -67,7 +67,7 @@ class AssertPlan:
 
 
 _PASSIVE = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
-"""Statements of a setup that only define names and call nothing of the program."""
+"""Statements of a setup that only define names, and so have no effects."""
 
 
 @lru_cache(maxsize=4096)
@@ -113,7 +113,11 @@ def _calls_nothing(node: ast.stmt) -> bool:
 
 
 def _names_of_setup(setup: ast.Module) -> tuple[dict[str, Any], set[str], list[str]]:
-    """Return what we can evaluate by name, the names that only the setup can explain, and its imports."""
+    """Return the names that `safe_eval` knows, the names that the setup defines itself, and its imports.
+
+    A name that the setup defines itself hides what `safe_eval` knows by it. An import of anything outside
+    `MODULES` counts as such a definition.
+    """
     names: dict[str, Any] = {**FUNCTIONS, "math": MODULES["math"]}
     own: set[str] = set()
     imports = [ast.unparse(node) for node in setup.body if isinstance(node, ast.Import | ast.ImportFrom)]

@@ -1,7 +1,7 @@
 """The shapes that a program's tests can have, as pydantic models: what a problem's `tests` may say.
 
-Tests are plain data, and all of them are checked when a task is loaded. Rows of data sets that have a shape
-of their own are converted first (`dataset_shapes.py`).
+Tests are plain data, which is checked before any program is run. Rows of data sets that have a shape of their
+own are converted first (`dataset_shapes.py`).
 """
 
 import ast
@@ -95,7 +95,7 @@ class CallCase(_Model):
 
 
 class Calls(_Tests):
-    """Calls of one function with the values that they must return. Each case stands for itself."""
+    """Calls of one function with the values that they must return. No case depends on another."""
 
     type: Literal["calls"]
     """`calls`: one function, called with different arguments."""
