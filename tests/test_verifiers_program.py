@@ -231,7 +231,7 @@ def test_wrong_programs_fail_for_a_reason(
         ({"type": "stdio", "cases": [{"stdout": "4"}], "whitespace": "some"}, "whitespace"),
         ({"type": "unittest", "code": "x = 1"}, "there are no tests"),
         ({"type": "pytest", "code": "def test_a("}, "not Python"),
-        ({"type": "stdio", "cases": [{"stdout": "4"}], "subsets": {"a": [1]}}, "not there"),
+        ({"type": "stdio", "cases": [{"stdout": "4"}], "subsets": {"a": [1]}}, "subset 'a' must list at least one case, each numbered from 0 to 0"),
         ({"type": "apps", "input_output": "{"}, "not in the shape of apps"),
         ({"type": "apps", "input_output": '{"inputs": ["1"], "outputs": []}'}, "1 inputs and 0 outputs"),
         ({"type": "apps", "input_output": '{"inputs": [], "outputs": []}'}, "there are no tests"),

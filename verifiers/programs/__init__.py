@@ -1,1 +1,1 @@
-"""Is this program right? Finding it, running its tests, comparing what it gives."""
+"""Judging programs: find the program in a completion, run its tests in the sandbox, compare the results."""

@@ -1,4 +1,4 @@
-"""Python's parser, one thread at a time."""
+"""Parsing Python source from several threads without running into a bug of CPython."""
 
 import ast
 from threading import Lock
@@ -7,13 +7,14 @@ _LOCK = Lock()
 
 
 def parse(source: str) -> ast.Module:
-    """`ast.parse` that other threads of ours cannot disturb.
+    """Parse Python source as `ast.parse` does, one thread at a time.
 
-    CPython up to 3.11.7 counts the depth of a tree under construction in one place for all threads:
-    where the garbage collector lets another thread in, a correct source is a SystemError (gh-106905).
+    Up to 3.11.7, CPython keeps the recursion depth of the tree under construction in one place for all
+    threads. If the garbage collector lets a second thread parse in the meantime, correct source raises
+    SystemError (gh-106905). All of markscheme's own parsing therefore goes through this lock.
 
     Raises:
-        SyntaxError, ValueError, RecursionError, MemoryError: as `ast.parse`.
+        SyntaxError, ValueError, RecursionError, MemoryError: as `ast.parse` does.
     """
     with _LOCK:
         return ast.parse(source)

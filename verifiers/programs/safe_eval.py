@@ -1,8 +1,8 @@
-"""Evaluating what an assert says of plain data: a small part of Python, on our side, with bounds.
+"""Evaluating the part of an assert that stays on our side, in a small and bounded subset of Python.
 
-The data come from a hostile program and the expressions from a data set. So there are no names but
-a few pure functions, no attributes but methods of text and mappings, and nothing that grows without
-bound.
+The values come from a program that may be hostile, and the expressions from a data set. So an expression
+can name only a few pure functions and call only methods of text, numbers and containers; powers of
+integers, repeated sequences and ranges have a largest size.
 """
 
 import ast
@@ -15,35 +15,38 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-MOST = 10_000_000
-"""Items of a sequence that an expression may make,"""
-MOST_BITS = 1 << 20
-"""and bits of a number."""
+MAX_ITEMS = 10_000_000
+"""Most items of a sequence or range that an expression may create."""
+MAX_BITS = 1 << 20
+"""Most bits of an integer that an expression may create with a power."""
 
 
 class OutsideError(Exception):
-    """An expression is not of this small language."""
+    """An expression is not in this subset of Python."""
 
 
 def _bounded_power(base: Any, exponent: Any) -> Any:
-    if isinstance(base, int) and isinstance(exponent, int) and base.bit_length() * abs(exponent) > MOST_BITS:
+    if isinstance(base, int) and isinstance(exponent, int) and base.bit_length() * abs(exponent) > MAX_BITS:
         raise OverflowError("a power that is too large")
     return base**exponent
 
 
+def _bounded_pow(base: Any, exponent: Any, modulus: Any = None) -> Any:
+    if modulus is None:
+        return _bounded_power(base, exponent)
+    return pow(base, exponent, modulus)
+
+
 def _bounded_product(left: Any, right: Any) -> Any:
     for sequence, count in ((left, right), (right, left)):
-        if (
-            isinstance(count, int)
-            and isinstance(sequence, str | bytes | list | tuple)
-            and len(sequence) * count > MOST
-        ):
+        repeats = isinstance(count, int) and isinstance(sequence, str | bytes | list | tuple)
+        if repeats and len(sequence) * count > MAX_ITEMS:
             raise OverflowError("a sequence that is too long")
     return left * right
 
 
 def _bounded_remainder(left: Any, right: Any) -> Any:
-    if isinstance(left, str | bytes):  # formatting: a width could ask for any length
+    if isinstance(left, str | bytes):  # text % value formats it, and a format can ask for any width
         raise OverflowError("a format that is not the tests' own")
     return left % right
 
@@ -55,33 +58,27 @@ def _bounded_sum(items: Any, start: Any = 0) -> Any:
 
 
 def _bounded_range(*arguments: int) -> range:
-    made = range(*arguments)
-    if len(made) > MOST:
+    result = range(*arguments)
+    if len(result) > MAX_ITEMS:
         raise OverflowError("a range that is too long")
-    return made
+    return result
 
 
+_PURE = (
+    abs, all, any, bin, bool, bytes, chr, complex, dict, divmod, enumerate, float, frozenset, hex, int,
+    isinstance, len, list, max, min, oct, ord, repr, reversed, round, set, sorted, str, tuple, type, zip,
+    Counter, Decimal, Fraction, OrderedDict, deque,
+)  # fmt: skip
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    **{
-        f.__name__: f for f in (abs, all, any, bin, bool, bytes, chr, complex, dict, divmod, enumerate, float)
-    },
-    **{
-        f.__name__: f
-        for f in (frozenset, hex, int, isinstance, len, list, max, min, oct, ord, repr, reversed)
-    },
-    **{f.__name__: f for f in (round, set, sorted, str, tuple, type, zip)},
-    **{f.__name__: f for f in (Counter, Decimal, Fraction, OrderedDict, deque)},
+    **{function.__name__: function for function in _PURE},
     "sum": _bounded_sum,
     "range": _bounded_range,
-    "pow": lambda base, exponent, modulus=None: (
-        _bounded_power(base, exponent) if modulus is None else pow(base, exponent, modulus)
-    ),
+    "pow": _bounded_pow,
 }
+_UNBOUNDED = ("factorial", "comb", "perm", "prod")
 MODULES: dict[str, Mapping[str, Any]] = {
-    "math": {
-        n: f for n, f in vars(math).items() if n not in ("factorial", "comb", "perm", "prod") and n[0] != "_"
-    },
-    "cmath": {n: f for n, f in vars(cmath).items() if n[0] != "_"},
+    "math": {name: value for name, value in vars(math).items() if name[0] != "_" and name not in _UNBOUNDED},
+    "cmath": {name: value for name, value in vars(cmath).items() if name[0] != "_"},
     "collections": {"Counter": Counter, "OrderedDict": OrderedDict, "deque": deque},
     "decimal": {"Decimal": Decimal},
     "fractions": {"Fraction": Fraction},
@@ -98,20 +95,25 @@ _OPERATORS: dict[type, Callable[..., Any]] = {
     ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Not: operator.not_, ast.Invert: operator.invert,
     ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Lt: operator.lt, ast.LtE: operator.le,
     ast.Gt: operator.gt, ast.GtE: operator.ge, ast.Is: operator.is_, ast.IsNot: operator.is_not,
-    ast.In: lambda item, of: item in of, ast.NotIn: lambda item, of: item not in of,
+    ast.In: lambda item, container: item in container,
+    ast.NotIn: lambda item, container: item not in container,
 }  # fmt: skip
 
+Names = Mapping[str, Any]
+"""What the names in an expression mean: a function, or for a module the mapping of its functions."""
 
-def evaluate(node: ast.expr, known: Mapping[ast.expr, Any], names: Mapping[str, Any]) -> Any:
-    """Return an expression's value.
+
+def evaluate(node: ast.expr, known: Mapping[ast.expr, Any], names: Names) -> Any:
+    """Return the value of an expression.
 
     Args:
         node: the expression.
-        known: values of some of its nodes.
-        names: functions and modules that it may use.
+        known: values of some of its subexpressions, such as the program's answers to its calls.
+        names: the functions and modules that the expression may use.
 
     Raises:
-        OutsideError: it is not of this language. Any other: as Python raises it.
+        OutsideError: the expression is not in this subset of Python.
+        Exception: anything else that Python raises when it evaluates the expression.
     """
     if node in known:
         return known[node]
@@ -121,11 +123,13 @@ def evaluate(node: ast.expr, known: Mapping[ast.expr, Any], names: Mapping[str, 
     return handler(node, lambda inner: evaluate(inner, known, names), names)
 
 
-def check(node: ast.AST, known: Mapping[ast.expr, Any], names: Mapping[str, Any]) -> None:
-    """Look whether an expression is of this language, whatever values it meets.
+def check(node: ast.AST, known: Mapping[ast.expr, Any], names: Names) -> None:
+    """Check that an expression is in this subset of Python, without evaluating it.
+
+    Of `known`, only the keys are read: the subexpressions whose values will be known.
 
     Raises:
-        OutsideError: it is not.
+        OutsideError: the expression is not.
     """
     if node in known:
         return
@@ -141,7 +145,7 @@ def check(node: ast.AST, known: Mapping[ast.expr, Any], names: Mapping[str, Any]
     if isinstance(node, ast.expr) and type(node) not in _HANDLERS:
         raise OutsideError(f"{type(node).__name__} is not evaluated here")
     if isinstance(node, ast.operator | ast.unaryop | ast.cmpop) and type(node) not in _OPERATORS:
-        raise OutsideError(type(node).__name__)
+        raise OutsideError(f"operator {type(node).__name__} is not evaluated here")
     for child in ast.iter_child_nodes(node):
         check(child, known, names)
 
@@ -150,118 +154,128 @@ def _no_value(node: ast.expr) -> Any:
     raise OutsideError("no value is known")
 
 
-def _check_call(node: ast.Call, known: Mapping[ast.expr, Any], names: Mapping[str, Any]) -> None:
+def _check_call(node: ast.Call, known: Mapping[ast.expr, Any], names: Names) -> None:
     function = node.func
-    if isinstance(function, ast.Attribute) and function.attr in _METHODS and not _of_module(function, names):
-        check(function.value, known, names)
-    elif isinstance(function, ast.Attribute):
-        _attribute(function, _no_value, names)
+    if isinstance(function, ast.Attribute):
+        if function.attr in _METHODS and not _is_in_module(function, names):
+            check(function.value, known, names)
+        else:
+            _attribute(function, _no_value, names)
     elif isinstance(function, ast.Name):
         _name(function, _no_value, names)
     else:
-        raise OutsideError("a call of what a call gave")
+        raise OutsideError("a call of a function that has no name")
     if any(isinstance(arg, ast.Starred) for arg in node.args) or any(k.arg is None for k in node.keywords):
         raise OutsideError("starred arguments")
     for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
         check(argument, known, names)
 
 
-def _of_module(node: ast.Attribute, names: Mapping[str, Any]) -> bool:
+def _is_in_module(node: ast.Attribute, names: Names) -> bool:
     return isinstance(node.value, ast.Name) and isinstance(names.get(node.value.id), Mapping)
 
 
-Inner = Callable[[ast.expr], Any]
+Evaluate = Callable[[ast.expr], Any]
+"""Returns the value of a subexpression."""
 
 
-def _name(node: ast.Name, inner: Inner, names: Mapping[str, Any]) -> Any:
+def _name(node: ast.Name, value_of: Evaluate, names: Names) -> Any:
     if node.id not in names or isinstance(names[node.id], Mapping):
         raise OutsideError(f"name {node.id!r}")
     return names[node.id]
 
 
-def _call(node: ast.Call, inner: Inner, names: Mapping[str, Any]) -> Any:
+def _call(node: ast.Call, value_of: Evaluate, names: Names) -> Any:
     if isinstance(node.func, ast.Name):
-        function = _name(node.func, inner, names)
+        function = _name(node.func, value_of, names)
     else:
-        function = _attribute_of(node.func, inner, names)
-    kwargs = {str(keyword.arg): inner(keyword.value) for keyword in node.keywords}
-    return function(*map(inner, node.args), **kwargs)
+        function = _function_or_method(node.func, value_of, names)
+    kwargs = {str(keyword.arg): value_of(keyword.value) for keyword in node.keywords}
+    return function(*map(value_of, node.args), **kwargs)
 
 
-def _attribute_of(node: ast.expr, inner: Inner, names: Mapping[str, Any]) -> Any:
+def _function_or_method(node: ast.expr, value_of: Evaluate, names: Names) -> Any:
+    """Return what `math.floor` or `<value>.lower` means."""
     if not isinstance(node, ast.Attribute):
-        raise OutsideError("a call of what has no name")
-    if isinstance(node.value, ast.Name) and isinstance(module := names.get(node.value.id), Mapping):
+        raise OutsideError("a call of a function that has no name")
+    module = names.get(node.value.id) if isinstance(node.value, ast.Name) else None
+    if isinstance(module, Mapping):
         if node.attr not in module:
-            raise OutsideError(f"{node.value.id}.{node.attr}")
+            raise OutsideError(f"{ast.unparse(node)} is not evaluated here")
         return module[node.attr]
     if node.attr not in _METHODS:
         raise OutsideError(f"method {node.attr!r}")
-    return getattr(inner(node.value), node.attr)
+    return getattr(value_of(node.value), node.attr)
 
 
-def _attribute(node: ast.Attribute, inner: Inner, names: Mapping[str, Any]) -> Any:
-    if isinstance(node.value, ast.Name) and isinstance(names.get(node.value.id), Mapping):
-        return _attribute_of(node, inner, names)
+def _attribute(node: ast.Attribute, value_of: Evaluate, names: Names) -> Any:
+    if _is_in_module(node, names):
+        return _function_or_method(node, value_of, names)
     raise OutsideError(f"attribute {node.attr!r}")
 
 
-def _compare(node: ast.Compare, inner: Inner, names: Mapping[str, Any]) -> bool:
-    left = inner(node.left)
+def _binary(node: ast.BinOp, value_of: Evaluate, names: Names) -> Any:
+    if isinstance(node.op, ast.Mod) and isinstance(node.left, ast.Constant):
+        return operator.mod(node.left.value, value_of(node.right))  # formatting by the tests' own text
+    operation = _OPERATORS.get(type(node.op))
+    if operation is None:
+        raise OutsideError(f"operator {type(node.op).__name__} is not evaluated here")
+    return operation(value_of(node.left), value_of(node.right))
+
+
+def _compare(node: ast.Compare, value_of: Evaluate, names: Names) -> bool:
+    left = value_of(node.left)
     for operation, right_node in zip(node.ops, node.comparators, strict=True):
-        right = inner(right_node)
+        right = value_of(right_node)
         if not _OPERATORS[type(operation)](left, right):
             return False
         left = right
     return True
 
 
-def _boolean(node: ast.BoolOp, inner: Inner, names: Mapping[str, Any]) -> Any:
+def _boolean(node: ast.BoolOp, value_of: Evaluate, names: Names) -> Any:
+    """Evaluate `and` or `or` up to the value that decides it: a true one for `or`, a false one for `and`."""
+    deciding = isinstance(node.op, ast.Or)
     value: Any = None
     for part in node.values:
-        value = inner(part)
-        if bool(value) is isinstance(node.op, ast.Or):
+        value = value_of(part)
+        if bool(value) is deciding:
             return value
     return value
 
 
-def _subscript(node: ast.Subscript, inner: Inner, names: Mapping[str, Any]) -> Any:
+def _conditional(node: ast.IfExp, value_of: Evaluate, names: Names) -> Any:
+    return value_of(node.body) if value_of(node.test) else value_of(node.orelse)
+
+
+def _subscript(node: ast.Subscript, value_of: Evaluate, names: Names) -> Any:
+    container = value_of(node.value)
     if isinstance(node.slice, ast.Slice):
         ends = (node.slice.lower, node.slice.upper, node.slice.step)
-        return inner(node.value)[slice(*(None if end is None else inner(end) for end in ends))]
-    return inner(node.value)[inner(node.slice)]
+        return container[slice(*(None if end is None else value_of(end) for end in ends))]
+    return container[value_of(node.slice)]
 
 
-def _dict(node: ast.Dict, inner: Inner, names: Mapping[str, Any]) -> Any:
-    if any(key is None for key in node.keys):
+def _dict(node: ast.Dict, value_of: Evaluate, names: Names) -> Any:
+    if any(key is None for key in node.keys):  # `{**other}` has a key of None
         raise OutsideError("**")
-    return {
-        inner(key): inner(value) for key, value in zip(node.keys, node.values, strict=True) if key is not None
-    }
+    pairs = zip(node.keys, node.values, strict=True)
+    return {value_of(key): value_of(value) for key, value in pairs if key is not None}
 
 
-_HANDLERS: dict[type, Callable[[Any, Inner, Mapping[str, Any]], Any]] = {
-    ast.Constant: lambda node, inner, names: node.value,
+_HANDLERS: dict[type, Callable[[Any, Evaluate, Names], Any]] = {
+    ast.Constant: lambda node, value_of, names: node.value,
     ast.Name: _name,
-    ast.List: lambda node, inner, names: [inner(item) for item in node.elts],
-    ast.Tuple: lambda node, inner, names: tuple(inner(item) for item in node.elts),
-    ast.Set: lambda node, inner, names: {inner(item) for item in node.elts},
+    ast.List: lambda node, value_of, names: [value_of(item) for item in node.elts],
+    ast.Tuple: lambda node, value_of, names: tuple(value_of(item) for item in node.elts),
+    ast.Set: lambda node, value_of, names: {value_of(item) for item in node.elts},
     ast.Dict: _dict,
-    ast.UnaryOp: lambda node, inner, names: _OPERATORS[type(node.op)](inner(node.operand)),
-    ast.BinOp: lambda node, inner, names: _operated(node, inner),
+    ast.UnaryOp: lambda node, value_of, names: _OPERATORS[type(node.op)](value_of(node.operand)),
+    ast.BinOp: _binary,
     ast.BoolOp: _boolean,
     ast.Compare: _compare,
-    ast.IfExp: lambda node, inner, names: inner(node.body if inner(node.test) else node.orelse),
+    ast.IfExp: _conditional,
     ast.Subscript: _subscript,
     ast.Call: _call,
     ast.Attribute: _attribute,
 }
-
-
-def _operated(node: ast.BinOp, inner: Inner) -> Any:
-    if isinstance(node.op, ast.Mod) and isinstance(node.left, ast.Constant):
-        return operator.mod(node.left.value, inner(node.right))
-    operation = _OPERATORS.get(type(node.op))
-    if operation is None:
-        raise OutsideError(type(node.op).__name__)
-    return operation(inner(node.left), inner(node.right))

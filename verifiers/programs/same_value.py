@@ -1,4 +1,4 @@
-"""Is it the expected output? Printed text by a declared policy, returned values by another."""
+"""Comparing what a program printed or returned with what its tests expect."""
 
 import math
 import re
@@ -8,28 +8,36 @@ from fractions import Fraction
 from typing import Any
 
 NUMBERS = (int, float, complex, Decimal, Fraction)
+_COMPARED_BY_EQUALITY = (str, bytes, set | frozenset, datetime, date, time, timedelta)
 
 
 def same_output(
     expected: str, given: str, *, whitespace: str = "lines", float_tolerance: float = 0.0
 ) -> bool:
-    """Compare printed text. The number of lines counts, empty ones at the end aside.
+    """Return whether printed text is the expected one.
+
+    The number of lines always counts, except for empty lines at the end (which count too under `exact`).
 
     Args:
-        expected: what should be printed.
-        given: what was.
-        whitespace: `exact`, `lines` (not at ends of lines) or `tokens` (nor between words).
-        float_tolerance: relative and absolute, for expected words that are numbers with a point or
-            an exponent.
+        expected: the output that the test asks for.
+        given: the output that the program printed.
+        whitespace: `exact` compares character by character; `lines` ignores white space at the ends of
+            lines; `tokens` ignores how much white space there is between words, too. With a tolerance,
+            `exact` compares as `lines` does.
+        float_tolerance: relative and absolute; for expected words that are numbers with a point or
+            an exponent. Whole numbers are always compared exactly.
     """
     if whitespace == "exact" and not float_tolerance:
         return expected == given
-    wanted, found = _lines(expected), _lines(given)
-    if len(wanted) != len(found):
+    expected_lines, given_lines = _lines(expected), _lines(given)
+    if len(expected_lines) != len(given_lines):
         return False
     if whitespace == "lines" and not float_tolerance:
-        return wanted == found
-    return all(_same_line(a, b, whitespace, float_tolerance) for a, b in zip(wanted, found, strict=True))
+        return expected_lines == given_lines
+    return all(
+        _same_line(one, other, whitespace, float_tolerance)
+        for one, other in zip(expected_lines, given_lines, strict=True)
+    )
 
 
 def _lines(text: str) -> list[str]:
@@ -39,16 +47,16 @@ def _lines(text: str) -> list[str]:
 def _same_line(expected: str, given: str, whitespace: str, tolerance: float) -> bool:
     if expected == given:
         return True
-    if whitespace != "tokens" and _gaps(expected) != _gaps(given):
+    if whitespace != "tokens" and _spacing(expected) != _spacing(given):
         return False
-    wanted, found = expected.split(), given.split()
-    return len(wanted) == len(found) and all(
-        _same_word(a, b, tolerance) for a, b in zip(wanted, found, strict=True)
+    expected_words, given_words = expected.split(), given.split()
+    return len(expected_words) == len(given_words) and all(
+        _same_word(one, other, tolerance) for one, other in zip(expected_words, given_words, strict=True)
     )
 
 
-def _gaps(line: str) -> str:
-    """Return a line with all words alike: what is left is where the white space stands."""
+def _spacing(line: str) -> str:
+    """Return a line with every word replaced by `x`, so that only its white space is compared."""
     return re.sub(r"\S+", "x", line)
 
 
@@ -64,9 +72,10 @@ def _same_word(expected: str, given: str, tolerance: float) -> bool:
 
 
 def same_value(expected: Any, given: Any, *, float_tolerance: float = 0.0, exact_types: bool = False) -> bool:
-    """Compare a returned value with an expected one; both are plain data.
+    """Return whether a returned value is the expected one; both are plain data.
 
-    A bool is never a number. Unless `exact_types`, a tuple is as good as a list, and 2.0 as 2.
+    A bool never equals a number. Unless `exact_types` is set, a list equals a tuple of the same items,
+    and 2 equals 2.0. `float_tolerance` is relative and absolute; it applies where either side is a float.
     """
     if isinstance(expected, bool) or isinstance(given, bool) or expected is None or given is None:
         return expected is given
@@ -76,20 +85,20 @@ def same_value(expected: Any, given: Any, *, float_tolerance: float = 0.0, exact
         return _same_number(expected, given, float_tolerance)
     if isinstance(expected, list | tuple) and isinstance(given, list | tuple):
         return len(expected) == len(given) and all(
-            same_value(a, b, float_tolerance=float_tolerance, exact_types=exact_types)
-            for a, b in zip(expected, given, strict=True)
+            same_value(one, other, float_tolerance=float_tolerance, exact_types=exact_types)
+            for one, other in zip(expected, given, strict=True)
         )
     if isinstance(expected, dict) and isinstance(given, dict):
         return expected.keys() == given.keys() and all(
             same_value(value, given[key], float_tolerance=float_tolerance, exact_types=exact_types)
             for key, value in expected.items()
         )
-    kinds = (str, bytes, set | frozenset, datetime, date, time, timedelta)
-    return any(isinstance(expected, k) and isinstance(given, k) for k in kinds) and bool(expected == given)
+    same_kind = any(isinstance(expected, kind) and isinstance(given, kind) for kind in _COMPARED_BY_EQUALITY)
+    return same_kind and bool(expected == given)
 
 
 def _same_number(expected: Any, given: Any, tolerance: float) -> bool:
-    if expected == given or (expected != expected and given != given):
+    if expected == given or (expected != expected and given != given):  # NaN counts as equal to NaN
         return True
     if not tolerance or not (isinstance(expected, float) or isinstance(given, float)):
         return False

@@ -1,65 +1,73 @@
-"""What a program's tests look like: plain data, checked; and the shapes that data sets give them in."""
+"""The shapes that a program's tests can have, as pydantic models: what a problem's `tests` may say.
+
+Tests are plain data, which is checked before any program is run. Rows of data sets that have a shape of their
+own are converted first (`dataset_shapes.py`).
+"""
 
 import ast
-import base64
-import binascii
-import io
-import json
-import pickle
-import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from ...sandbox.errors import TaskError
+from ...sandbox.wire.codec import NotPlainError
 from ...tasks.validation import first_fault
+from .dataset_shapes import SHAPES, converted
 from .parse import parse
 from .split_asserts import AssertPlan, packed_arguments, plan_asserts
 
 
-class _Tests(BaseModel):
+class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
+
+class _Tests(_Model):
     prelude: str = ""
-    """Code that the program may count on, such as the imports of its prompt; runs before it."""
+    """Source that runs before the program and that it may rely on, such as the imports in its prompt."""
     subsets: dict[str, tuple[int, ...]] = Field(default_factory=dict)
-    """Places of cases that earn marks together, by name."""
+    """Named groups of cases, each a list of their 0-based numbers, for `score: {name: weight}`."""
 
     @property
     def count(self) -> int:
-        """How many cases there are; of a test module, how many test functions."""
+        """The number of cases; for a test module, of test functions."""
         raise NotImplementedError
 
     @model_validator(mode="after")
-    def _places(self) -> "_Tests":
-        for name, places in self.subsets.items():
-            if not places or not all(0 <= place < self.count for place in places):
-                raise ValueError(f"subset {name!r} names cases that are not there (there are {self.count})")
+    def _check_subsets(self) -> "_Tests":
+        for name, cases in self.subsets.items():
+            if not cases or not all(0 <= case < self.count for case in cases):
+                raise ValueError(
+                    f"subset {name!r} must list at least one case, each numbered from 0 to {self.count - 1};"
+                    f" it lists {list(cases)}"
+                )
         return self
 
 
 class Asserts(_Tests):
-    """Statements that must hold (MBPP), or one `check(f)` with its definition in `setup` (HumanEval)."""
+    """Statements that must hold (MBPP), or one `check(f)` whose definition is in `setup` (HumanEval)."""
 
     type: Literal["asserts"]
+    """`asserts`: Python statements that call the program."""
     setup: str = ""
-    """What stands before them: imports, objects to test with."""
+    """Source that runs before the asserts: imports, helper functions, objects to test with."""
     asserts: tuple[str, ...] = Field(min_length=1)
+    """The statements. Each is a case, and they run in this order."""
 
     @property
     def plan(self) -> AssertPlan:
-        """The asserts, split where that is possible."""
+        """How each assert will be judged."""
         return plan_asserts(self.asserts, self.setup)
 
     @property
     def count(self) -> int:
-        """How many asserts there are, those of a `check` counted one by one."""
+        """The number of asserts; those in a `check` that could be inlined count one by one."""
         return len(self.plan.asserts)
 
     @model_validator(mode="before")
     @classmethod
-    def _python(cls, data: Any) -> Any:
+    def _check_python(cls, data: Any) -> Any:
+        """Parse the asserts before anything else, so that source that is not Python is the first error."""
         if isinstance(data, Mapping) and isinstance(data.get("asserts"), list | tuple):
             statements, setup = tuple(data["asserts"]), data.get("setup", "")
             if isinstance(setup, str) and all(isinstance(statement, str) for statement in statements):
@@ -67,205 +75,158 @@ class Asserts(_Tests):
         return data
 
 
-class CallCase(BaseModel):
-    """One call and what it must return."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+class CallCase(_Model):
+    """One call and the value that it must return."""
 
     args: tuple[Any, ...] = ()
+    """Positional arguments, as plain data."""
     kwargs: dict[str, Any] = Field(default_factory=dict)
+    """Keyword arguments, as plain data."""
     expected: Any
+    """The value that the call must return, as plain data."""
 
     @model_validator(mode="after")
-    def _plain(self) -> "CallCase":
-        packed_arguments(self.args, self.kwargs)
+    def _check_arguments(self) -> "CallCase":
+        try:
+            packed_arguments(self.args, self.kwargs)
+        except NotPlainError as error:
+            raise ValueError(f"the arguments must be plain data: {error}") from error
         return self
 
 
 class Calls(_Tests):
-    """A function that is called: `f`, or a method: `Solution().twoSum`."""
+    """Calls of one function with the values that they must return. No case depends on another."""
 
     type: Literal["calls"]
+    """`calls`: one function, called with different arguments."""
     entry: str = Field(pattern=r"^[^\W\d]\w*(\(\))?(\.[^\W\d]\w*)*$")
+    """The function: `f`, or a method of a new object: `Solution().twoSum`."""
     cases: tuple[CallCase, ...] = Field(min_length=1)
+    """The calls, each with its expected value."""
     float_tolerance: float = Field(default=0.0, ge=0)
-    """Relative and absolute, where a float is expected."""
+    """Relative and absolute tolerance, 0 or more, where the expected or the returned number is a float."""
     exact_types: bool = False
-    """Tell tuples from lists and 2.0 from 2. A bool is never a number."""
+    """Whether a tuple differs from a list, and 2.0 from 2. A bool always differs from a number."""
 
     @property
     def count(self) -> int:
-        """How many calls there are."""
+        """The number of calls."""
         return len(self.cases)
 
 
-class StdioCase(BaseModel):
-    """One standard input and the output that must come."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+class StdioCase(_Model):
+    """One standard input and the output that the program must print for it."""
 
     stdin: str = ""
+    """Text that the program reads from standard input."""
     stdout: str
+    """Text that the program must print to standard output."""
 
 
 class Stdio(_Tests):
-    """A whole program: standard input to standard output."""
+    """A whole program that reads standard input and prints to standard output, run once per case."""
 
     type: Literal["stdio"]
+    """`stdio`: a program that is run once per input."""
     cases: tuple[StdioCase, ...] = Field(min_length=1)
+    """The inputs, each with its expected output."""
     whitespace: Literal["exact", "lines", "tokens"] = "lines"
-    """`lines`: not at the ends of lines, nor empty lines at the end; `tokens`: nor between words."""
+    """Which white space counts. `exact`: all of it. `lines`: all except at the ends of lines, and empty lines
+    at the end of the output. `tokens`: only line breaks, and that words are separated. With a
+    `float_tolerance`, `exact` means the same as `lines`."""
     float_tolerance: float = Field(default=0.0, ge=0)
-    """Relative and absolute, for words that are numbers with a point or an exponent."""
+    """Relative and absolute tolerance, 0 or more, for expected words that are numbers with a point or an
+    exponent."""
 
     @property
     def count(self) -> int:
-        """How many inputs there are."""
+        """The number of inputs."""
         return len(self.cases)
 
 
 class _Module(_Tests):
     code: str
-
-    def _functions(self) -> int:
-        tree = parse(self.code)
-        functions = (
-            node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        )
-        return sum(node.name.startswith("test") for node in functions)
+    """Source of the test module. It may use the program's names directly, or import them from a module of any
+    name."""
 
     @property
     def count(self) -> int:
-        """How many test functions there are."""
-        return self._functions()
+        """The number of test functions."""
+        return _count_tests(ast.walk(parse(self.code)))
 
     @model_validator(mode="after")
-    def _has_tests(self) -> "_Module":
+    def _check_functions(self) -> "_Module":
         try:
-            count = self._functions()
+            count = self.count
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise ValueError(f"the tests are not Python: {error}") from error
         if count == 0:
-            raise ValueError("there are no tests: no function (of a class) whose name starts with `test`")
+            raise ValueError(
+                "there are no tests: each is a function (for unittest, a method of a class) whose name starts"
+                " with `test`"
+            )
         return self
 
 
 class Unittest(_Module):
-    """A module of unittest.TestCase classes. The program's names are known in it, under any import."""
+    """A module of `unittest.TestCase` classes."""
 
     type: Literal["unittest"]
+    """`unittest`: test methods of classes."""
 
-    def _functions(self) -> int:
+    @property
+    def count(self) -> int:
+        """The number of test methods."""
         classes = [node for node in ast.walk(parse(self.code)) if isinstance(node, ast.ClassDef)]
-        methods = (node for made in classes for node in made.body)
-        functions = (node for node in methods if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
-        return sum(node.name.startswith("test") for node in functions)
+        return _count_tests(node for definition in classes for node in definition.body)
 
 
 class Pytest(_Module):
-    """A module of pytest functions. The program's names are known in it, under any import."""
+    """A module of pytest functions."""
 
     type: Literal["pytest"]
+    """`pytest`: test functions, with fixtures and parameters."""
+
+
+def _count_tests(nodes: Iterable[ast.AST]) -> int:
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return sum(node.name.startswith("test") for node in functions)
 
 
 ProgramTests = Asserts | Calls | Stdio | Unittest | Pytest
 _ADAPTER: TypeAdapter[ProgramTests] = TypeAdapter(Annotated[ProgramTests, Field(discriminator="type")])
+_TYPES = ("asserts", "calls", "stdio", "unittest", "pytest", *SHAPES)
 
 
 def program_tests(tests: Any, where: str = "tests") -> ProgramTests:
     """Return tests as typed data.
 
     Args:
-        tests: a mapping with `type`: asserts, calls, stdio, unittest, pytest; or, as data sets have
-            them, `apps` (APPS, TACO: `input_output`) or `livecodebench`.
-        where: stands before an error.
+        tests: a mapping whose `type` is `asserts`, `calls`, `stdio`, `unittest` or `pytest`, or for the rows
+            of a data set `apps` (APPS, TACO) or `livecodebench`; typed tests are returned as they are.
+        where: the place to name at the start of an error message.
 
     Raises:
-        TaskError: they are none, there are none, or they do not parse.
+        TaskError: the tests have another shape, contain no cases, or are not Python.
     """
     if isinstance(tests, _Tests):
         return tests  # pyright: ignore[reportReturnType]
     if not isinstance(tests, Mapping) or "type" not in tests:
         raise TaskError(
-            f"{where}: expected a mapping with `type`: {', '.join((*_NAMES, *_SHAPES))}"
-            f" (given: {str(tests)[:100]!r})"
+            f"{where}: expected a mapping with `type`, one of {', '.join(_TYPES)}"
+            f" (given: {repr(tests)[:100]})"
         )
-    shape = _SHAPES.get(tests["type"]) if isinstance(tests["type"], str) else None
     try:
-        return _ADAPTER.validate_python(shape(dict(tests)) if shape is not None else tests)
+        return _ADAPTER.validate_python(converted(tests, where))
     except ValidationError as error:
         fault = first_fault(error)
         if fault.kind == "too_short":
             place = ".".join(map(str, fault.keys))
             raise TaskError(f"{where}: {place}: there are no tests; give at least one") from error
+        if fault.kind == "union_tag_invalid":
+            raise TaskError(
+                f"{where}: type must be one of {', '.join(_TYPES)} (given: {tests['type']!r})"
+            ) from error
         raise TaskError(f"{where}: {fault}") from error
     except RecursionError as error:
-        raise TaskError(f"{where}: nested too deeply") from error
-    except (KeyError, TypeError, ValueError, binascii.Error, zlib.error, pickle.UnpicklingError) as error:
-        if isinstance(error, TaskError):
-            raise
-        raise TaskError(
-            f"{where}: not in the shape of {tests['type']}: {type(error).__name__}: {error}"
-        ) from error
-
-
-_NAMES = ("asserts", "calls", "stdio", "unittest", "pytest")
-
-
-def _apps(tests: dict[str, Any]) -> dict[str, Any]:
-    """APPS and TACO: `input_output` is JSON with inputs, outputs and, for functions, fn_name."""
-    del tests["type"]
-    in_class = "class Solution" in (tests.pop("starter_code", "") or "")
-    shown = tests.pop("input_output")
-    shown = json.loads(shown) if isinstance(shown, str) else shown
-    inputs, outputs = shown["inputs"], shown["outputs"]
-    if len(inputs) != len(outputs):
-        raise ValueError(f"{len(inputs)} inputs and {len(outputs)} outputs")
-    if not (name := shown.get("fn_name")):
-        cases = [{"stdin": _text(i), "stdout": _text(o)} for i, o in zip(inputs, outputs, strict=True)]
-        return {"type": "stdio", "cases": cases, "whitespace": "tokens", **tests}
-    # Where every output stands in a list of its own, the list is the data set's.
-    wrapped = all(isinstance(output, list) and len(output) == 1 for output in outputs)
-    cases = [{"args": i, "expected": o[0] if wrapped else o} for i, o in zip(inputs, outputs, strict=True)]
-    return {"type": "calls", "entry": f"Solution().{name}" if in_class else name, "cases": cases, **tests}
-
-
-def _text(shown: Any) -> str:
-    return "\n".join(map(str, shown)) if isinstance(shown, list) else str(shown)
-
-
-class _NothingButText(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        raise ValueError(f"the tests name {module}.{name}")
-
-
-def _livecodebench(tests: dict[str, Any]) -> dict[str, Any]:
-    """LiveCodeBench: public cases as JSON, private ones packed; `metadata` names the function."""
-    del tests["type"]
-    rows = [*_listed(tests.pop("public_test_cases", [])), *_listed(tests.pop("private_test_cases", []))]
-    metadata = tests.pop("metadata", {})
-    metadata = json.loads(metadata) if isinstance(metadata, str) else metadata or {}
-    if not (name := metadata.get("func_name")):
-        cases = [{"stdin": row["input"], "stdout": row["output"]} for row in rows]
-        return {"type": "stdio", "cases": cases, "whitespace": "tokens", **tests}
-    cases = [
-        {
-            "args": [json.loads(line) for line in row["input"].split("\n") if line],
-            "expected": json.loads(row["output"]),
-        }
-        for row in rows
-    ]
-    return {"type": "calls", "entry": f"Solution().{name}", "cases": cases, **tests}
-
-
-def _listed(rows: Any) -> list[Any]:
-    if not isinstance(rows, str):
-        return rows
-    try:
-        return json.loads(rows)
-    except ValueError:  # a pickled text of JSON, compressed, in base64
-        packed = zlib.decompress(base64.b64decode(rows.encode(), validate=True))
-        return json.loads(_NothingButText(io.BytesIO(packed)).load())
-
-
-_SHAPES = {"apps": _apps, "livecodebench": _livecodebench}
+        raise TaskError(f"{where}: nested too deeply to be read; simplify the tests") from error

@@ -1,4 +1,4 @@
-"""The reward for code: unit tests, all of them, a share, or named subsets."""
+"""The built-in verifier `unit_tests`: it judges the program in a completion by its problem's tests."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
@@ -16,15 +16,15 @@ from .test_schema import ProgramTests
 from .verify import Integrity, tests_fault, typed_tests, verify_program
 
 
-def _weights(score: Any) -> Any:
-    if isinstance(score, Mapping) and not (
-        score and all(w >= 0 for w in score.values()) and sum(score.values()) > 0
-    ):
-        raise ValueError("subsets need weights of 0 or more, and one above 0")
+def _check_weights(score: Any) -> Any:
+    if isinstance(score, Mapping):
+        weights = score.values()
+        if not (all(weight >= 0 for weight in weights) and sum(weights) > 0):
+            raise ValueError("subsets need weights of 0 or more, and at least one above 0")
     return score
 
 
-ScoreBy = Annotated[Literal["all", "share"] | dict[str, float], AfterValidator(_weights)]
+ScoreBy = Annotated[Literal["all", "share"] | dict[str, float], AfterValidator(_check_weights)]
 
 
 @verifier("unit_tests", tests_fault=tests_fault, batch=True)
@@ -37,12 +37,24 @@ def unit_tests(
     integrity: Integrity = "separate",
     sandbox_url: str | None = None,
 ) -> list[Verdict | TaskError]:
-    """Run the program of each completion against its problem's tests, in the sandbox.
+    """Judge the program in a completion by running its problem's unit tests in the sandbox.
 
-    `score` says what a program is worth: `all` = 1 if it passes everything; `share` = the share of cases
-    that it passes; `{easy: 1, hard: 2}` = each subset of the tests' `subsets`, by weight, that it
-    passes whole. It is *right* only if it passes everything. `limits` are the task's own unless the
-    entry gives others.
+    A completion is right only if its program passes every case; `score` says what one that passes only
+    some of them is worth. In a task: `{use: unit_tests, score: share}`.
+
+    Args:
+        problems: the problems, each with its tests in `problem.tests`. A problem whose tests cannot be
+            used gets a TaskError in the place of its verdict.
+        completions: one per problem. The program is what `extract_program` finds; one that was cut off
+            by the token limit inside its code block does not count as an answer.
+        score: what a program is worth. `all`: 1 if it passes every case, else 0. `share`: the share of cases
+            that it passes. A mapping such as `{easy: 1, hard: 2}` names `subsets` of the tests: the weights
+            of the subsets that it passes completely, divided by the sum of all weights.
+        limits: the limits of each case; by default those of the task.
+        integrity: `separate` keeps expected values out of the program's process. `shared` runs asserts and
+            test modules inside it, where the program can read and forge them.
+        sandbox_url: a SandboxFusion server that runs the programs; by default the one that the task names,
+            or else the local sandbox.
     """
     sandbox = shared_executor(sandbox_url)
 
@@ -50,12 +62,12 @@ def unit_tests(
         problem, completion = pair
         try:
             tests = typed_tests(problem.tests)
-            worth = _worth_of(score, tests)
+            _check_subsets(score, tests)
         except TaskError as error:
             return error
         found = extract_program(whole_answer(problem, completion))
         if found.reason is not None or found.text is None:
-            return Verdict(False, found.reason or Reason.NO_ANSWER, worth=None)
+            return Verdict(False, found.reason or Reason.NO_ANSWER)
         if not found.closed and completion.finish_reason == "length":
             return Verdict(False, Reason.NO_ANSWER, extracted=found.text)
         verdict = verify_program(
@@ -63,31 +75,38 @@ def unit_tests(
         )
         verdict.extracted = found.text
         if verdict.correct is not None:
-            verdict.worth = worth(verdict)
+            verdict.worth = _worth(verdict, score, tests)
         return verdict
 
     return sandbox.map(judge, list(zip(problems, completions, strict=True)))
 
 
-def _worth_of(score: ScoreBy, tests: ProgramTests) -> Any:
-    """Return the function from a verdict to its worth.
+def _check_subsets(score: ScoreBy, tests: ProgramTests) -> None:
+    """Check that the tests have every subset that `score` names.
 
     Raises:
-        TaskError: the tests have no subset of that name.
+        TaskError: they lack one.
     """
-    if score == "all":
-        return lambda verdict: None
-    if score == "share":
-        return lambda verdict: verdict.share
-    assert not isinstance(score, str)
-    unknown = set(score) - set(tests.subsets)
+    if isinstance(score, str):
+        return
+    unknown = sorted(set(score) - set(tests.subsets))
     if unknown:
         known = ", ".join(sorted(tests.subsets)) or "none"
-        raise TaskError(f"the tests have no subset {sorted(unknown)[0]!r} (they have: {known})")
+        raise TaskError(
+            f"the tests have no subset {unknown[0]!r} (they have: {known}); add it, or drop its weight"
+        )
 
-    def worth(verdict: Verdict) -> float:
-        cases = verdict.evidence["cases"]
-        whole = {name: all(cases[place] is True for place in tests.subsets[name]) for name in score}
-        return sum(weight for name, weight in score.items() if whole[name]) / sum(score.values())
 
-    return worth
+def _worth(verdict: Verdict, score: ScoreBy, tests: ProgramTests) -> float | None:
+    """Return what a judged program is worth; None = 1 if it is right, else 0."""
+    if score == "all":
+        return None
+    if score == "share":
+        return verdict.share
+    assert not isinstance(score, str)
+    passed = verdict.evidence["cases"]
+    earned = 0.0
+    for name, weight in score.items():
+        if all(passed[case] is True for case in tests.subsets[name]):
+            earned += weight
+    return earned / sum(score.values())

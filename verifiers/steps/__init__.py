@@ -1,1 +1,1 @@
-"""Splitting a solution into steps, placing them on tokens, and judging each by a rule."""
+"""Splitting a completion into steps, finding their last tokens, and judging each step by a rule."""

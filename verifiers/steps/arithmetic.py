@@ -1,9 +1,9 @@
-r"""Does a step calculate right? Equations in its text, judged by the answer verifier.
+"""`arithmetic`: a step is right if the equations in its text hold, by the rules of the answer verifier.
 
-Read are calculator annotations (GSM8K's `<<16-3=13>>13`) and plain equations between numbers
-(`16 - 3 = 13`, `3 x 4 = 12 = 24 / 2`). What holds letters, or is only a part of something larger, is no
-claim; a step without a claim is not judged. A step that calculates right with a number that neither the
-problem nor an earlier step gave is not judged either: `unsupported`.
+Two forms are read: calculator annotations as in GSM8K (`<<16-3=13>>13`), and plain equations between numbers
+(`16 - 3 = 13`, `3 x 4 = 12 = 24 / 2`). An equation with letters in it, or one that is only a part of
+something larger, is not read. A step without equations is not judged, nor is one that is right in itself
+but calculates with a number that neither the problem nor an earlier step gave (`unsupported`).
 """
 
 import re
@@ -23,7 +23,8 @@ from ..verdict import Reason, Verdict
 
 _ANNOTATION = re.compile(r"<<([^<>\n]*)>>[ \t*_]{0,4}(?:\$[ \t]*)?(-?(?:\d[\d,]*)?(?:\.\d+)?(?<=\d))?")
 _UNSIGNED = r"[$€£]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)?(?:\.\d+)?(?<=\d)%?"
-_OPEN, _CLOSE = r"[(]{0,6}", r"[)]{0,6}"  # counts are bounded: without an end it would be quadratic
+# The number of brackets, spaces and terms is bounded; otherwise the search could take quadratic time.
+_OPEN, _CLOSE = r"[(]{0,6}", r"[)]{0,6}"
 _TERM = rf"{_OPEN}[-+]?{_UNSIGNED}{_CLOSE}"
 _GAP = r"[ \t]{0,3}"
 _TIMES = rf"(?:\bx\b|(?<=\d)x(?=\d)){_GAP}{_OPEN}{_UNSIGNED}{_CLOSE}"
@@ -34,14 +35,16 @@ _PART_BEFORE = re.compile(
     r"|log|ln|sqrt|root))[ \t]*$",
     re.IGNORECASE,
 )
+"""Text before an equation that makes its first side a part of something larger: `half of 5 + 3 = 4`."""
 _PART_BEHIND = re.compile(
-    r"[A-Za-z_{\\½¼¾⅓⅔]|(?![ \t]+-[ \t]+[A-Za-z]{3})"  # a dash before words
+    r"[A-Za-z_{\\½¼¾⅓⅔]|(?![ \t]+-[ \t]+[A-Za-z]{3})"  # but not a dash before words
     r"[ \t]*(?:[-+*/×÷·^][ \t]*[\w(\\{$.√]|x[ \t]*[\d(]|\\[A-Za-z]|\d|[½¼¾⅓⅔]"
     r"|(?:and|&)[ \t]+\d+/\d|\(mod|¢"
     r"|(?:r|rem|remainder|with|mod|cents?|thousand|million|billion|hundred|dozen)\b)"
     r"|[ \t]*[(]+\d|[.,:]\d|![ \t]*[=\d]",
     re.IGNORECASE,
 )
+"""Text behind an equation that makes its last side a part of something larger: `17 / 3 = 5 R 2`."""
 _X_IS_A_LETTER = re.compile(
     r"[-+=(/*][ \t]*x\b|\d[ \t]*x[ \t]*[-+=)]|\)[ \t]*x\b|\bx[ \t]*[=<>]|\blet x\b", re.IGNORECASE
 )
@@ -49,7 +52,7 @@ _LETTERS = re.compile(r"[A-Za-z\\]")
 _SYMBOLS = str.maketrans({"×": "*", "·": "*", "÷": "/", "$": None, "€": None, "£": None, "x": "*"})
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _AMBIGUOUS = re.compile(r"/[ \t]*\d+[ \t]*/[ \t]*\d|[-+][ \t]*\d+(?:\.\d+)?%|%[ \t]*[-+]|\d[ \t]+\d")
-"""`25 / 1/3`, `50 + 10%`, `1 1/2`: people mean either of two things."""
+"""Notations that people use with either of two meanings: `25 / 1/3`, `50 + 10%`, `1 1/2`."""
 _MARKUP = (
     (re.compile(r"(?<=\d)\*\*(?=\d)"), "^"),
     (re.compile(r"(?m)^[ \t]*(?:[-*+•]|\d{1,2}[.)])[ \t]+|\*\*|__|`|\\left|\\right"), ""),
@@ -65,99 +68,116 @@ _VALUE = re.compile(r"(?:\d[\d,]*)?(?:\.\d+)?(?<=\d)%?")
 FACTS = frozenset(
     map(Fraction, "0 1 2 4 5 7 10 12 24 25 30 52 60 100 365 1000 1/2 1/4 1/10 1/20 1/100".split())
 )
-"""Numbers that anyone may bring along: hours of a day, per cent, halves, cents of a coin."""
+"""Numbers that a step may use without a source: hours of a day, cents of a coin, per cent, halves."""
 _WORDS = {"twice": 2, "double": 2, "doubled": 2, "triple": 3, "tripled": 3, "thrice": 3, "quadruple": 4}
 
 _CALCULATION = re.compile(r"[\d)%][ \t]*[-+*/×÷·^x]")
+_WORD_BEFORE = re.compile(r"[A-Za-z][ \t]*$")
 SIDE_CHARS = 200
-"""Longer sides are not read."""
+"""Longest side of an equation that is read, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An equation between two numbers."""
+    """An equation between two numbers, as a step states it."""
 
     left: str
+    """The text of the left side."""
     right: str
+    """The text of the right side."""
     rounded: bool = False
-    """The right side only writes down the left one, and may round it to whole units."""
-    about: bool = False
-    """`≈`, or written so that it may mean something else: never wrong, only not known."""
+    """Whether the right side is the number behind an annotation, which may be rounded to whole units."""
+    approximate: bool = False
+    """Whether it says `≈`, or can be read in two ways. It is then never wrong, but may remain unjudged."""
 
 
 def judge_arithmetic(problems: Sequence[Problem], steps: Sequence[Sequence[str]]) -> list[list[Verdict]]:
-    """Judge the equations of each step: one verdict a step, None where it has none that can be told."""
-    return [_judge_chain(problem, texts) for problem, texts in zip(problems, steps, strict=True)]
+    """Judge the equations of each step. The verdict is None if there are none, or none that can be judged."""
+    return [_judge_steps(problem, texts) for problem, texts in zip(problems, steps, strict=True)]
 
 
-def _judge_chain(problem: Problem, texts: Sequence[str]) -> list[Verdict]:
-    known = set(_given(str(problem.prompt))) if problem.prompt else None
+def _judge_steps(problem: Problem, texts: Sequence[str]) -> list[Verdict]:
+    known = set(_numbers_given(str(problem.prompt))) if problem.prompt else None
     verdicts = []
     for text in texts:
-        found = list(claims_of(text))
-        verdicts.append(_judge(found, known))
+        verdicts.append(_judge(list(claims_of(text)), known))
         if known is not None:
-            known.update(value for value in map(_value_of, _VALUE.findall(text)) if value is not None)
+            known.update(_values_in(text))
     return verdicts
 
 
 def _judge(claims: Sequence[Claim], known: set[Fraction] | None) -> Verdict:
+    """Judge the claims of one step; `known` are the numbers given so far, or None to accept any number."""
     marks = [holds(claim) for claim in claims]
     for claim, mark in zip(claims, marks, strict=True):
         if mark is False:
-            said = f"{claim.left} = {claim.right}"
-            return Verdict(False, Reason.FAILED, tier="arithmetic", evidence={"claim": said})
+            evidence = {"claim": f"{claim.left} = {claim.right}"}
+            return Verdict(False, Reason.FAILED, tier="arithmetic", evidence=evidence)
     if not any(marks):
         return Verdict(None, Reason.NOTHING_TO_CHECK, tier="arithmetic")
-    if known is not None and (foreign := _unsupported(claims, known)):
-        return Verdict(None, Reason.UNSUPPORTED, tier="arithmetic", evidence={"numbers": foreign})
+    unsupported = [] if known is None else _unsupported(claims, known)
+    if unsupported:
+        return Verdict(None, Reason.UNSUPPORTED, tier="arithmetic", evidence={"numbers": unsupported})
     return Verdict(True, Reason.PASSED, tier="arithmetic", evidence={"claims": len(claims)})
 
 
 def claims_of(text: str) -> Iterator[Claim]:
     """Yield the equations between numbers that a text states, annotations first."""
-    for match in _ANNOTATION.finditer(text):
-        sides = [side.strip() for side in match[1].split("=")]
-        found = list(_pairs(sides, ""))
-        yield from found
-        whole = not re.match(r"[ \t]\d", text[match.end() : match.end() + 2])  # `20 000` goes on
-        if found and match[2] and whole and _VALUE.fullmatch(sides[-1].lstrip("-")):
-            yield Claim(sides[-1], match[2], rounded=True)  # what is written behind it is what was calculated
-    plain = _ANNOTATION.sub(lambda match: match[1].rpartition("=")[2], text)
-    for pattern, written in _MARKUP:
-        plain = pattern.sub(written, plain)
-    letter = _X_IS_A_LETTER.search(plain) is not None
+    for annotation in _ANNOTATION.finditer(text):
+        yield from _annotated_claims(text, annotation)
+    plain = _ANNOTATION.sub(lambda annotation: annotation[1].rpartition("=")[2], text)
+    for pattern, replacement in _MARKUP:
+        plain = pattern.sub(replacement, plain)
+    x_is_a_letter = _X_IS_A_LETTER.search(plain) is not None
     for chain in _CHAIN.finditer(plain):
-        if letter and "x" in chain.group():
-            continue
-        before = plain[max(0, chain.start() - 12) : chain.start()]
-        sides = [side.strip() for side in re.split("[=≈]", chain.group())]
-        signs = re.findall("[=≈]", chain.group())
-        counted = not _CALCULATION.search(sides[0]) and re.search(r"[A-Za-z][ \t]*$", before)  # `week 2 = `
-        if _PART_BEFORE.search(before) or counted:
-            sides, signs = sides[1:], signs[1:]
-        if _PART_BEHIND.match(plain, chain.end()):
-            sides, signs = sides[:-1], signs[:-1]
-        a_range = re.fullmatch(r"\d+-\d+", sides[0]) if sides else None
-        if not (a_range and re.search(r"[A-Za-z][ \t]*$", before)):
-            yield from _pairs(sides, "".join(signs))
+        if not (x_is_a_letter and "x" in chain.group()):
+            yield from _chained_claims(plain, chain)
 
 
-def _pairs(sides: Sequence[str], signs: str) -> Iterator[Claim]:
+def _annotated_claims(text: str, annotation: re.Match[str]) -> Iterator[Claim]:
+    sides = [side.strip() for side in annotation[1].split("=")]
+    claims = list(_claims_between(sides, ""))
+    yield from claims
+    written = annotation[2]
+    # `<<5/100*400000=20000>>20 000`: the number goes on behind the space.
+    goes_on = re.match(r"[ \t]\d", text[annotation.end() : annotation.end() + 2])
+    if claims and written and not goes_on and _VALUE.fullmatch(sides[-1].lstrip("-")):
+        yield Claim(sides[-1], written, rounded=True)
+
+
+def _chained_claims(plain: str, chain: re.Match[str]) -> Iterator[Claim]:
+    """Yield the claims of `a = b = c`, without a first or last side that is part of something larger."""
+    sides = [side.strip() for side in re.split("[=≈]", chain.group())]
+    signs = "".join(re.findall("[=≈]", chain.group()))
+    before = plain[max(0, chain.start() - 12) : chain.start()]
+    word_before = _WORD_BEFORE.search(before) is not None
+    is_label = word_before and not _CALCULATION.search(sides[0])  # `week 2 = 35`
+    if is_label or _PART_BEFORE.search(before):
+        sides, signs = sides[1:], signs[1:]
+    if _PART_BEHIND.match(plain, chain.end()):
+        sides, signs = sides[:-1], signs[:-1]
+    is_range = bool(sides) and re.fullmatch(r"\d+-\d+", sides[0]) is not None
+    if not (is_range and word_before):  # `lines 3-5 = 3 lines`
+        yield from _claims_between(sides, signs)
+
+
+def _claims_between(sides: Sequence[str], signs: str) -> Iterator[Claim]:
+    """Yield a claim for each two neighbouring sides; `signs` are those between them, empty if all are `=`."""
     sides = [_balanced(side) for side in sides]
     if not any(map(_CALCULATION.search, sides)):
-        return  # `20 = 20` says nothing, and `half of 50 = 25` is no equation of numbers
+        return  # `20 = 20` states nothing, and in `half of 50 = 25` the left side is not a number
     for place, (left, right) in enumerate(pairwise(sides)):
-        longest = max(len(left), len(right))
-        if left and right and longest <= SIDE_CHARS and not _LETTERS.search((left + right).replace("x", "")):
-            about = signs[place : place + 1] == "≈" or bool(
-                _AMBIGUOUS.search(left) or _AMBIGUOUS.search(right)
-            )
-            yield Claim(left, right, about=about)
+        if not left or not right or max(len(left), len(right)) > SIDE_CHARS:
+            continue
+        if _LETTERS.search((left + right).replace("x", "")):
+            continue
+        is_ambiguous = _AMBIGUOUS.search(left) or _AMBIGUOUS.search(right)
+        is_approximate = signs[place : place + 1] == "≈"
+        yield Claim(left, right, approximate=is_approximate or bool(is_ambiguous))
 
 
 def _balanced(side: str) -> str:
-    """Drop a bracket that the text around the equation opened or closed."""
+    """Drop brackets at the ends of a side that are opened or closed outside it."""
     while side.count("(") > side.count(")") and side.startswith("("):
         side = side[1:].lstrip()
     while side.count(")") > side.count("(") and side.endswith(")"):
@@ -166,9 +186,9 @@ def _balanced(side: str) -> str:
 
 
 def holds(claim: Claim) -> bool | None:
-    """Say whether two sides are equal; a decimal may be rounded or cut in its last digit.
+    """Return whether both sides are equal; a decimal may be rounded, or cut, in its last digit.
 
-    None where a side cannot be read, or may mean something else.
+    None if a side cannot be read, or may mean something else.
     """
     one, two = (_THOUSANDS.sub("", side.translate(_SYMBOLS)) for side in (claim.left, claim.right))
     try:
@@ -177,57 +197,77 @@ def holds(claim: Claim) -> bool | None:
         return None
     if left is None or right is None:
         return True if compare_answers(one, two).correct else None
-    if left == right or _near(left, right, one, two, claim):
+    if left == right or _is_near(left, right, one, two, claim):
         return True
-    if (
-        "100" in one
-        and re.fullmatch(r"[\d.]+%", two)
-        and "%" not in one
-        and abs(left - 100 * right) < Fraction(1, 2)
-    ):
-        return True  # `25/100 x 100 = 25%`: the sign says what the number is
-    percent = two.endswith("%") and "%" not in one and left == 100 * right  # `25 - 5 = 20%`
-    scaled = right != 0 and left / right in (100, Fraction(1, 100)) and "$" in claim.left + claim.right
-    return None if claim.about or scaled or percent else False  # `100 * 0.75 = $0.75`: cents
+    counts_percent = two.endswith("%") and "%" not in one
+    # `25/100 x 100 = 25%`: the left side is already in per cent.
+    converts = counts_percent and "100" in one and re.fullmatch(r"[\d.]+%", two) is not None
+    if converts and abs(left - 100 * right) < Fraction(1, 2):
+        return True
+    # `25 - 5 = 20%`: both sides may be in per cent.
+    lacks_percent = counts_percent and left == 100 * right
+    # `100 * 0.75 = $0.75`: one side may be in cents.
+    has_dollars = "$" in claim.left + claim.right
+    may_be_cents = has_dollars and right != 0 and left / right in (100, Fraction(1, 100))
+    return None if claim.approximate or lacks_percent or may_be_cents else False
 
 
-def _near(left: Fraction, right: Fraction, one: str, two: str, claim: Claim) -> bool:
+def _is_near(left: Fraction, right: Fraction, one: str, two: str, claim: Claim) -> bool:
+    """Return whether two values differ by no more than rounding; `one` and `two` are how they are written."""
     noise = abs(left) / 10**9  # calculators print 14.999999999999998
-    if claim.rounded or claim.about:  # to whole units too, up or down; and `13 fewer` may stand for -13
+    if abs(left - right) < noise:
+        return True
+    if claim.rounded or claim.approximate:
+        # Rounding to whole units is allowed too, up or down. Behind an annotation, `13 fewer` may mean -13.
         number = read_safely(two)
-        unit = Fraction(1, 10 ** max((number.decimals or 0) if number else 0, 0))
-        apart = abs(abs(left) - abs(right)) if claim.rounded else abs(left - right)
-        if apart < noise or (abs(left) >= 1 and right != 0 and apart < min(unit, abs(left))):
+        decimals = (number.decimals or 0) if number else 0
+        unit = Fraction(1, 10 ** max(decimals, 0))
+        difference = abs(abs(left) - abs(right)) if claim.rounded else abs(left - right)
+        is_rounded = abs(left) >= 1 and right != 0 and difference < min(unit, abs(left))
+        if difference < noise or is_rounded:
             return True
-    sides = ((left, two, right), (right, one, left))
-    return abs(left - right) < noise or any(_shows(exact, text, value) for exact, text, value in sides)
+    return _is_rounded_from(left, two, right) or _is_rounded_from(right, one, left)
 
 
-def _shows(exact: Fraction, text: str, value: Fraction) -> bool:
-    """Whether a decimal or percentage is what an exact value is when rounded, or cut, to as many digits."""
+def _is_rounded_from(exact: Fraction, text: str, value: Fraction) -> bool:
+    """Return whether a decimal or percentage is an exact value rounded, or cut, to as many digits."""
     number = read_safely(text)
-    if number is None or value == 0 or not (number.percent or number.decimals) or (number.decimals or 0) < 0:
+    if number is None or value == 0:
         return False
-    unit = Fraction(1, 10 ** (number.decimals or 0)) / (100 if number.percent else 1)
-    return abs(exact - value) <= unit / 2 or 0 <= abs(exact) - abs(value) < unit
+    decimals = number.decimals or 0
+    if decimals < 0 or not (number.percent or decimals):
+        return False
+    unit = Fraction(1, 10**decimals) / (100 if number.percent else 1)
+    is_rounded = abs(exact - value) <= unit / 2
+    is_cut = 0 <= abs(exact) - abs(value) < unit
+    return is_rounded or is_cut
 
 
 def _unsupported(claims: Sequence[Claim], known: set[Fraction]) -> list[str]:
-    results = set(known)
-    foreign = []
+    """Return the numbers that the claims calculate with and that nothing gave, not even an earlier claim."""
+    given = set(known)
+    unsupported = []
     for claim in claims:
-        for written in _VALUE.findall(claim.left) if _CALCULATION.search(claim.left) else ():
-            value = _value_of(written)
-            if value is not None and not _is_known(value, results):
-                foreign.append(written)
-        results.update(value for value in map(_value_of, _VALUE.findall(claim.right)) if value is not None)
-    return foreign
+        if _CALCULATION.search(claim.left):
+            for written in _VALUE.findall(claim.left):
+                value = _value_of(written)
+                if value is not None and not _is_known(value, given):
+                    unsupported.append(written)
+        given.update(_values_in(claim.right))
+    return unsupported
 
 
 def _is_known(value: Fraction, known: set[Fraction]) -> bool:
-    """Whether a number was given: as it is, as a percentage, as what is left of or added to a whole."""
+    """Return whether a number was given, perhaps in another form.
+
+    The forms are: as a percentage, as what is left of a whole or added to it, and as the reciprocal.
+    """
     forms = (value, value * 100, value / 100, 100 - value, (1 - value) * 100, value - 100, (value - 1) * 100)
     return value in FACTS or any(form in known for form in forms) or (value != 0 and 1 / value in known)
+
+
+def _values_in(text: str) -> list[Fraction]:
+    return [value for value in map(_value_of, _VALUE.findall(text)) if value is not None]
 
 
 def _value_of(written: str) -> Fraction | None:
@@ -237,16 +277,19 @@ def _value_of(written: str) -> Fraction | None:
 
 
 @lru_cache(maxsize=4096)
-def _given(prompt: str) -> frozenset[Fraction]:
-    """Return the numbers that a problem states, in digits or words."""
-    values = [value for value in map(_value_of, _VALUE.findall(prompt)) if value is not None]
+def _numbers_given(prompt: str) -> frozenset[Fraction]:
+    """Return the numbers that a problem states, in digits or in words."""
+    values = _values_in(prompt)
     for match in re.finditer(r"[A-Za-z]+", prompt):
         word = match.group().lower()
-        values += [Fraction(_WORDS[word])] if word in _WORDS else []
+        if word in _WORDS:
+            values.append(Fraction(_WORDS[word]))
         for text in (word, prompt[match.start() : match.start() + 60].lower()):  # `three dozen`: 3 and 36
             spelt = spelt_number(text)
-            value = Fraction(spelt[0]) if spelt is not None else Fraction(1)
+            # Any other word may stand for one thing, as in `a box`.
+            value = Fraction(1) if spelt is None else Fraction(spelt[0])
             values += [value, Fraction(value.numerator), Fraction(value.denominator)]
     for top, bottom in re.findall(r"(\d{1,6})/(\d{1,6})", prompt):
-        values += [Fraction(int(top), int(bottom))] if int(bottom) else []
+        if int(bottom):
+            values.append(Fraction(int(top), int(bottom)))
     return frozenset(values)

@@ -1,9 +1,11 @@
-"""Does a line of a program do its part? Prefixes of the program are run in the sandbox.
+"""Judging the lines of a program one by one, by running beginnings of the program in the sandbox.
 
-`code_runs`: the program up to this line runs, on the inputs of the problem's tests, without an error.
-`code_as_solution`: put in the place of the same line of the problem's solution, it leaves every
-variable as that does; so each line is judged by itself, whatever went wrong before it. That asks for
-tasks whose programs follow one plan.
+`code_runs`: a line is right if the program up to this line runs without an error on the inputs of the
+problem's tests.
+
+`code_as_solution`: a line is right if, put in the place of the same line of the problem's solution, it
+leaves every variable as that line does. So each line is judged by itself, whatever is wrong before it. That
+makes sense only for tasks whose programs all follow the same plan.
 """
 
 from collections.abc import Sequence
@@ -24,12 +26,14 @@ from ..verdict import Reason, Verdict
 from .split import split_steps
 
 Steps = Sequence[Sequence[str]]
+Outcome = list[Called | None] | Verdict
+"""The outcome of every call of a program, or the verdict on a program that could not be run."""
 _NOTHING = Verdict(None, Reason.NOTHING_TO_CHECK, tier="code")
 
 
 @dataclass(frozen=True)
-class _Prefix:
-    """A program that ends behind some line: for the sandbox, which calls it."""
+class _Program:
+    """The beginning of a program, completed so that it can run, and the calls to make of it."""
 
     code: str
     calls: tuple[Call, ...]
@@ -42,16 +46,20 @@ def judge_code_runs(
     sandbox: Executor | None = None,
     limits: Limits | None = None,
 ) -> list[list[Verdict]]:
-    """Judge each line by whether the program up to it runs; behind an error nothing is judged."""
-    chains = [_prefixes(problem, texts) for problem, texts in zip(problems, steps, strict=True)]
-    wanted = {prefix for chain in chains for prefix in chain if prefix is not None}
-    outcomes = _run(wanted, sandbox or shared_sandbox(), limits)
+    """Judge each line by whether the program up to it runs; lines after an error are not judged."""
+    rows = [_beginnings(problem, texts) for problem, texts in zip(problems, steps, strict=True)]
+    programs = {program for row in rows for program in row if program is not None}
+    outcomes = _run(programs, sandbox or shared_sandbox(), limits)
     judged = []
-    for chain in chains:
+    for row in rows:
         verdicts: list[Verdict] = []
-        for prefix in chain:
-            broken = any(verdict.correct is False for verdict in verdicts)
-            verdicts.append(_NOTHING if prefix is None or broken else _ran(outcomes[prefix]))
+        has_failed = False
+        for program in row:
+            if program is None or has_failed:
+                verdicts.append(_NOTHING)
+            else:
+                verdicts.append(_ran(outcomes[program]))
+                has_failed = verdicts[-1].correct is False
         judged.append(verdicts)
     return judged
 
@@ -63,28 +71,19 @@ def judge_code_as_solution(
     sandbox: Executor | None = None,
     limits: Limits | None = None,
 ) -> list[list[Verdict]]:
-    """Judge each line by what it leaves of the variables in the place of the solution's line."""
-    pairs: list[list[tuple[_Prefix, _Prefix] | None]] = []
-    for problem, texts in zip(problems, steps, strict=True):
-        model, calls = code_lines(problem.solution or ""), _calls_of(problem)
-        able = min(len(model), len(texts)) if calls else 0
-        programs = [([*model[:i], texts[i]], model[: i + 1]) for i in range(able)]
-        pairs.append(
-            [
-                *((_ending(given, calls), _ending(wanted, calls)) for given, wanted in programs),
-                *[None] * (len(texts) - able),
-            ]
-        )
-    prefixes = {prefix for chain in pairs for pair in chain if pair for prefix in pair}
-    outcomes = _run(prefixes, sandbox or shared_sandbox(), limits)
-    return [
-        [_NOTHING if pair is None else _compared(outcomes[pair[0]], outcomes[pair[1]]) for pair in chain]
-        for chain in pairs
-    ]
-
-
-def _ending(lines: Sequence[str], calls: tuple[Call, ...]) -> _Prefix:
-    return _Prefix(_ended(lines, keep=True), calls)
+    """Judge each line by the variables that it leaves in the place of the solution's line."""
+    rows = [_substituted(problem, texts) for problem, texts in zip(problems, steps, strict=True)]
+    programs: set[_Program] = set()
+    for row in rows:
+        for pair in row:
+            programs.update(pair)
+    outcomes = _run(programs, sandbox or shared_sandbox(), limits)
+    judged = []
+    for row, texts in zip(rows, steps, strict=True):
+        verdicts = [_compared(outcomes[given], outcomes[expected]) for given, expected in row]
+        verdicts += [_NOTHING] * (len(texts) - len(row))
+        judged.append(verdicts)
+    return judged
 
 
 def code_lines(completion: str) -> list[str]:
@@ -92,13 +91,32 @@ def code_lines(completion: str) -> list[str]:
     return [completion[step.start : step.end] for step in split_steps(completion, "code")]
 
 
-def _prefixes(problem: Problem, texts: Sequence[str]) -> list[_Prefix | None]:
+def _beginnings(problem: Problem, texts: Sequence[str]) -> list[_Program | None]:
+    """Return the program up to each line; None for each if the tests make no calls."""
     calls = _calls_of(problem)
-    return [_Prefix(_ended(texts[: i + 1], keep=False), calls) if calls else None for i in range(len(texts))]
+    if not calls:
+        return [None] * len(texts)
+    return [_Program(_completed(texts[: i + 1], keep=False), calls) for i in range(len(texts))]
+
+
+def _substituted(problem: Problem, texts: Sequence[str]) -> list[tuple[_Program, _Program]]:
+    """Return for each line the solution up to it, with and without this line in its place.
+
+    Lines beyond the solution's last have no pair, nor has any line if the tests make no calls.
+    """
+    solution, calls = code_lines(problem.solution or ""), _calls_of(problem)
+    if not calls:
+        return []
+    pairs = []
+    for i, text in enumerate(texts[: len(solution)]):
+        given = _completed([*solution[:i], text], keep=True)
+        expected = _completed(solution[: i + 1], keep=True)
+        pairs.append((_Program(given, calls), _Program(expected, calls)))
+    return pairs
 
 
 def _calls_of(problem: Problem) -> tuple[Call, ...]:
-    """Return what the problem's tests ask of the program; nothing where they do not just call it."""
+    """Return the calls that the problem's tests make of the program; empty if they do more than call it."""
     if problem.tests is None:
         return ()
     tests = program_tests(problem.tests)
@@ -109,85 +127,86 @@ def _calls_of(problem: Problem) -> tuple[Call, ...]:
     return ()
 
 
-def _ended(lines: Sequence[str], *, keep: bool) -> str:
-    """Return lines as a program that ends there: an open block gets a body, a function an end.
+def _completed(lines: Sequence[str], *, keep: bool) -> str:
+    """Return lines as a program that ends there: a block that was just opened gets a body.
 
-    `keep` lets it return its variables.
+    If the last line is inside a function, the function returns there: its variables, if `keep` is set.
     """
     last = lines[-1]
-    text = last.rstrip()
+    # Blank lines may come before the line itself: its indentation is the white space after the last of them.
     margin = last[: len(last) - len(last.lstrip())].rpartition("\n")[2]
-    if text.endswith(":"):
+    if last.rstrip().endswith(":"):
         margin += " "
     if not margin:
         return "\n".join(lines)
-    return "\n".join([*lines, f"{margin}return {'dict(locals())' if keep else 'None'}"])
+    value = "dict(locals())" if keep else "None"
+    return "\n".join([*lines, f"{margin}return {value}"])
 
 
-def _run(
-    prefixes: set[_Prefix], sandbox: Executor, limits: Limits | None
-) -> dict[_Prefix, list[Called | None] | Verdict]:
-    """Run each prefix once, on all workers; text that is not a program gets its verdict without a run."""
-    ordered = sorted(prefixes, key=lambda prefix: prefix.code)
+def _run(programs: set[_Program], sandbox: Executor, limits: Limits | None) -> dict[_Program, Outcome]:
+    """Run each program once, with all of the sandbox's workers."""
+    ordered = sorted(programs, key=lambda program: program.code)
 
-    def run(prefix: _Prefix) -> list[Called | None] | Verdict:
-        return _called(sandbox, prefix, limits)
+    def run(program: _Program) -> Outcome:
+        return _outcome(sandbox, program, limits)
 
     return dict(zip(ordered, sandbox.map(run, ordered), strict=True))
 
 
-def _called(sandbox: Executor, prefix: _Prefix, limits: Limits | None) -> list[Called | None] | Verdict:
+def _outcome(sandbox: Executor, program: _Program, limits: Limits | None) -> Outcome:
     try:
-        parse(prefix.code)
+        parse(program.code)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return Verdict(False, Reason.COMPILE_ERROR, tier="code", evidence={"error": str(error)[:200]})
-    cases = [[call] for call in prefix.calls]
+    cases = [[call] for call in program.calls]
     try:
-        return run_calls(sandbox, prefix.code, cases, right=_answers, limits=limits, stop_early=False)
+        return run_calls(sandbox, program.code, cases, right=_has_run, limits=limits, stop_early=False)
     except InfraError as error:
         return Verdict(None, Reason.UNAVAILABLE, tier="code", evidence={"error": str(error)})
 
 
-def _answers(place: int, called: Called) -> bool:
+def _has_run(place: int, called: Called) -> bool:
+    # NotPlainError: the call ended, but what it returned is not plain data and cannot be sent to us.
     return called.raised in ("", "NotPlainError")
 
 
-def _ran(outcome: list[Called | None] | Verdict) -> Verdict:
+def _ran(outcome: Outcome) -> Verdict:
     if isinstance(outcome, Verdict):
         return outcome
     for case, called in enumerate(outcome):
-        if called is not None and not _answers(case, called):
-            return Verdict(
-                False, Reason.ERROR, tier="code", evidence={"case": case, "error": called.error[:200]}
-            )
+        if called is not None and not _has_run(case, called):
+            evidence = {"case": case, "error": called.error[:200]}
+            return Verdict(False, Reason.ERROR, tier="code", evidence=evidence)
     return Verdict(True, Reason.PASSED, tier="code")
 
 
-def _compared(given: list[Called | None] | Verdict, wanted: list[Called | None] | Verdict) -> Verdict:
-    if isinstance(wanted, Verdict) or _ran(wanted).correct is not True:
-        return Verdict(None, Reason.UNPARSABLE_REFERENCE, tier="code")  # the solution does not run so far
+def _compared(given: Outcome, expected: Outcome) -> Verdict:
+    if isinstance(expected, Verdict) or _ran(expected).correct is not True:
+        # The solution itself does not run up to this line.
+        return Verdict(None, Reason.UNPARSABLE_REFERENCE, tier="code")
     ran = _ran(given)
-    if ran.correct is not True or isinstance(given, Verdict):
+    if isinstance(given, Verdict) or ran.correct is not True:
         return ran
-    for case, (one, two) in enumerate(zip(given, wanted, strict=True)):
-        same = _same_state(one, two)
-        if same is not True:
-            reason = Reason.UNDECIDED if same is None else Reason.DIFFERENT
-            return Verdict(same, reason, tier="code", evidence={"case": case})
+    for case, (one, other) in enumerate(zip(given, expected, strict=True)):
+        same = _same_variables(one, other)
+        if same is None:
+            return Verdict(None, Reason.UNDECIDED, tier="code", evidence={"case": case})
+        if not same:
+            return Verdict(False, Reason.DIFFERENT, tier="code", evidence={"case": case})
     return Verdict(True, Reason.EQUAL, tier="code")
 
 
-def _same_state(given: Called | None, wanted: Called | None) -> bool | None:
-    """Compare the variables that the solution has; None where they are no plain data."""
-    if given is None or wanted is None or given.raised or wanted.raised:
+def _same_variables(given: Called | None, expected: Called | None) -> bool | None:
+    """Return whether every variable of the solution has the same value; None if some are not plain data."""
+    if given is None or expected is None or given.raised or expected.raised:
         return None
-    one, two = given.value[0], wanted.value[0]
-    if not (isinstance(one, dict) and isinstance(two, dict)):
-        return _equal(two, one)
-    return all(name in one and _equal(value, one[name]) for name, value in two.items())
+    one, other = given.value[0], expected.value[0]
+    if not (isinstance(one, dict) and isinstance(other, dict)):  # the line itself was a `return`
+        return _is_same(other, one)
+    return all(name in one and _is_same(value, one[name]) for name, value in other.items())
 
 
-def _equal(expected: Any, value: Any) -> bool:
+def _is_same(expected: Any, value: Any) -> bool:
     try:
         return same_value(expected, value, exact_types=True)
     except (TypeError, ValueError, ArithmeticError, RecursionError):

@@ -1,15 +1,16 @@
-r"""Splitting a completion into steps: spans of its text, in characters and in bytes.
+"""Splitting a completion into steps: spans of its text, in characters and in bytes.
 
-A step ends behind its separator (`cut`), and steps tile the text: what stands between two of them
-(blank lines, tags) belongs to the earlier one, what stands before the first belongs to that. No step is
-empty, none crosses the end of the thinking part, and nothing is cut inside a closed code fence, formula
-or LaTeX environment. Spans, never token ids, are what policy and reward model exchange: `step_tokens.py`.
+The text of a step is `text[start:end]`, and `cut` is where the next step may begin. Steps tile the text:
+blank lines and tags between two steps belong to the earlier one, and those before the first step belong to
+the first. No step is empty, none crosses the end of the thinking part, and none is cut inside a closed code
+fence, formula or LaTeX environment.
+
+Policy and reward model may have different tokenizers, so they exchange these spans and never token ids.
+`token_positions.py` finds the spans in the sampled ids.
 """
 
-import io
 import re
-import tokenize
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -18,86 +19,105 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ...sandbox.errors import TaskError, did_you_mean
 from ...tasks.validation import first_fault
 from ..completion import thinking_end
-from ..programs.find_code import extract_program
-from .unbroken_spans import kept_whole
+from .boundaries import BOUNDARIES
 
 Part = Literal["thinking", "answer"]
 By = Literal["lines", "separator", "numbered", "sentences", "code"]
 
 
 class SplitPolicy(BaseModel):
-    """How a text becomes steps."""
+    """How a text is split into steps. In a task, the value of `by` alone is enough: `split: lines`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     by: By = "lines"
-    """`lines`; `separator` (a text of your own); `numbered` (`Step 2:`, `2.`, at the start of a line);
-    `sentences` (lines are cut too); `code` (the program's logical lines)."""
+    """What a step is. `lines`: a line. `separator`: the text up to the next `separator`. `numbered`: an item
+    whose line starts with `Step 2` or `2.`. `sentences`: a sentence; a line break ends one too. `code`: a
+    logical line of the program."""
     separator: str = Field(default="\n\n", min_length=1)
-    """Of `separator`."""
+    """The text that ends a step, with `by: separator`."""
     min_chars: int = Field(default=1, ge=1)
-    """A step with fewer characters, white space not counted, is joined to the one before it."""
+    """A step with fewer characters than this, not counting white space, is joined to the step before it in
+    the same part (thinking or answer)."""
 
     @model_validator(mode="before")
     @classmethod
-    def _short(cls, given: Any) -> Any:
+    def _from_name(cls, given: Any) -> Any:
         return {"by": given} if isinstance(given, str) else given
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a text: `text[start:end]`; what follows up to `cut` separates it from the next."""
+    """One step of a text."""
 
     start: int
+    """Where its text starts, in characters."""
     end: int
+    """Where its text ends, in characters."""
     cut: int
-    """In characters, as `start` and `end`."""
+    """Where the white space and tags behind it end, in characters; the next step starts there or later."""
     byte_start: int
+    """`start` in bytes of UTF-8."""
     byte_end: int
+    """`end` in bytes of UTF-8."""
     byte_cut: int
-    """The same in UTF-8."""
+    """`cut` in bytes of UTF-8."""
     part: Part
+    """Whether it is in the thinking part or in the answer."""
 
 
 def split_steps(text: str, policy: "SplitPolicy | str" = "lines", *, prefill: str = "") -> list[Step]:
-    """Return the steps of a completion, in order; none where it has nothing but white space and tags.
+    r"""Return the steps of a completion, in order.
+
+        >>> from markscheme.verifiers.steps.split import SplitPolicy, split_steps
+        >>> text = "<think>7+6=13\n\n3+5=8</think>So 81."
+        >>> for step in split_steps(text):
+        ...     print(step.part, step.start, step.end, step.cut, text[step.start : step.end])
+        thinking 7 13 15 7+6=13
+        thinking 15 20 28 3+5=8
+        answer 28 34 34 So 81.
+        >>> [text[step.start : step.end] for step in split_steps(text, SplitPolicy(min_chars=6))]
+        ['7+6=13\n\n3+5=8', 'So 81.']
 
     Args:
-        text: as the policy wrote it.
-        policy: how to split, or its `by` alone.
-        prefill: the start of the answer that the chat template wrote; it may have opened the thinking.
+        text: the completion as the policy wrote it.
+        policy: how to split; a text is the policy with this `by`.
+        prefill: the start of the answer that the chat template wrote; it may have opened the thinking part.
+
+    Returns:
+        The steps; an empty list if the text has nothing but white space and tags.
 
     Raises:
-        TaskError: no such policy.
+        TaskError: there is no such policy.
     """
     policy = split_policy(policy)
     thought = max(0, thinking_end(prefill + text) - len(prefill))
-    pieces: list[tuple[int, int, int, Part]] = []
     parts: tuple[tuple[int, int, Part], ...] = ((0, thought, "thinking"), (thought, len(text), "answer"))
+    pieces: list[tuple[int, int, int, Part]] = []
     for low, high, part in parts:
         for start, end, cut in _pieces(text, low, high, policy):
-            joins = pieces and pieces[-1][3] == part
-            if joins and len(re.sub(r"\s", "", text[start:end])) < policy.min_chars:
+            can_join = pieces and pieces[-1][3] == part
+            if can_join and len(re.sub(r"\s", "", text[start:end])) < policy.min_chars:
                 pieces[-1] = (pieces[-1][0], end, cut, part)
             else:
                 pieces.append((start, end, cut, part))
-    if pieces:  # a part that has nothing but tags belongs to the step before it
-        pieces[-1] = (*pieces[-1][:2], len(text), pieces[-1][3])
+    if pieces:  # if the answer has no steps, its tags belong to the last step of the thinking part
+        start, end, _, part = pieces[-1]
+        pieces[-1] = (start, end, len(text), part)
     return _with_bytes(text, pieces)
 
 
 def whole(text: str) -> Step:
-    """Return a text as one step, empty or not."""
-    return Step(
-        0, len(text), len(text), 0, size := len(text.encode("utf-8", "surrogatepass")), size, "answer"
-    )
+    """Return a text as one step, even if it is empty."""
+    length, length_in_bytes = len(text), len(_utf8(text))
+    return Step(0, length, length, 0, length_in_bytes, length_in_bytes, "answer")
 
 
 def split_policy(given: "SplitPolicy | str | dict[str, Any]") -> SplitPolicy:
-    """Return a policy from its short form.
+    """Return a policy from the form that it has in a task.
 
     Raises:
-        TaskError: it is none; close matches are shown.
+        TaskError: there is no such policy; the message shows the nearest names.
     """
     if isinstance(given, SplitPolicy):
         return given
@@ -109,156 +129,67 @@ def split_policy(given: "SplitPolicy | str | dict[str, Any]") -> SplitPolicy:
         raise TaskError(f"split: {first_fault(error)}{near} (known: {known})") from error
 
 
-def _with_bytes(text: str, pieces: list[tuple[int, int, int, Any]]) -> list[Step]:
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")  # lone surrogates can come from JSON
+
+
+def _with_bytes(text: str, pieces: list[tuple[int, int, int, Part]]) -> list[Step]:
+    """Return the steps with their places in bytes, encoding each character once."""
     if text.isascii():
         return [Step(start, end, cut, start, end, cut, part) for start, end, cut, part in pieces]
-    places = sorted({place for piece in pieces for place in piece[:3]})
-    in_bytes, before, length = {}, 0, 0
-    for place in places:
-        length += len(text[before:place].encode("utf-8", "surrogatepass"))
-        in_bytes[place], before = length, place
+    in_bytes: dict[int, int] = {}
+    previous = length = 0
+    for place in sorted({place for start, end, cut, _ in pieces for place in (start, end, cut)}):
+        length += len(_utf8(text[previous:place]))
+        in_bytes[place] = length
+        previous = place
     return [
         Step(start, end, cut, in_bytes[start], in_bytes[end], in_bytes[cut], part)
         for start, end, cut, part in pieces
     ]
 
 
-_NAMES = ("think", "thinking", "thought", "answer", "code")
-_TAGS = re.compile(rf"(?:\s|</?(?:{'|'.join(_NAMES)})>)*")
-_CLOSERS = tuple(f"<{slash}{name}>" for name in _NAMES for slash in ("/", ""))
+_TAG_NAMES = ("think", "thinking", "thought", "answer", "code")
+_LEADING = re.compile(rf"(?:\s|</?(?:{'|'.join(_TAG_NAMES)})>)*")
+_TAGS = tuple(f"<{slash}{name}>" for name in _TAG_NAMES for slash in ("/", ""))
 
 
 def _pieces(text: str, low: int, high: int, policy: SplitPolicy) -> Iterator[tuple[int, int, int]]:
-    """Yield (start, end, cut) of what has content between `low` and `high`; cuts tile up to `high`."""
+    """Yield (start, end, cut) of every step between `low` and `high`; the last cut is `high`."""
+    start_of = _code_start if policy.by == "code" else _text_start
     found: list[list[int]] = []
     begin = low
-    for end, cut in (*_BOUNDARIES[policy.by](text, low, high, policy), (high, high)):
-        start = _TAGS.match(text, begin, end).end() if policy.by != "code" else _skipped(text, begin, end)  # pyright: ignore[reportOptionalMemberAccess]
-        last = _without_tags(text, start, end)
+    for end, cut in (*BOUNDARIES[policy.by](text, low, high, policy.separator), (high, high)):
+        start = start_of(text, begin, end)
+        last = _end_without_tags(text, start, end)
         if start < last:
             found.append([start, last, cut])
-        elif found:
+        elif found:  # nothing but white space and tags: they belong to the step before
             found[-1][2] = cut
         begin = cut
-    for piece in found:
-        yield piece[0], piece[1], piece[2]
+    for start, end, cut in found:
+        yield start, end, cut
 
 
-def _without_tags(text: str, start: int, end: int) -> int:
-    """Return where a step's text ends: white space and tags at its end separate it from the next."""
-    while True:
-        end = start + len(text[start:end].rstrip())
-        tag = next((tag for tag in _CLOSERS if text.endswith(tag, start, end)), "")
-        if not tag:
-            return end
-        end -= len(tag)
+def _text_start(text: str, begin: int, end: int) -> int:
+    """Return where the white space and tags at `begin` end."""
+    match = _LEADING.match(text, begin, end)
+    return match.end() if match else begin
 
 
-def _skipped(text: str, begin: int, end: int) -> int:
-    """Return where the first line that is not blank starts, margin included; `end` where there is none."""
+def _code_start(text: str, begin: int, end: int) -> int:
+    """Return where the first line that is not blank starts, with its indentation; `end` if all are blank."""
     blank = len(text[begin:end]) - len(text[begin:end].lstrip())
     if begin + blank == end:
         return end
     return max(begin, text.rfind("\n", begin, begin + blank) + 1)
 
 
-Boundaries = Iterator[tuple[int, int]]
-"""Where a step's text ends, and where the next one's begins."""
-
-_LINE = re.compile(r"\r\n?|\n")
-_NUMBERED = re.compile(
-    r"^[#>*_ \t]*(?:step[ \t]+\d{1,4}\b|\(?\d{1,3}[.)][ \t])", re.MULTILINE | re.IGNORECASE
-)
-_SENTENCE = re.compile(r"(?<![.!?])[.!?]{1,40}[\"')\]*_]{0,8}(?=\s)|[。！？]{1,40}[」』”）]{0,8}|\n")
-_ABBREVIATED = re.compile(
-    r"(?:\b(?:e\.g|i\.e|cf|vs|etc|approx|eq|eqs|fig|no|mr|mrs|ms|dr|prof|st|resp|ex|ch|sec|al)"
-    r"|(?:^|\s)(?-i:[A-Z])|(?:^|\n)[ \t]*\(?\d{1,3})\.$",
-    re.IGNORECASE,
-)
-
-
-def _lines(text: str, low: int, high: int, policy: SplitPolicy) -> Boundaries:
-    yield from _outside(text, low, high, ((m.start(), m.end()) for m in _LINE.finditer(text, low, high)))
-
-
-def _separated(text: str, low: int, high: int, policy: SplitPolicy) -> Boundaries:
-    """Cut behind a separator, but before spaces at its end: those are one token with the next word."""
-    length = len(policy.separator.rstrip(" "))
-    found = re.finditer(re.escape(policy.separator), text[low:high])
-    yield from _outside(text, low, high, ((low + m.start(), low + m.start() + length) for m in found))
-
-
-def _numbers(text: str, low: int, high: int, policy: SplitPolicy) -> Boundaries:
-    found = (low + m.start() for m in _NUMBERED.finditer(text[low:high]))
-    yield from _outside(text, low, high, ((at, at) for at in found if at > low))
-
-
-def _sentences(text: str, low: int, high: int, policy: SplitPolicy) -> Boundaries:
-    def found() -> Boundaries:
-        for match in _SENTENCE.finditer(text, low, high):
-            if match.group() == "\n":
-                yield match.start(), match.end()
-                continue
-            following = text[match.end() : match.end() + 80].lstrip(" \t")
-            short = match.group() == "." and _ABBREVIATED.search(
-                text, max(low, match.start() - 8), match.start() + 1
-            )
-            if not (following[:1].islower() or short):
-                yield match.end(), match.end()
-
-    yield from _outside(text, low, high, found())
-
-
-def _code_lines(text: str, low: int, high: int, policy: SplitPolicy) -> Boundaries:
-    """Cut the program into logical lines, and nothing else: prose around it has no steps of its own.
-
-    A completion without marked code is code as a whole; what does not parse is cut line by line.
-    """
-    found = extract_program(text)
-    if found.reason is not None or found.span is None:  # nothing that is marked as a program
-        yield from _lines(text, low, high, policy)
-        return
-    first, last = max(found.span[0], low), min(found.span[1], high)
-    if first >= last:  # the program is in the other part
-        yield low, high
-        return
-    yield low, first
-    for at in _logical_lines(text[first:last]):
-        yield first + at, min(first + at + 1, last)
-    yield last, high
-
-
-def _logical_lines(code: str) -> list[int]:
-    """Return where each statement's last line ends; comments and blank lines go to what follows."""
-    starts = [0, *(m.end() for m in re.finditer("\n", code))]
-    ends: list[int] = []
-    line = 0
-    try:
-        for token in tokenize.generate_tokens(io.StringIO(code).readline):
-            if token.type == tokenize.NEWLINE:
-                line = token.end[0]
-                ends.append(starts[line] - 1 if line < len(starts) else len(code))
-    except (tokenize.TokenError, SyntaxError):  # IndentationError included
-        pass
-    read = starts[line] if line < len(starts) else len(code)
-    return [*ends, *(m.start() for m in re.finditer("\n", code) if m.start() >= read)]
-
-
-_BOUNDARIES: dict[str, Callable[[str, int, int, SplitPolicy], Boundaries]] = {
-    "lines": _lines,
-    "separator": _separated,
-    "numbered": _numbers,
-    "sentences": _sentences,
-    "code": _code_lines,
-}
-
-
-def _outside(text: str, low: int, high: int, boundaries: Boundaries) -> Boundaries:
-    """Drop boundaries inside fences and formulas that are closed; an open one keeps nothing together."""
-    kept = kept_whole(text, low, high)
-    inside = next(kept, None)
-    for end, cut in boundaries:
-        while inside is not None and inside[1] <= end:
-            inside = next(kept, None)
-        if inside is None or cut <= inside[0]:
-            yield end, cut
+def _end_without_tags(text: str, start: int, end: int) -> int:
+    """Return where the text of a step ends, before the white space and tags at its end."""
+    while True:
+        end = start + len(text[start:end].rstrip())
+        tag = next((tag for tag in _TAGS if text.endswith(tag, start, end)), None)
+        if tag is None:
+            return end
+        end -= len(tag)

@@ -1,14 +1,14 @@
-r"""From spans of a text to positions of the generated ids that it was decoded from.
+r"""Finding where steps end in the generated ids: from spans of the text to positions of tokens.
 
-Step ends come from the ids that were sampled: encoding the text again can give others, and looking for a
-separator token fails where the separator is fused with what precedes it (`.\n\n` is one token). A cut
-stands behind its separator, and a step's last token is the last one that starts before its cut, so
-a token that straddles a boundary belongs to the earlier step.
+A step's last token is the last one that starts before the step's `cut`; a token that crosses the boundary
+belongs to the earlier step. Positions always refer to the ids that were sampled. Encoding the text again
+can give other ids, and a search for the separator's token fails where the tokenizer fused it with the text
+before it (`.\n\n` is often one token).
 """
 
 import codecs
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -21,15 +21,15 @@ Tail = Literal["extend", "zero"]
 def step_ends(
     token_ids: Sequence[int], text: str, steps: Sequence[Step], tokenizer: Any, *, tail: Tail = "extend"
 ) -> list[int]:
-    """Return the 0-based index of each step's last token; several steps may end in one.
+    """Return the 0-based index of each step's last token; two steps may share their last token.
 
     Args:
-        token_ids: as sampled, special tokens included.
-        text: what they decode to without special tokens.
+        token_ids: the ids as sampled, with special tokens.
+        text: the text that they decode to without special tokens.
         steps: spans of that text.
-        tokenizer: of transformers; the one that decoded the text.
-        tail: `extend` lets a step that reaches to the end of the text reach to the last id (an end token is
-            then its own), `zero` leaves it where its text ends.
+        tokenizer: the tokenizer of transformers that decoded the text.
+        tail: `extend` lets a last step that reaches the end of the text reach the last id, so that an end
+            token belongs to it; `zero` lets it end where its text ends.
 
     Raises:
         PolicyError: the ids do not decode to the text.
@@ -44,58 +44,63 @@ def step_ends(
 
 
 def last_before(starts: Sequence[int], cut: int) -> int:
-    """Return the last token that starts before a cut; `starts` ascend. The first where none does."""
+    """Return the index of the last token that starts before `cut`, or 0; `starts` are in ascending order."""
     return max(bisect_left(starts, cut) - 1, 0)
 
 
 def token_starts(token_ids: Sequence[int], text: str, tokenizer: Any) -> list[int]:
-    """Return where in the text, in characters, each token starts.
+    """Return where each token starts in the text, in characters.
 
-    A token that holds part of a character starts where the character does. For byte-level and
-    SentencePiece-like tokenizers this adds up the tokens' own bytes; what those do not explain is
-    decoded from prefix to prefix.
+    A token that holds only part of a character starts where the character does. The tokens' own bytes are
+    added up, read as byte-level tokenizers write them and then as SentencePiece does. If neither gives the
+    text, every prefix of the ids is decoded instead, which takes quadratic time.
 
     Raises:
         PolicyError: the ids do not decode to the text.
     """
     special = _special_ids(tokenizer)
     tokens = tokenizer.convert_ids_to_tokens(list(token_ids))
-    for bytes_of in (_byte_level, _sentence_piece):
-        # An id that the tokenizer does not know (a padded vocabulary's) decodes to nothing.
+    for bytes_of in (_byte_level_bytes, _sentence_piece_bytes):
+        # A model may sample ids beyond its tokenizer's vocabulary: they have no token and decode to nothing.
         pieces = [
-            b"" if i in special or t is None else bytes_of(t) for i, t in zip(token_ids, tokens, strict=True)
+            b"" if token is None or token_id in special else bytes_of(token)
+            for token_id, token in zip(token_ids, tokens, strict=True)
         ]
-        starts = _added_up(pieces, text)
+        starts = _starts_of(pieces, text)
         if starts is not None:
             return starts
-    return _by_prefixes(token_ids, text, tokenizer)
+    return _starts_by_prefixes(token_ids, text, tokenizer)
 
 
 @lru_cache(maxsize=8)
 def _special_ids(tokenizer: Any) -> frozenset[int]:
-    """Return the ids that decode to nothing: those declared, and those added as special."""
+    """Return the ids that decode to nothing: the declared special tokens, and tokens added as special."""
     added = getattr(tokenizer, "added_tokens_decoder", {})
     return frozenset([*tokenizer.all_special_ids, *(i for i, token in added.items() if token.special)])
 
 
 @lru_cache(maxsize=1)
-def _bytes_of_characters() -> dict[str, int]:
-    """Return GPT-2's table: printable bytes stand for themselves, the others for what follows U+0100."""
-    own = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    table = {chr(byte): byte for byte in own}
-    others = [byte for byte in range(256) if byte not in set(own)]
+def _byte_of_character() -> dict[str, int]:
+    """Return GPT-2's table from the characters in its tokens to bytes.
+
+    A printable byte is written as the character of the same number. The other bytes are written, in order,
+    as the characters from U+0100 on.
+    """
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    table = {chr(byte): byte for byte in printable}
+    others = [byte for byte in range(256) if byte not in set(printable)]
     return table | {chr(256 + place): byte for place, byte in enumerate(others)}
 
 
-def _byte_level(token: str) -> bytes:
-    table = _bytes_of_characters()
+def _byte_level_bytes(token: str) -> bytes:
+    table = _byte_of_character()
     if any(c not in table for c in token):
-        return token.encode("utf-8", "surrogatepass")  # an added token
+        return token.encode("utf-8", "surrogatepass")  # an added token is written as it is
     return bytes(table[c] for c in token)
 
 
-def _sentence_piece(token: str) -> bytes:
-    if len(token) == 6 and token.startswith("<0x") and token.endswith(">"):
+def _sentence_piece_bytes(token: str) -> bytes:
+    if len(token) == 6 and token.startswith("<0x") and token.endswith(">"):  # a single byte, as `<0x0A>`
         try:
             return bytes([int(token[3:5], 16)])
         except ValueError:
@@ -103,50 +108,64 @@ def _sentence_piece(token: str) -> bytes:
     return token.replace("\u2581", " ").encode("utf-8", "surrogatepass")
 
 
-def _added_up(pieces: Sequence[bytes], text: str) -> list[int] | None:
-    """Return the starts if the pieces are the text, but perhaps for a space at its start; else None."""
+def _starts_of(pieces: Sequence[bytes], text: str) -> list[int] | None:
+    """Return where each piece starts if together they are the text, else None.
+
+    A space at the beginning that the text lacks is allowed: SentencePiece drops it when it decodes.
+    """
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     starts: list[int | None] = []
-    made = ""
+    decoded = ""
     for piece in pieces:
-        open_bytes, before = decoder.getstate()[0], len(made)
-        made += decoder.decode(piece)
-        never_closed = bool(open_bytes) and made[before : before + 1] == "\ufffd"
-        # A token of no bytes (a special one) starts where the next one does.
-        starts.append(before + never_closed if piece else None)
-    made += decoder.decode(b"", final=True)
-    following = len(made)
-    for i in range(len(starts) - 1, -1, -1):
-        following = starts[i] = following if (start := starts[i]) is None else start
-    known = [start for start in starts if start is not None]
-    if made == text:
+        has_open_character = bool(decoder.getstate()[0])
+        before = len(decoded)
+        decoded += decoder.decode(piece)
+        # If the bytes of an unfinished character became U+FFFD just now, the piece starts behind that.
+        is_behind_broken = has_open_character and decoded[before : before + 1] == "\ufffd"
+        starts.append(before + is_behind_broken if piece else None)
+    decoded += decoder.decode(b"", final=True)
+    known = _with_next_start(starts, len(decoded))
+    if decoded == text:
         return known
-    return [max(start - 1, 0) for start in known] if made == " " + text else None
+    if decoded == " " + text:
+        return [max(start - 1, 0) for start in known]
+    return None
 
 
-def _by_prefixes(token_ids: Sequence[int], text: str, tokenizer: Any) -> list[int]:
-    """Return the starts by decoding prefixes: a token starts where the text of those before it ends."""
-    decode = _decoder(tokenizer)
-    if decode(token_ids) != text:
+def _with_next_start(starts: Sequence[int | None], end: int) -> list[int]:
+    """Let a token without bytes (a special one) start where the next one does, or at the end."""
+    known = [end] * len(starts)
+    following = end
+    for i in range(len(starts) - 1, -1, -1):
+        start = starts[i]
+        if start is not None:
+            following = start
+        known[i] = following
+    return known
+
+
+def _starts_by_prefixes(token_ids: Sequence[int], text: str, tokenizer: Any) -> list[int]:
+    """Return the starts by decoding prefixes: a token starts where the text of the tokens before it ends."""
+    whole = _decoded(token_ids, tokenizer)
+    if whole != text:
         raise PolicyError(
-            f"the ids decode to {decode(token_ids)[:60]!r}, not to the completion's text {text[:60]!r}:"
+            f"the ids decode to {whole[:60]!r}, not to the completion's text {text[:60]!r}:"
             " steps cannot be placed; give the tokenizer that sampled them"
         )
     starts: list[int] = []
     for count in range(len(token_ids)):
-        reached = _common(decode(token_ids[:count]), text)
-        starts.append(max(reached, starts[-1] if starts else 0))
+        start = _common_length(_decoded(token_ids[:count], tokenizer), text)
+        starts.append(max(start, starts[-1] if starts else 0))
     return starts
 
 
-def _decoder(tokenizer: Any) -> Callable[[Sequence[int]], str]:
-    return lambda ids: tokenizer.decode(
-        list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
-    )
+def _decoded(token_ids: Sequence[int], tokenizer: Any) -> str:
+    return tokenizer.decode(list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
 
-def _common(one: str, two: str) -> int:
-    """Return how many characters two texts start with alike."""
-    if two.startswith(one):
-        return len(one)
-    return next(i for i, (a, b) in enumerate(zip(one, two + "\0" * len(one), strict=False)) if a != b)
+def _common_length(prefix: str, text: str) -> int:
+    """Return how many characters at the start of both texts are the same."""
+    if text.startswith(prefix):
+        return len(prefix)
+    padded = text + "\0" * len(prefix)  # so that the two differ somewhere even if `text` is the shorter
+    return next(i for i, (one, other) in enumerate(zip(prefix, padded, strict=False)) if one != other)

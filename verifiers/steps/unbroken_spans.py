@@ -1,4 +1,4 @@
-"""What no step is cut in: closed code fences, formulas and LaTeX environments of a text."""
+"""Finding the spans that no step boundary may cut: closed code fences, formulas and LaTeX environments."""
 
 import re
 from collections.abc import Iterator
@@ -11,42 +11,50 @@ _OPENERS = re.compile(
 )
 _FENCE_ENDS = {mark: re.compile(rf"^[ \t]{{0,3}}({mark}{{3,}})[ \t]*$", re.MULTILINE) for mark in ("`", "~")}
 _DOLLAR_END = re.compile(r"(?<=\S)(?<!\\)\$(?!\d)")
+_CLOSERS = {"dollars": "$$", "display": "\\]", "inline": "\\)", "dollar": "$"}
 
 
-def kept_whole(text: str, low: int, high: int) -> Iterator[tuple[int, int]]:
-    """Yield the spans that no step is cut in, in order. Linear: what has no end is looked for once."""
-    endless: dict[str, int] = {}
+def unbroken_spans(text: str, low: int, high: int) -> Iterator[tuple[int, int]]:
+    """Yield the spans (start, end) between `low` and `high` that stay in one piece, in order.
+
+    An opener that is never closed protects nothing. The search takes linear time: if no closer was found up
+    to some place, it is not looked for again before that place.
+    """
+    no_closer_before: dict[str, int] = {}
     place = low
     while (opener := _OPENERS.search(text, place, high)) is not None:
         kind = str(opener.lastgroup)
         closer = _closer(opener, kind)
+        # A formula between single dollars must end in its own line: a dollar may also be a currency.
         line_end = text.find("\n", opener.end(), high) if kind == "dollar" else -1
         limit = line_end if line_end >= 0 else high
         place = opener.end()
-        if place < endless.get(closer, low):
+        if place < no_closer_before.get(closer, low):
             continue
-        if (end := _end_of(text, place, kind, closer, limit)) < 0:
-            endless[closer] = limit
+        end = _end(text, place, kind, closer, limit)
+        if end < 0:
+            no_closer_before[closer] = limit
         else:
             yield opener.start(), end
             place = end
 
 
 def _closer(opener: re.Match[str], kind: str) -> str:
-    """Return what ends it; what has no end is remembered under this."""
+    """Return the text that closes an opener."""
     if kind == "environment":
         return f"\\end{{{opener['environment']}}}"
     if kind == "fence":
         return opener["fence"]
-    return {"dollars": "$$", "display": "\\]", "inline": "\\)", "dollar": "$"}[kind]
+    return _CLOSERS[kind]
 
 
-def _end_of(text: str, place: int, kind: str, closer: str, limit: int) -> int:
+def _end(text: str, place: int, kind: str, closer: str, limit: int) -> int:
+    """Return where the first closer between `place` and `limit` ends, or -1."""
     if kind == "dollar":
-        found = _DOLLAR_END.search(text, place + 1, limit)
-        return found.end() if found else -1
-    if kind == "fence":  # as long a run of the same mark, alone in its line
-        ends = _FENCE_ENDS[closer[0]].finditer(text, place, limit)
-        return next((end.end() for end in ends if len(end[1]) >= len(closer)), -1)
+        match = _DOLLAR_END.search(text, place + 1, limit)
+        return match.end() if match else -1
+    if kind == "fence":  # closed by at least as many of the same mark, alone in a line
+        matches = _FENCE_ENDS[closer[0]].finditer(text, place, limit)
+        return next((match.end() for match in matches if len(match[1]) >= len(closer)), -1)
     at = text.find(closer, place, limit)
     return at + len(closer) if at >= 0 else -1

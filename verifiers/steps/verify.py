@@ -1,7 +1,7 @@
-"""`verify_steps`: is each step right, by a rule? One verdict of three values a step.
+"""`verify_steps`: is each step of a completion right, by a rule?
 
-None says that the rule cannot tell: the step states nothing that it could judge. No model is asked here;
-those are in rewards/.
+Each step gets a verdict with three values; None means that the step states nothing that the rule could
+judge. No model is asked here: process reward models are in `rewards/models/`.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,13 +16,13 @@ from .program_lines import judge_code_as_solution, judge_code_runs
 from .split import SplitPolicy, split_steps
 
 StepCheck = Callable[[Problem, list[str]], Sequence[bool | Verdict | None]]
-"""A check of your own: from a problem and the texts of a completion's steps to one mark a step."""
+"""A check of your own: from the problem and the texts of a completion's steps to one mark per step."""
 
 
 def judge_addition(problems: Sequence[Problem], steps: Sequence[Sequence[str]]) -> list[list[Verdict]]:
-    """Judge the lines of `addition`'s traces: each by the problem's digits and the line before it."""
+    """Judge each line of an `addition` trace by the problem's digits and the line before it."""
     return [
-        _by_function(check_lines, problem, list(row)) for problem, row in zip(problems, steps, strict=True)
+        _checked(check_lines, problem, list(texts)) for problem, texts in zip(problems, steps, strict=True)
     ]
 
 
@@ -44,21 +44,32 @@ def verify_steps(
     problem: Problem | None = None,
     prefill: str = "",
 ) -> list[Verdict]:
-    """Judge each step of a completion.
+    r"""Judge each step of a completion.
+
+        >>> from markscheme.verifiers import verify_steps
+        >>> for verdict in verify_steps("16 - 3 = 13 eggs are left.\n13 * 2 = 27 dollars\nSo she earns 27."):
+        ...     print(verdict, verdict.evidence["span"])
+        Verdict(right: passed, '16 - 3 = 13 eggs are left.') (0, 26)
+        Verdict(wrong: failed, '13 * 2 = 27 dollars') (27, 46)
+        Verdict(undecided: nothing_to_check, 'So she earns 27.') (47, 63)
 
     Args:
         completion: the whole text.
-        check: `arithmetic`, `code_runs`, `code_as_solution`, `addition_lines`, or a function
-            `(problem, texts) -> one bool, None or Verdict a step`.
-        split: see `split_steps`.
-        problem: what was asked, for checks that look at it.
-        prefill: see `split_steps`.
+        check: a function `(problem, texts) -> one bool, None or Verdict per step`, or one of
+            `arithmetic` (equations between numbers), `code_runs` (a program up to this line runs without an
+            error), `code_as_solution` (a line does the same as that of the problem's solution) and
+            `addition_lines` (the carry lines of the task `addition`).
+        split: how the text becomes steps; see `split_steps`.
+        problem: the problem that was asked, for checks that read it: its numbers, tests or solution.
+        prefill: the start of the answer that the chat template wrote; see `split_steps`.
 
     Returns:
-        One Verdict a step, in the order of `split_steps`; its evidence has the `span` in characters.
+        One verdict per step, in order. Its evidence has `span`, the step's place in characters.
 
     Raises:
-        UnknownNameError: no such check. RewardError: a check of your own gave something else.
+        UnknownNameError: there is no check of this name.
+        TaskError: there is no such way to split.
+        RewardError: a check of your own did not return one mark per step.
     """
     steps = split_steps(completion, split, prefill=prefill)
     texts = [completion[step.start : step.end] for step in steps]
@@ -70,40 +81,42 @@ def verify_steps(
 
 
 def judge_steps(
-    check: str | StepCheck, problems: Sequence[Problem], texts: Sequence[Sequence[str]], **more: Any
+    check: str | StepCheck, problems: Sequence[Problem], texts: Sequence[Sequence[str]], **options: Any
 ) -> list[list[Verdict]]:
-    """Judge the steps of many completions; `more` goes to a built-in check (a sandbox and limits).
+    """Judge the steps of many completions; `options` (`sandbox` and `limits`) are for checks that run code.
 
     Raises:
-        As `verify_steps`.
+        UnknownNameError, RewardError: as for `verify_steps`.
     """
     if not isinstance(check, str):
-        return [_by_function(check, problem, list(row)) for problem, row in zip(problems, texts, strict=True)]
+        return [_checked(check, problem, list(row)) for problem, row in zip(problems, texts, strict=True)]
     if check not in CHECKS:
         raise UnknownNameError.of("step check", check, CHECKS)
-    return [[_own(verdict) for verdict in row] for row in CHECKS[check](problems, texts, **more)]
+    return [[_copy(verdict) for verdict in row] for row in CHECKS[check](problems, texts, **options)]
 
 
-def _by_function(function: StepCheck, problem: Problem, texts: list[str]) -> list[Verdict]:
-    marks = function(problem, texts)
-    if isinstance(marks, str | bytes | dict) or len(marks) != len(texts):
-        count = "no list" if isinstance(marks, str | bytes | dict) else f"{len(marks)} marks"
+def _checked(check: StepCheck, problem: Problem, texts: list[str]) -> list[Verdict]:
+    marks = check(problem, texts)
+    is_list = not isinstance(marks, str | bytes | dict)
+    if not is_list or len(marks) != len(texts):
+        given = f"{len(marks)} marks" if is_list else f"a {type(marks).__name__}"
         raise RewardError(
-            f"a step check gives one mark for each step (given: {count} for {len(texts)} steps)"
+            f"a step check must return a list with one bool, None or Verdict per step (given: {given} for"
+            f" {len(texts)} steps)"
         )
     return [_verdict(mark) for mark in marks]
 
 
 def _verdict(mark: Any) -> Verdict:
     if isinstance(mark, Verdict):
-        return _own(mark)
+        return _copy(mark)
     if mark is not None and not isinstance(mark, bool):
-        raise RewardError(f"a step check gives bool, None or Verdict for a step (given: {mark!r})")
+        raise RewardError(f"a step check must return bool, None or Verdict for each step (given: {mark!r})")
     return verdict_of(mark)
 
 
-def _own(verdict: Verdict) -> Verdict:
-    """Return the caller's own copy: checks share verdicts among steps."""
+def _copy(verdict: Verdict) -> Verdict:
+    """Return a copy that the caller may change: checks give several steps the same verdict object."""
     return Verdict(
         verdict.correct,
         verdict.reason,
