@@ -424,7 +424,7 @@ def test_a_model_whose_cache_cannot_be_used_is_refused(tmp_path: Path) -> None:
         block_types=["recurrent", "attention"],
     )
     policy = load_policy(PolicyConfig(), folder, CPU)
-    with pytest.raises(PolicyError, match="does not give its own log-probabilities"):
+    with pytest.raises(PolicyError, match="does not give the model's own log-probabilities"):
         HfEngine(policy)
 
 
