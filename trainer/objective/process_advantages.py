@@ -57,11 +57,12 @@ def process_advantages(
     a completion's advantage below that of every completion without such a step, both at the first token and
     on average, however many good steps it has and wherever they are.
 
-    Two completions of three and two tokens; the first one's second step is wrong:
+    Two completions of two steps each, with three and two tokens. The second step of the first one is wrong:
 
         >>> from markscheme.trainer import process_advantages
-        >>> process_advantages([[1.0, 0.0], [1.0]], [[1, 2], [1]], [3, 2], std="none").tolist()[0]
-        [-0.3333333333333333, -0.3333333333333333, -0.6666666666666666]
+        >>> rewards, step_ends = [[1.0, 0.0], [1.0, 1.0]], [[1, 2], [0, 1]]
+        >>> process_advantages(rewards, step_ends, lengths=[3, 2], std="none").tolist()
+        [[-0.5, -0.5, -0.75], [0.5, 0.25, 0.0]]
 
     Args:
         step_rewards: one list per completion. NaN marks a step that could not be judged: it does not count
