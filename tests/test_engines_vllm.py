@@ -96,7 +96,7 @@ POLICIES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def in_process() -> Iterator[Any]:
-    """Engines of this process, ended after the tests; vLLM bears several one after the other."""
+    """Engines of this process, ended after the tests; vLLM can be started several times, one after the other."""
     from markscheme.trainer.engines.vllm_local import VllmEngine
 
     open_engines: list[VllmEngine] = []

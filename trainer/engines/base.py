@@ -80,7 +80,7 @@ class CopyEngine(Engine):
     """
 
     where: str = "the engine"
-    """What messages call this engine."""
+    """The engine's name in messages."""
 
     def __init__(self, config: EngineConfig, policy: Policy, note: Note = ignored):
         self.config, self.policy, self.note = config, policy, note
@@ -132,9 +132,10 @@ class CopyEngine(Engine):
         groups = self.groups(self._probes, 2, sampling, seed=0)
         differences: list[float] = []
         with torch.no_grad(), self.policy.computing():
-            for completion in (completion for group in groups for completion in group):
-                own = own_logprobs(self.policy.model, completion)
-                differences += [abs(a - b) for a, b in zip(own, completion.logprobs, strict=True)]
+            for group in groups:
+                for completion in group:
+                    own = own_logprobs(self.policy.model, completion)
+                    differences += [abs(a - b) for a, b in zip(own, completion.logprobs, strict=True)]
         return sum(differences) / len(differences)
 
     def _random_probes(self) -> list[EncodedPrompt]:
@@ -163,7 +164,7 @@ class CopyEngine(Engine):
         return "likely cause: old weights, a stale prefix cache, or another model in the engine"
 
     def check_ids(self, encode: Callable[[str], Sequence[int]]) -> None:
-        """Compare the ids that the engine's `encode` gives a few texts with the trainer's.
+        """Check that the engine's `encode` and the trainer's tokenizer give a few texts the same ids.
 
         Raises:
             RunError: they differ; the message shows the first such text.
@@ -180,14 +181,14 @@ class CopyEngine(Engine):
 
 
 def prompt_seed(seed: int, place: int) -> int:
-    """Return the seed of one prompt's samples, which depends on no server and no order of requests."""
+    """Return the seed of one prompt's samples; it depends neither on the server nor on the request order."""
     return Random(f"{seed}/{place}").getrandbits(62)
 
 
 def completion_of(
     policy: Policy, prompt: EncodedPrompt, ids: list[int], logprobs: list[float], version: int
 ) -> Completion:
-    """Return the completion that sampled ids make; it stopped by itself if the last one is an end token."""
+    """Return sampled ids as a completion; its finish_reason is `stop` if the last id is an end token."""
     stopped = bool(ids) and ids[-1] in policy.eos_ids
     return Completion(
         text=policy.decode(ids[:-1] if stopped else ids),

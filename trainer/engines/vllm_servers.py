@@ -58,6 +58,7 @@ class VllmServers(CopyEngine):
         """This step's version label on the servers; it contains `_run`, since other runs may use them too."""
         self._own: OwnServer | None = None
         self._losing = threading.Lock()
+        """Held in `_leave_out`, or the last two servers could each be left out in favour of the other."""
         self._asked: list[Server] | None = None
         """The servers that a probe samples from; None = all."""
         on_cpu = policy.device.type == "cpu"
@@ -224,7 +225,7 @@ class VllmServers(CopyEngine):
         return worst
 
     def _serve(self, server: Server, work: Work) -> None:
-        """Run a thread of a server: take prompts from the queue until the call is over or the server lost."""
+        """Sample prompts from the queue until the call is over or the server is lost; runs in a thread."""
         while not (work.stop.is_set() or server.lost):
             try:
                 place = work.waiting.get(timeout=0.05)
