@@ -96,7 +96,7 @@ POLICIES: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def in_process() -> Iterator[Any]:
-    """Engines of this process, ended after the tests; vLLM bears several one after the other."""
+    """Engines of this process, ended after the tests; vLLM can be started several times, one after the other."""
     from markscheme.trainer.engines.vllm_local import VllmEngine
 
     open_engines: list[VllmEngine] = []
@@ -148,7 +148,7 @@ def test_the_probe_finds_weights_that_did_not_arrive(
         copies = [(name, tensor.clone()) for name, tensor in old]
         patch.setattr(vllm_engine, "checkpoint_weights", lambda model: copies)
         learn(policy)
-        with pytest.raises(RunError, match="apart from the trainer's by"):
+        with pytest.raises(RunError, match="differ from the trainer's by"):
             engine.sync(policy, 1)
     engine.sync(policy, 2)
     with monkeypatch.context() as patch:
@@ -169,7 +169,7 @@ def test_the_probe_finds_weights_that_did_not_arrive(
         engine.groups([LONG, SHORT], 2, SAMPLING, seed=0)
         patch.setattr(engine._llm, "reset_prefix_cache", lambda: None)
         learn(policy)
-        with pytest.raises(RunError, match="apart from the trainer's by"):
+        with pytest.raises(RunError, match="differ from the trainer's by"):
             engine.sync(policy, 5)
     engine.sync(policy, 6)
 
@@ -183,7 +183,7 @@ def test_a_model_that_vllm_computes_otherwise_is_told_from_weights_that_did_not_
     engine = in_process(policy)
     if engine.apart_at_load < 1e-3:
         pytest.skip("this vLLM computes Gemma 2 as transformers does")
-    with pytest.raises(RunError, match="with the weights that it loaded itself"):
+    with pytest.raises(RunError, match="with the weights that the engine loaded itself"):
         engine.sync(policy, 0)
     engine.max_mismatch = 0.1
     engine.sync(policy, 0)
@@ -475,7 +475,7 @@ def test_one_bad_server_among_several_is_found_by_the_probe(
     old.write_bytes(engine._file.read_bytes())  # type: ignore[union-attr]
     learn(policy)
     monkeypatch.setattr(bad, "put", lambda path, version, shape: put(old, version, shape))
-    with pytest.raises(RunError, match="apart from the trainer's"):
+    with pytest.raises(RunError, match="differ from the trainer's"):
         engine.sync(policy, 1)
     assert engine.apart is not None
     assert engine.apart > 0.05
@@ -504,14 +504,14 @@ def test_weights_from_elsewhere_are_noticed(servers: Servers) -> None:
     assert worst(policy, found) < 1e-4
     assert all(c.finish_reason == "length" or c.token_ids[-1] in policy.eos_ids for g in found for c in g)
     assert all(len(c.token_ids) == 120 for g in found for c in g if c.finish_reason == "length")
-    assert any("put again" in note for note in notes)
+    assert any("sent again" in note for note in notes)
 
 
 def test_another_model_on_the_server_is_refused(servers: Servers, tmp_path: Path) -> None:
     small_policy(tmp_path / "other", **{**SHAPE, "num_hidden_layers": 3, "hidden_size": 128})
     policy = load_policy(PolicyConfig(model="other"), tmp_path / "other", CPU)
     engine = vllm_http.VllmServers(EngineConfig(kind="vllm_http", urls=(URLS[TWO],), retry_s=2), policy)
-    with pytest.raises(RunError, match="another model|apart from the trainer's"):
+    with pytest.raises(RunError, match="another model|differ from the trainer's"):
         engine.sync(policy, 0)
 
 
@@ -549,7 +549,7 @@ def test_a_server_killed_in_mid_batch_and_started_again(servers: Servers) -> Non
     again = engine.groups(many, 2, SAMPLING, seed=8)
     assert worst(policy, again) < 1e-4
     deadline = time.monotonic() + 60  # the other server may have been quicker than the mending
-    while not any("put again" in note for note in notes):
+    while not any("sent again" in note for note in notes):
         assert time.monotonic() < deadline, notes
         time.sleep(0.1)
 
@@ -603,5 +603,5 @@ def test_sampling_a_task_through_a_server(servers: Servers, tmp_path: Path) -> N
 
 def test_a_server_that_does_not_start_shows_its_log(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(RunError, match="does not start; the end of its log"):
+    with pytest.raises(RunError, match=r"does not start: it ended with exit code \d+; the end of its log"):
         OwnServer(str(tmp_path), dtype="float32", on_cpu=True, memory=1, folder=tmp_path)

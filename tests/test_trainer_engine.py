@@ -167,7 +167,7 @@ def test_chat_prompts_need_a_chat_template(policies: dict[str, Policy], make_tas
 
 def test_prompts_that_cannot_be_are_refused(policies: dict[str, Policy], make_task: MakeTask) -> None:
     task, policy = make_task("rewards: {a: {use: answer}}"), policies["llama"]
-    with pytest.raises(PolicyError, match="prompt of 300 tokens and 8 new ones exceed the context of 256"):
+    with pytest.raises(PolicyError, match="prompt of 300 tokens and 8 new tokens exceed the context of 256"):
         policy.encode(task, Problem(prompt="x" * 300), max_new_tokens=8)
     with pytest.raises(PolicyError, match="no tokens for parts"):
         policy.encode(task, Problem(prompt="was heißt 你好?"), max_new_tokens=8)

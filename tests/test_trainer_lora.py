@@ -187,4 +187,6 @@ def test_notes_are_kept(place: Path) -> None:
     small_policy(place / "policy", attention_dropout=0.3)
     folder = train(config(place, algorithm={"steps": 1})).folder
     notes = [json.loads(line)["note"] for line in (folder / "notes.jsonl").read_text().splitlines()]
-    assert notes == ["dropout is set to 0 (attention_dropout 0.3): what is sampled is what is trained"]
+    assert notes == [
+        "dropout is set to 0 (attention_dropout 0.3), so that sampling and training use one distribution"
+    ]

@@ -424,7 +424,7 @@ def test_a_model_whose_cache_cannot_be_used_is_refused(tmp_path: Path) -> None:
         block_types=["recurrent", "attention"],
     )
     policy = load_policy(PolicyConfig(), folder, CPU)
-    with pytest.raises(PolicyError, match="does not give its own log-probabilities"):
+    with pytest.raises(PolicyError, match="does not give the model's own log-probabilities"):
         HfEngine(policy)
 
 
@@ -432,7 +432,9 @@ def test_dropout_is_set_to_0_and_said(tmp_path: Path) -> None:
     folder = small_policy(tmp_path, attention_dropout=0.3)
     notes: list[str] = []
     policy = load_policy(PolicyConfig(), folder, CPU, note=notes.append)
-    assert notes == ["dropout is set to 0 (attention_dropout 0.3): what is sampled is what is trained"]
+    assert notes == [
+        "dropout is set to 0 (attention_dropout 0.3), so that sampling and training use one distribution"
+    ]
     completion = completions_of(policy)[2]
     with torch.no_grad():
         assert own_logprobs(policy.model, completion) == own_logprobs(policy.model, completion)

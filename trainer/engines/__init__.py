@@ -1,1 +1,1 @@
-"""What samples completions: transformers, or vLLM in this process or on servers."""
+"""Engines, which sample completions: with transformers, or with vLLM in this process or on servers."""

@@ -1,8 +1,9 @@
-"""What samples: one small interface, and the proof that an engine has the policy's weights.
+"""The interface of engines, which sample completions, and the probe of an engine that copies the weights.
 
-An engine gets token ids and gives completions, each token with its log-probability under the
-distribution that it was drawn from. `hf_engine` samples from the policy itself; `vllm_engine` and
-`vllm_http` from copies, which are probed after each update.
+An engine gets prompts as token ids and returns completions with the log-probability of every token under the
+distribution that it was drawn from. `HfEngine` samples from the policy's own weights. `VllmEngine` and
+`VllmServers` have copies: after each update they get the new weights, and a probe compares the
+log-probabilities of a few sampled tokens with the trainer's, since weights that do not arrive raise no error.
 """
 
 from abc import ABC, abstractmethod
@@ -23,162 +24,171 @@ class Engine(ABC):
     """Samples completions from the policy's weights, or from a copy of them."""
 
     weight_version = 0
-    """How many updates the weights that it samples from have seen."""
+    """How many updates the engine's weights have seen."""
     apart: float | None = None
-    """Nats by which the last probe's tokens differed on average; None = nothing to probe."""
+    """Mean absolute log-probability difference to the trainer (nats) at the last probe; None = not probed."""
 
     @abstractmethod
     def generate(
         self, prompts: Sequence[EncodedPrompt], n: int, sampling: SamplingConfig, *, seed: int
     ) -> Iterator[tuple[int, list[Completion]]]:
-        """Sample `n` completions of each prompt, and yield each group as soon as it is whole.
+        """Sample `n` completions of each prompt, and yield each prompt's group as soon as it is complete.
 
         Args:
-            prompts: token ids, never text.
-            n: completions a prompt (a group).
-            sampling: temperature 0 takes the likeliest token, with log-probability 0.
-            seed: of this call's random numbers; the same seed gives the same completions.
+            prompts: as token ids.
+            n: completions per prompt.
+            sampling: with temperature 0 the likeliest token is taken, and its log-probability is 0.
+            seed: for this call's random numbers; the same seed gives the same completions.
 
         Yields:
-            A prompt's place, and its completions. Every place comes once, in any order.
+            The index of a prompt, and its completions. Every prompt comes once, in any order.
 
         Raises:
-            RunError: some could not be sampled, or not from the weights of `weight_version`.
+            RunError: a completion could not be sampled, or not from the weights of `weight_version`.
         """
 
     @abstractmethod
     def is_exact(self, sampling: SamplingConfig) -> bool:
-        """Whether its log-probabilities are the trainer's own, to rounding: they can serve as old ones."""
+        """Whether its log-probabilities equal the trainer's up to rounding, and can serve as old ones."""
 
     def sync(self, policy: Policy, version: int) -> None:
-        """Take over the policy's weights.
+        """Take over the policy's weights, which have seen `version` updates.
 
         Raises:
-            RunError: they did not arrive, with the likely cause.
+            RunError: the weights did not arrive; the message names the likely cause.
         """
         self.weight_version = version
 
     def close(self) -> None:  # noqa: B027
-        """Give back what it holds."""
+        """Free memory, processes and files that the engine holds."""
 
     def groups(
         self, prompts: Sequence[EncodedPrompt], n: int, sampling: SamplingConfig, *, seed: int
     ) -> list[list[Completion]]:
-        """Sample as `generate` does, and return all groups in order."""
-        made = dict(self.generate(prompts, n, sampling, seed=seed))
-        return [made[place] for place in range(len(prompts))]
+        """Sample like `generate`, and return all groups in the order of the prompts."""
+        by_place = dict(self.generate(prompts, n, sampling, seed=seed))
+        return [by_place[place] for place in range(len(prompts))]
 
 
 class CopyEngine(Engine):
-    """An engine with weights of its own: pushed after each update, then probed.
+    """An engine with a copy of the weights, which is replaced after each update and then probed.
 
     Args:
-        config: dtype, threshold of the probe.
-        policy: what it is to sample from.
-        note: is told what a reader of the run should know.
+        config: dtype of the copy, and the largest difference that a probe may find.
+        policy: the policy whose weights are copied.
+        note: called with lines that a reader of the run should know.
     """
 
     where: str = "the engine"
-    """For messages."""
+    """The engine's name in messages."""
 
     def __init__(self, config: EngineConfig, policy: Policy, note: Note = ignored):
         self.config, self.policy, self.note = config, policy, note
         self.dtype = config.dtype or str(policy.dtype).removeprefix("torch.")
-        full = self.dtype == "float32" and policy.dtype == torch.float32
-        self.max_mismatch = config.max_mismatch or (1e-3 if full else 0.3)
+        both_float32 = self.dtype == "float32" and policy.dtype == torch.float32
+        self.max_mismatch = config.max_mismatch or (1e-3 if both_float32 else 0.3)
         self._probes: list[EncodedPrompt] = []
         self.apart_at_load = 0.0
-        """As `apart`, with the weights that it loaded itself."""
+        """As `apart`, but measured with the weights that the engine itself loaded when it started."""
 
     @abstractmethod
     def push(self, policy: Policy, version: int) -> None:
-        """Bring the weights into the engine, and forget what it computed from the old ones."""
+        """Replace the engine's weights, and drop everything that it cached under the old ones."""
 
     def is_exact(self, sampling: SamplingConfig) -> bool:
-        """Never: other kernels round otherwise, and what is left is measured and corrected."""
+        """Return False: other kernels round differently, so the difference is measured and corrected."""
         return False
 
     def sync(self, policy: Policy, version: int) -> None:
-        """Push the weights, then see whether they are what is sampled from."""
+        """Push the weights, and probe whether the engine samples from them; see `Engine.sync`."""
         self.push(policy, version)
         self.weight_version = version
         self.apart = self.probe()
-        if not self.apart <= self.max_mismatch:  # NaN too
+        if not self.apart <= self.max_mismatch:  # also if it is NaN
             raise RunError(
-                f"{self.where}: after the weights of version {version} were put there, the log-probabilities"
-                f" of sampled tokens are apart from the trainer's by {self.apart:.3g} nats on average"
+                f"{self.where}: after it was given the weights of version {version}, the log-probabilities of"
+                f" sampled tokens differ from the trainer's by {self.apart:.3g} nats on average"
                 f" (engine.max_mismatch is {self.max_mismatch:g}); {self._likely_cause()}"
             )
 
     def remember(self, prompts: Sequence[EncodedPrompt]) -> None:
         """Keep the longest and the shortest prompt of a step for the next probe.
 
-        The prompts themselves, since a cache of what the old weights made of them would show so.
+        The probe has to repeat prompts that the old weights have seen: only for those can a prefix cache hold
+        stale keys and values.
         """
         by_length = sorted(prompts, key=lambda prompt: len(prompt.token_ids))
         self._probes = [by_length[-1], by_length[0]]
 
     def probe(self) -> float:
-        """Sample a few tokens, and return how far their log-probabilities are from the trainer's."""
+        """Sample a few tokens, and return their mean absolute log-probability difference to the trainer."""
         if not self._probes:
-            size = self.policy.model.config.get_text_config().vocab_size
-            rng, room = Random(0), (self.policy.context or 256) // 2
-            self._probes = [
-                EncodedPrompt([rng.randrange(size) for _ in range(n)]) for n in (min(150, room), 3)
-            ]
-        longest = max(len(prompt.token_ids) for prompt in self._probes)
-        sampling = SamplingConfig(max_new_tokens=min(8, (self.policy.context or 1 << 30) - longest))
-        completions = [c for group in self.groups(self._probes, 2, sampling, seed=0) for c in group]
+            self._probes = self._random_probes()
+        new_tokens = 8
+        if self.policy.context:
+            longest = max(len(prompt.token_ids) for prompt in self._probes)
+            new_tokens = min(new_tokens, self.policy.context - longest)
+        sampling = SamplingConfig(max_new_tokens=new_tokens)
+        groups = self.groups(self._probes, 2, sampling, seed=0)
         differences: list[float] = []
         with torch.no_grad(), self.policy.computing():
-            for completion in completions:
-                own = own_logprobs(self.policy.model, completion)
-                differences += [abs(a - b) for a, b in zip(own, completion.logprobs, strict=True)]
+            for group in groups:
+                for completion in group:
+                    own = own_logprobs(self.policy.model, completion)
+                    differences += [abs(a - b) for a, b in zip(own, completion.logprobs, strict=True)]
         return sum(differences) / len(differences)
 
+    def _random_probes(self) -> list[EncodedPrompt]:
+        """Return a long and a short prompt of random ids, for a probe before the first step."""
+        vocabulary = self.policy.model.config.get_text_config().vocab_size
+        rng = Random(0)
+        # Long enough to fill a block of vLLM's prefix cache, if half of the context allows it.
+        long = min(150, (self.policy.context or 256) // 2)
+        return [EncodedPrompt([rng.randrange(vocabulary) for _ in range(length)]) for length in (long, 3)]
+
     def _likely_cause(self) -> str:
-        """Say what usually makes this."""
+        """Return the usual cause of a difference that is too large, and what to do about it."""
         if self.apart_at_load > self.max_mismatch:
             return (
-                f"it was {self.apart_at_load:.3g} with the weights that it loaded itself: its kernels or"
-                " precision make another model of this one; raise engine.max_mismatch to train corrected"
+                f"it was {self.apart_at_load:.3g} nats already with the weights that the engine loaded"
+                " itself, so its kernels or its precision compute this model differently; raise"
+                " engine.max_mismatch to train with corrections"
             )
         if getattr(self.policy.model.config.get_text_config(), "tie_word_embeddings", False):
-            return "likely cause: the tied LM head kept its old, packed weights"
+            return "likely cause: the tied LM head still has its old, packed weights"
         if self.dtype != "float32":
             return (
-                f"likely cause: {self.dtype} in the engine; try engine.dtype float32, or raise the threshold"
+                f"likely cause: the engine computes in {self.dtype}; set engine.dtype to float32, or raise"
+                " engine.max_mismatch"
             )
         return "likely cause: old weights, a stale prefix cache, or another model in the engine"
 
     def check_ids(self, encode: Callable[[str], Sequence[int]]) -> None:
-        """Refuse an engine that would read other ids than the trainer.
+        """Check that the engine's `encode` and the trainer's tokenizer give a few texts the same ids.
 
         Raises:
-            RunError: with the first text that differs.
+            RunError: they differ; the message shows the first such text.
         """
         for text in ("What is 12 + 7?\nThink first.", " a  b\n\nc", "<think>\\boxed{3}</think>", "x"):
-            ours, theirs = (
-                self.policy.tokenizer(text, add_special_tokens=False)["input_ids"],
-                list(encode(text)),
-            )
-            if list(ours) != theirs:
+            ours = list(self.policy.tokenizer(text, add_special_tokens=False)["input_ids"])
+            theirs = list(encode(text))
+            if ours != theirs:
                 raise RunError(
-                    f"{self.where} reads {text!r} as {theirs[:12]}, and the trainer as {list(ours)[:12]}:"
+                    f"{self.where} encodes {text!r} as {theirs[:12]}, and the trainer as {ours[:12]}:"
                     f" the tokenizers of {self.policy.name!r} differ (transformers picks one by the model's"
                     " type); give both the same files, or a model type whose tokenizer they fit"
                 )
 
 
 def prompt_seed(seed: int, place: int) -> int:
-    """Return the seed of one prompt's samples: the same on whichever server, in whatever order."""
+    """Return the seed of one prompt's samples; it depends neither on the server nor on the request order."""
     return Random(f"{seed}/{place}").getrandbits(62)
 
 
 def completion_of(
     policy: Policy, prompt: EncodedPrompt, ids: list[int], logprobs: list[float], version: int
 ) -> Completion:
-    """Return a completion from what was sampled; it stopped if its last token is an end token."""
+    """Return sampled ids as a completion; its finish_reason is `stop` if the last id is an end token."""
     stopped = bool(ids) and ids[-1] in policy.eos_ids
     return Completion(
         text=policy.decode(ids[:-1] if stopped else ids),

@@ -1,7 +1,9 @@
-"""Sampling with transformers, on the policy's own weights.
+"""Sampling with transformers, from the policy's own weights.
 
-Each prompt is computed once for its whole group, ended rows leave the batch, and every token comes
-with its log-probability under the distribution that it was really drawn from.
+Each prompt is computed once for its whole group, completions that have ended leave the batch, and every token
+comes with its log-probability under the very distribution that it was drawn from.
+
+Shapes: `_P` prompts, `_R` rows (completions) still in the batch, `V` the size of the vocabulary.
 """
 
 import inspect
@@ -23,17 +25,17 @@ from ..models.policy import EncodedPrompt, Policy
 from .base import Engine, completion_of
 
 EXACT = 1e-4
-"""Sampled log-probabilities closer than this to the model's own can serve as old ones."""
+"""Sampled log-probabilities that differ by less (nats) from the model's own can serve as old ones."""
 
 
 def sampling_logprobs(logits: Tensor, temperature: float, top_p: float = 1.0) -> Tensor:
-    """Return log-probabilities of the distribution that is sampled from.
+    """Return log-probabilities of the distribution that tokens are drawn from.
 
     Args:
         logits: `[..., V]`.
         temperature: logits are divided by it; must be positive.
-        top_p: keep the smallest set of tokens whose probability reaches it, renormalised; the
-            others get -inf. The likeliest token always stays.
+        top_p: keep the smallest set of tokens whose probability reaches it, and renormalise; all other
+            tokens get -inf. The likeliest token always stays.
 
     Returns:
         `[..., V]`, float32.
@@ -48,39 +50,44 @@ def sampling_logprobs(logits: Tensor, temperature: float, top_p: float = 1.0) ->
 
 
 class HfEngine(Engine):
-    """Samples from a transformers causal language model: what is trained is what is sampled.
+    """Samples from the policy's model itself, so there are no weights to copy.
 
     Args:
-        policy: the model itself; nothing is copied.
-        max_rows: completions that are sampled at once.
-        note: is told if prompts cannot be sampled together.
+        policy: the policy.
+        max_rows: completions that are sampled at the same time.
+        note: called with a line if prompts can only be sampled one at a time.
 
     Raises:
-        PolicyError: what it samples is not what the model says, even one prompt at a time.
+        PolicyError: sampled log-probabilities are not the model's own, even one prompt at a time.
     """
 
     def __init__(self, policy: Policy, *, max_rows: int = 256, note: Note = ignored):
         self.policy, self.max_rows = policy, max_rows
-        takes = inspect.signature(policy.model.forward).parameters
-        self._cache_name = "past_key_values" if "past_key_values" in takes else "cache_params"
-        self._takes_positions = "position_ids" in takes
-        self._keep = {"logits_to_keep": 1} if "logits_to_keep" in takes else {}
+        parameters = inspect.signature(policy.model.forward).parameters
+        self._cache_name = "past_key_values" if "past_key_values" in parameters else "cache_params"
+        self._takes_positions = "position_ids" in parameters
+        self._last_logits = {"logits_to_keep": 1} if "logits_to_keep" in parameters else {}
         self._one_prompt = False
-        self._apart = self._probe()
-        if not self._apart <= TOLERANCE:
-            # Recurrent states see the padding of shorter prompts in some models.
-            self._one_prompt, self._apart = True, math.inf
-            self._apart = self._probe()
+        self._difference = self._probe()
+        if not self._difference <= TOLERANCE:
+            # The states of some recurrent models are changed by the padding of shorter prompts.
+            self._one_prompt, self._difference = True, math.inf
+            self._difference = self._probe()
             note("prompts are sampled one at a time: this model gives different results with padding")
-        if not self._apart <= TOLERANCE:
+        if not self._difference <= TOLERANCE:
             raise PolicyError(
-                f"policy.model {policy.name!r} ({type(policy.model).__name__}): with its cache it does not"
-                f" give its own log-probabilities (apart by {self._apart:.2g}); sample with engine.kind vllm"
+                f"policy.model {policy.name!r} ({type(policy.model).__name__}): sampling with its cache does"
+                f" not give the model's own log-probabilities (they differ by up to {self._difference:.2g}"
+                f" nats, accepted are {TOLERANCE:g}); sample with engine.kind vllm, or give another model"
             )
 
     def _probe(self) -> float:
-        """Return how far sampled tokens are from the model's own log-probabilities, in float32."""
-        prompts = [EncodedPrompt(c.prompt_token_ids) for c in random_completions(self.policy.model)[1:]]
+        """Return the largest difference (nats) of sampled log-probabilities to the model's own, in float32.
+
+        It is infinite if a value is NaN, or if sampling fails inside the model's code.
+        """
+        completions = random_completions(self.policy.model)[1:]  # the first two have the same prompt
+        prompts = [EncodedPrompt(completion.prompt_token_ids) for completion in completions]
         differences: list[float] = []
         try:
             with self.policy.in_float32(), torch.inference_mode():
@@ -93,37 +100,42 @@ class HfEngine(Engine):
         return math.inf if any(map(math.isnan, differences)) else max(differences)
 
     def is_exact(self, sampling: SamplingConfig) -> bool:
-        """Not under top-p or in lower precision."""
-        return sampling.top_p >= 1 and self.policy.dtype == torch.float32 and self._apart < EXACT
+        """See `Engine.is_exact`: true in float32 without top-p, if the model's cache rounds little enough."""
+        return sampling.top_p >= 1 and self.policy.dtype == torch.float32 and self._difference < EXACT
 
     @torch.inference_mode()
     def generate(
         self, prompts: Sequence[EncodedPrompt], n: int, sampling: SamplingConfig, *, seed: int
     ) -> Iterator[tuple[int, list[Completion]]]:
-        """Sample with one cache for all rows; see `Engine.generate`."""
+        """Sample in batches of at most `max_rows` completions, but of one prompt at least."""
         generator = torch.Generator(self.policy.device).manual_seed(seed)
-        at_once = 1 if self._one_prompt else max(1, self.max_rows // n)
-        for start in range(0, len(prompts), at_once):
-            some = prompts[start : start + at_once]
+        prompts_at_once = 1 if self._one_prompt else max(1, self.max_rows // n)
+        for start in range(0, len(prompts), prompts_at_once):
+            some = prompts[start : start + prompts_at_once]
             for place, group in _Decoding(self, some, n, sampling, generator).run():
                 yield start + place, group
 
     def forward(self, ids: Tensor, mask: Tensor, positions: Tensor, cache: Any) -> Tensor:
-        """Return the last position's logits `[B, V]`; the cache takes the new states in."""
+        """Return the logits `[B, V]` after the last of `ids`, and add the new states to the cache.
+
+        `mask` also covers what is in the cache, so `ids` belong to its last columns.
+        """
         extra: dict[str, Any] = {"attention_mask": mask}
         if self._takes_positions:
             extra["position_ids"] = positions
         elif ids.shape[1] < mask.shape[1]:
-            extra = {}  # recurrent: what is padded has been read
+            # Models that take no positions are recurrent. Only prompts are padded, and their state has read
+            # the prompts by now, so later tokens need no mask.
+            extra = {}
         with self.policy.computing():
             out = self.policy.model(
-                input_ids=ids, use_cache=True, **{self._cache_name: cache}, **extra, **self._keep
+                input_ids=ids, use_cache=True, **{self._cache_name: cache}, **extra, **self._last_logits
             )
         return out.logits[:, -1]
 
 
 class _Decoding:
-    """One batch on its way: `_R` rows still going on."""
+    """One batch while it is sampled: row r is a completion of prompt r // n."""
 
     def __init__(
         self,
@@ -139,69 +151,85 @@ class _Decoding:
         self.eos_ids = frozenset(engine.policy.eos_ids)
         self.tokens: list[list[int]] = [[] for _ in range(len(prompts) * n)]
         self.logprobs: list[list[float]] = [[] for _ in range(len(prompts) * n)]
-        self.going = [n] * len(prompts)
-        """Rows of each group that have not ended."""
+        self.unfinished = [n] * len(prompts)
+        """For each group, how many of its rows have not sampled an end token yet."""
 
     def run(self) -> Iterator[tuple[int, list[Completion]]]:
-        """Decode until every row has ended or is full; yield each group when its last row ends."""
+        """Decode until every row has ended or reached `max_new_tokens`; yield each group when it is complete.
+
+        Yields:
+            The index of a prompt, and its completions.
+        """
         limit = self.sampling.max_new_tokens
-        logits, cache, mask_RT, next_R = self._prefill()
-        width = mask_RT.shape[1]
+        logits, cache, mask_RT, position_R = self._prefill()
+        prompt_width = mask_RT.shape[1]
         mask_RT = torch.cat([mask_RT, mask_RT.new_ones(len(mask_RT), limit)], dim=1)
         rows = list(range(len(self.tokens)))
         live = [True] * len(rows)
         for step in range(1, limit + 1):
             ids_R, logprobs_R = self._pick(logits)
-            for group in self._take(rows, live, ids_R.tolist(), logprobs_R.tolist()):
+            for group in self._append(rows, live, ids_R.tolist(), logprobs_R.tolist()):
                 yield group, self._completions(group)
-            left = sum(live)
-            if left == 0 or step == limit:
+            still_live = sum(live)
+            if still_live == 0 or step == limit:
                 break
-            # Ended rows leave together: each time costs a copy of the cache.
-            if left <= 0.9 * len(rows):
-                keep = torch.tensor([i for i, alive in enumerate(live) if alive], device=self.device)
-                ids_R, mask_RT, next_R = ids_R[keep], mask_RT[keep], next_R[keep]
-                cache.reorder_cache(keep)
-                rows, live = [row for row, alive in zip(rows, live, strict=True) if alive], [True] * left
-            logits = self.engine.forward(ids_R[:, None], mask_RT[:, : width + step], next_R[:, None], cache)
-            next_R = next_R + 1
-        for group, going in enumerate(self.going):
-            if going:
+            # Ended rows leave the batch once they are a tenth of it: each time, the whole cache is copied.
+            if still_live <= 0.9 * len(rows):
+                kept = [i for i, is_live in enumerate(live) if is_live]
+                kept_R = torch.tensor(kept, device=self.device)
+                ids_R, mask_RT, position_R = ids_R[kept_R], mask_RT[kept_R], position_R[kept_R]
+                cache.reorder_cache(kept_R)
+                rows = [rows[i] for i in kept]
+                live = [True] * len(rows)
+            mask_so_far = mask_RT[:, : prompt_width + step]
+            logits = self.engine.forward(ids_R[:, None], mask_so_far, position_R[:, None], cache)
+            position_R = position_R + 1
+        for group, unfinished in enumerate(self.unfinished):
+            if unfinished:
                 yield group, self._completions(group)
 
-    def _take(
+    def _append(
         self, rows: Sequence[int], live: list[bool], ids: Sequence[int], logprobs: Sequence[float]
     ) -> list[int]:
-        """Add a token to every live row; return the groups that this ends."""
-        whole = []
+        """Append the new token of every live row, and return the groups that are complete by this.
+
+        `live` is updated: rows whose new token is an end token are not live any more.
+        """
+        complete = []
         for i, row in enumerate(rows):
             if live[i]:
                 self.tokens[row].append(ids[i])
                 self.logprobs[row].append(logprobs[i])
                 if ids[i] in self.eos_ids:
                     live[i] = False
-                    self.going[row // self.n] -= 1
-                    if not self.going[row // self.n]:
-                        whole.append(row // self.n)
-        return whole
+                    self.unfinished[row // self.n] -= 1
+                    if not self.unfinished[row // self.n]:
+                        complete.append(row // self.n)
+        return complete
 
     def _prefill(self) -> tuple[Tensor, Any, Tensor, Tensor]:
-        """Forward each prompt once, left-padded, and give every row of its group a copy."""
+        """Compute each prompt once, padded on the left, and copy its states for every row of its group.
+
+        Returns:
+            Of all rows: logits `[R, V]`, the cache, the mask of the prompts `[R, T]`, and the position of the
+            next token `[R]`.
+        """
         engine = self.engine
         ids_PT, mask_PT = left_padded([p.token_ids for p in self.prompts], engine.policy.pad_id, self.device)
-        positions = (mask_PT.cumsum(-1) - 1).clamp(min=0)
+        positions_PT = (mask_PT.cumsum(-1) - 1).clamp(min=0)
         cache: Any = sampling_cache(engine.policy.model)
-        logits = engine.forward(ids_PT, mask_PT, positions, cache)
-        group = torch.arange(len(self.prompts), device=self.device).repeat_interleave(self.n)
-        cache.reorder_cache(group)
-        return logits[group], cache, mask_PT[group], mask_PT.sum(-1)[group]
+        logits = engine.forward(ids_PT, mask_PT, positions_PT, cache)
+        prompt_R = torch.arange(len(self.prompts), device=self.device).repeat_interleave(self.n)
+        cache.reorder_cache(prompt_R)
+        return logits[prompt_R], cache, mask_PT[prompt_R], mask_PT.sum(-1)[prompt_R]
 
     def _pick(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Draw the next token of every row, and return ids and log-probabilities, both `[R]`."""
         if self.sampling.temperature == 0:
             best = logits.argmax(-1)
             return best, torch.zeros_like(best, dtype=torch.float32)
         logprobs = sampling_logprobs(logits, self.sampling.temperature, self.sampling.top_p)
-        # argmax of p / Exp(1) draws from p; a token of probability 0 is never drawn.
+        # With E drawn from Exp(1), argmax(p / E) is a draw from p, and never one of probability 0.
         noise = torch.empty_like(logprobs).exponential_(generator=self.generator)
         ids = (logprobs.exp() / noise).argmax(-1)
         return ids, logprobs.gather(-1, ids[:, None])[:, 0]

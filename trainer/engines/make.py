@@ -1,4 +1,4 @@
-"""From `engine:` in a run file to what samples; vLLM is imported only where it is asked for."""
+"""The engine that a run file's `engine:` section asks for; vLLM is imported only where it is used."""
 
 from ..config.run_config import EngineConfig
 from ..models.notes import Note, ignored
@@ -8,12 +8,9 @@ from .hf import HfEngine
 
 
 def make_engine(config: EngineConfig, policy: Policy, note: Note = ignored) -> Engine:
-    """Return a run's engine, with the policy's weights.
+    """Start and return the engine that `config.kind` names.
 
-    Args:
-        config: which engine, and its settings.
-        policy: what it samples from.
-        note: is told what a reader of the run should know, such as a server that was restarted.
+    `note` is called with lines that a reader of the run should know, such as that a server was restarted.
 
     Raises:
         RunError: the engine does not start.

@@ -1,44 +1,54 @@
-"""One vLLM server over HTTP: requests, and what their failures mean."""
+"""One vLLM server over HTTP: its requests, what they return, and what their failures mean."""
 
 import http.client
 import json
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ...sandbox.errors import RunError
+from ..config.run_config import SamplingConfig
 
 
 class ServerTrouble(Exception):
-    """A request failed in a way that trying again may mend."""
+    """A request failed in a way that may pass, so it is worth another try.
+
+    The message continues a sentence that starts with the server's URL, such as "answered 500: ...".
+    """
 
 
 class Server:
-    """One vLLM server: requests and their failures."""
+    """A vLLM server, and what a run knows about its state."""
 
     def __init__(self, url: str, timeout_s: float):
         self.url, self.timeout_s = url.rstrip("/"), timeout_s
         self.lock = threading.Lock()
-        """Held while the server is being mended."""
+        """Held while one of several threads restores the server's weights."""
         self.failing_since: float | None = None
-        """When it began to fail; None = its last request was answered."""
+        """`time.monotonic` of the first of its latest failures; None = its last request succeeded."""
         self.lost = False
-        """Given up for this step."""
+        """Whether it is left out until the next update, because it failed for too long."""
         self.puts = 0
-        """How often weights were put there."""
-        self.whole = False
-        """Whether the last time was completed: a server that was left paused would not answer."""
+        """How many times this run has sent it weights."""
+        self.put_complete = False
+        """Whether the last time went through; if not, the server may still be paused and would not answer."""
         self.model = ""
-        """What it calls its model."""
+        """The name under which the server offers its model."""
 
     def get(self, path: str) -> Any:
-        """Return what a GET brings."""
+        """Return the JSON answer to a GET request; for the errors see `post`."""
         return self._ask(urllib.request.Request(self.url + path))
 
     def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        """Return what a POST brings."""
+        """Return the JSON answer to a POST request.
+
+        Raises:
+            ServerTrouble: no answer, one that is not JSON, or a status that may pass (5xx, 408, 429).
+            RunError: the server rejects the request itself.
+        """
         data = json.dumps(body or {}).encode()
         headers = {"Content-Type": "application/json"}
         return self._ask(urllib.request.Request(self.url + path, data, headers))
@@ -48,30 +58,35 @@ class Server:
             with urllib.request.urlopen(request, timeout=self.timeout_s) as answer:
                 text = answer.read()
         except urllib.error.HTTPError as error:
-            said = error.read(2000).decode(errors="replace")
+            message = error.read(2000).decode(errors="replace")
             if error.code >= 500 or error.code in (408, 429):
-                raise ServerTrouble(f"answered {error.code}: {said}") from error
+                raise ServerTrouble(f"answered {error.code}: {message}") from error
             path = request.full_url.removeprefix(self.url)
-            raise RunError(f"{self.url} refuses {path} ({error.code}): {said}") from error
-        except TimeoutError as error:
-            raise ServerTrouble(f"took longer than engine.timeout_s ({self.timeout_s:g})") from error
+            raise RunError(f"{self.url} rejects {path} ({error.code}): {message}") from error
         except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
-            if isinstance(getattr(error, "reason", None), TimeoutError):
-                raise ServerTrouble(f"took longer than engine.timeout_s ({self.timeout_s:g})") from error
+            # While connecting, urllib wraps a timeout into a URLError; while reading, it does not.
+            if isinstance(error, TimeoutError) or isinstance(getattr(error, "reason", None), TimeoutError):
+                raise ServerTrouble(f"took longer than engine.timeout_s ({self.timeout_s:g} s)") from error
             raise ServerTrouble(f"cannot be reached ({error})") from error
         try:
             return json.loads(text or b"null")
         except ValueError as error:
-            raise ServerTrouble(f"answered what is not JSON: {text[:200]!r}") from error
+            raise ServerTrouble(f"answered with something that is not JSON: {text[:200]!r}") from error
 
     def version(self) -> str | None:
-        """Return the label of its weights, None where nothing was put there."""
+        """Return the label of its weights; None if nobody has sent it any."""
         return self.get("/weight_info")["weight_version"]
 
     def put(self, path: Path, version: str, shape: dict[str, Any]) -> None:
-        """Let it load weights from a file, and forget what it computed from the old ones."""
+        """Let it load weights from a file that it can read, and drop what it cached under the old ones.
+
+        Args:
+            path: a safetensors file.
+            version: the label that `version` returns afterwards.
+            shape: sizes of the policy; the server rejects the weights of another model before loading any.
+        """
         self.puts += 1
-        self.whole = False
+        self.put_complete = False
         self.post("/init_weight_transfer_engine", {"init_info": {"shape": shape}})
         self.post("/pause?mode=abort")
         self.post("/start_weight_update")
@@ -79,4 +94,59 @@ class Server:
         self.post("/finish_weight_update", {"weight_version": version})
         self.post("/reset_prefix_cache")
         self.post("/resume")
-        self.whole = True
+        self.put_complete = True
+
+    def sample(
+        self,
+        prompt_ids: Sequence[int],
+        n: int,
+        sampling: SamplingConfig,
+        *,
+        seed: int,
+        stop_ids: Sequence[int],
+    ) -> Any:
+        """Return the answer to a request for `n` completions of one prompt; `completions_in` reads it."""
+        return self.post(
+            "/v1/completions",
+            {
+                "model": self.model,
+                "prompt": list(prompt_ids),
+                "n": n,
+                "max_tokens": sampling.max_new_tokens,
+                "temperature": sampling.temperature,
+                "top_p": sampling.top_p,
+                "seed": seed,
+                "stop_token_ids": list(stop_ids),
+                "logprobs": 0,  # of the sampled token only
+                "return_token_ids": True,
+                "skip_special_tokens": False,
+            },
+        )
+
+    def completions_in(
+        self, answer: Any, n: int, sampling: SamplingConfig
+    ) -> list[tuple[list[int], list[float]]]:
+        """Return token ids and log-probabilities of each completion in an answer to `sample`.
+
+        Raises:
+            ServerTrouble: a completion was broken off, or there are not `n` of them.
+            RunError: a completion has no tokens, or not one log-probability for each.
+            KeyError, TypeError, AttributeError: the answer does not have vLLM's form.
+        """
+        found = []
+        for choice in sorted(answer["choices"], key=lambda choice: choice["index"]):
+            ids, logprobs = choice["token_ids"], choice["logprobs"]["token_logprobs"]
+            if choice["finish_reason"] not in ("stop", "length"):
+                raise ServerTrouble(f"ended a completion with finish_reason {choice['finish_reason']!r}")
+            if sampling.temperature == 0:
+                logprobs = [0.0] * len(ids)
+            if len(ids) != len(logprobs) or not ids:
+                raise RunError(
+                    f"{self.url} returned a completion of {len(ids)} tokens with {len(logprobs)}"
+                    " log-probabilities (expected: at least one token, and one log-probability for each); use"
+                    " the vLLM version that markscheme[vllm] installs"
+                )
+            found.append((ids, logprobs))
+        if len(found) != n:
+            raise ServerTrouble(f"returned {len(found)} completions of {n}")
+        return found

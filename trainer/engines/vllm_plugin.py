@@ -1,9 +1,11 @@
-"""Inside vLLM's workers: weights arrive by vLLM's weight-transfer API, through a backend of ours.
+"""Inside vLLM's workers: the backend of vLLM's weight-transfer API through which policies' weights arrive.
 
-vLLM packs weights after loading them, so a plain `load_weights` into a running engine fails on a CPU or
-leaves old packed copies. Its layerwise reload unpacks, loads and packs again; this backend feeds it
-from tensors (the same process) or from a safetensors file (a server). Import this module to register
-the backend: in a server `--worker-extension-cls` does, before the model is loaded.
+vLLM packs weights into other layouts after it has loaded them. A plain `load_weights` into a running engine
+therefore fails on a CPU, or leaves old packed copies in use. vLLM's layerwise reload unpacks, loads and packs
+again; this backend feeds it from tensors (in the trainer's process) or from a safetensors file (in a server).
+
+Importing this module registers the backend. A server imports it because of `--worker-extension-cls`, before
+it loads the model.
 """
 
 from collections.abc import Iterator
@@ -22,22 +24,23 @@ BACKEND = "markscheme"
 
 @dataclass
 class InitInfo:
-    """What is looked at before anything is touched."""
+    """What an engine checks before it changes anything."""
 
     shape: dict[str, Any] = field(default_factory=dict)
-    """The policy's sizes, by their names in its config."""
+    """Type and sizes of the policy, by their names in its config."""
 
 
 @dataclass
 class UpdateInfo:
-    """Where the weights are, by their names in a checkpoint: one of the two."""
+    """New weights under the names that they have in a checkpoint: either as tensors or as a file."""
 
     weights: list[tuple[str, torch.Tensor]] = field(default_factory=list)
     path: str = ""
+    """A safetensors file; empty = `weights` has them."""
 
 
 class MarkschemeTransfer(WeightTransferEngine):
-    """Takes weights from memory or from a file."""
+    """Loads weights from memory or from a file; vLLM calls its methods in the order given here."""
 
     init_info_cls = InitInfo
     update_info_cls = UpdateInfo
@@ -45,15 +48,18 @@ class MarkschemeTransfer(WeightTransferEngine):
     model_config: Any
 
     def init_transfer_engine(self, init_info: InitInfo) -> None:
-        """Refuse another model's weights: half loaded, they would bring the whole engine down."""
+        """Reject a policy of other sizes, because weights that only partly load crash the whole engine."""
         own = self.model_config.hf_text_config
-        other = {k: v for k, v in init_info.shape.items() if getattr(own, k, v) != v}
-        if other:
-            here = {key: getattr(own, key) for key in other}
-            raise ValueError(f"the engine has another model: {here}, and the policy {other}")
+        different = {k: v for k, v in init_info.shape.items() if getattr(own, k, v) != v}
+        if different:
+            here = {key: getattr(own, key) for key in different}
+            raise ValueError(
+                f"the engine has another model: {here}, but the policy has {different}; start it on the"
+                " policy's own model"
+            )
 
     def start_weight_update(self) -> None:
-        """Bring every layer back to the form in which it is loaded."""
+        """Bring every layer back into the layout in which weights are loaded."""
         from vllm.model_executor.model_loader.reload import (  # pyright: ignore[reportMissingImports]
             initialize_layerwise_reload,
         )
@@ -61,11 +67,18 @@ class MarkschemeTransfer(WeightTransferEngine):
         initialize_layerwise_reload(self.model)
 
     def receive_weights(self, update_info: UpdateInfo) -> None:
-        """Load all of the weights."""
-        self.model.load_weights(_in_file(update_info.path) if update_info.path else iter(update_info.weights))
+        """Load all weights."""
+        if update_info.path:
+            weights = _weights_in(update_info.path)
+        else:
+            weights = iter(update_info.weights)
+        self.model.load_weights(weights)
 
     def finish_weight_update(self) -> None:
-        """Pack again, and pack tied heads too: they would keep a packed copy of the old embeddings."""
+        """Pack every layer again, tied LM heads included.
+
+        On a CPU, vLLM's own reload leaves a tied head with a packed copy of the old embeddings.
+        """
         from vllm.model_executor.model_loader.reload import (  # pyright: ignore[reportMissingImports]
             finalize_layerwise_reload,
         )
@@ -80,17 +93,18 @@ class MarkschemeTransfer(WeightTransferEngine):
                 dispatch_cpu_unquantized_gemm(module, remove_weight=False)
 
     def shutdown(self) -> None:
-        """Nothing to give back."""
+        """Do nothing: this backend holds no connection and no file."""
 
 
-def _in_file(path: str) -> Iterator[tuple[str, torch.Tensor]]:
+def _weights_in(path: str) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield names and tensors of a safetensors file, one tensor at a time."""
     with safe_open(path, framework="pt") as file:
         for name in file.keys():  # noqa: SIM118
             yield name, file.get_tensor(name)
 
 
 class WorkerExtension:
-    """Named by `--worker-extension-cls`, so that each worker imports this module."""
+    """Empty: named by `--worker-extension-cls`, it makes each worker import this module."""
 
 
 if BACKEND not in WeightTransferEngineFactory._registry:

@@ -1,9 +1,10 @@
-"""Sampling with vLLM servers, and what is done when one of them fails.
+"""Sampling with vLLM servers, and recovering when one of them fails.
 
-Every prompt is one request, and goes to whichever server is free; its seed does not depend on which. A
-group counts only if the server still has the weights of this step when it is done: a server that was
-restarted in between gets them again, and the group is sampled once more. What fails is tried again
-for `engine.retry_s`; then the run stops, before anything is learned from half a batch.
+Every prompt is one request, sent to whichever server is free; its seed does not depend on the server. A
+group counts only if its server still has this step's weights when the group is complete. A server that was
+restarted in between is sent the weights again, and the group is sampled once more. Requests that fail are
+tried again for `engine.retry_s` seconds. Then the server is left out, or, if it was the last one, the run
+stops before it learns from an incomplete batch.
 """
 
 import math
@@ -25,21 +26,24 @@ from ..models.policy import EncodedPrompt, Policy
 from ..models.weights import shape_of, weights_folder, write_weights
 from .base import CopyEngine, completion_of, prompt_seed
 from .vllm_client import Server, ServerTrouble
-from .vllm_launch import OwnServer, server_command, shown
+from .vllm_launch import OwnServer, server_command, shell_line
+from .vllm_work import Work
 
 REQUESTS = 64
-"""Requests that one server has at a time."""
+"""The most requests that one server is working on at a time."""
 
 
 class VllmServers(CopyEngine):
-    """vLLM servers: those that a run names, or one that it starts.
+    """The vLLM servers that a run file names, or one that the run starts itself.
 
     Args:
-        config: urls, dtype, time limits.
-        policy: what is sampled from.
+        config: URLs, dtype and time limits.
+        policy: the policy whose weights the servers get.
+        note: called with lines that a reader of the run should know, such as that a server was restarted.
 
     Raises:
-        RunError: a server is not there, was started otherwise, or reads other ids than the trainer.
+        RunError: a server does not answer, does not take weights, or encodes a text differently from the
+            trainer.
     """
 
     where = "the vLLM server"
@@ -48,14 +52,18 @@ class VllmServers(CopyEngine):
         super().__init__(config, policy, note)
         self._folder = weights_folder(config.weights_folder)
         self._file: Path | None = None
-        self._run, self._label = uuid.uuid4().hex[:8], ""
+        """The weights of this step."""
+        self._run = uuid.uuid4().hex[:8]
+        self._label = ""
+        """This step's version label on the servers; it contains `_run`, since other runs may use them too."""
         self._own: OwnServer | None = None
         self._losing = threading.Lock()
+        """Held in `_leave_out`, or the last two servers could each be left out in favour of the other."""
         self._asked: list[Server] | None = None
-        """Those that are probed; None = all are asked."""
+        """The servers that a probe samples from; None = all."""
         on_cpu = policy.device.type == "cpu"
         environment, command = server_command(policy.source, dtype=self.dtype, on_cpu=on_cpu)
-        self._start_with = shown(environment, command)
+        self._start_with = shell_line(environment, command)
         try:
             urls = config.urls
             if not urls:
@@ -71,7 +79,11 @@ class VllmServers(CopyEngine):
             raise
 
     def _check(self, server: Server) -> None:
-        """Look at a server before anything is asked of it."""
+        """Make sure that a server answers, takes weights and encodes texts like the trainer.
+
+        Raises:
+            RunError: it does not; the message has the command that starts a suitable one.
+        """
         try:
             server.get("/health")
         except ServerTrouble as trouble:
@@ -94,43 +106,44 @@ class VllmServers(CopyEngine):
             raise RunError(f"{server.url} {trouble}, when it was asked for the ids of a text") from trouble
 
     def push(self, policy: Policy, version: int) -> None:
-        """Write the weights once, and let every server load them; one that fails is left out."""
+        """Write the weights to a file and let every server load it; a server that fails is left out."""
         dtype = getattr(torch, self.dtype)
         file = write_weights(policy.model, self._folder, f"weights-{version}.safetensors", dtype)
-        self._file, before = file, self._file
+        self._file, old_file = file, self._file
         self._label = f"{self._run}-{version}"
         for server in self.servers:
+            # A server that was left out before gets one try, so that steps do not wait for it each time.
+            retry_s = 0 if server.lost else self.config.retry_s
             try:
-                # A server that was lost before is asked once, and not waited for at every step.
-                self._mend(server, None, 0 if server.lost else self.config.retry_s)
+                self._restore(server, None, retry_s)
                 server.lost = False
             except RunError as error:
-                self._lose(server, error)
-        if before is not None and before != file:
-            before.unlink(missing_ok=True)
+                self._leave_out(server, error)
+        if old_file is not None and old_file != file:
+            old_file.unlink(missing_ok=True)
 
-    def _mend(self, server: Server, trouble: ServerTrouble | None, retry_s: float) -> None:
-        """Bring a server to the weights of this step.
+    def _restore(self, server: Server, trouble: ServerTrouble | None, retry_s: float) -> None:
+        """Wait until a server answers, and send it this step's weights if it does not have them.
+
+        Args:
+            server: the server.
+            trouble: how its last request failed; None = none failed, it only needs the new weights.
+            retry_s: seconds to go on for, counted from the server's first failure.
 
         Raises:
-            RunError: it fails for longer than `retry_s`, or does not take the weights.
+            RunError: the server has been failing for longer than `retry_s`, or rejects the weights.
         """
         pause = 0.1
         with server.lock:
             while True:
+                answers = True
                 try:
-                    if server.version() != self._label or not server.whole:
-                        if trouble is not None:
-                            self.note(
-                                f"{server.url} {trouble}; its weights are others now: they are put again"
-                            )
-                        self._put(server)
-                    if trouble is None:
-                        server.failing_since = None
-                        return
-                    alive = True
+                    self._put_if_needed(server, trouble)
                 except ServerTrouble as error:
-                    trouble, alive = error, False
+                    trouble, answers = error, False
+                if trouble is None:
+                    server.failing_since = None
+                    return
                 now = time.monotonic()
                 server.failing_since = server.failing_since or now
                 if now - server.failing_since > retry_s:
@@ -139,163 +152,141 @@ class VllmServers(CopyEngine):
                         f"  {self._start_with}\nNothing was learned from this step: go on with --resume"
                     ) from trouble
                 time.sleep(pause)
+                if answers:
+                    return  # its weights are right; only the next request can show whether it works again
                 pause = min(2 * pause, 5.0)
-                if alive:
-                    return  # and the request is tried again
 
-    def _lose(self, server: Server, error: RunError) -> None:
-        """Go on without a server.
+    def _put_if_needed(self, server: Server, trouble: ServerTrouble | None) -> None:
+        """Send a server this step's weights unless it has them.
 
         Raises:
-            RunError: it was the last one.
+            ServerTrouble: it does not answer, or does not take the weights.
+            RunError: it rejects the weights.
+        """
+        if server.version() == self._label and server.put_complete:
+            return
+        if trouble is not None:
+            self.note(f"{server.url} {trouble}; it does not have this step's weights, which are sent again")
+        assert self._file is not None
+        try:
+            server.put(self._file, self._label, shape_of(self.policy.model))
+        except ServerTrouble as put_trouble:
+            server.get("/health")  # if it does not answer at all, that is the trouble to report
+            raise ServerTrouble(
+                f"does not take the weights ({put_trouble}): it has another model than {self.policy.name!r},"
+                f" or cannot read {self._file} (engine.weights_folder must be a folder that it sees too)"
+            ) from put_trouble
+
+    def _leave_out(self, server: Server, error: RunError) -> None:
+        """Go on with the other servers until the next update.
+
+        Raises:
+            RunError: `error`, if there is no other server left.
         """
         with self._losing:
             if all(other.lost or other is server for other in self.servers):
                 raise error
-            known, server.lost = server.lost, True
-        if not known:
+            was_lost, server.lost = server.lost, True
+        if not was_lost:
             self.note(f"{str(error).splitlines()[0]}; the other servers take its prompts")
-
-    def _put(self, server: Server) -> None:
-        assert self._file is not None
-        try:
-            server.put(self._file, self._label, shape_of(self.policy.model))
-        except ServerTrouble as trouble:
-            server.get("/health")  # a server that is gone is another matter
-            raise ServerTrouble(
-                f"does not take the weights ({trouble}): it has another model than {self.policy.name!r}, or"
-                f" cannot read {self._file} (engine.weights_folder must be a folder that it sees too)"
-            ) from trouble
 
     def generate(
         self, prompts: Sequence[EncodedPrompt], n: int, sampling: SamplingConfig, *, seed: int
     ) -> Iterator[tuple[int, list[Completion]]]:
-        """Let all servers take prompts from one queue; see `Engine.generate`."""
+        """Let all servers take prompts from one queue, each in several threads; see `Engine.generate`."""
         self.remember(prompts)
-        work, asked = _Work(prompts, n, sampling, seed), self._asked or self.servers
-        for server in asked:
-            for _ in range(min(REQUESTS, -(-len(prompts) // len(asked)))):
+        work = Work(prompts, n, sampling, seed)
+        servers = self._asked or self.servers
+        for server in servers:
+            for _ in range(min(REQUESTS, math.ceil(len(prompts) / len(servers)))):
                 threading.Thread(target=self._serve, args=(server, work), daemon=True).start()
         try:
             for _ in prompts:
-                found = self._next(work, asked)
-                if isinstance(found, BaseException):
-                    raise found
-                yield found
+                yield work.next_group(servers)
         finally:
             work.stop.set()
 
-    def _next(self, work: "_Work", asked: Sequence[Server]) -> tuple[int, list[Completion]] | BaseException:
-        """Wait for a group; give up where no server is left that could bring one."""
-        while True:
-            try:
-                return work.done.get(timeout=1.0)
-            except queue.Empty:
-                if all(server.lost for server in asked) and work.done.empty():
-                    return RunError(f"{asked[0].url}: no server is left; go on with --resume")
-
     def probe(self) -> float:
-        """Probe every server by itself, and return the worst."""
+        """Probe each server by itself, and return the largest difference; NaN if one of them is NaN."""
         worst = 0.0
         for server in self.servers:
-            if not server.lost:
-                self._asked = [server]
-                try:
-                    apart = super().probe()
-                    worst = apart if math.isnan(apart) or apart > worst else worst
-                except RunError:
-                    if not server.lost:
-                        raise
-                finally:
-                    self._asked = None
+            if server.lost:
+                continue
+            self._asked = [server]
+            try:
+                difference = super().probe()
+                if math.isnan(difference) or difference > worst:
+                    worst = difference
+            except RunError:
+                if not server.lost:
+                    raise
+            finally:
+                self._asked = None
         return worst
 
-    def _serve(self, server: Server, work: "_Work") -> None:
-        """Take prompts until there are none; one that fails goes back into the queue."""
+    def _serve(self, server: Server, work: Work) -> None:
+        """Sample prompts from the queue until the call is over or the server is lost; runs in a thread."""
         while not (work.stop.is_set() or server.lost):
             try:
                 place = work.waiting.get(timeout=0.05)
             except queue.Empty:
                 continue
             try:
-                self._take(server, work, place)
+                self._sample_or_put_back(server, work, place)
             except RunError as error:
                 try:
-                    self._lose(server, error)
-                except RunError as last:
-                    work.done.put(last)
+                    self._leave_out(server, error)
+                except RunError as last_error:
+                    work.done.put(last_error)
             except BaseException as error:
-                work.done.put(error)
+                work.done.put(error)  # a thread has no other way to end the run
                 return
 
-    def _take(self, server: Server, work: "_Work", place: int) -> None:
-        """Sample a prompt's group; where that fails, put it back and mend the server."""
+    def _sample_or_put_back(self, server: Server, work: Work, place: int) -> None:
+        """Sample a prompt's group; if that fails, put the prompt back into the queue and restore the server.
+
+        Raises:
+            RunError: the server rejects the request, or cannot be restored.
+        """
         try:
-            found = self._ask(server, work, place)
+            group = self._sample(server, work, place)
         except RunError:
             work.waiting.put(place)
             raise
         except ServerTrouble as error:
             trouble = error
         except (KeyError, TypeError, AttributeError) as error:
-            trouble = ServerTrouble(f"gave what vLLM does not ({type(error).__name__}: {error})")
+            trouble = ServerTrouble(
+                f"gave an answer that does not have vLLM's form ({type(error).__name__}: {error})"
+            )
         else:
             server.failing_since = None
-            work.done.put((place, found))
+            work.done.put((place, group))
             return
         work.waiting.put(place)
-        self._mend(server, trouble, self.config.retry_s)
+        self._restore(server, trouble, self.config.retry_s)
 
-    def _ask(self, server: Server, work: "_Work", place: int) -> list[Completion]:
-        """Return a prompt's group, if the server still has this step's weights when it is done."""
-        sampling, prompt, puts = work.sampling, work.prompts[place], server.puts
-        answer = server.post(
-            "/v1/completions",
-            {
-                "model": server.model,
-                "prompt": list(prompt.token_ids),
-                "n": work.n,
-                "max_tokens": sampling.max_new_tokens,
-                "temperature": sampling.temperature,
-                "top_p": sampling.top_p,
-                "seed": prompt_seed(work.seed, place) % 2**63,
-                "stop_token_ids": list(self.policy.eos_ids),
-                "logprobs": 0,
-                "return_token_ids": True,
-                "skip_special_tokens": False,
-            },
+    def _sample(self, server: Server, work: Work, place: int) -> list[Completion]:
+        """Return a prompt's group, if the server has had this step's weights all the time.
+
+        Raises:
+            ServerTrouble: the request failed, or the server's weights have changed.
+        """
+        prompt, puts = work.prompts[place], server.puts
+        seed = prompt_seed(work.seed, place)
+        answer = server.sample(
+            prompt.token_ids, work.n, work.sampling, seed=seed, stop_ids=self.policy.eos_ids
         )
-        # The right label is not enough: another thread may have put it there in the meantime.
-        if server.version() != self._label or server.puts != puts or not server.whole:
+        # The right label is not enough: another thread may have restored a restarted server by now.
+        if server.version() != self._label or server.puts != puts or not server.put_complete:
             raise ServerTrouble("was restarted, or got weights from elsewhere, while it sampled")
-        made = []
-        for choice in sorted(answer["choices"], key=lambda choice: choice["index"]):
-            ids, logprobs = choice["token_ids"], choice["logprobs"]["token_logprobs"]
-            if choice["finish_reason"] not in ("stop", "length"):
-                raise ServerTrouble(f"ended a completion by {choice['finish_reason']}")
-            if sampling.temperature == 0:
-                logprobs = [0.0] * len(ids)
-            if len(ids) != len(logprobs) or not ids:
-                raise RunError(f"{server.url} gave {len(ids)} tokens and {len(logprobs)} log-probabilities")
-            made.append(completion_of(self.policy, prompt, ids, logprobs, self.weight_version))
-        if len(made) != work.n:
-            raise ServerTrouble(f"gave {len(made)} completions of {work.n}")
-        return made
+        return [
+            completion_of(self.policy, prompt, ids, logprobs, self.weight_version)
+            for ids, logprobs in server.completions_in(answer, work.n, work.sampling)
+        ]
 
     def close(self) -> None:
         """End the server that was started here, and remove the weights."""
         if self._own is not None:
             self._own.close()
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-class _Work:
-    """The prompts of one call, between the servers' threads."""
-
-    def __init__(self, prompts: Sequence[EncodedPrompt], n: int, sampling: SamplingConfig, seed: int):
-        self.prompts, self.n, self.sampling, self.seed = prompts, n, sampling, seed
-        self.waiting: queue.Queue[int] = queue.Queue()
-        self.done: queue.Queue[tuple[int, list[Completion]] | BaseException] = queue.Queue()
-        self.stop = threading.Event()
-        for place in range(len(prompts)):
-            self.waiting.put(place)

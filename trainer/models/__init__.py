@@ -1,1 +1,1 @@
-"""The policy and what computes its log-probabilities and gradients."""
+"""The policy model: building or loading it, its log-probabilities with gradients, its weights as files."""

@@ -1,7 +1,10 @@
-"""A step's completions, split into what is computed at once: blocks of prompts, chunks of rows.
+"""How a training step's completions are split into the forward passes that compute them.
 
-Shapes: `_B` completions, `_T` completion tokens, `_P` prompts. Prompts are padded on the left and
-completions on the right, so that every completion follows its prompt without a gap.
+Completions are grouped into blocks by their prompts, and each block into chunks of rows; one chunk is one
+forward and backward pass. Prompts are padded on the left and completions on the right, so that every
+completion follows its prompt without a gap.
+
+Shapes: `_B` completions of a chunk, `_T` completion tokens, `_P` prompts of a block.
 """
 
 import math
@@ -18,39 +21,39 @@ from ...tasks.problem import Completion
 
 @dataclass(frozen=True)
 class Sampled:
-    """The completions of a step with what the loss needs of each, all of one length."""
+    """One step's completions with everything the loss needs; all sequences have one entry per completion."""
 
     completions: Sequence[Completion]
     advantages: Sequence[Sequence[float] | None]
-    """One a token; None = the row was left out."""
+    """One advantage per token; None = the row is left out of the update."""
     old_logprobs: Sequence[Sequence[float]] | None = None
-    """Under the policy before the update; None = as computed in the update itself."""
+    """Log-probabilities under the policy before the update; None = use those that the update computes."""
     ref_logprobs: Sequence[Sequence[float]] | None = None
-    """Under the reference, where there is one."""
+    """Log-probabilities under the reference; None = there is no KL term."""
     exact: bool = False
-    """Whether the sampler's own log-probabilities are the trainer's, to rounding."""
+    """Whether the sampler's log-probabilities are the trainer's own, up to rounding."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """A chunk: what one forward and backward pass needs."""
+    """One chunk: the padded tensors of one forward and backward pass."""
 
     rows: tuple[int, ...]
-    """Which completions these are."""
+    """Index of each row's completion in `Sampled`."""
     prompt_B: Tensor
-    """`[B]`, which prompt of the block each continues."""
+    """`[B]`, the index in the block of the prompt that each row continues."""
     ids_BT: Tensor
-    """`[B, T]`, the completions' tokens."""
+    """`[B, T]`, token ids of the completions."""
     real_BT: Tensor
-    """`[B, T]`, true where there is a token."""
+    """`[B, T]`, true where there is a token, false for padding."""
     mask_BT: Tensor
-    """`[B, T]`, 1 for the policy's own tokens; 0 for padding and what a tool or template wrote."""
+    """`[B, T]`, 1 for tokens that the policy wrote, 0 for padding and for text of a tool or a template."""
     sampled_logprobs_BT: Tensor
-    """`[B, T]`, as the sampler gave them."""
+    """`[B, T]`, log-probabilities as the sampler reported them."""
     old_logprobs_BT: Tensor | None
-    """`[B, T]`."""
+    """`[B, T]`, as in `Sampled`."""
     ref_logprobs_BT: Tensor | None
-    """`[B, T]`."""
+    """`[B, T]`, as in `Sampled`."""
     advantages_BT: Tensor
     """`[B, T]`."""
     exact: bool = False
@@ -62,11 +65,11 @@ class Block:
     """Prompts that are computed together, and the completions that follow them."""
 
     prompts: list[Sequence[int]] = field(default_factory=list)
-    """Token ids, each prompt once."""
+    """Token ids of the prompts, each different prompt once."""
     rows: list[int] = field(default_factory=list)
-    """Completions."""
+    """Indices of the completions."""
     prompt_of: dict[int, int] = field(default_factory=dict)
-    """From a completion to its prompt's place."""
+    """From the index of a completion to the index of its prompt in `prompts`."""
 
     @property
     def width(self) -> int:
@@ -75,33 +78,33 @@ class Block:
 
 
 def make_batch(sampled: Sampled, block: Block, rows: Sequence[int], device: torch.device) -> Batch:
-    """Pad some of a block's completions into one chunk."""
-    some = [sampled.completions[i] for i in rows]
+    """Return the padded chunk of some of a block's rows."""
+    completions = [sampled.completions[i] for i in rows]
 
     def padded(values: Sequence[Sequence[Any]], dtype: torch.dtype) -> Tensor:
         return right_padded(values, dtype).to(device)
 
-    def chosen(values: Sequence[Sequence[float]] | None) -> Tensor | None:
-        return None if values is None else padded([values[i] for i in rows], torch.float32)
+    def padded_rows_of(values: Sequence[Sequence[float]] | None) -> Tensor | None:
+        if values is None:
+            return None
+        return padded([values[i] for i in rows], torch.float32)
 
-    ids_BT = padded([c.token_ids for c in some], torch.long)
-    real_BT = padded([[True] * len(c.token_ids) for c in some], torch.bool)
     return Batch(
         rows=tuple(rows),
         prompt_B=torch.tensor([block.prompt_of[i] for i in rows], device=device),
-        ids_BT=ids_BT,
-        real_BT=real_BT,
-        mask_BT=padded([c.loss_mask or [1] * len(c.token_ids) for c in some], torch.long),
-        sampled_logprobs_BT=padded([c.logprobs for c in some], torch.float32),
-        old_logprobs_BT=chosen(sampled.old_logprobs),
-        ref_logprobs_BT=chosen(sampled.ref_logprobs),
+        ids_BT=padded([c.token_ids for c in completions], torch.long),
+        real_BT=padded([[True] * len(c.token_ids) for c in completions], torch.bool),
+        mask_BT=padded([c.loss_mask or [1] * len(c.token_ids) for c in completions], torch.long),
+        sampled_logprobs_BT=padded([c.logprobs for c in completions], torch.float32),
+        old_logprobs_BT=padded_rows_of(sampled.old_logprobs),
+        ref_logprobs_BT=padded_rows_of(sampled.ref_logprobs),
         advantages_BT=padded([sampled.advantages[i] or [] for i in rows], torch.float32),
         exact=sampled.exact,
     )
 
 
 def repeated(completions: Sequence[Completion], advantages: Sequence[float]) -> list[list[float] | None]:
-    """Give every token of a completion its one advantage; NaN leaves the row out."""
+    """Return each completion's advantage once per token, and None (left out) where the advantage is NaN."""
     return [
         None if math.isnan(advantage) else [advantage] * len(completion.token_ids)
         for completion, advantage in zip(completions, advantages, strict=True)
@@ -109,7 +112,7 @@ def repeated(completions: Sequence[Completion], advantages: Sequence[float]) -> 
 
 
 def left_padded(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return ids and mask `[P, T]`, padded on the left."""
+    """Return token ids and attention mask (1 for tokens, 0 for padding), `[P, T]`, padded on the left."""
     width = max(len(row) for row in rows)
     ids = [[pad_id] * (width - len(row)) + list(row) for row in rows]
     mask = [[0] * (width - len(row)) + [1] * len(row) for row in rows]
@@ -117,19 +120,24 @@ def left_padded(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device
 
 
 def blocks(completions: Sequence[Completion], rows: Sequence[int], budget: int) -> Iterator[Block]:
-    """Split rows by their prompts, as many as fit into `budget` tokens, padding included."""
-    places: dict[tuple[int, ...], int] = {}
+    """Group `rows` by prompt into blocks whose padded prompts fit into `budget` tokens.
+
+    A single prompt longer than the budget is a block of its own. Rows with the same prompt should be
+    neighbours, as a group's rows are: a prompt that returns after its block was yielded is computed again.
+    """
+    index_of: dict[tuple[int, ...], int] = {}
     block = Block()
     for i in rows:
         prompt = tuple(completions[i].prompt_token_ids)
-        if prompt not in places:
-            if block.prompts and (len(block.prompts) + 1) * max(block.width, len(prompt)) > budget:
+        if prompt not in index_of:
+            padded_width = max(block.width, len(prompt))
+            if block.prompts and (len(block.prompts) + 1) * padded_width > budget:
                 yield block
-                places, block = {}, Block()
-            places[prompt] = len(block.prompts)
+                index_of, block = {}, Block()
+            index_of[prompt] = len(block.prompts)
             block.prompts.append(prompt)
         block.rows.append(i)
-        block.prompt_of[i] = places[prompt]
+        block.prompt_of[i] = index_of[prompt]
     if block.rows:
         yield block
 
@@ -137,10 +145,11 @@ def blocks(completions: Sequence[Completion], rows: Sequence[int], budget: int) 
 def chunks(completions: Sequence[Completion], block: Block, budget: int) -> Iterator[list[int]]:
     """Split a block's rows, the longest first, into chunks of at most `budget` tokens.
 
-    Prompts and padding count. A chunk also ends where its padding would pass a sixteenth of the budget:
-    about there, one more pass costs less than the padding.
+    Prompts and padding count towards the budget; a single row over the budget is still a chunk. A chunk
+    also ends where its padding would exceed a sixteenth of the budget: from about there on, computing the
+    padding costs more than another pass.
     """
     rows = sorted(block.rows)
     lengths = [len(completions[i].token_ids) for i in rows]
-    for places in by_length(lengths, budget, shared=block.width, most_padding=budget / 16):
-        yield [rows[place] for place in places]
+    for chunk in by_length(lengths, budget, shared=block.width, most_padding=budget / 16):
+        yield [rows[place] for place in chunk]

@@ -1,10 +1,12 @@
-"""Log-probabilities of completions under a model, each prompt computed once.
+"""Log-probabilities of completions under a model, each prompt computed only once where that is possible.
 
-In the update a group's prompt is the same for all its completions, so its keys and values are computed
-once and shared, with gradient: chunks of completions run on detached copies, their backward passes
-add up in the copies, and one last backward pass takes the sum through the prompts. The chunks'
-activations are gone by then. Models for which this does not give their own log-probabilities
-(`choose_way` tries) compute each prompt with each completion.
+In the update all completions of a group follow the same prompt. Its keys and values are computed once, with
+gradient, and every chunk of completions runs on detached copies of them. The chunks' backward passes add up
+their gradients in these copies, and one last backward pass takes the sums through the prompts. Each chunk's
+activations are freed before the next chunk starts.
+
+Some models give other log-probabilities when they are computed like this. `choose_way` finds that out by
+trying, and such models compute each prompt again with every completion.
 """
 
 import inspect
@@ -22,63 +24,60 @@ from .policy import Policy
 
 
 class Prompts(Protocol):
-    """A block's prompts, ready for completions."""
+    """One block's prompts, prepared so that chunks of completions can be computed after them."""
 
     def hidden(self, batch: Batch) -> Tensor:
-        """Return the hidden states `[B, T, H]` that predict the tokens of a chunk."""
+        """Return hidden states `[B, T, H]`: position t is the state that predicts token t of the chunk."""
         ...
 
     def backward(self) -> None:
-        """Finish the backward passes of the chunks."""
+        """Complete the chunks' backward passes; called once, after the last chunk."""
         ...
 
 
 class SharedPrompts:
-    """Prompts that are computed once.
-
-    Args:
-        model: a causal language model whose cache is plain attention.
-        block: the prompts.
-        pad_id: any id.
-        device: where the model is.
-    """
+    """Prompts that are computed once, for a model whose cache holds only attention keys and values."""
 
     def __init__(self, model: Any, block: Block, pad_id: int, device: torch.device):
         self.model = model
         ids_PT, self.mask_PT = left_padded(block.prompts, pad_id, device)
         cache = recording_cache(model)
-        last = _backbone(model, ids_PT, self.mask_PT, cache)[:, -1]
-        self._made: list[Tensor] = [last, *recorded(cache)]
-        self._shared = [tensor.detach().requires_grad_(tensor.requires_grad) for tensor in self._made]
+        last_PH = _backbone(model, ids_PT, self.mask_PT, cache)[:, -1]
+        self._computed: list[Tensor] = [last_PH, *recorded(cache)]
+        self._copies = [tensor.detach().requires_grad_(tensor.requires_grad) for tensor in self._computed]
 
     def hidden(self, batch: Batch) -> Tensor:
-        """The first token is predicted by its prompt's last state, the others by those before them."""
-        last, *rest = self._shared
-        first = last.index_select(0, batch.prompt_B)[:, None]
+        """See `Prompts.hidden`: the prompt's last state predicts a completion's first token."""
+        last_PH, *keys_and_values = self._copies
+        first_B1H = last_PH.index_select(0, batch.prompt_B)[:, None]
         if batch.ids_BT.shape[1] == 1:
-            return first
-        cache = prefix_cache(rest, batch.prompt_B)
+            return first_B1H
+        cache = prefix_cache(keys_and_values, batch.prompt_B)
         mask_BT = torch.cat([self.mask_PT[batch.prompt_B], batch.real_BT[:, :-1].long()], dim=1)
         ids_BT = batch.ids_BT[:, :-1]
-        return torch.cat([first, _backbone(self.model, ids_BT, mask_BT, cache)], dim=1)
+        return torch.cat([first_B1H, _backbone(self.model, ids_BT, mask_BT, cache)], dim=1)
 
     def backward(self) -> None:
-        """Take what the chunks left at the shared tensors through the prompts."""
-        pairs = [(m, s.grad) for m, s in zip(self._made, self._shared, strict=True) if s.grad is not None]
-        if pairs:
-            made, gradients = zip(*pairs, strict=True)
-            torch.autograd.backward(made, gradients)
+        """Take the gradients that the chunks left in the detached copies back through the prompts."""
+        outputs: list[Tensor] = []
+        gradients: list[Tensor] = []
+        for computed, copied in zip(self._computed, self._copies, strict=True):
+            if copied.grad is not None:
+                outputs.append(computed)
+                gradients.append(copied.grad)
+        if outputs:
+            torch.autograd.backward(outputs, gradients)
 
 
 class RepeatedPrompts:
-    """Prompts that are computed with every completion."""
+    """Prompts that are computed again with every completion."""
 
     def __init__(self, model: Any, block: Block, pad_id: int, device: torch.device):
         self.model = model
         self.ids_PT, self.mask_PT = left_padded(block.prompts, pad_id, device)
 
     def hidden(self, batch: Batch) -> Tensor:
-        """Compute prompts and completions, and keep the positions before the completions' tokens."""
+        """See `Prompts.hidden`: compute prompt and completion, and keep the states before each token."""
         ids_BT = torch.cat([self.ids_PT[batch.prompt_B], batch.ids_BT[:, :-1]], dim=1)
         mask_BT = torch.cat([self.mask_PT[batch.prompt_B], batch.real_BT[:, :-1].long()], dim=1)
         return self._compute(ids_BT, mask_BT)[:, self.ids_PT.shape[1] - 1 :]
@@ -87,11 +86,14 @@ class RepeatedPrompts:
         return _backbone(self.model, ids_BT, mask_BT, None)
 
     def backward(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing: the chunks' own backward passes reach the prompts."""
 
 
 class WholeModel(RepeatedPrompts):
-    """For a model that does not come apart into backbone and head: its own logits are the states."""
+    """Repeated prompts for a model that cannot be split into backbone and head.
+
+    `hidden` then returns the model's own logits `[B, T, V]`, which `NoHead` takes as they are.
+    """
 
     def _compute(self, ids_BT: Tensor, mask_BT: Tensor) -> Tensor:
         positions = positions_of(self.model, ids_BT, mask_BT)
@@ -99,38 +101,49 @@ class WholeModel(RepeatedPrompts):
 
 
 def _backbone(model: Any, ids: Tensor, mask: Tensor, cache: Any) -> Tensor:
-    """Return the backbone's last hidden states `[B, T, H]` for `ids`, the last columns of `mask`."""
-    more = positions_of(model, ids, mask) | ({} if cache is None else {"past_key_values": cache})
-    return model.base_model(input_ids=ids, attention_mask=mask, use_cache=cache is not None, **more)[0]
+    """Return the backbone's last hidden states `[B, T, H]` for `ids`.
+
+    `mask` also covers what is in the cache, so `ids` belong to its last columns.
+    """
+    arguments = positions_of(model, ids, mask)
+    if cache is not None:
+        arguments["past_key_values"] = cache
+    return model.base_model(input_ids=ids, attention_mask=mask, use_cache=cache is not None, **arguments)[0]
 
 
 def positions_of(model: Any, ids: Tensor, mask: Tensor) -> dict[str, Any]:
-    """Return the positions of `ids`, the last columns of `mask`, as an argument if the model takes it."""
+    """Return `position_ids` for `ids`, the last columns of `mask`; empty if the model takes no positions."""
     if "position_ids" not in inspect.signature(model.forward).parameters:
         return {}
     return {"position_ids": (mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]}
 
 
 Way = Literal["shared", "repeated", "whole"]
+"""How a model's log-probabilities are computed.
+
+`shared`: each prompt once; `repeated`: each prompt again with every completion; `whole`: likewise, through
+the model's own logits, because backbone and head cannot be run separately.
+"""
+
 _WAYS: dict[Way, tuple[type[SharedPrompts] | type[RepeatedPrompts], type[Head] | type[NoHead]]] = {
     "shared": (SharedPrompts, Head),
     "repeated": (RepeatedPrompts, Head),
     "whole": (WholeModel, NoHead),
 }
-"""How prompts and heads are computed, the cheapest first."""
+"""The cheapest first, which is the order in which `choose_way` tries them."""
 
 
 BUDGETS = {"cpu": 2048, "cuda": 16384}
-"""Tokens of one pass: where more of them at once are no faster, and take more memory."""
+"""Default tokens of one pass by device type: larger passes are no faster and take more memory."""
 
 
 class Forward:
-    """How log-probabilities are computed in a run.
+    """Computes the log-probabilities of completions, chunk by chunk.
 
     Args:
-        policy: its device, its precision, its padding.
-        budget: tokens of one pass, prompts and padding included; None = `BUDGETS`.
-        temperature: of the sampling.
+        policy: gives device, precision and padding; the model to compute with is an argument of the methods.
+        budget: tokens of one pass, prompts and padding included; None = the device's entry in `BUDGETS`.
+        temperature: logits are divided by it, as they were in sampling.
         way: see `choose_way`.
     """
 
@@ -142,9 +155,10 @@ class Forward:
     def passes(
         self, model: Any, sampled: Sampled, rows: Sequence[int]
     ) -> Iterator[tuple[Batch, Tensor, Tensor]]:
-        """Yield chunks with their log-probabilities and entropies, both `[B, T]`; 0 in the padding.
+        """Yield each chunk with its log-probabilities and entropies (nats), both `[B, T]`, 0 in the padding.
 
-        Whoever wants gradients calls `backward` on each chunk's loss before taking the next one.
+        To get gradients, call `backward` on each chunk's loss before taking the next chunk, and exhaust the
+        iterator: a block's last backward pass runs after its last chunk.
         """
         policy, head = self.policy, self._head(model)
         for block in blocks(sampled.completions, rows, self.budget):
@@ -153,24 +167,22 @@ class Forward:
             for chunk in chunks(sampled.completions, block, self.budget):
                 batch = make_batch(sampled, block, chunk, policy.device)
                 with policy.computing():
-                    found = self._logprobs(prompts, head, batch)
-                yield batch, *found
+                    logprobs_BT, entropy_BT = self._logprobs(prompts, head, batch)
+                yield batch, logprobs_BT, entropy_BT
             prompts.backward()
 
     def _logprobs(self, prompts: Prompts, head: Head | NoHead, batch: Batch) -> tuple[Tensor, Tensor]:
-        real = batch.real_BT.flatten().nonzero()[:, 0]
-        hidden_NH = prompts.hidden(batch).flatten(0, 1).index_select(0, real)
-        ids_N = batch.ids_BT.flatten().index_select(0, real)
-        found = head.logprobs(hidden_NH, ids_N, self.temperature)
-        logprobs_BT, entropy_BT = (
-            values.new_zeros(batch.ids_BT.numel()).index_copy(0, real, values).view(batch.ids_BT.shape)
-            for values in found
-        )
-        return logprobs_BT, entropy_BT
+        """Return log-probabilities and entropies `[B, T]`; the head sees the N real tokens only."""
+        places_N = batch.real_BT.flatten().nonzero()[:, 0]
+        hidden_NH = prompts.hidden(batch).flatten(0, 1).index_select(0, places_N)
+        ids_N = batch.ids_BT.flatten().index_select(0, places_N)
+        logprobs_N, entropy_N = head.logprobs(hidden_NH, ids_N, self.temperature)
+        shape = batch.ids_BT.shape
+        return _put_back(logprobs_N, places_N, shape), _put_back(entropy_N, places_N, shape)
 
     @torch.no_grad()
     def logprobs(self, model: Any, sampled: Sampled, rows: Sequence[int]) -> list[list[float]]:
-        """Return each completion's log-probabilities under a model; empty for rows not asked for."""
+        """Return the log-probabilities of each completion; an empty list for those not in `rows`."""
         found: list[list[float]] = [[] for _ in sampled.completions]
         for batch, logprobs_BT, _ in self.passes(model, sampled, rows):
             for i, row in zip(batch.rows, logprobs_BT.tolist(), strict=True):
@@ -178,58 +190,79 @@ class Forward:
         return found
 
 
+def _put_back(values_N: Tensor, places_N: Tensor, shape: torch.Size) -> Tensor:
+    """Return a tensor of `shape` with the values at their flat places and 0 everywhere else."""
+    return values_N.new_zeros(shape.numel()).index_copy(0, places_N, values_N).view(shape)
+
+
 TOLERANCE = 1e-3
-"""Of log-probabilities in the probe: rounding is far below, another computation far above."""
+"""Largest difference (nats) at which log-probabilities count as equal when a model is tried.
+
+Rounding in float32 stays far below it, and a computation of something else is far above.
+"""
 
 
 @torch.no_grad()
 def choose_way(policy: Policy) -> tuple[Way, str]:
-    """Return the cheapest way that gives the model's own log-probabilities, and why not a cheaper one.
+    """Return the cheapest way to compute a model that gives its own log-probabilities.
 
-    Each way is compared with the model's own logits, row by row without padding, in float32.
+    Each way is tried on a few random completions in float32, and compared with the model's logits for one
+    row at a time without padding. If none agrees, `whole` is returned.
+
+    Returns:
+        The way, and the reason why the cheapest one was rejected; an empty string if it was not.
     """
-    why = ""
+    first_reason = ""
     for way in _WAYS:
-        found = _probe(policy, way)
-        if found is None:
-            return way, why
-        why = why or found
-    return "whole", why
+        reason = _reason_against(policy, way)
+        if reason is None:
+            return way, first_reason
+        first_reason = first_reason or reason
+    return "whole", first_reason
 
 
-def _probe(policy: Policy, way: Way) -> str | None:
-    """Return what is wrong with a way; None = nothing."""
+def _reason_against(policy: Policy, way: Way) -> str | None:
+    """Return why a way does not give the model's own log-probabilities; None if it does."""
     model = policy.model
     completions = random_completions(model)
+    sampled = Sampled(completions, repeated(completions, [0.0] * len(completions)))
     forward = Forward(policy, budget=1 << 20, temperature=1.0, way=way)
     try:
         if way == "shared" and not can_share_prompts(model):
             return "its layers keep more than keys and values"
         with policy.in_float32():
             own = [own_logprobs(model, completion) for completion in completions]
-            found = forward.logprobs(model, Sampled(completions, repeated(completions, [0.0] * 3)), range(3))
+            found = forward.logprobs(model, sampled, range(len(completions)))
     except (RuntimeError, ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
+        # Model code that a way does not suit can fail anywhere, with any of these.
         return f"{type(error).__name__}: {str(error).splitlines()[0]}"
-    apart = max(
-        abs(a - b) for one, two in zip(found, own, strict=True) for a, b in zip(one, two, strict=True)
-    )
-    return None if apart <= TOLERANCE else f"log-probabilities differ by {apart:.2g} from the model's own"
+    differences: list[float] = []
+    for ours, its_own in zip(found, own, strict=True):
+        differences += [abs(a - b) for a, b in zip(ours, its_own, strict=True)]
+    largest = max(differences)
+    if largest <= TOLERANCE:
+        return None
+    return f"log-probabilities differ by {largest:.2g} from the model's own"
 
 
 def random_completions(model: Any) -> list[Completion]:
-    """Return three completions of two prompts, all of different lengths."""
+    """Return three completions of random tokens for two prompts, all of different lengths."""
     vocabulary = model.config.get_text_config().vocab_size
     generator = torch.Generator().manual_seed(0)
-    short, long = (torch.randint(0, vocabulary, (n,), generator=generator).tolist() for n in (3, 7))
+
+    def random_ids(count: int) -> list[int]:
+        return torch.randint(0, vocabulary, (count,), generator=generator).tolist()
+
+    short, long = random_ids(3), random_ids(7)
     made = []
     for prompt, length in ((short, 5), (short, 1), (long, 9)):
-        ids = torch.randint(0, vocabulary, (length,), generator=generator).tolist()
+        ids = random_ids(length)
         made.append(Completion("", token_ids=ids, prompt_token_ids=prompt, logprobs=[0.0] * length))
     return made
 
 
 def own_logprobs(model: Any, completion: Completion) -> list[float]:
-    """Return a completion's log-probabilities by the model itself: no cache, no padding, no batch."""
+    """Return a completion's log-probabilities from the model's logits, without cache, padding or batch."""
     start = len(completion.prompt_token_ids)
     ids = torch.tensor([*completion.prompt_token_ids, *completion.token_ids], device=model.device)
     logits = model(input_ids=ids[None]).logits[0, start - 1 : -1].float()

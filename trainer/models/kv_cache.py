@@ -1,8 +1,11 @@
-"""Keys and values of transformers' attention layers, kept in two ways of our own.
+"""Two kinds of key and value caches for transformers' attention layers.
 
-`sampling_cache` grows without copying; `SharedPrompts` gives the prompts of a batch to many rows, with
-gradient. Both stand in for transformers' `DynamicLayer`, whose interface the models call. Layers of
-any other kind (sliding windows while sampling, recurrent states) stay transformers' own.
+Sampling uses `sampling_cache`, which grows without copying what it holds. The update uses `recording_cache`
+and `prefix_cache`, which let many rows continue the same prompts, with gradient. Both replace transformers'
+`DynamicLayer` behind the interface that models call. While sampling, layers of any other kind (sliding
+windows, recurrent states) stay transformers' own.
+
+Shapes: `_P` prompts, `_R` rows; keys and values are `[rows, heads, tokens, head size]`.
 """
 
 from typing import Any
@@ -13,10 +16,13 @@ from transformers.cache_utils import Cache, DynamicCache, DynamicLayer, DynamicS
 
 
 class GrowingLayer(DynamicLayer):
-    """A layer in a buffer with room to spare: a token costs a write, and not a copy of all before it."""
+    """One layer's keys and values in buffers with spare room.
+
+    Appending a token writes that token only; transformers' layer copies everything before it, too.
+    """
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Start empty."""
+        """Start empty, with the dtype and device of the first states."""
         self.dtype, self.device = key_states.dtype, key_states.device
         self._buffers: list[Tensor] = []
         self._used = 0
@@ -25,7 +31,7 @@ class GrowingLayer(DynamicLayer):
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
-        """Append `[B, heads, T, size]` and return all of it, as views."""
+        """Append new keys and values, and return all of them so far as views of the buffers."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         start, self._used = self._used, self._used + key_states.shape[-2]
@@ -37,8 +43,9 @@ class GrowingLayer(DynamicLayer):
         return self.keys, self.values
 
     def _grow(self, key_states: Tensor, value_states: Tensor, start: int) -> None:
-        """Make room for a quarter more than there is, in steps of 64."""
-        room = -(-(self._used + self._used // 4) // 64) * 64
+        """Move the first `start` tokens to buffers with room for all, and a quarter more."""
+        wanted = self._used + self._used // 4
+        room = -(-wanted // 64) * 64  # rounded up to a multiple of 64
         old, self._buffers = self._buffers, []
         for i, states in enumerate((key_states, value_states)):
             buffer = states.new_empty(*states.shape[:-2], room, states.shape[-1])
@@ -47,11 +54,10 @@ class GrowingLayer(DynamicLayer):
             self._buffers.append(buffer)
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
-        """Take some rows, as `index_select` would."""
+        """Replace the rows by those with the given indices; a row may be dropped or repeated."""
         if self.is_initialized and self._used:
-            kept = self._buffers
-            self._buffers = []
-            for buffer in kept:
+            old, self._buffers = self._buffers, []
+            for buffer in old:
                 taken = buffer.new_empty(len(beam_idx), *buffer.shape[1:])
                 taken[..., : self._used, :] = buffer[..., : self._used, :].index_select(0, beam_idx)
                 self._buffers.append(taken)
@@ -59,13 +65,13 @@ class GrowingLayer(DynamicLayer):
 
 
 def sampling_cache(model: Any) -> Cache:
-    """Return an empty cache for sampling: transformers' own, its plain layers growing without copies."""
+    """Return an empty cache for sampling: transformers' own, with `GrowingLayer` for its plain layers."""
     layers = DynamicCache(config=model.config).layers
     return Cache(layers=[GrowingLayer() if type(layer) is DynamicLayer else layer for layer in layers])
 
 
 class _Recorded(DynamicLayer):
-    """A layer that keeps what the prompts' forward computes, with its gradient history."""
+    """Keeps the keys and values of the prompts as they are computed, with their gradient history."""
 
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
@@ -74,24 +80,25 @@ class _Recorded(DynamicLayer):
         return key_states, value_states
 
     def get_seq_length(self) -> int:
-        return 0  # the prompts are the beginning
+        # Nothing precedes a prompt, also when gradient checkpointing computes a layer for the second time.
+        return 0
 
 
 class _Prefixed(DynamicLayer):
-    """A layer that puts prompts before what it is given and keeps nothing.
+    """Puts each row's prompt before the keys and values that it is given, and keeps nothing.
 
-    So it can be computed twice: gradient checkpointing runs a layer again in the backward pass.
+    It must not keep anything: gradient checkpointing computes each layer again in the backward pass, and the
+    second computation must see the same cache as the first.
     """
 
-    def __init__(self, keys: Tensor, values: Tensor, prompt_R: Tensor):
+    def __init__(self, keys_P: Tensor, values_P: Tensor, prompt_R: Tensor):
         super().__init__()
-        self.keys, self.values, self.prompt_R = keys, values, prompt_R
+        self.keys, self.values, self.prompt_R = keys_P, values_P, prompt_R
         self.is_initialized = True
 
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
-        """Return each row's prompt followed by what is given."""
         assert self.keys is not None
         assert self.values is not None
         keys, values = self.keys.index_select(0, self.prompt_R), self.values.index_select(0, self.prompt_R)
@@ -99,22 +106,30 @@ class _Prefixed(DynamicLayer):
 
 
 def can_share_prompts(model: Any) -> bool:
-    """Whether every layer of the model's cache is plain attention, sliding windows included."""
+    """Whether every layer of the model caches only attention keys and values (sliding windows included)."""
     layers = DynamicCache(config=model.config).layers
     return all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers)
 
 
 def recording_cache(model: Any) -> Cache:
-    """Return a cache that keeps the prompts' keys and values whole, also under a sliding window."""
+    """Return a cache that keeps all of the prompts' keys and values.
+
+    Layers with a sliding window keep all of them, too; the attention mask applies the window.
+    """
     return Cache(layers=[_Recorded() for _ in DynamicCache(config=model.config).layers])
 
 
 def recorded(cache: Cache) -> list[Tensor]:
-    """Return what a recording cache holds: each layer's keys and values, in turn."""
+    """Return what a recording cache holds: keys, values of the first layer, then of the next, and so on."""
     return [tensor for layer in cache.layers for tensor in (layer.keys, layer.values)]  # pyright: ignore
 
 
-def prefix_cache(recorded: list[Tensor], prompt_R: Tensor) -> Cache:
-    """Return a cache in which row r continues prompt `prompt_R[r]`."""
-    pairs = zip(recorded[::2], recorded[1::2], strict=True)
-    return Cache(layers=[_Prefixed(keys, values, prompt_R) for keys, values in pairs])
+def prefix_cache(keys_and_values: list[Tensor], prompt_R: Tensor) -> Cache:
+    """Return a cache in which row r continues prompt `prompt_R[r]`.
+
+    Args:
+        keys_and_values: of the prompts, in the order of `recorded`.
+        prompt_R: `[R]`, the index of each row's prompt.
+    """
+    pairs = zip(keys_and_values[::2], keys_and_values[1::2], strict=True)
+    return Cache(layers=[_Prefixed(keys_P, values_P, prompt_R) for keys_P, values_P in pairs])

@@ -1,8 +1,10 @@
-"""From hidden states to log-probabilities of tokens, without ever holding `[B, T, V]` logits.
+"""From hidden states to the log-probabilities of tokens, without ever holding `[B, T, V]` logits.
 
-A causal language model is a backbone and whatever it does afterwards: a linear head, soft-capping,
-scaling. `Head` is the model itself with its backbone taken out, so nothing of that is written again
-here. Where the logits would be large they are computed in pieces, and again in the backward pass.
+A causal language model is a backbone followed by a head: a linear layer and, in some models, soft-capping or
+scaling of the logits. `Head` runs the model's own code for all of that. Where the logits would be large, they
+are computed in pieces and computed again in the backward pass.
+
+Shapes: `_N` tokens, `_H` the hidden size, `V` the size of the vocabulary.
 """
 
 import copy
@@ -14,18 +16,18 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 PIECE_BYTES = 128 * 2**20
-"""Logits of one piece, in float32."""
+"""Size of the largest logits that are computed at once, in float32."""
 
 
-class _Given(nn.Module):
-    """In the place of a backbone: its output is its input."""
+class _PassThrough(nn.Module):
+    """Stands in for a backbone and returns the embeddings that it is given as its hidden states."""
 
     def forward(self, *args: Any, inputs_embeds: Tensor, **kwargs: Any) -> Any:
         return _Output(last_hidden_state=inputs_embeds)
 
 
 class _Output(SimpleNamespace):
-    """A backbone's output with hidden states and nothing else."""
+    """A backbone's output: hidden states, and None for every other field that a model may ask for."""
 
     def __getattr__(self, name: str) -> None:
         return None
@@ -35,34 +37,31 @@ class _Output(SimpleNamespace):
 
 
 class Head:
-    """What a model does with the hidden states of its backbone.
+    """The part of a transformers causal language model that follows its backbone.
 
-    A shallow copy of the model in which the backbone passes its input through: parameters are the
-    model's own, and its `forward` runs as it is.
-
-    Args:
-        model: a transformers causal language model.
+    It is a shallow copy of the model in which the backbone passes its input through. The parameters are the
+    model's own, so gradients reach them, and the model's own `forward` computes the logits.
     """
 
     def __init__(self, model: Any):
         self.model = copy.copy(model)
-        self.model._modules = {**model._modules, model.base_model_prefix: _Given()}
+        self.model._modules = {**model._modules, model.base_model_prefix: _PassThrough()}
         self.vocabulary = model.config.get_text_config().vocab_size
 
     def logits(self, hidden_NH: Tensor) -> Tensor:
-        """Return `[N, V]`."""
+        """Return the logits `[N, V]` of hidden states."""
         return self.model(inputs_embeds=hidden_NH[None], use_cache=False).logits[0]
 
     def logprobs(self, hidden_NH: Tensor, ids_N: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
         """Return log-probabilities of tokens under softmax(logits / temperature), and the entropies.
 
         Args:
-            hidden_NH: at the positions that predict the tokens.
-            ids_N: the tokens.
-            temperature: positive.
+            hidden_NH: hidden states at the positions that predict the tokens.
+            ids_N: token ids.
+            temperature: must be positive.
 
         Returns:
-            Both `[N]`, float32, in nats. The entropies are for the log and have no gradient.
+            Both `[N]`, float32, in nats. The entropies have no gradient.
         """
 
         def piece(hidden: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
@@ -80,28 +79,35 @@ class Head:
 
 
 class NoHead:
-    """For states that are logits already."""
+    """The counterpart of `Head` for a model whose states are already logits (`WholeModel`)."""
 
     def __init__(self, model: Any):
         pass
 
     def logprobs(self, hidden_NH: Tensor, ids_N: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-        """See `Head.logprobs`; here `hidden_NH` is `[N, V]`."""
+        """See `Head.logprobs`; here `hidden_NH` holds logits `[N, V]`."""
         return logprobs_of(hidden_NH, ids_N, temperature)
 
 
 def logprobs_of(logits: Tensor, ids: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     """Return log-probabilities of `ids` under softmax(logits / temperature), and the entropies.
 
+    With z = logits / temperature: log p(id) = z[id] - logsumexp(z), entropy = logsumexp(z) - sum_v p(v) z[v].
+
     Args:
         logits: `[..., V]`.
         ids: `[...]`.
-        temperature: positive.
+        temperature: must be positive.
+
+    Returns:
+        Both `[...]`, float32, in nats. The entropies have no gradient.
     """
     scaled = logits.float() if temperature == 1 else logits.float() / temperature
     normaliser = scaled.logsumexp(-1)
     logprobs = scaled.gather(-1, ids[..., None])[..., 0] - normaliser
     with torch.no_grad():
-        held = scaled.detach()
-        mean = torch.linalg.vecdot((held - normaliser[..., None]).exp_(), held)
+        detached = scaled.detach()
+        # In place, because `[..., V]` tensors are the largest in the whole update.
+        probabilities = (detached - normaliser[..., None]).exp_()
+        mean = torch.linalg.vecdot(probabilities, detached)
         return logprobs, normaliser.detach() - mean

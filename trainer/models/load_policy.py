@@ -26,86 +26,105 @@ def load_policy(
     seed: int = 0,
     note: Note = ignored,
 ) -> Policy:
-    """Load a model and its tokenizer from a folder or the hub.
+    """Load a model and its tokenizer from a folder or the hub, with float32 weights and without dropout.
 
     Args:
-        config: with `lora`, an adapter is put into the model.
-        path: the model.
-        device: where it goes.
-        adapter: a saved adapter to go on with.
-        seed: of a new adapter.
-        note: is told what was changed of the model.
+        config: the run's `policy:` section; with `lora`, an adapter is added to the model.
+        path: a folder or a hub id. It differs from `config.model` for a checkpoint or the tiny policy, but
+            errors name `config.model`, which is what the user wrote.
+        device: where the model is moved.
+        adapter: the folder of a saved adapter to continue with; None = a new one.
+        seed: for the initial weights of a new adapter.
+        note: called with a line if the model has dropout, which is switched off.
 
     Raises:
-        PolicyError: it does not load, or has no end-of-sequence token.
+        PolicyError: the model does not load, cannot be sampled from or trained as configured, or has no
+            end-of-sequence token.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    name = os.path.expanduser(str(path))
-    if name.startswith((".", "/")) and not Path(name).is_dir():
-        raise PolicyError(f"policy.model {config.model!r} does not load: there is no such folder")
-    try:
-        with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(name)
-            model = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32)
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    source = os.path.expanduser(str(path))
+    model, tokenizer = _from_pretrained(source, config.model)
+    model = model.to(device).eval()
+    parameters = inspect.signature(model.forward).parameters
+    if not {"past_key_values", "cache_params"} & set(parameters):
         raise PolicyError(
-            f"policy.model {config.model!r} does not load: {type(error).__name__}:"
-            f" {str(error).splitlines()[0]};"
-            " give `tiny`, a folder with a model and its tokenizer, or a hub id"
-        ) from error
-    model = model.to(device).eval()  # pyright: ignore[reportArgumentType]
-    takes = inspect.signature(model.forward).parameters
-    if not {"past_key_values", "cache_params"} & set(takes):
-        raise PolicyError(
-            f"policy.model {config.model!r} ({type(model).__name__}) keeps no cache of what it has read,"
-            " so it cannot be sampled from; give a causal language model"
+            f"policy.model {config.model!r} ({type(model).__name__}) has no cache for the tokens that it has"
+            " read, so it cannot be sampled from; give a causal language model"
         )
     if config.lora is not None:
         add_adapter(model, config.lora, adapter, seed=seed)
     if config.gradient_checkpointing:
         checkpoint_layers(model, config.model)
-    ends = end_tokens(model, tokenizer, config.model)
-    dropout = _dropout(model)
+    eos_ids = end_tokens(model, tokenizer, config.model)
+    dropout = _dropout_note(model)
     if dropout is not None:
         note(dropout)
     dtype = getattr(torch, config.dtype)
-    return Policy(model, tokenizer, ends, config.model, config.chat_template, dtype, name)
+    return Policy(model, tokenizer, eos_ids, config.model, config.chat_template, dtype, source)
 
 
-def _dropout(model: Any) -> str | None:
-    """Say which dropout a model has; it stays off, so that sampler and update are one distribution."""
+def _from_pretrained(source: str, name: str) -> tuple[Any, Any]:
+    """Return model and tokenizer of a folder or hub id; errors call it `name`."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    expected = "give `tiny`, a folder with a model and its tokenizer, or a hub id"
+    if source.startswith((".", "/")) and not Path(source).is_dir():
+        # transformers would take a path without a folder for a hub id.
+        raise PolicyError(f"policy.model {name!r} does not load: there is no folder {source}; {expected}")
+    try:
+        with quiet():
+            tokenizer = AutoTokenizer.from_pretrained(source)
+            model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise PolicyError(
+            f"policy.model {name!r} does not load: {type(error).__name__}: {str(error).splitlines()[0]};"
+            f" {expected}"
+        ) from error
+    return model, tokenizer
+
+
+def _dropout_note(model: Any) -> str | None:
+    """Return a line on the dropout that a model is configured with; None if it has none.
+
+    Policies stay in evaluation mode: with dropout, the update would compute other log-probabilities than
+    those of the distribution that the completions were sampled from.
+    """
     settings = model.config.get_text_config().to_dict()
-    found = [f"{k} {v}" for k, v in settings.items() if "drop" in k and isinstance(v, float) and v > 0]
-    return f"dropout is set to 0 ({', '.join(found)}): what is sampled is what is trained" if found else None
+    dropouts = [
+        f"{key} {value}"
+        for key, value in settings.items()
+        if "drop" in key and isinstance(value, float) and value > 0
+    ]
+    if not dropouts:
+        return None
+    return f"dropout is set to 0 ({', '.join(dropouts)}), so that sampling and training use one distribution"
 
 
 def checkpoint_layers(model: Any, name: str) -> None:
-    """Let every decoder layer be computed again in the backward pass, instead of kept.
+    """Make every decoder layer be computed again in the backward pass, instead of keeping its activations.
 
-    transformers' own switch drops the cache that shared prompts live in. Ours wraps the same layers;
-    their caches keep nothing that a second computation would change.
+    transformers' own switch for this drops the cache, in which shared prompts live. This wraps the same
+    layers and leaves the cache alone: the update's caches are not changed by a second computation.
 
     Raises:
-        PolicyError: the model has no such layers.
+        PolicyError: the model has no such layers; `name` is what the message calls it.
     """
     from transformers.modeling_layers import GradientCheckpointingLayer
 
     layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
     if not layers:
         raise PolicyError(
-            f"policy.model {name!r} ({type(model).__name__}) has no layers that can be computed again;"
-            " drop gradient_checkpointing"
+            f"policy.model {name!r} ({type(model).__name__}) has no layers that support gradient"
+            " checkpointing; set policy.gradient_checkpointing to false"
         )
     for layer in layers:
         layer.forward = partial(checkpoint, layer.forward, use_reentrant=False, preserve_rng_state=False)
 
 
 def end_tokens(model: Any, tokenizer: Any, name: str) -> tuple[int, ...]:
-    """Return every id that ends a completion: of the generation settings, model and tokenizer.
+    """Return every id that ends a completion, from the tokenizer, the generation settings and the model.
 
     Raises:
-        PolicyError: there is none, so that no completion would ever end.
+        PolicyError: none of them names one; `name` is what the message calls the model.
     """
     found: list[int] = []
     for source in (
@@ -113,10 +132,13 @@ def end_tokens(model: Any, tokenizer: Any, name: str) -> tuple[int, ...]:
         getattr(model.generation_config, "eos_token_id", None),
         model.config.get_text_config().eos_token_id,
     ):
-        found += source if isinstance(source, list) else [source] if source is not None else []
+        if isinstance(source, list):
+            found += source
+        elif source is not None:
+            found.append(source)
     if not found:
         raise PolicyError(
-            f"policy {name!r} has no end-of-sequence token: no completion would end; set"
-            " eos_token in its tokenizer"
+            f"policy.model {name!r} has no end-of-sequence token, so no completion would ever end; set"
+            " eos_token in its tokenizer_config.json"
         )
     return tuple(dict.fromkeys(found))

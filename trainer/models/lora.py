@@ -1,7 +1,7 @@
-"""LoRA through peft: adapters inside the policy's own model, so that all else stays as it is.
+"""LoRA adapters through peft, put inside the policy's own model.
 
-The reference is the policy with its adapter switched off; engines and the final folder get the weights
-with the adapter merged in.
+Nothing else in the trainer has to know about an adapter: the reference is the policy with its adapter
+switched off, and engines and the final folder get weights with the adapter merged in.
 """
 
 from collections.abc import Iterator
@@ -16,20 +16,20 @@ from ...sandbox.errors import PolicyError
 from ..config.run_config import LoraConfig
 
 ADAPTER = "adapter"
-"""The folder of a checkpoint that holds the adapter."""
+"""Name of the folder in a checkpoint that holds the adapter."""
 
 
 def add_adapter(model: Any, config: LoraConfig, saved: Path | None, *, seed: int) -> None:
-    """Put an adapter into a model, new or as it was saved, and freeze all else.
+    """Add an adapter to a model, a saved one or a new one from `seed`, and freeze all other weights.
 
     Raises:
-        PolicyError: peft is not installed, or finds no layer to adapt.
+        PolicyError: peft is not installed, finds no layer to adapt, or the adapter could not be merged.
     """
     try:
         from peft import LoraConfig as PeftConfig  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise PolicyError(
-            f"policy.lora needs peft (pip install 'markscheme[lora]'); it does not load: {error}"
+            f"policy.lora needs peft (pip install 'markscheme[lora]'), which does not load: {error}"
         ) from error
     try:
         if saved is not None:
@@ -47,9 +47,13 @@ def add_adapter(model: Any, config: LoraConfig, saved: Path | None, *, seed: int
             model.add_adapter(settings)
     except ValueError as error:
         raise PolicyError(f"policy.lora: {str(error).splitlines()[0]}") from error
-    ends = (model.get_input_embeddings(), model.get_output_embeddings())
+    _refuse_tied_embeddings(model)
+
+
+def _refuse_tied_embeddings(model: Any) -> None:
     tied = getattr(model.config.get_text_config(), "tie_word_embeddings", False)
-    if tied and any(hasattr(layer, "base_layer") for layer in ends):
+    layers = (model.get_input_embeddings(), model.get_output_embeddings())
+    if tied and any(hasattr(layer, "base_layer") for layer in layers):  # as every layer that peft wraps has
         raise PolicyError(
             "policy.lora.targets: embeddings and LM head are one tensor in this model, and an adapter on"
             " one of them cannot be merged; leave both out"
@@ -57,13 +61,13 @@ def add_adapter(model: Any, config: LoraConfig, saved: Path | None, *, seed: int
 
 
 def has_adapter(model: Any) -> bool:
-    """Whether an adapter is inside a model."""
+    """Whether a model contains an adapter."""
     return bool(getattr(model, "_hf_peft_config_loaded", False))
 
 
 @contextmanager
 def adapter_off(model: Any) -> Iterator[None]:
-    """Compute without the adapter for a while."""
+    """Switch the adapter off inside a `with` block."""
     model.disable_adapters()
     try:
         yield
@@ -72,30 +76,37 @@ def adapter_off(model: Any) -> Iterator[None]:
 
 
 def merged_weights(model: Any) -> Iterator[tuple[str, Tensor]]:
-    """Yield every weight under the name that it has without adapters, each adapter merged in.
+    """Yield every weight, adapters merged in, under the name that it has in the model without adapters.
 
-    A tensor that two names share (tied embeddings) comes once.
+    Buffers that belong into a checkpoint (such as the corrections of some routers) are weights as well. A
+    tensor that has two names (tied embeddings) is yielded once.
     """
     if not has_adapter(model):
         yield from ((name, parameter.detach()) for name, parameter in model.named_parameters())
-        yield from _kept_buffers(model)
+        yield from _saved_buffers(model)
         return
-    deltas: dict[str, list[Any]] = {}
-    for name, module in model.named_modules():
-        if hasattr(module, "get_delta_weight"):
-            # An adapter of experts wraps one parameter, and may be wrapped by another.
-            kind = getattr(module, "parameter_name", "weight")
-            deltas.setdefault(f"{name}.{kind}".replace(".base_layer", ""), []).append(module)
-    # Buffers that checkpoints hold (some routers' corrections) are weights too.
-    for name, tensor in (*model.named_parameters(), *_kept_buffers(model)):
+    adapters = _adapters_by_weight(model)
+    for name, tensor in (*model.named_parameters(), *_saved_buffers(model)):
         if ".lora_" in name:
             continue
-        plain, weight = name.replace(".base_layer", ""), tensor.detach()
-        for module in deltas.get(plain, ()):
+        plain_name, weight = name.replace(".base_layer", ""), tensor.detach()
+        for module in adapters.get(plain_name, ()):
             weight = weight + module.get_delta_weight("default").detach().to(weight.dtype)
-        yield plain, weight
+        yield plain_name, weight
 
 
-def _kept_buffers(model: Any) -> Iterator[tuple[str, Tensor]]:
-    kept = model.state_dict().keys()
-    yield from ((name, buffer) for name, buffer in model.named_buffers() if name in kept)
+def _adapters_by_weight(model: Any) -> dict[str, list[Any]]:
+    """Return the adapter modules that change each weight, by the weight's name without adapters."""
+    found: dict[str, list[Any]] = {}
+    for name, module in model.named_modules():
+        if hasattr(module, "get_delta_weight"):
+            # For a mixture's experts, peft wraps one parameter at a time, each wrapper inside the next one.
+            parameter = getattr(module, "parameter_name", "weight")
+            found.setdefault(f"{name}.{parameter}".replace(".base_layer", ""), []).append(module)
+    return found
+
+
+def _saved_buffers(model: Any) -> Iterator[tuple[str, Tensor]]:
+    """Yield the buffers that `save_pretrained` would write."""
+    saved = model.state_dict().keys()
+    yield from ((name, buffer) for name, buffer in model.named_buffers() if name in saved)

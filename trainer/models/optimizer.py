@@ -1,4 +1,4 @@
-"""Optimizers by name, and the learning rate of each step."""
+"""The optimizers that a run can name, and the learning rate of each step."""
 
 import math
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ Schedule = Literal["constant", "linear", "cosine"]
 
 
 def make_optimizer(algorithm: AlgorithmConfig, parameters: Sequence[torch.nn.Parameter]) -> Any:
-    """Return the optimizer that a run names.
+    """Return the optimizer that `algorithm.optimizer` names.
 
     Raises:
-        RunError: its package is not installed, or it does not take these parameters.
+        RunError: it is adamw_8bit, and bitsandbytes is not installed.
     """
     settings: dict[str, Any] = {
         "lr": algorithm.lr,
@@ -28,8 +28,8 @@ def make_optimizer(algorithm: AlgorithmConfig, parameters: Sequence[torch.nn.Par
             from bitsandbytes.optim.adamw import AdamW8bit
         except ImportError as error:
             raise RunError(
-                "algorithm.optimizer adamw_8bit needs bitsandbytes (pip install 'markscheme[adamw-8bit]');"
-                f" it does not load: {error}"
+                "algorithm.optimizer adamw_8bit needs bitsandbytes (pip install 'markscheme[adamw-8bit]'),"
+                f" which does not load: {error}"
             ) from error
         return AdamW8bit(parameters, **settings)
     return torch.optim.AdamW(parameters, fused=algorithm.optimizer == "adamw_fused", **settings)
@@ -38,14 +38,14 @@ def make_optimizer(algorithm: AlgorithmConfig, parameters: Sequence[torch.nn.Par
 def rate_at(step: int, *, lr: float, steps: int, warmup_steps: int, schedule: Schedule) -> float:
     """Return the learning rate of a step, counted from 1: a linear warm-up, then the schedule.
 
-    `linear` and `cosine` fall towards 0, which the step after the last one would have; the last step
-    still learns (under `linear` at lr / (steps - warmup_steps)).
+    `linear` and `cosine` fall so that the rate would be 0 one step after the last one. The last step
+    still learns: under `linear`, at lr / (steps - warmup_steps).
     """
     if step <= warmup_steps:
         return lr * step / warmup_steps
-    done = (step - 1 - warmup_steps) / max(steps - warmup_steps, 1)
+    progress = (step - 1 - warmup_steps) / max(steps - warmup_steps, 1)
     if schedule == "linear":
-        return lr * max(1 - done, 0.0)
+        return lr * max(1 - progress, 0.0)
     if schedule == "cosine":
-        return lr * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+        return lr * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
     return lr

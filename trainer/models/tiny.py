@@ -1,9 +1,10 @@
-"""The embedded policy: a 125,000-parameter Llama, built and warm-started here, nothing downloaded.
+"""The embedded policy `tiny`: a Llama of 125,000 parameters, built and warm-started here without downloads.
 
-The tokenizer's tokens are a generator's text pieces. The warm start imitates the generator's sloppy
-teacher, so that the policy has the skill and the format but prefers the wrong rule: its samples
-hold what GRPO then selects. Saved as a plain Hugging Face folder in the user's cache, under a hash
-of everything that goes into it.
+Its tokenizer has one token for each text piece of the task's generator. The warm start imitates the
+generator's teacher, which knows the format but more often than not breaks a rule (in `addition` it forgets a
+carry). The policy learns to prefer the wrong rule and still samples the right one, which GRPO then selects.
+
+The result is a plain Hugging Face folder in the user's cache, named by a hash of everything it depends on.
 """
 
 import hashlib
@@ -15,12 +16,14 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import torch
 import transformers
+from torch import Tensor
 
 from ...sandbox.errors import PolicyError
 from ...tasks.problems import make_generator
@@ -35,24 +38,42 @@ RECIPE: dict[str, Any] = {
     "num_attention_heads": 2,  # head size 32: the smallest that vLLM's CPU attention takes
     "max_position_embeddings": 128,
     "initializer_range": 0.05,
-    "sft_steps": 900,  # unless the generator says `warm_start_steps`
+    "sft_steps": 900,  # unless the generator has `warm_start_steps`
     "batch": 32,
     "lr": 5e-3,
     "betas": (0.9, 0.98),
     "weight_decay": 0.01,
     "warmup_steps": 20,
-    "lr_floor": 0.01,  # of the cosine: noise at the end could flip which rule is the likelier one
+    "lr_floor": 0.01,  # lowest share of lr: more noise in the last steps could change which rule is likelier
 }
-PAD, EOS = "<pad>", "<eos>"
+_SHAPE = (
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "max_position_embeddings",
+    "initializer_range",
+)
+"""Keys of the recipe that are settings of `LlamaConfig`."""
+
+PAD, EOS, UNKNOWN = "<pad>", "<eos>", "<unk>"
+PAD_ID, EOS_ID = 0, 1
+"""Places of the special tokens in the vocabulary of `build_tokenizer`."""
+
+NOT_LEARNED = -100
+"""Label of a token that transformers leaves out of the loss."""
+
+Progress = Callable[[int, int], None]
+"""Called after each step of the warm start with (steps done, steps in all)."""
 
 
-def tiny_policy(task: Task, seed: int, *, progress: Callable[[int, int], None] | None = None) -> Path:
-    """Return the folder of the tiny policy for a task, building it if it is not in the cache.
+def tiny_policy(task: Task, seed: int, *, progress: Progress | None = None) -> Path:
+    """Return the folder of the tiny policy for a task, and build it if it is not in the cache.
 
     Args:
-        task: its generator must have `pieces` and `teacher`.
-        seed: of the initial weights and the warm start's problems.
-        progress: called with (steps done, steps in all).
+        task: its generator must have `pieces` and a `teacher`.
+        seed: for the initial weights, and for the problems and mistakes of the warm start.
+        progress: called after each step of the warm start.
 
     Raises:
         PolicyError: the task has no generator with a teacher.
@@ -65,10 +86,10 @@ def tiny_policy(task: Task, seed: int, *, progress: Callable[[int, int], None] |
     building = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".building-"))
     try:
         with one_thread():
-            _build(generator, task, seed, building, progress)
+            _build(generator, seed, building, progress)
         building.rename(folder)
     except OSError:
-        if not folder.is_dir():  # else another process was quicker, with the same result
+        if not folder.is_dir():  # if it is there now, another process has built the same policy first
             raise
     finally:
         shutil.rmtree(building, ignore_errors=True)
@@ -77,7 +98,11 @@ def tiny_policy(task: Task, seed: int, *, progress: Callable[[int, int], None] |
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute on one thread: fastest at this size, and the same bits whoever asks."""
+    """Let torch use one thread inside a `with` block.
+
+    That is fastest for a model of this size. It also keeps results equal to the bit, which another number of
+    threads would change.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -93,17 +118,22 @@ def cache_folder() -> Path:
 
 
 def _generator(task: Task) -> Any:
+    """Return the task's generator.
+
+    Raises:
+        PolicyError: the task has none, or it has no teacher to imitate.
+    """
     name = task.data.generator
     where = task.where("data", "generator")
     if name is not None:
-        made = resolve(name, [GENERATORS], folder=task.folder, where=where, allow_code=task.allow_code)
-        generator = make_generator(made, task.data.parameters, where)
+        factory = resolve(name, [GENERATORS], folder=task.folder, where=where, allow_code=task.allow_code)
+        generator = make_generator(factory, task.data.parameters, where)
         if hasattr(generator, "teacher") and hasattr(generator, "pieces"):
             return generator
     raise PolicyError(
-        "policy.model `tiny` needs a task whose generator has a teacher (such as"
-        f" `addition`); for {task.name!r}"
-        " give a model: --model FOLDER_OR_HUB_ID, or for train --set policy.model=FOLDER_OR_HUB_ID"
+        "policy.model `tiny` needs a task whose generator has a teacher, such as `addition`; for task"
+        f" {task.name!r} give a model: --model FOLDER_OR_HUB_ID, or for train --set"
+        " policy.model=FOLDER_OR_HUB_ID"
     )
 
 
@@ -125,43 +155,49 @@ def _key(task: Task, generator: Any, seed: int) -> str:
 
 
 def build_tokenizer(pieces: tuple[str, ...]) -> Any:
-    """Return a tokenizer whose tokens are exactly `pieces`, the longest taken first."""
+    """Return a tokenizer whose tokens are exactly `pieces`; where several match, the longest is taken."""
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    vocabulary = {token: i for i, token in enumerate((PAD, EOS, "<unk>", *pieces))}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    vocabulary = {token: i for i, token in enumerate((PAD, EOS, UNKNOWN, *pieces))}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=UNKNOWN))
     longest_first = sorted(pieces, key=len, reverse=True)
-    pattern = "|".join(
-        "".join(f"\\{c}" if not c.isalnum() and c != "\n" else c for c in p) for p in longest_first
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(pattern), "isolated")  # pyright: ignore[reportAttributeAccessIssue]
+    pattern = Regex("|".join(_escaped(piece) for piece in longest_first))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(pattern, "isolated")  # pyright: ignore[reportAttributeAccessIssue]
     tokenizer.decoder = decoders.Fuse()  # pyright: ignore[reportAttributeAccessIssue]
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token=PAD,
         eos_token=EOS,
-        unk_token="<unk>",
+        unk_token=UNKNOWN,
         padding_side="left",
         clean_up_tokenization_spaces=False,
     )
 
 
-def _build(
-    generator: Any, task: Task, seed: int, folder: Path, progress: Callable[[int, int], None] | None
-) -> None:
+def _escaped(piece: str) -> str:
+    """Return a pattern that matches a piece literally, for the Oniguruma patterns of `tokenizers`."""
+    escaped = ""
+    for character in piece:
+        # A letter or digit after a backslash would have a meaning of its own.
+        bare = character.isalnum() or character == "\n"
+        escaped += character if bare else f"\\{character}"
+    return escaped
+
+
+def _build(generator: Any, seed: int, folder: Path, progress: Progress | None) -> None:
+    """Make tokenizer and model, warm-start the model, and save both to a folder."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     tokenizer = build_tokenizer(tuple(generator.pieces))
-    shape = {key: RECIPE[key] for key in list(RECIPE)[1:7]}
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         num_key_value_heads=RECIPE["num_attention_heads"],
         tie_word_embeddings=True,
-        pad_token_id=0,
-        eos_token_id=1,
+        pad_token_id=PAD_ID,
+        eos_token_id=EOS_ID,
         bos_token_id=None,
-        **shape,
+        **{key: RECIPE[key] for key in _SHAPE},
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -171,40 +207,28 @@ def _build(
     tokenizer.save_pretrained(folder)
 
 
-def _warm_start(
-    model: Any,
-    tokenizer: Any,
-    generator: Any,
-    seed: int,
-    progress: Callable[[int, int], None] | None,
-) -> None:
-    """Imitate the sloppy teacher on training problems, loss on the trace and the end token only."""
-    steps, rng = getattr(generator, "warm_start_steps", RECIPE["sft_steps"]), Random(f"teacher/{seed}")
+def _warm_start(model: Any, tokenizer: Any, generator: Any, seed: int, progress: Progress | None) -> None:
+    """Train the model to imitate the teacher's answers to training problems."""
+    steps = getattr(generator, "warm_start_steps", RECIPE["sft_steps"])
+    rng = Random(f"teacher/{seed}")
+    rows = _endless(generator, seed)
     optimizer = torch.optim.AdamW(
         model.parameters(),
         lr=RECIPE["lr"],
         betas=RECIPE["betas"],
         weight_decay=RECIPE["weight_decay"],
     )
-    warmup = RECIPE["warmup_steps"]
     model.train()
-    rows = _endless(generator, seed)
     for step in range(steps):
-        share = step / steps
-        floor = RECIPE["lr_floor"]
-        rate = min((step + 1) / warmup, floor + (1 - floor) / 2 * (1 + math.cos(math.pi * share)))
         for group in optimizer.param_groups:
-            group["lr"] = RECIPE["lr"] * rate
-        batch = [
-            _example(tokenizer, row, generator.teacher(row, rng))
-            for row, _ in zip(rows, range(RECIPE["batch"]), strict=False)
+            group["lr"] = _rate(step, steps)
+        examples = [
+            _example(tokenizer, row, generator.teacher(row, rng)) for row in islice(rows, RECIPE["batch"])
         ]
-        width = max(len(ids) for ids, _ in batch)
-        ids = torch.tensor([ids + [0] * (width - len(ids)) for ids, _ in batch])
-        labels = torch.tensor(
-            [[-100] * start + ids[start:] + [-100] * (width - len(ids)) for ids, start in batch]
-        )
-        loss = model(input_ids=ids, attention_mask=(labels != -100) | (ids != 0), labels=labels).loss
+        next(rows)  # one row between two batches is not used: the recipe's results depend on that
+        ids, labels = _padded(examples)
+        attention_mask = (labels != NOT_LEARNED) | (ids != PAD_ID)
+        loss = model(input_ids=ids, attention_mask=attention_mask, labels=labels).loss
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -214,8 +238,16 @@ def _warm_start(
     model.eval()
 
 
-def _endless(generator: Any, seed: int) -> Any:
-    """Yield training rows for ever, every pass in another order."""
+def _rate(step: int, steps: int) -> float:
+    """Return the learning rate of a step, counted from 0: a linear warm-up under a cosine with a floor."""
+    floor = RECIPE["lr_floor"]
+    warmup = (step + 1) / RECIPE["warmup_steps"]
+    cosine = floor + (1 - floor) / 2 * (1 + math.cos(math.pi * (step / steps)))
+    return RECIPE["lr"] * min(warmup, cosine)
+
+
+def _endless(generator: Any, seed: int) -> Iterator[Mapping[str, Any]]:
+    """Yield the training rows for ever, in another order in each pass."""
     epoch = 0
     while True:
         yield from generator.problems(seed + 7919 * (epoch + 1), "train")
@@ -223,5 +255,17 @@ def _endless(generator: Any, seed: int) -> Any:
 
 
 def _example(tokenizer: Any, row: Mapping[str, Any], completion: str) -> tuple[list[int], int]:
+    """Return the ids of prompt, completion and end token, and the length of the prompt."""
     prompt = tokenizer(row["prompt"])["input_ids"]
     return prompt + tokenizer(completion)["input_ids"] + [tokenizer.eos_token_id], len(prompt)
+
+
+def _padded(examples: list[tuple[list[int], int]]) -> tuple[Tensor, Tensor]:
+    """Return ids and labels `[B, T]`, padded on the right; the prompts are not learned."""
+    width = max(len(ids) for ids, _ in examples)
+    padded_ids, labels = [], []
+    for ids, prompt_length in examples:
+        padding = width - len(ids)
+        padded_ids.append(ids + [PAD_ID] * padding)
+        labels.append([NOT_LEARNED] * prompt_length + ids[prompt_length:] + [NOT_LEARNED] * padding)
+    return torch.tensor(padded_ids), torch.tensor(labels)

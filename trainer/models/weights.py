@@ -1,4 +1,4 @@
-"""A policy's weights as a checkpoint names them: what engines load."""
+"""A policy's weights in the form that engines load: under a checkpoint's names, in memory or in a file."""
 
 import os
 import tempfile
@@ -17,8 +17,8 @@ from .lora import merged_weights
 def checkpoint_weights(model: Any) -> Iterator[tuple[str, Tensor]]:
     """Yield names and tensors as `save_pretrained` would write them, an adapter merged in.
 
-    transformers keeps some weights in another form than checkpoints do (the experts of a mixture in
-    one tensor); that is undone here by its own means.
+    transformers holds some weights in another form in memory than in a checkpoint (the experts of a mixture
+    as one tensor); its own `revert_weight_conversion` undoes that.
     """
     from transformers.core_model_loading import revert_weight_conversion
 
@@ -26,15 +26,23 @@ def checkpoint_weights(model: Any) -> Iterator[tuple[str, Tensor]]:
 
 
 def shape_of(model: Any) -> dict[str, Any]:
-    """Return the sizes that an engine's model must share, by their names in a config."""
+    """Return the type and sizes that an engine's model must share, by their names in a config."""
     config = model.config.get_text_config()
-    names = ("model_type", "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers")
-    heads = ("num_attention_heads", "num_key_value_heads")
-    return {name: value for name in (*names, *heads) if (value := getattr(config, name, None)) is not None}
+    names = (
+        "model_type",
+        "vocab_size",
+        "hidden_size",
+        "intermediate_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+        "num_key_value_heads",
+    )
+    values = {name: getattr(config, name, None) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def write_weights(model: Any, folder: Path, name: str, dtype: torch.dtype) -> Path:
-    """Write a policy's weights to one file, which appears under its name when it is whole."""
+    """Write a policy's weights to a safetensors file, which appears only once it is complete."""
     tensors = {key: tensor.to("cpu", dtype).contiguous() for key, tensor in checkpoint_weights(model)}
     with written_whole(folder / name) as partial:
         save_file(tensors, partial)
@@ -42,9 +50,15 @@ def write_weights(model: Any, folder: Path, name: str, dtype: torch.dtype) -> Pa
 
 
 def weights_folder(given: str | None) -> Path:
-    """Return a fresh folder for weights: in shared memory where there is some."""
-    shared = Path("/dev/shm")
-    base = Path(given) if given else shared if os.access(shared, os.W_OK) else None
-    if base is not None:
+    """Make and return a fresh folder for weights.
+
+    It is made inside `given`, or else in shared memory (/dev/shm) if that is writable, or else in the
+    temporary folder.
+    """
+    base: Path | None = None
+    if given:
+        base = Path(given)
         base.mkdir(parents=True, exist_ok=True)
+    elif os.access("/dev/shm", os.W_OK):
+        base = Path("/dev/shm")
     return Path(tempfile.mkdtemp(prefix="markscheme-weights-", dir=base))

@@ -1,1 +1,1 @@
-"""The mathematics of the objective: pure functions."""
+"""The mathematics of training as pure functions: advantages, losses, KL, and off-policy corrections."""

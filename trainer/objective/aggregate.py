@@ -1,4 +1,4 @@
-"""From values of tokens to a loss: the KL to the reference, and the forms of the mean. Pure functions."""
+"""From a value per token to a loss: the KL to the reference, and the ways to average. Pure functions."""
 
 import torch
 from torch import Tensor
@@ -13,10 +13,14 @@ def loss_of(
     """Return the loss of a surrogate, and the measured KL where there is a reference.
 
     Args:
-        surrogate_BT: what is to be maximised, for each token.
-        ratio_BT: pi / pi_old, which `k3_ratio` multiplies the KL by.
+        surrogate_BT: the value of each token that is to be maximised, without weights and KL.
+        ratio_BT: pi / pi_old, by which `k3_ratio` multiplies the KL.
         inputs: as `LossInputs.in_float64` returns them.
-        settings: of the objective.
+        settings: the kind and weight of the KL, and how tokens are averaged.
+
+    Returns:
+        The loss (a scalar), and `kl`, the mean k3 estimate over tokens, without gradient; or no statistics
+        if there is no reference.
     """
     objective_BT = surrogate_BT if inputs.weights_BT is None else surrogate_BT * inputs.weights_BT
     stats: dict[str, Tensor] = {}
@@ -40,21 +44,24 @@ def kl_estimate(logprobs_BT: Tensor, ref_logprobs_BT: Tensor, kind: Kl) -> Tenso
     k1 = logprobs_BT - ref_logprobs_BT
     if kind == "k1":
         return k1
-    return k1.square() / 2 if kind == "k2" else torch.expm1(-k1) + k1
+    if kind == "k2":
+        return k1.square() / 2
+    return torch.expm1(-k1) + k1
 
 
 def aggregated(
     values_BT: Tensor, mask_BT: Tensor, aggregate: Aggregate, denominator: float | None = None
 ) -> Tensor:
-    """Return one number from the values of tokens.
+    """Return the average of the values of tokens, in one of three forms.
 
     Args:
         values_BT: `[B, T]`.
-        mask_BT: 1 for tokens that count.
-        aggregate: `sequence_mean` (mean over each completion, then over completions), `token_mean` (over
-            all tokens: DAPO), `constant` (sum over a given denominator: Dr. GRPO).
-        denominator: what the last sum is divided by; for a part of a batch, the whole batch's. Default:
-            the completions that have a token, all tokens, or (`constant`) B x T.
+        mask_BT: `[B, T]`, 1 for tokens that count, else 0.
+        aggregate: `sequence_mean` (mean over each completion, then over completions), `token_mean` (mean over
+            all tokens: DAPO), `constant` (sum divided by a constant: Dr. GRPO).
+        denominator: what the last sum is divided by. A part of a batch needs the whole batch's, so that the
+            parts add up. None = the number of completions with a token (`sequence_mean`), of tokens
+            (`token_mean`), or B x T (`constant`).
     """
     values = torch.where(mask_BT > 0, values_BT * mask_BT, 0.0)
     if aggregate == "sequence_mean":
@@ -67,5 +74,5 @@ def aggregated(
 
 
 def token_mean(values_BT: Tensor, mask_BT: Tensor) -> Tensor:
-    """Return the mean over the tokens that count; 0 where none does."""
+    """Return the mean over the tokens that count; 0 if none does."""
     return torch.where(mask_BT > 0, values_BT, 0.0).sum() / mask_BT.sum().clamp(min=1)

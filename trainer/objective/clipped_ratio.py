@@ -14,8 +14,8 @@ def clipped_ratio(inputs: LossInputs, settings: LossSettings) -> tuple[Tensor, d
     DeepSeekMath (arXiv 2402.03300), equation 3; GSPO (arXiv 2507.18071), equations 5 and 13.
 
     Returns:
-        The loss (a scalar) and detached means over tokens: `ratio`; `clipped_low` and `clipped_high`, the
-        shares of tokens whose clip is active; `kl` (k3), where there is a reference.
+        The loss (a scalar), and means over tokens without gradient: `ratio`; `clipped_low` and
+        `clipped_high`, the shares of tokens whose clip is active; `kl` (k3), where there is a reference.
     """
     given = inputs.in_float64()
     ratio_BT = _log_ratio(given, settings.ratio).exp()
@@ -33,6 +33,7 @@ def clipped_ratio(inputs: LossInputs, settings: LossSettings) -> tuple[Tensor, d
 
 
 def _log_ratio(inputs: LossInputs, ratio: Ratio) -> Tensor:
+    """Return the logarithm of the importance ratio of each token, `[B, T]`."""
     difference_BT = inputs.logprobs_BT - inputs.old_logprobs_BT
     if ratio == "token":
         return difference_BT
@@ -40,5 +41,5 @@ def _log_ratio(inputs: LossInputs, ratio: Ratio) -> Tensor:
     mean_BT = (difference_BT.sum(-1, keepdim=True) / lengths).expand_as(difference_BT)
     if ratio == "sequence":
         return mean_BT
-    # GSPO-token: the value of the completion's ratio, with each token's own gradient.
+    # GSPO-token: the last two terms cancel in value and leave each token its own gradient.
     return mean_BT.detach() + inputs.logprobs_BT - inputs.logprobs_BT.detach()

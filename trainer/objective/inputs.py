@@ -1,6 +1,8 @@
-"""What every objective reads. An objective is a function `(LossInputs, LossSettings) -> (loss, stats)`.
+"""The inputs that all objectives share, and their checks.
 
-Shapes: `_B` completions of a batch, `_T` their tokens, padded on the right; the mask tells which count.
+An objective is a function `(LossInputs, LossSettings) -> (loss, stats)`.
+
+Shapes: `_B` completions of a batch, `_T` their tokens, padded on the right; a mask marks those that count.
 """
 
 from collections.abc import Callable
@@ -18,49 +20,50 @@ class LossInputs:
     """A batch of sampled completions, token by token."""
 
     logprobs_BT: Tensor
-    """Log-probabilities of the sampled tokens under the policy, with gradient."""
+    """`[B, T]`, log-probabilities of the sampled tokens under the policy, with gradient."""
     old_logprobs_BT: Tensor
-    """The same under the policy before the update; ignored by `reinforce`."""
+    """`[B, T]`, the same under the policy before the update; ignored by `reinforce`."""
     advantages_BT: Tensor
     """`[B, T]`, or `[B, 1]` where all tokens of a completion share one."""
     mask_BT: Tensor
-    """1 for tokens that the policy wrote, 0 for padding and for text of a tool or a template."""
+    """`[B, T]`, 1 for tokens that the policy wrote, 0 for padding and for text of a tool or a template."""
     weights_BT: Tensor | None = None
-    """Importance weights: multiplied into the surrogate, not into the KL."""
+    """`[B, T]`, importance weights, multiplied into the surrogate but not into the KL; None = all 1."""
     ref_logprobs_BT: Tensor | None = None
-    """Under the reference; needed where `kl_coef` is above 0."""
+    """`[B, T]`, log-probabilities under the reference; needed if `kl_coef` is above 0."""
     denominator: float | None = None
-    """What the sum is divided by. For a part of a batch: the whole batch's; see `aggregated`."""
+    """What the sum over tokens is divided by; for a part of a batch, the whole batch's. See `aggregated`."""
 
     def in_float64(self) -> "LossInputs":
         """Return the same inputs in float64, with zeros wherever the mask is 0.
 
-        Padding may hold anything, infinities too, so it is removed before it meets the mathematics.
+        Padding may hold any value, also infinities, which would make sums and gradients NaN.
         """
         mask = self.mask_BT.to(torch.float64)
 
-        def own(tensor: Tensor) -> Tensor:
+        def masked(tensor: Tensor) -> Tensor:
             return torch.where(mask > 0, tensor.to(torch.float64), 0.0)
 
         return LossInputs(
-            logprobs_BT=own(self.logprobs_BT),
-            old_logprobs_BT=own(self.old_logprobs_BT),
-            advantages_BT=own(self.advantages_BT.expand_as(mask)),
+            logprobs_BT=masked(self.logprobs_BT),
+            old_logprobs_BT=masked(self.old_logprobs_BT),
+            advantages_BT=masked(self.advantages_BT.expand_as(mask)),
             mask_BT=mask,
             weights_BT=None if self.weights_BT is None else self.weights_BT.to(torch.float64),
-            ref_logprobs_BT=None if self.ref_logprobs_BT is None else own(self.ref_logprobs_BT),
+            ref_logprobs_BT=None if self.ref_logprobs_BT is None else masked(self.ref_logprobs_BT),
             denominator=self.denominator,
         )
 
 
 Objective = Callable[[LossInputs, LossSettings], tuple[Tensor, dict[str, Tensor]]]
+"""Returns the loss (a scalar) and statistics without gradient, by name."""
 
 
 def check_inputs(inputs: LossInputs, settings: LossSettings) -> None:
-    """Refuse shapes that do not fit each other, and settings that no objective knows.
+    """Check that the shapes fit each other, and that the settings are known.
 
     Raises:
-        ValueError: says what was expected and what was given.
+        ValueError: they do not; the message says what was expected and what was given.
     """
     shape, advantages = tuple(inputs.logprobs_BT.shape), tuple(inputs.advantages_BT.shape)
     others = {

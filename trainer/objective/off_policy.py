@@ -1,8 +1,10 @@
-"""What is done where the sampler's probabilities differ from the trainer's. Pure functions.
+"""Corrections for a sampler whose probabilities differ from the trainer's. Pure functions.
 
 An engine with its own kernels, another precision or older weights samples from a distribution mu, while
-the trainer computes gradients for pi_old. Importance weights pi_old / mu correct that on average. Cutting
+the trainer computes gradients for pi_old. Importance weights pi_old / mu correct for that on average. Cutting
 off large weights keeps the variance small, at the price of some bias.
+
+Shapes: `_B` completions of a batch, `_T` their tokens, padded on the right.
 """
 
 import torch
@@ -19,7 +21,7 @@ PUBLISHED: dict[tuple[Correction, Level], tuple[float, float]] = {
     ("truncate", "sequence"): (0.0, 3.0),
     ("mask", "sequence"): (0.0, 3.0),
 }
-"""The published (low, high) bounds of the weights."""
+"""The (low, high) bounds of the weights as their authors published them; the defaults."""
 
 
 def importance_weights(
@@ -35,11 +37,11 @@ def importance_weights(
     """Return the importance weight pi_old / mu of every token, cut off at bounds.
 
     Args:
-        old_logprobs_BT: `[B, T]`, the trainer's, before the update.
-        sampled_logprobs_BT: `[B, T]`, the sampler's.
-        mask_BT: 1 for tokens that the policy wrote.
+        old_logprobs_BT: log-probabilities of the sampled tokens under the trainer's policy before the update.
+        sampled_logprobs_BT: the same as the sampler reported them.
+        mask_BT: 1 for tokens that the policy wrote, else 0.
         kind: `truncate` (clamped to [low, high]), `mask` (0 outside of [low, high]), `none` (all 1).
-        level: `token`, or `sequence` (the product over a completion's tokens, given to each of them).
+        level: `token`, or `sequence` (every token gets the product over its completion's tokens).
         low: lower bound; None = as published.
         high: upper bound; None = as published.
 
@@ -66,7 +68,7 @@ def importance_weights(
 def off_policy_mask(
     logprobs_BT: Tensor, sampled_logprobs_BT: Tensor, advantages_BT: Tensor, mask_BT: Tensor, *, delta: float
 ) -> Tensor:
-    """Return `[B, 1]`: 0 for bad completions that the policy has moved away from, else 1.
+    """Return a factor per completion, `[B, 1]`: 0 if it is bad and the policy has moved away from it, else 1.
 
     DeepSeek-V3.2 (arXiv 2512.02556), equation 9: a completion is dropped if its advantage is negative
     and mean_t log(mu / pi) > delta (nats).
@@ -79,10 +81,10 @@ def off_policy_mask(
 
 
 def mismatch(logprobs_BT: Tensor, sampled_logprobs_BT: Tensor, mask_BT: Tensor) -> dict[str, Tensor]:
-    """Return how far the trainer and the sampler are apart on the sampled tokens, in nats.
+    """Return how much the log-probabilities of trainer and sampler differ on the sampled tokens, in nats.
 
-    `mismatch_mean` and `mismatch_max` are of the absolute difference; `mismatch_k3` is the estimate
-    x - log x - 1, with x = pi / mu, of KL(mu || pi).
+    `mismatch_mean` and `mismatch_max` are the mean and maximum of the absolute difference. `mismatch_k3`
+    estimates KL(mu || pi) by the mean of x - log x - 1 with x = pi / mu. All are 0 if no token counts.
     """
     own = mask_BT > 0
     difference = (logprobs_BT - sampled_logprobs_BT).detach().double()[own]

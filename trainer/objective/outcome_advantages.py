@@ -25,17 +25,17 @@ def outcome_advantages(rewards_PG: Rewards, *, std: Std = "population", eps: flo
         [[1.0, -1.0, -1.0, 1.0], [0.0, 0.0, 0.0, 0.0]]
 
     Args:
-        rewards_PG: `[P, G]`, or `[G]` for one group. NaN marks a row that is left out: it gets 0
-            and stays out of the statistics.
-        std: `population` (divided by G); `sample` (divided by G - 1: TRL's); `batch` (population std of
-            all rewards that count, with group means: Lite PPO, arXiv 2508.08221); `none` (Dr. GRPO, arXiv
-            2503.20783).
+        rewards_PG: `[P, G]`, or `[G]` for one group. NaN marks a completion that is left out: it gets 0
+            and does not count in mean and std.
+        std: what divides the centred rewards: `population` (the variance divides by G); `sample` (by G - 1,
+            as in TRL); `batch` (population std of all rewards of the batch, with each group's own mean: Lite
+            PPO, arXiv 2508.08221); `none` (no division: Dr. GRPO, arXiv 2503.20783).
         eps: added to the std.
 
     Returns:
-        The same shape, device and dtype (float64 for sequences and whole numbers). A group of equal
-        rewards (to within rounding of the input's dtype) and a lone row get exact zeros. Computed in
-        float64.
+        The same shape, device and dtype (float64 for sequences and whole numbers), computed in float64. Exact
+        zeros for a group whose rewards are equal up to rounding of the input's dtype, and for a completion
+        that is alone in its group.
 
     Raises:
         ValueError: infinite rewards, a negative eps, an unknown std, or no group dimension.
@@ -75,10 +75,10 @@ def _check(rewards: Tensor, std: str, eps: float) -> None:
 
 
 def equal_to_rounding(values: Tensor, over: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """Say whether values are equal to within rounding of `dtype`, over some dimensions, which are kept.
+    """Return whether values are equal up to rounding of `dtype` over some dimensions, which are kept.
 
-    NaN does not count. Without this, a group with the rewards 0.1 + 0.2 and 0.3 would have a difference
-    of one whole standard deviation.
+    NaN does not count. Without this check, the rewards 0.1 + 0.2 and 0.3, which differ by rounding only,
+    would be scaled to a difference of more than one standard deviation.
     """
     high = values.nan_to_num(-torch.inf).amax(over, keepdim=True)
     low = values.nan_to_num(torch.inf).amin(over, keepdim=True)

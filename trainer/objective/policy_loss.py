@@ -1,4 +1,4 @@
-"""`policy_loss`: every objective of this folder, behind one keyword form. Pure functions."""
+"""`policy_loss`: all objectives of this folder as one function with keyword arguments. Pure functions."""
 
 from torch import Tensor
 
@@ -13,7 +13,7 @@ OBJECTIVES: dict[Ratio, Objective] = {
     "sequence_token": clipped_ratio,
     "none": reinforce,
 }
-"""By the ratio that a run's `algorithm.ratio` names."""
+"""The objective for each value of `algorithm.ratio`."""
 
 
 def policy_loss(
@@ -32,7 +32,7 @@ def policy_loss(
     aggregate: Aggregate = "sequence_mean",
     denominator: float | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return the loss to minimise, and what it was made of.
+    """Return the loss to minimise, and statistics of how it came about.
 
     DeepSeekMath (arXiv 2402.03300), equation 3, as a loss:
 
@@ -51,29 +51,30 @@ def policy_loss(
 
     Args:
         logprobs_BT: `[B, T]`, log-probabilities of the sampled tokens under the policy, with gradient.
-        old_logprobs_BT: the same under the policy that sampled; ignored with `ratio="none"`.
+        old_logprobs_BT: the same under the policy before the update; ignored with `ratio="none"`.
         advantages_BT: `[B, T]`, or `[B, 1]` for one per completion.
         mask_BT: 1 for tokens that the policy wrote, 0 for padding and for text of a tool or a template.
-        clip_low: the ratio counts down to 1 - clip_low.
-        clip_high: the ratio counts up to 1 + clip_high (DAPO's clip-higher is 0.28).
+        clip_low: the ratio is clipped below at 1 - clip_low.
+        clip_high: the ratio is clipped above at 1 + clip_high (DAPO's clip-higher: 0.28).
         ratio: `token`; `sequence` (GSPO, arXiv 2507.18071: the geometric mean of a completion's ratios);
-            `sequence_token` (GSPO-token, its equation 13: the same value with each token's own gradient,
-            which advantages that differ within a completion need); `none` (REINFORCE: no ratio, no clip).
-        weights_BT: importance weights, multiplied into the surrogate and not into the KL.
-        ref_logprobs_BT: under the reference; needed where kl_coef is above 0.
+            `sequence_token` (GSPO-token, its equation 13: the same value, but each token keeps its own
+            gradient, which is needed if advantages differ within a completion); `none` (REINFORCE: no ratio,
+            no clip).
+        weights_BT: importance weights, multiplied into the surrogate but not into the KL; None = all 1.
+        ref_logprobs_BT: log-probabilities under the reference; needed if kl_coef is above 0.
         kl_coef: weight of the KL to the reference (the paper's beta).
         kl: `k3` (the paper's); `k1`, `k2`; `k3_ratio` (k3 times the ratio: DeepSeek-V3.2 and TRL).
         aggregate: see `aggregated`.
-        denominator: what the sum is divided by; for a part of a batch, the whole batch's. Default: see
-            `aggregated`.
+        denominator: what the sum over tokens is divided by; for a part of a batch, the whole batch's. See
+            `aggregated` for the default.
 
     Returns:
-        The loss (a scalar in the dtype of `logprobs_BT`) and detached means over tokens: `ratio`,
-        `clipped_low`, `clipped_high` (shares whose clip is active), `kl` (k3, where there is a reference).
-        Computed in float64.
+        The loss (a scalar in the dtype of `logprobs_BT`, computed in float64), and means over tokens without
+        gradient: `ratio`; `clipped_low` and `clipped_high` (shares of tokens whose clip is active); `kl` (k3,
+        if there is a reference).
 
     Raises:
-        ValueError: shapes that do not fit, an unknown name, or KL without a reference.
+        ValueError: shapes do not fit each other, a name is unknown, or `kl_coef` has no reference.
     """
     inputs = LossInputs(
         logprobs_BT, old_logprobs_BT, advantages_BT, mask_BT, weights_BT, ref_logprobs_BT, denominator

@@ -1,4 +1,4 @@
-"""Process-mode advantages: marks of steps in, advantages of tokens out. Pure functions.
+"""Process-mode advantages: rewards of steps in, advantages of tokens out. Pure functions.
 
 Shapes: `_G` completions of one problem (a group), `_K` their steps, `_T` their tokens; right-padded.
 """
@@ -17,11 +17,12 @@ from .outcome_advantages import equal_to_rounding
 from .settings import Std
 
 Ragged = Sequence[Sequence[float]]
+"""A list per completion, of different lengths."""
 
 
 @dataclass(frozen=True)
 class StepSettings:
-    """How marks of steps become advantages; see `process_advantages`."""
+    """How rewards of steps become advantages; the fields are arguments of `process_advantages`."""
 
     credit: Credit = "sum"
     pool: Pool = "steps"
@@ -46,47 +47,50 @@ def process_advantages(
 ) -> Tensor:
     """Return the advantage of every token of one group's completions, from the rewards of their steps.
 
-    Called bare it is DeepSeekMath (arXiv 2402.03300), section 4.1.3: all step rewards of the group are
+    The defaults are DeepSeekMath's form (arXiv 2402.03300, section 4.1.3): all step rewards of the group are
     normalised together, and a token gets the sum over the steps that end at or after it,
 
         z_ij = (r_ij - mean(R)) / std(R);   A_it = sum_{j: index(j) >= t} z_ij
 
-    and 0 after the last step. That form pays for the number of steps. Under `credit="clip"`, good steps
-    earn nothing and bad ones cost: no number of good steps, wherever they stand, lifts a completion with a
-    step below `clip_at` to one that has none, at its first token or on average.
+    and 0 after the last step. In this form a completion can earn more by having more steps. With
+    `credit="clip"`, good steps earn nothing and bad steps cost something: a single step below `clip_at` keeps
+    a completion's advantage below that of every completion without such a step, both at the first token and
+    on average, however many good steps it has and wherever they are.
 
-    Two completions of three and two tokens; the first one's second step is wrong:
+    Two completions of two steps each, with three and two tokens. The second step of the first one is wrong:
 
         >>> from markscheme.trainer import process_advantages
-        >>> advantages = process_advantages([[1.0, 0.0], [1.0]], [[1, 2], [1]], [3, 2], std="none")
-        >>> [round(value, 3) for value in advantages[0].tolist()]
-        [-0.333, -0.333, -0.667]
+        >>> rewards, step_ends = [[1.0, 0.0], [1.0, 1.0]], [[1, 2], [0, 1]]
+        >>> process_advantages(rewards, step_ends, lengths=[3, 2], std="none").tolist()
+        [[-0.5, -0.5, -0.75], [0.5, 0.25, 0.0]]
 
     Args:
-        step_rewards: one list per completion. NaN marks a step that could not be judged: it stays out
-            of the statistics and adds nothing.
-        step_ends: likewise, the 0-based index of each step's last token. They must not descend; several
-            steps may end in one token.
-        lengths: tokens of each completion.
-        credit: what a token gets from the steps that end at or after it: `sum`, or `clip` (arXiv
-            2410.15115: sum of min(r_j - clip_at, 0), normalised after it is summed; after the last step a
-            token has what the group's best step has).
-        pool: what mean and std are taken over: all `steps`, or `outputs` (every completion weighs the
-            same, however many steps it has).
-        std: as in `outcome_advantages`; `batch` takes this group for the batch; a number is used as it is.
+        step_rewards: one list per completion. NaN marks a step that could not be judged: it does not count
+            in mean and std, and adds nothing.
+        step_ends: one list per completion, with the 0-based index of each step's last token. The indices must
+            not descend; several steps may end in the same token.
+        lengths: the number of tokens of each completion.
+        credit: what a token gets from the steps that end at or after it. `sum`: the sum of their normalised
+            rewards. `clip` (arXiv 2410.15115): the sum of min(r_j - clip_at, 0), normalised after summing; a
+            token after the last step gets the value of the group's best step.
+        pool: what mean and std are taken over: `steps` (every step counts the same), or `outputs` (every
+            completion counts the same, however many steps it has).
+        std: as in `outcome_advantages`, where `batch` is the same as `population` here; or a number, by which
+            the centred rewards are divided.
         eps: added to the std.
-        gate_labels: whether each completion is verified right; None = not known. No step of a wrong one
-            is rewarded above 0, none of a right one below.
-        centred: take each step's mean over the steps of the same index, instead of over all (`sum` only).
-        clip_at: for `clip`, the reward from which on a step costs nothing.
+        gate_labels: for each completion, whether it is verified as right; None = unknown. The normalised
+            rewards of a wrong completion are limited to at most 0, those of a right one to at least 0.
+        centred: centre each step's reward by the mean over the steps with the same index, instead of over all
+            (only with `sum`).
+        clip_at: with `clip`, the lowest reward at which a step costs nothing.
 
     Returns:
-        `[G, max(lengths)]`, float64; 0 beyond a completion's own tokens. Equal rewards (with `clip`: equal
-        sums), and a lone one, give exact zeros.
+        `[G, max(lengths)]`, float64; 0 beyond a completion's own tokens. Exact zeros if all rewards of the
+        group (with `clip`, all sums) are equal, or if there is only one.
 
     Raises:
-        ValueError: lists that do not fit each other, ends that descend or lie outside, infinite rewards, an
-            unknown name, or numbers out of range.
+        ValueError: the lists do not fit each other, ends descend or are outside of their completion, a reward
+            is infinite, a name is unknown, or a number is out of range.
     """
     settings = StepSettings(credit, pool, std, eps, centred, clip_at)
     _check_settings(settings)
@@ -109,24 +113,32 @@ def process_advantages(
 
 
 def gated(z_GK: Tensor, labels: Sequence[bool | None]) -> Tensor:
-    """Return values of which none of a wrong completion is above 0, and none of a right one below."""
-    known = [None if label is None else bool(label) for label in labels]  # numpy's and torch's too
-    low = torch.tensor([0.0 if label is True else -math.inf for label in known], dtype=z_GK.dtype)
-    high = torch.tensor([0.0 if label is False else math.inf for label in known], dtype=z_GK.dtype)
-    return torch.minimum(torch.maximum(z_GK, low[:, None]), high[:, None])
+    """Return `z_GK` limited to at most 0 for wrong completions, and to at least 0 for right ones.
+
+    Labels may also be booleans of numpy or torch; None = unknown, so there is no limit.
+    """
+    low, high = [], []
+    for label in labels:
+        low.append(0.0 if label is not None and label else -math.inf)
+        high.append(0.0 if label is not None and not label else math.inf)
+    low_G1 = torch.tensor(low, dtype=z_GK.dtype)[:, None]
+    high_G1 = torch.tensor(high, dtype=z_GK.dtype)[:, None]
+    return torch.minimum(torch.maximum(z_GK, low_G1), high_G1)
 
 
 def _padded(rows: Ragged) -> Tensor:
-    """Return `[G, K + 1]`, NaN where there is no step; the last column is what follows the last step."""
+    """Return `[G, K + 1]`, NaN where there is no step; the last column is for tokens after all steps."""
     width = max(map(len, rows), default=0) + 1
-    return torch.tensor([[*row, *[math.nan] * (width - len(row))] for row in rows], dtype=torch.float64)
+    padded = [list(row) + [math.nan] * (width - len(row)) for row in rows]
+    return torch.tensor(padded, dtype=torch.float64)
 
 
 def _statistics_of(rewards_GK: Tensor, settings: StepSettings) -> tuple[Tensor, Tensor]:
-    """Return what is normalised, `[G, K]` with NaN where there is nothing, and how much each counts.
+    """Return the values to normalise, NaN where there is none, and their weights in mean and std.
 
-    Under `clip` every place has a return, also a step that was not judged and the place after the last
-    step: nothing more is lost there, so its return is that of the best of the group's steps.
+    With `sum` the values are the rewards. With `clip` they are returns: the sum of the losses from a step on.
+    Steps that were not judged and the place after the last step have a return as well. Nothing is lost
+    there, but a return is never higher than that of the group's best judged step.
     """
     known = ~rewards_GK.isnan()
     weights_GK = known.double()
@@ -142,8 +154,11 @@ def _statistics_of(rewards_GK: Tensor, settings: StepSettings) -> tuple[Tensor, 
 
 
 def pooled_spread(step_rewards: Sequence[Ragged], settings: StepSettings) -> float:
-    """Return the population std of the step rewards of many groups, each around its own mean."""
-    squares = total = 0.0
+    """Return the population std of the step rewards of many groups, each centred by its own mean.
+
+    It is what `std="batch"` means for a whole training step; pass it to `process_advantages` as `std`.
+    """
+    squares, total = 0.0, 0.0
     for group in filter(len, step_rewards):
         values_GK, weights_GK = _statistics_of(_padded(group), settings)
         deviations_GK = _deviations(values_GK, weights_GK, settings.centred)
@@ -159,19 +174,29 @@ def _normalised(values_GK: Tensor, weights_GK: Tensor, settings: StepSettings) -
     if std == "none":
         return deviations_GK
     if isinstance(std, str):
-        counted = weights_GK > 0
-        count = int((counted.any(-1) if settings.pool == "outputs" else counted).sum())
-        variance = (deviations_GK.square() * weights_GK).sum() / weights_GK.sum().clamp(min=1e-300)
-        spread = (variance * (count / max(count - 1, 1) if std == "sample" else 1.0)).sqrt()
+        spread = _spread(deviations_GK, weights_GK, settings)
     else:
         spread = torch.tensor(float(std), dtype=torch.float64)
     return deviations_GK / torch.where(spread + eps > 0, spread + eps, 1.0)
 
 
-def _deviations(values_GK: Tensor, weights_GK: Tensor, centred: bool) -> Tensor:
-    """Return each value less the mean of the group, or (centred) of its step's index; else 0.
+def _spread(deviations_GK: Tensor, weights_GK: Tensor, settings: StepSettings) -> Tensor:
+    """Return the weighted std of deviations from their mean; `sample` counts steps, or outputs."""
+    total = weights_GK.sum().clamp(min=1e-300)  # above 0, so that nothing counted gives 0 and not NaN
+    variance = (deviations_GK.square() * weights_GK).sum() / total
+    if settings.std == "sample":
+        counted = weights_GK > 0
+        if settings.pool == "outputs":
+            counted = counted.any(-1)
+        count = int(counted.sum())
+        variance = variance * (count / max(count - 1, 1))
+    return variance.sqrt()
 
-    Where all values that count are equal to within rounding, exact zeros.
+
+def _deviations(values_GK: Tensor, weights_GK: Tensor, centred: bool) -> Tensor:
+    """Return each value minus the mean of the group, or (`centred`) of its column; 0 where there is no value.
+
+    Values that are all equal up to rounding give exact zeros.
     """
     over = (0,) if centred else (0, 1)
     total = weights_GK.sum(over, keepdim=True)
@@ -183,15 +208,16 @@ def _deviations(values_GK: Tensor, weights_GK: Tensor, centred: bool) -> Tensor:
 
 
 def _suffix_sum(values_GK: Tensor) -> Tensor:
+    """Return for each step the sum of its own value and those of all later steps."""
     return values_GK.flip(-1).cumsum(-1).flip(-1)
 
 
 def _on_tokens(
     credit_GK: Tensor, tail_G: Tensor, step_ends: Sequence[Sequence[int]], lengths: Sequence[int]
 ) -> Tensor:
-    """Give each token the credit of the first step that ends at or after it, and the tail's after the last.
+    """Return `[G, T]`: for each token the credit of the first step that ends at or after it, else `tail_G`.
 
-    Where several steps end in one token, the first one's credit includes that of the others.
+    If several steps end in one token, it gets the first one's credit, which includes that of the others.
     """
     tokens_GT = torch.zeros(len(lengths), max(lengths, default=0), dtype=torch.float64)
     for row, (ends, earned) in enumerate(zip(step_ends, credit_GK.tolist(), strict=True)):
@@ -221,7 +247,8 @@ def _check_settings(settings: StepSettings) -> None:
         )
     if settings.credit == "clip" and settings.centred:
         raise ValueError(
-            "credit 'clip' compares whole completions, so a step's index means nothing there; drop centred"
+            "centred compares steps of the same index, and credit 'clip' compares sums over all later steps,"
+            " so the two do not go together; drop centred (given: credit 'clip', centred True)"
         )
 
 

@@ -18,14 +18,9 @@ def reinforce(inputs: LossInputs, settings: LossSettings) -> tuple[Tensor, dict[
         The loss (a scalar) and the same stats as `clipped_ratio`: a ratio of 1, and nothing clipped.
     """
     given = inputs.in_float64()
-    loss, stats = loss_of(
-        given.logprobs_BT * given.advantages_BT, torch.ones_like(given.mask_BT), given, settings
-    )
-    some = (given.mask_BT > 0).any().double()
-    none = torch.zeros_like(some)
-    return loss.to(inputs.logprobs_BT.dtype), {
-        "ratio": some,
-        "clipped_low": none,
-        "clipped_high": none,
-        **stats,
-    }
+    surrogate_BT = given.logprobs_BT * given.advantages_BT
+    loss, stats = loss_of(surrogate_BT, torch.ones_like(given.mask_BT), given, settings)
+    mean_ratio = (given.mask_BT > 0).any().double()  # of ones: 1, or 0 if no token counts
+    zero = torch.zeros_like(mean_ratio)
+    shares = {"ratio": mean_ratio, "clipped_low": zero, "clipped_high": zero}
+    return loss.to(inputs.logprobs_BT.dtype), shares | stats

@@ -1,20 +1,20 @@
-"""Names of the forms that an objective can take, and the settings that a run chooses. Needs no torch."""
+"""The choices that an objective leaves open, by name, and the settings of a run. Does not import torch."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 Std = Literal["population", "sample", "batch", "none"]
-"""What rewards are divided by; see `outcome_advantages`."""
+"""Which standard deviation centred rewards are divided by; see `outcome_advantages`."""
 Ratio = Literal["token", "sequence", "sequence_token", "none"]
-"""What importance ratio is clipped; see `policy_loss`."""
+"""Which importance ratio is clipped; see `policy_loss`."""
 Kl = Literal["k1", "k2", "k3", "k3_ratio"]
 """How the KL to the reference is estimated; see `kl_estimate`."""
 Aggregate = Literal["sequence_mean", "token_mean", "constant"]
-"""How the values of tokens become one number; see `aggregated`."""
+"""How the values of tokens are averaged; see `aggregated`."""
 Correction = Literal["none", "truncate", "mask"]
-"""What is done with importance weights that are far from 1; see `importance_weights`."""
+"""What happens to importance weights that are far from 1; see `importance_weights`."""
 Level = Literal["token", "sequence"]
-"""Whether an importance weight belongs to a token or to a whole completion."""
+"""Whether each token has its own importance weight or its completion's; see `importance_weights`."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class LossSettings:
 
     ratio: Ratio = "token"
     clip_low: float = 0.2
-    """The ratio counts down to 1 - clip_low (the paper's epsilon)."""
+    """The ratio is clipped below at 1 - clip_low (the paper's epsilon)."""
     clip_high: float = 0.2
-    """The ratio counts up to 1 + clip_high."""
+    """The ratio is clipped above at 1 + clip_high."""
     kl_coef: float = 0.0
     """Weight of the KL to the reference (the paper's beta)."""
     kl: Kl = "k3"
