@@ -24,10 +24,8 @@ from ..verdict import Judge, Reason, Verdict, said
 
 ANSWER_CHARS = 1000
 """Answers with more characters are not evaluated. (Python refuses integers of over 4,300 digits anyway.)"""
-
 SIGNIFICANT = 6
 """Significant digits that a decimal must show to stand for an exact value that it does not equal."""
-
 MAX_EXPONENT = 400
 """Larger powers of ten are left to the `formula` tier, which never writes them out."""
 
@@ -88,7 +86,7 @@ SCALE = {
     "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12, "lakh": 10**5,
     "crore": 10**7, "dozen": 12, "score": 20, "k": 10**3, "M": 10**6,
 }  # fmt: skip
-"""What a word or letter behind a number multiplies it by. Words are read in any case, letters are not."""
+"""What a word or letter behind a number multiplies it by. Words may be in upper case; letters are exact."""
 _SCALED = re.compile(rf"(.*\d) ?((?i:{'|'.join(word for word in SCALE if len(word) > 1)}))s?|(.*\d)([kM])")
 
 
@@ -98,13 +96,11 @@ class DivisionByZero(ValueError):
 
 @lru_cache(maxsize=4096)
 def read_number(text: str) -> Number | None:
-    r"""Read a normalised text (see `normalise.py`) as a number; None if it is not one.
+    """Read a normalised text (see `normalise.py`) as a number; None if it is not one.
 
     >>> number = read_number("12.50%")
     >>> number.value, number.decimals, number.percent
     (Fraction(25, 2), 2, True)
-    >>> read_number(r"\frac{6}{4}").value
-    Fraction(3, 2)
 
     Raises:
         DivisionByZero: the text is a fraction with the denominator 0.
@@ -214,13 +210,10 @@ def _over(top: int, bottom: int) -> Fraction:
 def same_number(reference: Number, answer: Number) -> bool:
     """Return whether an answer meets a reference, by the rules at the top of this file.
 
-    >>> same_number(read_number("0.34"), read_number("0.335"))  # half-way values round up
-    True
-    >>> same_number(read_number("0.33"), read_number("0.335"))  # and down
-    True
-    >>> same_number(read_number("0.335"), read_number("0.34"))  # the reference shows three decimals
-    False
-    >>> same_number(read_number("1/3"), read_number("0.33333"))  # an exact reference needs six digits
+    >>> half_way = read_number("0.335")
+    >>> same_number(read_number("0.33"), half_way), same_number(read_number("0.34"), half_way)
+    (True, True)
+    >>> same_number(half_way, read_number("0.34"))  # the reference shows three decimals
     False
     """
     if reference.percent == answer.percent:
@@ -234,17 +227,15 @@ def same_number(reference: Number, answer: Number) -> bool:
     if expected == value:
         return True
     decimals = answer.decimals
-    if decimals is not None:
-        places = decimals + 2 if answer.percent else decimals  # 33.3% shows three decimals of 0.333
-        decimals = max(places, 0)
+    if decimals is not None:  # 33.3% shows three decimals of the fraction 0.333
+        decimals = max(decimals + (2 if answer.percent else 0), 0)
     return _meets(reference, replace(answer, decimals=decimals), expected, value)
 
 
 def _meets(reference: Number, answer: Number, expected: Fraction, value: Fraction) -> bool:
     """Return whether a value meets the expected one, given the forms in which both are written.
 
-    The values are passed apart from the numbers because a percentage may stand for a hundredth of what it
-    prints.
+    The values are given separately: a percentage may stand for a hundredth of the number that it prints.
     """
     if expected == value:
         return True
@@ -284,8 +275,7 @@ _SHORT_COMMA = re.compile(r"[-+]?\d*[1-9]\d*,\d")
 def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     """Compare two numbers; None if either side is not a number.
 
-    A reference such as `2,5` is a list of two numbers: with one digit behind it, a comma is a decimal
-    comma only after a zero (`0,5`).
+    A reference such as `2,5` is a list: before a single digit, a comma is decimal only after a zero (`0,5`).
     """
     try:
         target = None if _SHORT_COMMA.fullmatch(reference) else read_number(reference)

@@ -45,3 +45,5 @@ MARKS = frozenset(
 r"""Commands that mark the letter behind them: `\bar{x}` is a variable of its own."""
 REAL_LINE = r"\\mathbb ?\{?R\}?"
 r"""A pattern that matches the set of real numbers: `\mathbb{R}`, `\mathbb R`."""
+IN_REAL_LINE = rf" ?\\in ?{REAL_LINE}"
+r"""A pattern that matches the statement that something is real, behind its name: ` \in \mathbb{R}`."""
