@@ -122,7 +122,7 @@ def _in_order(one: Shape, two: Shape, same: Same) -> bool:
 
 
 def _may_be_interval(shape: Shape) -> bool:
-    """Return whether two items in brackets may be the ends of an interval: the first is not the larger."""
+    """Return whether a pair in brackets may be an interval: the second end may be above the first."""
     if len(shape.items) != 2:
         return False
     if any("infty" in item for item in shape.items):

@@ -1,7 +1,7 @@
-r"""Assignments and equations: `x = 2` gives a value to a head, `2x + 4y = 3` is an equation.
+"""Assignments and equations: `x = 2` gives a value to a head, `2x + 4y = 3` is an equation.
 
-An assignment is worth its value. An equation or inequality equals its multiples. A chain of equations that
-contradicts itself, `x = 4 = 5`, is wrong whatever the reference is.
+An assignment is worth its value. An equation or inequality equals its multiples. An answer that contradicts
+itself, such as `x = 4 = 5`, is wrong.
 """
 
 import re

@@ -85,7 +85,7 @@ def _is_call(text: str) -> bool:
 
 
 def is_wanted(text: str) -> bool:
-    """Return whether a formula of several variables may be asked for, as in `m + n = 12`."""
+    r"""Return whether a formula may be what is asked for: `m + n`, `\int_0^1 f(x) dx`; not `x + 1`."""
     if re.match(r"\\(?:sum|prod|i{0,3}nt|lim)(?![a-z])", text):
         return True
     try:

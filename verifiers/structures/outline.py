@@ -45,7 +45,7 @@ _CLOSING = frozenset([")", "]", "}", r"\}", r"\rangle", r"\rfloor", r"\rceil", r
 def levels(text: str) -> tuple[tuple[str, int, int], ...] | None:
     """Return the tokens outside all brackets, and the outermost brackets, each with its start and end.
 
-    None if the brackets do not match.
+    None if brackets are left open or closed too often. Their kinds need not match: `[0, 1)` is balanced.
 
     Raises:
         TooLarge: brackets nest too deeply.
@@ -124,7 +124,7 @@ def read_shape(text: str) -> Shape | None:
     if matrix and r"\begin" not in matrix["body"]:
         return _rows(matrix["env"], matrix["body"])
     if levels(text) is None:
-        return _half_open(text)  # `[0, 1)` has brackets that do not match
+        return _french_interval(text)  # `]0, 1[` is not balanced
     if re.fullmatch(r"<[^<>=]*,[^<>=]*>", text):
         items = _elements(text[1:-1])
         return None if items is None else Shape("bracket", items, ("<", ">"))
@@ -172,7 +172,7 @@ def _transposed(text: str) -> Shape | None:
 
 
 def read_list(text: str, *, every_comma: bool = False) -> Shape | None:
-    """Read a bare list; None if the text is none. With `every_comma`, `1,234` is a list of two numbers."""
+    """Read a bare list, else return None. With `every_comma`, `1,234` is a list of two numbers."""
     parts, marks = split_at(text, _JOINER_ANY_COMMA if every_comma else _JOINER)
     if len(parts) < 2 or not all(parts):
         return None
@@ -218,15 +218,15 @@ def _elements(inner: str) -> tuple[str, ...] | None:
     return tuple(filter(None, parts))
 
 
-_HALF_OPEN = re.compile(r"([\[(\]])([^\[\]()]*(?:\([^()]*\)[^\[\]()]*)*)([\])\[])")
-_UNION_OF_HALF_OPEN = re.compile(r"\\cup(?![a-z])|(?<=[)\]]) ?U ?(?=[\[(])")
+_FRENCH_INTERVAL = re.compile(r"([\[(\]])([^\[\]()]*(?:\([^()]*\)[^\[\]()]*)*)([\])\[])")
+_FRENCH_UNION = re.compile(r"\\cup(?![a-z])|(?<=[)\]]) ?U ?(?=[\[(])")
 
 
-def _half_open(text: str) -> Shape | None:
-    """Read intervals whose brackets do not match, `[0, 1)` or the French `]0, 1[`, and their unions."""
-    match = _HALF_OPEN.fullmatch(text)
+def _french_interval(text: str) -> Shape | None:
+    """Read open ends in the French notation, `]0, 1[` and `[0, 1[`, and unions of such intervals."""
+    match = _FRENCH_INTERVAL.fullmatch(text)
     if match is None:
-        parts = [part.strip() for part in _UNION_OF_HALF_OPEN.split(text)]
+        parts = [part.strip() for part in _FRENCH_UNION.split(text)]
         is_union = len(parts) > 1 and all(map(read_shape, parts))
         return Shape("union", tuple(parts)) if is_union else None
     opening, inner, closing = match.groups()

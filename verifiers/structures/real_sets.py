@@ -60,7 +60,7 @@ def read_region(text: str, *, loose: bool = True) -> Region | None:
         loose: whether a pair in brackets, `(1, 2)`, is read as an interval.
 
     Raises:
-        TooLarge: the value of an endpoint passes a cap.
+        TooLarge: evaluating an endpoint would pass a cap.
     """
     if _REALS.fullmatch(text):
         return REAL_NUMBERS
@@ -91,6 +91,9 @@ def constant_of(text: str) -> Fraction | None:
 
     >>> constant_of(r"\frac{1}{2} + 1"), constant_of("x + 1")
     (Fraction(3, 2), None)
+
+    Raises:
+        TooLarge: evaluating the text would pass a cap.
     """
     try:
         return real_constant(parse(text))

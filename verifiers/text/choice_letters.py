@@ -1,4 +1,4 @@
-r"""Multiple-choice letters: `B`, `(b)`, `B) Paris`, `Option B`, and several letters, `A, C`.
+"""Multiple-choice letters: `B`, `(b)`, `B) Paris`, `Option B`, and several letters, `A, C`.
 
 A part of the `words` tier: `words.py` calls `compare` before it compares the texts as words.
 """
@@ -106,7 +106,7 @@ def _same_option(one: str, two: str, judge: Judge) -> bool:
     """Return whether two texts behind the same letter may belong to the same option.
 
     Numbers and formulas must be equal. For words it is enough that one text has all words of the other,
-    because an answer often shortens its option.
+    because an answer may shorten or extend the option's text.
     """
     try:
         has_number = read_number(one) is not None or read_number(two) is not None

@@ -1,8 +1,8 @@
-r"""The `claims` tier: an answer that does not commit itself to one value is wrong, whatever the values are.
+"""The `claims` tier: an answer that does not commit itself to one value is wrong, whatever the values are.
 
 Hedges (`maybe 5`), denials (`not 5`), retractions (`5, wait, 6`) and alternatives (`5 or 6`) would let a
-policy collect the reward of several guesses with one answer. None of them counts against an answer whose
-reference uses the same words or has several values itself.
+policy collect the reward of several guesses with one answer. Words that the reference uses too are not held
+against an answer, and alternatives are not where the reference may have several values itself.
 """
 
 import re

@@ -1,4 +1,4 @@
-r"""Normalising the spelling of an answer: every tier reads texts that have been through `normalise`.
+"""Normalising the spelling of an answer: every tier reads texts that have been through `normalise`.
 
 Unicode becomes LaTeX or ASCII, commands and notations that mean the same become one (the tables are in
 `spellings.py`), and everything that only decorates a value is removed: math mode, boxes, emphasis, `the
@@ -76,7 +76,7 @@ def _ascii(text: str) -> str:
     """Write unicode as LaTeX or ASCII, as far as the tables and NFKC go."""
     text = _VULGAR.sub(_spelt_fraction, text)
     text = "".join(map(_written_out, text)).translate(CHARACTERS)
-    text = re.sub(r"(?<=\d\)), (?=\s*(?:,|and\b|or\b|$))", "", text)  # behind the last ③
+    text = re.sub(r"(?<=\d\)), (?=\s*(?:,|and\b|or\b|$))", "", text)  # no comma behind the last ③
     text = re.sub(r"\}\^\{(?=[-+\dA-Za-z()]+\})", "", text)  # x²³ has one exponent
     text = re.sub(r"\}_\{(?=\d+\})", "", text)
     return unicodedata.normalize("NFKC", text)
@@ -121,7 +121,7 @@ def unwrapped(text: str) -> str:
         if match["env"] and "\\\\" not in inner:
             text = inner.replace("&", " ")  # one line has nothing to align
     if text[:1] + text[-1:] == "{}" and "," not in text and _balanced(text[1:-1]):
-        text = text[1:-1].strip()
+        text = text[1:-1].strip()  # with a comma, the braces are those of a set
     if text.count("$") > text.count(r"\$") + 1 or r"\(" in text:
         text = _MATH.sub(lambda match: match[match.lastindex or 0], text)  # `odd $n$` is `odd n`
     return text

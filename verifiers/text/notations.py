@@ -1,4 +1,4 @@
-r"""The `notation` tier: number bases, clock times, ratios, remainders and congruences.
+"""The `notation` tier: number bases, clock times, ratios, remainders and congruences.
 
 The notation is part of the value. `204_5` equals `54_{10}`, but neither `204` nor `204_7`. `2:30` and
 `14:30` are times, `2:3` and `4:6` are the same ratio, and `17 R 3` is a quotient with a remainder.
@@ -132,8 +132,6 @@ _TIME = re.compile(
     r"|(?:12 )?(?P<name>noon|midnight)",
     re.IGNORECASE,
 )
-
-
 _HALF_DAY = 12 * 3600
 
 

@@ -1,4 +1,4 @@
-r"""The tables that `normalise.py` rewrites answers with: characters, LaTeX commands, and patterns.
+"""The tables that `normalise.py` rewrites answers with: characters, LaTeX commands, and patterns.
 
 Each table maps several spellings of one meaning to a single one, which is all that the other files read.
 """

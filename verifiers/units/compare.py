@@ -79,7 +79,7 @@ def _one_has_a_unit(quantity: Quantity, other: str, judge: Judge, *, flipped: bo
     value = quantity.value
     letter = _letter(quantity)
     if letter and re.search(rf"[ }})]{letter}$", other):
-        other = other[:-1].rstrip()  # `\sqrt{2} m`: a letter behind a formula is no unit for `split_unit`
+        other = other[:-1].rstrip()  # `\sqrt{2} m`, which `split_unit` reads as a product
     else:
         number = read_safely(other)
         has_percent = "%" in other and "%" not in value

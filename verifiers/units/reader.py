@@ -1,4 +1,4 @@
-r"""Reading the unit behind a value: `km/h`, `square cm`, `m s^{-2}`, `red apples`.
+"""Reading the unit behind a value: `km/h`, `square cm`, `m s^{-2}`, `red apples`.
 
 Words that are not in the table of units are nouns, unless they say something about the value
 (`text/lexicon.py`).
@@ -139,7 +139,7 @@ class _UnitBuilder:
         plain = word.lower().rstrip(".")
         plain = _SYNONYMS.get(plain, plain)
         is_per = plain == "per" or (plain in ("a", "an") and not first and not piece["power"])
-        if is_per or piece["join"].strip() == "/":
+        if is_per or piece["join"].strip() == "/":  # `dollars per day`, `dollars a day`, `dollars/day`
             self.sign = -1
             if plain in ("per", "a", "an"):
                 return True
@@ -187,7 +187,7 @@ def _is_noun(word: str) -> bool:
 
 
 def _known(word: str) -> str:
-    r"""Return the name under which the table has a unit, or an empty string.
+    """Return the name under which the table has a unit, or an empty string.
 
     One and two letters must match in case (`MW`, `mW`); longer words are tried in lower case and in the
     singular too.

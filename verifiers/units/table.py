@@ -1,8 +1,8 @@
 """The table of units: their factors to base units, and their dimensions.
 
-Factors are exact. Some units have dimensions of their own because they do not convert: every currency,
-months and years (which are no fixed number of seconds), and angles in degrees (which are kept apart from
-plain numbers and from radians; `compare.py` converts those).
+Factors are exact. Units that no exact factor converts have dimensions of their own: every currency, months
+(which have no fixed number of days), and angles in degrees (180 of them are pi radians, which `compare.py`
+converts).
 """
 
 from fractions import Fraction
@@ -65,6 +65,7 @@ _DERIVED: dict[str, tuple[str, dict[str, int]]] = {
     "knot": ("463/900", {"length": 1, "time": -1}), "bps": ("1", {"bit": 1, "time": -1}),
     "rpm": ("6", {"angle": 1, "time": -1}), "M molar": ("1000", {"amount": 1, "length": -3}),
 }  # fmt: skip
+# Prefixes of symbols (`km`) and of words (`kilometre`), with their powers of ten.
 _SHORT_PREFIXES = {
     "T": 12, "G": 9, "M": 6, "k": 3, "h": 2, "d": -1, "c": -2, "m": -3, "u": -6, "n": -9, "p": -12,
     "f": -15,
@@ -73,7 +74,6 @@ _LONG_PREFIXES = {
     "tera": 12, "giga": 9, "mega": 6, "kilo": 3, "hecto": 2, "deci": -1, "centi": -2, "milli": -3,
     "micro": -6, "nano": -9, "pico": -12,
 }  # fmt: skip
-"""Prefixes of symbols (`km`) and of words (`kilometre`), with their powers of ten."""
 _PREFIXED = (
     "m meter metre g gram gramme s sec second A amp ampere K mol mole L l liter litre N newton J joule W"
     " watt Pa pascal Hz hertz"
@@ -93,7 +93,7 @@ def _table() -> dict[str, tuple[Fraction, Dimensions]]:
         factor, dimensions = table[name]
         is_word = len(name) > 3 and name != r"\Omega"
         for prefix, power in (_LONG_PREFIXES if is_word else _SHORT_PREFIXES).items():
-            # A unit of its own comes first: `min` is a minute and not a milli-inch.
+            # A unit with a name of its own keeps it: `dB` is a decibel and not a tenth of a byte.
             table.setdefault(prefix + name, (factor * Fraction(10) ** power, dimensions))
     return table
 
