@@ -1,1 +1,5 @@
-"""Answers with parts: lists, sets, tuples, intervals, equations and inequalities."""
+"""Answers with parts: lists, sets, tuples, intervals, matrices, equations and inequalities.
+
+`outline.py` reads the outer structure of a text, and `compare.py` decides which of the other files compares
+two structures. The parts themselves may be anything that an answer may be, so all tiers judge them.
+"""

@@ -1,15 +1,15 @@
-r"""Tier 3, deciding: lists, sets, tuples, intervals, unions, matrices, plus-minus, relations.
+r"""The `structure` tier: lists, sets, tuples, intervals, unions, matrices, plus-minus, relations, conditions.
 
-Bare lists and sets have no order; tuples, points and intervals have, and their brackets count. A
-bare list stands for a tuple only where the tuple could not be an interval. Parts are judged by all
-tiers.
+Bare lists and sets have no order. Tuples, points and intervals have one, and their brackets count. A bare
+list may stand for a tuple, unless that tuple could also be an interval. The parts of both sides are judged
+by all tiers.
 """
 
 import re
 
 from ..formulas.free_letters import renamed
 from ..verdict import Judge, Reason, Verdict, said
-from .conditions import without_clause, without_idle_clause, without_parameter
+from .conditions import Parameter, without_clause, without_idle_clause, without_parameter
 from .containers import is_set, matched, same_shapes
 from .equations import (
     Assignments,
@@ -19,31 +19,35 @@ from .equations import (
     same_letters,
     same_relation,
 )
+from .intervals import same_region
 from .left_sides import same_head
-from .outline import MAX_ITEMS, Shape, read_list, read_shape
-from .real_sets import Same, is_region, read_region, same_region
+from .outline import MAX_ITEMS, Same, Shape, is_relation, read_list, read_shape
+from .real_sets import is_region, read_region
 
 Outcome = bool | Reason | None
-"""Equal or not; a Reason for wrong in a way that has a name; None = not this tier's."""
+"""Equal or not; a `Reason` if it says more than "different"; None = left to other tiers."""
 
 
 def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
-    """Compare two normalised texts of which at least one has a structure.
+    """Compare two normalised texts if at least one has a structure, else return None.
 
     Raises:
         TooLarge: a part passes a cap.
     """
-    outcome = _compare(*_without_points(reference, answer), lambda one, two: judge(one, two).correct)
-    if outcome is None or isinstance(outcome, bool):
-        return None if outcome is None else said(outcome)
-    return Verdict(False, outcome)
+    outcome = _compare(*_without_point_name(reference, answer), lambda one, two: judge(one, two).correct)
+    if outcome is None:
+        return None
+    return said(outcome) if isinstance(outcome, bool) else Verdict(False, outcome)
 
 
 _POINT = re.compile(r"([A-Z]) ?(\([^()]*,[^()]*\))")
 
 
-def _without_points(reference: str, answer: str) -> tuple[str, str]:
-    """Take a point's name off one side: `P(3, 4)`; `N(0, 1)`, and a reference `C(5, 2)`, are no points."""
+def _without_point_name(reference: str, answer: str) -> tuple[str, str]:
+    """Remove the name of a point, `P(3, 4)`, if only one side has one.
+
+    `N(0, 1)` and `U(0, 1)` are distributions; in a reference, `B` and `C(5, 2)` are binomials.
+    """
     one, two = _POINT.fullmatch(reference), _POINT.fullmatch(answer)
     if one is not None and two is None and one[1] not in "BCNU" and read_shape(answer) is not None:
         return one[2], answer
@@ -53,49 +57,64 @@ def _without_points(reference: str, answer: str) -> tuple[str, str]:
 
 
 def _compare(reference: str, answer: str, same: Same) -> Outcome:
-    if (found := _conditions(reference, answer, same)) is not None:
-        return found
-    one, two = read_shape(reference), read_shape(answer)
+    conditional = _conditions(reference, answer, same)
+    if conditional is not None:
+        return conditional
+    target, given = read_shape(reference), read_shape(answer)
     if is_region(reference) or is_region(answer):
-        left = read_region(reference)
-        right = read_region(answer) if left is not None else None
-        if left is not None and right is not None:
-            return same_region(left, right, same)
-    if one is None and two is None:
+        region = read_region(reference)
+        given_region = read_region(answer) if region is not None else None
+        if region is not None and given_region is not None:
+            return same_region(region, given_region, same)
+    if target is None and given is None:
         return None
-    if any(shape is not None and len(shape.items) > MAX_ITEMS for shape in (one, two)):
+    if any(shape is not None and len(shape.items) > MAX_ITEMS for shape in (target, given)):
         return Reason.TOO_LARGE
-    one, two = _with_every_comma(reference, one, two), _with_every_comma(answer, two, one)
-    if _has_relation(one) or _has_relation(two):
-        return _relations(reference, answer, one, two, same)
-    if one is None or two is None:
-        return _against_single(reference, answer, one, two, same)
-    return same_shapes(one, two, same)
+    target, given = _with_every_comma(reference, target, given), _with_every_comma(answer, given, target)
+    if _has_relation(target) or _has_relation(given):
+        return _relations(reference, answer, target, given, same)
+    if target is not None and given is not None:
+        return same_shapes(target, given, same)
+    if target is not None:
+        return _against_single(target, answer, same, flipped=False)
+    assert given is not None
+    return _against_single(given, reference, same, flipped=True)
 
 
 def _conditions(reference: str, answer: str, same: Same) -> Outcome:
-    r"""Judge `2\pi k, k \in \mathbb{Z}` and `x^2 if x > 0`: conditions that only one side has count."""
+    r"""Compare `2\pi k, k \in \mathbb{Z}` and `x^2 if x > 0`; None if neither side has a condition."""
     plain = without_idle_clause(reference), without_idle_clause(answer)
     if plain != (reference, answer):
         return same(*plain)
-    (formula, letter), (given, other) = without_parameter(reference), without_parameter(answer)
-    if letter and other:
-        return letter.domain == other.domain and same(
-            formula, renamed(given, other.letter, letter.letter) or given
-        )
-    if parameter := letter or other:
-        sets = parameter.domain != "R" and (is_region(formula) or is_region(given))
-        return False if sets or not parameter.is_customary else same(formula, given)
-    (main, condition), (said_there, stated) = without_clause(reference), without_clause(answer)
-    if not condition and not stated:
+    (formula, running), (given, given_running) = without_parameter(reference), without_parameter(answer)
+    if running is not None and given_running is not None:
+        renamed_given = renamed(given, given_running.letter, running.letter) or given
+        return running.domain == given_running.domain and same(formula, renamed_given)
+    only = running or given_running
+    if only is not None:
+        return _same_without_parameter(formula, given, only, same)
+    (main, condition), (given_main, given_condition) = without_clause(reference), without_clause(answer)
+    if not condition and not given_condition:
         return None
-    if not condition or not stated:
+    if not condition or not given_condition or same(main, given_main) is not True:
         return False
-    return same(main, said_there) is True and (condition == stated or same(condition, stated) is True)
+    return condition == given_condition or same(condition, given_condition) is True
+
+
+def _same_without_parameter(formula: str, given: str, parameter: Parameter, same: Same) -> bool | None:
+    """Compare two formulas where only one side says what a letter of it runs through."""
+    # `x > 3, x an integer` is a smaller set than `x > 3`.
+    is_subset = parameter.domain != "R" and (is_region(formula) or is_region(given))
+    if is_subset or not parameter.is_customary:
+        return False
+    return same(formula, given)
 
 
 def _with_every_comma(text: str, own: Shape | None, other: Shape | None) -> Shape | None:
-    """Read `100,200,300` as the list that the other side is, with spaces."""
+    """Read `100,200,300` as a list if the other side is the same list with spaces between its items.
+
+    Alone it would be one number of nine digits. `own` and `other` are the outlines of both sides.
+    """
     if (
         own is None
         and other is not None
@@ -108,113 +127,121 @@ def _with_every_comma(text: str, own: Shape | None, other: Shape | None) -> Shap
 
 
 def _has_relation(shape: Shape | None) -> bool:
-    if shape is None or shape.kind not in ("relation", "list"):
+    if shape is None:
         return False
-    return shape.kind == "relation" or any(
-        (inner := read_shape(item)) is not None and inner.kind == "relation" for item in shape.items
-    )
+    return shape.kind == "relation" or (shape.kind == "list" and any(map(is_relation, shape.items)))
 
 
-def _relations(reference: str, answer: str, one: Shape | None, two: Shape | None, same: Same) -> Outcome:
+def _relations(reference: str, answer: str, target: Shape | None, given: Shape | None, same: Same) -> Outcome:
+    """Compare where the outline of at least one side is a relation or a list with relations."""
     try:
-        left = read_assignments(one, same)
+        assigned = read_assignments(target, same)
     except Contradiction:
-        left = None
+        assigned = None  # only an answer can be wrong by contradicting itself
     try:
-        right = read_assignments(two, same, wanted=True)
+        given_assigned = read_assignments(given, same, wanted=True)
     except Contradiction:
         return Reason.CONTRADICTS
-    if left is not None and right is not None:
-        return _both_assigned(left, right, one, two, same)
-    if left is not None and not _has_relation(two):
-        return _values(left, answer, two, same, flipped=False)
-    if right is not None and not _has_relation(one):
-        return _values(right, reference, one, same, flipped=True)
-    if one is not None and two is not None and one.kind == two.kind == "relation":
-        return same_relation(one, two)
-    if (
-        one is not None
-        and two is not None
-        and one.kind == two.kind == "list"
-        and _has_relation(one)
-        and _has_relation(two)
-    ):
-        return one.marks == two.marks and matched(one.items, two.items, same)
+    if assigned is not None and given_assigned is not None:
+        return _both_assigned(assigned, given_assigned, target, given, same)
+    if assigned is not None and not _has_relation(given):
+        return _values(assigned, answer, given, same, flipped=False)
+    if given_assigned is not None and not _has_relation(target):
+        return _values(given_assigned, reference, target, same, flipped=True)
+    if target is None or given is None:
+        return False
+    if target.kind == given.kind == "relation":
+        return same_relation(target, given)
+    if target.kind == given.kind == "list" and _has_relation(target) and _has_relation(given):
+        return target.marks == given.marks and matched(target.items, given.items, same)
     return False
 
 
 def _both_assigned(
-    left: Assignments, right: Assignments, one: Shape | None, two: Shape | None, same: Same
+    assigned: Assignments,
+    given_assigned: Assignments,
+    target: Shape | None,
+    given: Shape | None,
+    same: Same,
 ) -> Outcome:
-    if len(left) != len(right):
+    if len(assigned) != len(given_assigned):
         return False
-    if len(left) == 1:
-        pair = same_letters(left[0], right[0])
-        alike = same(left[0][1], pair[1]) if same_head(left[0][0], pair[0]) else False
-        if alike is False and one is not None and two is not None and one.kind == two.kind == "relation":
-            return bool(same_relation(one, two))  # y = 2x + 1 and x = (y - 1)/2
-        return alike
-    alternatives = ["or" in shape.marks for shape in (one, two) if shape is not None]
-    if len({head for head, _ in left}) > 1 and len(set(alternatives)) > 1:
-        return False  # x = 1 and y = 2, against one or the other
-    return matched(left, right, lambda a, b: same_head(a[0], b[0]) and same(a[1], b[1]) is True)
+    if len(assigned) == 1:
+        head, value = assigned[0]
+        given_head, given_value = same_letters(assigned[0], given_assigned[0])
+        outcome = same(value, given_value) if same_head(head, given_head) else False
+        if outcome is not False or target is None or given is None:
+            return outcome
+        are_relations = target.kind == given.kind == "relation"
+        return are_relations and bool(same_relation(target, given))  # y = 2x + 1 and x = (y - 1)/2
+    alternatives = {"or" in shape.marks for shape in (target, given) if shape is not None}
+    if len({head for head, _ in assigned}) > 1 and len(alternatives) > 1:
+        return False  # `x = 1 and y = 2` differs from `x = 1 or y = 2`
+    return matched(assigned, given_assigned, lambda a, b: same_head(a[0], b[0]) and same(a[1], b[1]) is True)
 
 
 def _values(assigned: Assignments, bare: str, shape: Shape | None, same: Same, *, flipped: bool) -> Outcome:
-    """Compare assigned values with a bare answer: a value, one name's list, several names' tuple."""
+    """Compare assigned values with a text that assigns nothing: a value, a list, or a tuple.
 
-    def alike(value: str, text: str) -> bool | None:
+    `flipped` says that the assignments are the answer's. `shape` is the outline of the bare text.
+    """
+
+    def equal(value: str, text: str) -> bool | None:
         return same(text, value) if flipped else same(value, text)
 
     heads = [head for head, _ in assigned]
-    if len(assigned) == 1:
-        value = assigned[0][1]
-        lettered = len(heads[0]) == 1 and len(value) == 1 and value.isalpha()  # a = b is not the choice B
-        return value == bare if lettered else alike(value, bare)
-    shape = shape or read_list(bare, every_comma=True)
-    if (
-        shape is None
-        or shape.kind not in ("list", "set", "bracket", "plus_minus")
-        or len(shape.items) != len(assigned)
-    ):
-        return False
     values = [value for _, value in assigned]
-    if len(set(heads)) == 1:
+    if len(assigned) == 1:
+        is_letter = len(heads[0]) == 1 and len(values[0]) == 1 and values[0].isalpha()
+        if is_letter:
+            return values[0] == bare  # the b of `a = b` is a variable and not the choice B
+        return equal(values[0], bare)
+    shape = shape or read_list(bare, every_comma=True)
+    if shape is None or shape.kind not in ("list", "set", "bracket", "plus_minus"):
+        return False
+    if len(shape.items) != len(assigned):
+        return False
+    if len(set(heads)) == 1:  # several values of one variable
         return shape.kind != "bracket" and matched(
-            values, shape.items, lambda a, b: is_set(a) == is_set(b) and alike(a, b)
+            values, shape.items, lambda a, b: is_set(a) == is_set(b) and equal(a, b)
         )
-    round_ones = shape.kind == "list" or (shape.kind == "bracket" and shape.marks == ("(", ")"))
-    if not round_ones or "or" in shape.marks or len(set(heads)) != len(heads):
+    is_tuple = shape.kind == "list" or (shape.kind == "bracket" and shape.marks == ("(", ")"))
+    if not is_tuple or "or" in shape.marks or len(set(heads)) != len(heads):
         return False
     ordered = in_customary_order(assigned)
-    return all(alike(value, item) is True for value, item in zip(ordered, shape.items, strict=True))
+    return all(equal(value, item) is True for value, item in zip(ordered, shape.items, strict=True))
 
 
-def _against_single(reference: str, answer: str, one: Shape | None, two: Shape | None, same: Same) -> Outcome:
-    """Judge a structure against a plain thing: a set of one element is that element."""
-    shape = one if one is not None else two
-    assert shape is not None
-    if (
-        shape.kind == "set"
-        and len(shape.items) == 1
-        and "emptyset" not in shape.items[0]
-        and not is_set(shape.items[0])
-    ):
-        return same(shape.items[0], answer) if one is not None else same(reference, shape.items[0])
-    if shape.kind == "bracket" and shape.marks == ("[", "]") and len(shape.items) == 1:
-        return same(shape.items[0], answer) if one is not None else same(reference, shape.items[0])
-    if two is not None and two.kind == "list":
-        alike = [same(reference, item) is True for item in two.items]
-        return True if all(alike) else Reason.AMBIGUOUS if any(alike) else False
-    plain = answer if one is not None else reference
-    if shape.kind == "bracket" and r"\vec{" in plain:
-        return _unit_vectors(shape, plain, same, flipped=two is not None)
-    if shape.kind == "matrix" and r"\vec{" in plain and len(shape.items) in (2, 3):
-        return _unit_vectors(shape, plain, same, flipped=two is not None)
-    return None if shape.kind in ("matrix", "cases") and r"\begin" in plain else False  # a sum of matrices
+def _against_single(shape: Shape, plain: str, same: Same, *, flipped: bool) -> Outcome:
+    """Compare a structure with a text without one: a set of one element equals that element.
+
+    `flipped` says that the structure is the answer.
+    """
+    if _is_wrapped_element(shape):
+        return same(plain, shape.items[0]) if flipped else same(shape.items[0], plain)
+    if flipped and shape.kind == "list":
+        right = [same(plain, item) is True for item in shape.items]
+        if all(right):
+            return True
+        return Reason.AMBIGUOUS if any(right) else False
+    is_vector = shape.kind == "bracket" or (shape.kind == "matrix" and len(shape.items) in (2, 3))
+    if is_vector and r"\vec{" in plain:
+        return _same_unit_vectors(shape, plain, same, flipped=flipped)
+    if shape.kind in ("matrix", "cases") and r"\begin" in plain:
+        return None  # a sum or product of matrices, for the last tier
+    return False
 
 
-def _unit_vectors(shape: Shape, text: str, same: Same, *, flipped: bool) -> bool:
+def _is_wrapped_element(shape: Shape) -> bool:
+    """Return whether a structure is one element in set braces or square brackets."""
+    if len(shape.items) != 1:
+        return False
+    if shape.kind == "set":
+        return "emptyset" not in shape.items[0] and not is_set(shape.items[0])
+    return shape.kind == "bracket" and shape.marks == ("[", "]")
+
+
+def _same_unit_vectors(shape: Shape, text: str, same: Same, *, flipped: bool) -> bool:
     r"""Compare `(2, -1)` with `2\vec{i} - \vec{j}`."""
     if len(shape.items) > 3:
         return False

@@ -1,46 +1,48 @@
-r"""Tier 3, conditions: `2\pi k, k \in \mathbb{Z}` and `2x if x > 0`.
+r"""Conditions behind an answer: `2\pi k, k \in \mathbb{Z}` and `2x if x > 0`.
 
-A letter that runs through a domain may be another one; the domain counts. Other conditions that
-only one side has make the answers differ.
+A letter that runs through a domain may be replaced by another one, but the domains must agree. Any other
+condition that only one side has makes the answers differ.
 """
 
 import re
 from typing import NamedTuple
 
-from ..text.latex_names import REAL_LINE
+from ..text.latex_names import IN_REAL_LINE
 from .outline import split_at
 
 _CLAUSE = re.compile(
     r",? ?(?<![A-Za-z])(?:where|for(?: some| all| any| every)?|if|when|with|given|such that|unless"
     r"|otherwise|only if)(?![A-Za-z]) ?"
 )
-
-
-_IDLE = re.compile(rf",? ?for (?:all|every|any) (?:real )?[a-z](?: ?\\in ?{REAL_LINE})?$")
+_FOR_ALL = re.compile(rf",? ?for (?:all|every|any) (?:real )?[a-z](?:{IN_REAL_LINE})?$")
 
 
 def without_idle_clause(text: str) -> str:
-    """Take off `for all x`, which says nothing more."""
-    return _IDLE.sub("", text)
+    """Return a text without `for all x` at its end, which adds no condition."""
+    return _FOR_ALL.sub("", text)
 
 
 def without_clause(text: str) -> tuple[str, str]:
-    r"""Split `2x if x > 0` into what is said and the condition."""
+    """Split a text from its condition, `2x if x > 0` into `2x` and `x > 0`; the condition may be empty."""
     parts, _ = split_at(text, _CLAUSE)
-    return (parts[0], " ".join(parts[1:])) if len(parts) > 1 and parts[0] else (text, "")
+    if len(parts) < 2 or not parts[0]:
+        return text, ""
+    return parts[0], " ".join(parts[1:])
 
 
 class Parameter(NamedTuple):
-    """A letter that runs through a domain: `Z`, `N`, `Q` or `R`."""
+    r"""A letter that runs through a domain, as k does in `2\pi k, k \in \mathbb{Z}`."""
 
     letter: str
     domain: str
+    """`Z`, `N`, `Q` or `R`."""
 
     @property
     def is_customary(self) -> bool:
-        """Whether a reader supposes as much where nothing is said: k is an integer, x a real number."""
-        letters = {"Z": "jklmnpqrst", "N": "n", "R": "", "Q": ""}[self.domain]
-        return self.domain == "R" or self.letter in letters
+        """Whether a reader assumes this domain if none is given: k is an integer, x a real number."""
+        if self.domain == "R":
+            return True
+        return self.letter in {"Z": "jklmnpqrst", "N": "n", "Q": ""}[self.domain]
 
 
 _SETS = r"\\in ?\\?(?:mathbb ?)?\{?(?P<set>[ZNRQ])\}?(?P<sign> ?[_^] ?\{?[+*0-9>]*\}?)?"
@@ -57,22 +59,30 @@ _PARAMETER = re.compile(
 
 
 def without_parameter(text: str) -> tuple[str, Parameter | None]:
-    r"""Split `2\pi k, k \in \mathbb{Z}` into the formula and the letter that runs."""
+    r"""Split `2\pi k, k \in \mathbb{Z}` into the formula and its running letter; None if it has none.
+
+    >>> without_parameter(r"2\pi k, k \in \mathbb{Z}")
+    ('2\\pi k', Parameter(letter='k', domain='Z'))
+    """
     match = _PARAMETER.search(text)
     if match is None or not match.start():
         return text, None
     letter = match["letter"] or match["named"]
     main = text[: match.start()].rstrip(" ,;")
     if not re.search(rf"(?<![A-Za-z\\]){letter}(?![A-Za-z])|\d{letter}", main):
-        return text, None
+        return text, None  # the formula does not have the letter
     return main, Parameter(letter, _domain(match))
 
 
 def _domain(match: re.Match[str]) -> str:
+    r"""Return the domain that a set (`\mathbb{Z}^+`) or words (`positive integers`) give, by default `R`."""
     kind = " ".join(match[name] or "" for name in ("before", "is", "apposed", "spoken"))
     if match["set"]:
-        positive = "+" in (match["sign"] or "") or ">" in (match["sign"] or "")
-        return "N" if match["set"] == "Z" and positive else match["set"]
-    if "integ" in kind or "natural" in kind or "whole" in kind:
-        return "N" if "positive" in kind or "natural" in kind or "whole" in kind else "Z"
+        sign = match["sign"] or ""
+        is_positive = "+" in sign or ">" in sign
+        return "N" if match["set"] == "Z" and is_positive else match["set"]
+    if "natural" in kind or "whole" in kind:
+        return "N"
+    if "integ" in kind:
+        return "N" if "positive" in kind else "Z"
     return "R"

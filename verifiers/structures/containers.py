@@ -1,106 +1,118 @@
-"""Tier 3, containers: lists, sets, tuples, intervals, unions and matrices against each other."""
+"""Comparing containers part by part: lists, sets, tuples, intervals, unions, matrices and cases.
+
+Lists and sets have no order. Tuples, intervals and matrices have one, and their brackets count.
+"""
 
 import re
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from typing import TypeVar
 
-from .outline import Shape, read_shape
-from .real_sets import Same, constant_of
+from .outline import Same, Shape, read_shape
+from .real_sets import constant_of
 
 Item = TypeVar("Item")
 
 
-def same_shapes(one: Shape, two: Shape, same: Same) -> bool | None:
-    """Compare two containers part by part; None where that is not this tier's."""
+def same_shapes(one: Shape, two: Shape, same: Same) -> bool:
+    """Return whether two containers, of the reference and of the answer, are equal part by part."""
     kinds = {one.kind, two.kind}
     if "relation" in kinds:
         return False
     if kinds == {"bracket"} or kinds == {"matrix"}:
         return _same_marks(one, two) and _in_order(one, two, same)
     if "cases" in kinds:
-        if kinds != {"cases"}:
-            return False
-        left, right = (list(zip(s.items[::2], s.items[1::2], strict=True)) for s in (one, two))
-        return matched(left, right, lambda a, b: same(a[0], b[0]) is True and same(a[1], b[1]) is True)
+        return kinds == {"cases"} and _same_cases(one, two, same)
     if "matrix" in kinds:
         return _matrix_against(one, two, same)
     if "bracket" in kinds:
         return _bracket_against(one, two, same)
     if "union" in kinds:
-        return _united(one, two, same)
-    left, right = _spread(one), _spread(two)
-    if any(r"\ldots" in item for item in (*left, *right)):  # a sequence
+        return _same_unions(one, two, same)
+    left, right = _without_plus_minus(one), _without_plus_minus(two)
+    if any(r"\ldots" in item for item in (*left, *right)):  # a sequence, which has an order
         return len(left) == len(right) and all(same(a, b) is True for a, b in zip(left, right, strict=True))
     if one.marks != two.marks and kinds == {"list"} and not any(re.search(r"\d", item) for item in left):
-        return False  # p and q, against p or q
+        return False  # `p and q` differs from `p or q`, but `1 and 2` are the same numbers as `1 or 2`
     return matched(left, right, lambda a, b: is_set(a) == is_set(b) and same(a, b))
 
 
-def _bracket_against(one: Shape, two: Shape, same: Same) -> bool | None:
-    """Compare a tuple with a bare list that stands for it, and with the only element of a set."""
+def _same_cases(one: Shape, two: Shape, same: Same) -> bool:
+    """Return whether the cases have equal values under equal conditions, in any order."""
+    left, right = (list(zip(shape.items[::2], shape.items[1::2], strict=True)) for shape in (one, two))
+    return matched(left, right, lambda a, b: same(a[0], b[0]) is True and same(a[1], b[1]) is True)
+
+
+def _bracket_against(one: Shape, two: Shape, same: Same) -> bool:
+    """Compare a tuple with a bare list that may stand for it, or with a set that has it as only element."""
     bracket, other = (one, two) if one.kind == "bracket" else (two, one)
     if other.kind == "set" and len(other.items) == 1:
         inner = read_shape(other.items[0])
         if inner is None or inner.kind != "bracket":
             return False
         return same_shapes(bracket, inner, same) if one is bracket else same_shapes(inner, bracket, same)
-    whole = bracket.marks in _WHOLE and other.kind == "list" and "or" not in other.marks
-    return whole and not _may_be_interval(bracket) and _in_order(one, two, same)
+    may_be_tuple = bracket.marks in _PAIRS and other.kind == "list" and "or" not in other.marks
+    return may_be_tuple and not _may_be_interval(bracket) and _in_order(one, two, same)
 
 
-_WHOLE = (("(", ")"), ("[", "]"))
+_PAIRS = (("(", ")"), ("[", "]"))
 _ROUND = (("(", ")"), ("<", ">"), ("]", "["))
 
 
 def _same_marks(one: Shape, two: Shape) -> bool:
-    """Whether brackets agree; round ones may be a vector's angles, or an open interval's `]0, 1[`."""
+    """Return whether the brackets of two tuples, or the numbers of rows of two matrices, agree.
+
+    Round brackets may also be written as angles (a vector) or as `]0, 1[` (an open interval).
+    """
     if one.kind == "matrix" or one.marks == two.marks:
         return one.marks == two.marks
     pair = {one.marks, two.marks}
     if pair == {("(", ")"), ("[", "]")}:
-        return len(one.items) > 2  # no interval
-    return (pair <= set(_ROUND) and ("(", ")") in pair) or _ends(one) == _ends(two) != ("(", ")")
+        return len(one.items) > 2  # with two items, the brackets may tell intervals apart
+    if pair <= set(_ROUND) and ("(", ")") in pair:
+        return True
+    return _interval_brackets(one) == _interval_brackets(two) != ("(", ")")
 
 
-def _ends(shape: Shape) -> tuple[str, ...]:
-    """Return an interval's brackets as `[0, 1)` has them."""
+def _interval_brackets(shape: Shape) -> tuple[str, ...]:
+    """Return brackets as `[0, 1)` has them where they are written as in `[0, 1[`."""
     return shape.marks[0].replace("]", "("), shape.marks[1].replace("[", ")")
 
 
 def is_set(text: str) -> bool:
-    """Whether a text is a set in braces."""
+    """Return whether a text is a set in braces."""
     shape = read_shape(text)
     return shape is not None and shape.kind == "set"
 
 
-def _united(one: Shape, two: Shape, same: Same) -> bool | None:
-    r"""Compare unions, also `\{1\} \cup \{2\}` with `\{1, 2\}`."""
+def _same_unions(one: Shape, two: Shape, same: Same) -> bool:
+    r"""Compare unions part by part; unions of sets also with sets, `\{1\} \cup \{2\}` with `\{1, 2\}`."""
     if one.kind == two.kind:
         return matched(one.items, two.items, same)
-    spread = []
+    elements = []
     for shape in (one, two):
-        inner = [_part_of_union(item) for item in shape.items] if shape.kind == "union" else [shape]
-        if not all(part is not None and part.kind in ("set", "list") for part in inner):
+        parts = [_set_of_union(item) for item in shape.items] if shape.kind == "union" else [shape]
+        if not all(part is not None and part.kind in ("set", "list") for part in parts):
             return False
-        spread.append([item for part in inner if part is not None for item in part.items])
-    return matched(spread[0], spread[1], same)
+        elements.append([item for part in parts if part is not None for item in part.items])
+    return matched(elements[0], elements[1], same)
 
 
-def _part_of_union(text: str) -> Shape | None:
-    r"""Read a set; `{3}` without backslashes is one here."""
+def _set_of_union(text: str) -> Shape | None:
+    r"""Read a part of a union, where `{3}` without backslashes is a set too."""
     if text[:1] + text[-1:] == "{}" and not re.search(r"[{},]", text[1:-1]):
         return Shape("set", (text[1:-1].strip(),))
     return read_shape(text)
 
 
-def _spread(shape: Shape) -> list[str]:
-    r"""Return the elements of a list or set, `\pm` written out."""
-    spread: list[str] = []
+def _without_plus_minus(shape: Shape) -> list[str]:
+    r"""Return the elements of a list or set, with `\pm 2` written as two elements."""
+    elements: list[str] = []
     for item in shape.items:
-        inner = read_shape(item) if "pm" in item or "+-" in item or "+/-" in item else None
-        spread.extend(inner.items if inner is not None and inner.kind == "plus_minus" else [item])
-    return spread
+        has_sign = "pm" in item or "+-" in item or "+/-" in item
+        inner = read_shape(item) if has_sign else None
+        elements.extend(inner.items if inner is not None and inner.kind == "plus_minus" else [item])
+    return elements
 
 
 def _in_order(one: Shape, two: Shape, same: Same) -> bool:
@@ -110,24 +122,24 @@ def _in_order(one: Shape, two: Shape, same: Same) -> bool:
 
 
 def _may_be_interval(shape: Shape) -> bool:
-    """Whether two items stand in brackets as the ends of an interval would."""
+    """Return whether a pair in brackets may be an interval: the second end may be above the first."""
     if len(shape.items) != 2:
         return False
     if any("infty" in item for item in shape.items):
         return True
-    ends = [constant_of(item) for item in shape.items]
-    return ends[0] is None or ends[1] is None or ends[0] < ends[1]
+    low, high = map(constant_of, shape.items)
+    return low is None or high is None or low < high
 
 
-def _matrix_against(one: Shape, two: Shape, same: Same) -> bool | None:
-    """Compare a matrix with `[[1, 2], [3, 4]]`, and a row or column with a tuple."""
+def _matrix_against(one: Shape, two: Shape, same: Same) -> bool:
+    """Compare a matrix with `[[1, 2], [3, 4]]`, and a single row or column with a tuple."""
     matrix, other = (one, two) if one.kind == "matrix" else (two, one)
     if other.kind != "bracket":
         return False
     count, cells = int(matrix.marks[0]), other.items
     rows = [read_shape(item) for item in other.items]
     if all(row is not None and row.kind == "bracket" for row in rows):
-        if any(row is None or row.marks not in _WHOLE for row in (other, *rows)):
+        if any(row is None or row.marks not in _PAIRS for row in (other, *rows)):
             return False
         width = len(matrix.items) // count
         if len(rows) != count or any(row is not None and len(row.items) != width for row in rows):
@@ -140,13 +152,17 @@ def _matrix_against(one: Shape, two: Shape, same: Same) -> bool | None:
 
 
 def matched(left: Sequence[Item], right: Sequence[Item], same: Callable[[Item, Item], bool | None]) -> bool:
-    """Compare as multisets: every item of one side has a partner of its own on the other."""
+    """Return whether both sides are equal as multisets: every item has a partner of its own.
+
+    >>> matched([1, 2, 2], [2, 1, 2], int.__eq__), matched([1, 2, 2], [2, 1, 1], int.__eq__)
+    (True, False)
+    """
     if len(left) != len(right):
         return False
-    free = list(right)
+    unmatched = list(right)
     for item in left:
-        partner = next((i for i, other in enumerate(free) if same(item, other) is True), None)
+        partner = next((i for i, other in enumerate(unmatched) if same(item, other) is True), None)
         if partner is None:
             return False
-        del free[partner]
+        del unmatched[partner]
     return True

@@ -1,6 +1,7 @@
-r"""Tier 3, heads: what a value may be given to. `x`, `f(2)`, `|S|`, `\angle ABC` and `the area` name a value.
+r"""Heads: the left sides of assignments, that is, what a value may be given to.
 
-`x^3`, `x(x - 1)` and `twice the area` do not: a value of theirs is not the answer's.
+`x`, `f(2)`, `|S|`, `\angle ABC` and `the area` are heads, so `x = 5` and `the area is 5` are worth 5. `x^3`,
+`x(x - 1)` and `twice the area` are not heads: their value is not the answer.
 """
 
 import re
@@ -24,23 +25,25 @@ _HEAD = re.compile(
     rf"{_NAME}"  # x, A_1, \angle ABC, \overline{AB}
     rf"|[A-Zfgh] ?\^ ?\{{? ?(?:-1|\(n\)) ?\}}?"  # f^{-1}
     rf"|[A-Z]{{2}} ?\^ ?\{{?2\}}?|\\(?:sigma|chi) ?\^ ?\{{?2\}}?|R\^ ?\{{?2\}}?"  # AB^2
-    rf"|\|(?!x\|)[A-Za-z]{{1,3}}\||\|\\vec ?\{{[^{{}}]*\}}\|"
-    rf"|\\\|[^|\\]{{1,12}}\\\||\[ ?(?:{_SIGNS_OF_SHAPES})?[A-Z]{{3,6}} ?\]"  # |S|, [ABC]
+    rf"|\|(?!x\|)[A-Za-z]{{1,3}}\||\|\\vec ?\{{[^{{}}]*\}}\|"  # |S|, |\vec{v}|; |x| is a formula
+    rf"|\\\|[^|\\]{{1,12}}\\\||\[ ?(?:{_SIGNS_OF_SHAPES})?[A-Z]{{3,6}} ?\]"  # \|v\|, [ABC]
 )
 _CALL = re.compile(
     r"(?P<name>(?:\\(?!frac|sqrt)[A-Za-z]+|[A-Za-z]+)(?:_(?:\{[^{}]*\}|\w))?'*(?:\^\{?(?:-1"
     r"|\(\w\))\}?)?) ?(?:\((?P<args>.*)\)|\[(?P<more>.*)\])"
 )
 _SIMPLE = re.compile(r"[\w\\ ,|{}=<>']*")
-_OF_SEVERAL = frozenset(
+_NAMED_FUNCTIONS = frozenset(
     [r"\max", r"\min", r"\gcd", r"\lcm", r"\Re", r"\Im", "max", "min", "gcd", "lcm", "Re", "Im"]
 )
 _NO_HEAD = (
     frozenset(
         name for function in [*FUNCTIONS, *CONSTANTS, "sqrt", "det"] for name in (function, f"\\{function}")
     )
-    - _OF_SEVERAL
+    - _NAMED_FUNCTIONS
 )
+r"""Functions and constants that are never heads: `\sin(x) = 1` is an equation, `\max(a, b) = 1` is not."""
+_LETTERS_OF_FUNCTIONS = "fghpPEFGHTVNS"
 _QUOTIENT = re.compile(r"\\frac ?\{([^{}]*)\} ?\{([^{}]*)\}")
 _EXTREME = re.compile(
     r"(?:\\?(?:max|min|sup|inf)|\\(?:dim|deg|ker|arg|det)|rank|tr)(?:_(?:\{[^{}]*\}|\w))? ?(?=[A-Za-z\\|])"
@@ -51,33 +54,38 @@ _PHRASE = re.compile(
 
 
 def is_head(text: str) -> bool:
-    r"""Whether a value may be given to a text: a name, `f(x)`, `|S|`, `\angle ABC`, `(x, y)`, words."""
+    r"""Return whether a text is a head: a name, `f(x)`, `|S|`, `\angle ABC`, `(x, y)`, or plain words.
+
+    >>> is_head("f(2)"), is_head("the area"), is_head("x^3"), is_head("x(x - 1)")
+    (True, True, False, False)
+    """
     if text in CONSTANTS or text in _NO_HEAD or len(text) > 200:
         return False
     if extreme := _EXTREME.match(text):
         text = text[extreme.end() :]
     if _HEAD.fullmatch(text) or NAMES.fullmatch(text) or _DERIVATIVE.fullmatch(text) or _is_call(text):
         return text.lstrip("\\") not in CONSTANTS
-    return (
-        _PHRASE.fullmatch(text) is not None and re.search("[A-Za-z]{3}", text) is not None and is_plain(text)
-    )
+    if not _PHRASE.fullmatch(text) or not re.search("[A-Za-z]{3}", text):
+        return False
+    return is_plain(text)
 
 
 def _is_call(text: str) -> bool:
-    """Whether a text is a function's value, `f(2)`, and no product, `x(x-1)`."""
+    """Return whether a text is the value of a function, `f(2)`, and not a product, `x(x - 1)`."""
     match = _CALL.fullmatch(text)
     if match is None or match["name"] in _NO_HEAD:
         return False
+    name = match["name"]
     inside = match["args"] or match["more"] or ""
-    if match["name"] in _OF_SEVERAL:
+    if name in _NAMED_FUNCTIONS:
         return re.search(r"[A-Za-z]", inside) is not None and re.search(r"\d", inside) is None
-    if len(match["name"]) == 1 and match["name"] not in "fghpPEFGHTVNS" and not _SIMPLE.fullmatch(inside):
+    if len(name) == 1 and name not in _LETTERS_OF_FUNCTIONS and not _SIMPLE.fullmatch(inside):
         return False
     return (inside.count("("), inside.count("[")) == (inside.count(")"), inside.count("]"))
 
 
 def is_wanted(text: str) -> bool:
-    """Whether a formula may be what is asked for, as in `m + n = 12`: names, no constants to solve for."""
+    r"""Return whether a formula may be what is asked for: `m + n`, `\int_0^1 f(x) dx`; not `x + 1`."""
     if re.match(r"\\(?:sum|prod|i{0,3}nt|lim)(?![a-z])", text):
         return True
     try:
@@ -88,29 +96,37 @@ def is_wanted(text: str) -> bool:
 
 
 def _is_combination(node: Node) -> bool:
-    """Whether a formula is made of names by sums, products, quotients and powers only."""
-    if node.op == "add":
+    """Return whether a formula combines variables by sums, products, quotients and powers only."""
+    if node.op in ("add", "div"):  # `x + 1 = 3` and `x/2 = 3`, with a number, are equations to solve
         return all(_is_combination(arg) and names_in(arg) for arg in node.args)
     if node.op == "pow":
         return _is_combination(node.args[0]) and node.args[1].op == "num"
-    if node.op == "div":
-        return all(_is_combination(arg) and names_in(arg) for arg in node.args)
-    return node.op in ("sym", "num") or (node.op in ("mul", "neg") and all(map(_is_combination, node.args)))
+    if node.op in ("mul", "neg"):
+        return all(map(_is_combination, node.args))
+    return node.op in ("sym", "num")
+
+
+_FUNCTION_VALUE = re.compile(r"[a-zA-Z]\([a-z]\)")
 
 
 def same_head(one: str, two: str) -> bool:
-    """Whether two heads may be the same: `x` and `y` are not, `f(x)` and `y` are, `x` and `Area` too."""
+    """Return whether two heads may mean the same.
+
+    Words may name any variable, and y may name the value of any function.
+
+    >>> same_head("x", "y"), same_head("f(x)", "y"), same_head("x", "the area")
+    (False, True, True)
+    """
     if not one or not two:
         return True
     first, second = (re.sub(r"[ {}]", "", _QUOTIENT.sub(r"\1/\2", head)) for head in (one, two))
-    if first == second:
+    if first == second or _is_words(one) or _is_words(two):
         return True
-    if (_PHRASE.fullmatch(one) and _worded(one)) or (_PHRASE.fullmatch(two) and _worded(two)):
-        return True
-    return {"y"} == {first, second} - {
-        head for head in (first, second) if re.fullmatch(r"[a-zA-Z]\([a-z]\)", head)
-    }
+    if first == "y":
+        return _FUNCTION_VALUE.fullmatch(second) is not None
+    return second == "y" and _FUNCTION_VALUE.fullmatch(first) is not None
 
 
-def _worded(head: str) -> bool:
-    return "\\" not in head and re.search(r"[a-z]{3}", head) is not None
+def _is_words(head: str) -> bool:
+    is_phrase = _PHRASE.fullmatch(head) is not None and "\\" not in head
+    return is_phrase and re.search(r"[a-z]{3}", head) is not None

@@ -1,10 +1,11 @@
-r"""Tier 3, reading: the outer structure of an answer, and the texts of its parts.
+r"""Reading the outer structure of an answer: its kind, and the texts of its parts.
 
-`(1, \frac{1}{2}]` is brackets `(]` around two texts; each part is then judged by all tiers, so an
-element may be anything that an answer may be. What has no structure is no shape.
+`(1, \frac{1}{2}]` is a pair of brackets around two texts, which are not looked into here. A text without an
+outer structure, such as `2x + 1`, has no `Shape`.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -13,20 +14,26 @@ from ..formulas.tokens import MAX_DEPTH, TooLarge
 
 Kind = Literal["list", "set", "bracket", "union", "relation", "matrix", "cases", "plus_minus"]
 
+Same = Callable[[str, str], bool | None]
+"""Judges two parts by all tiers: the reference's part first; None = no tier could tell."""
+
 MAX_ITEMS = 64
-"""More parts than this are not compared."""
+"""Structures with more parts are not compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A structured answer."""
+    """The outer structure of a text."""
 
     kind: Kind
     items: tuple[str, ...]
-    """The parts' texts; of a matrix, row by row."""
+    """The texts of the parts; those of a matrix row by row."""
     marks: tuple[str, ...] = ()
-    """`bracket`: the opening and closing one. `relation`: the signs. `list`: `or`, if that joins it.
-    `matrix`, `cases`: the number of rows."""
+    """What else the kind needs.
+
+    `bracket`: the opening and the closing bracket. `relation`: the signs between the items. `list`: `or`, if
+    that joins the items. `matrix` and `cases`: the number of rows.
+    """
 
 
 _TOKEN = re.compile(r"\\[A-Za-z]+|\\.|.", re.DOTALL)
@@ -36,7 +43,9 @@ _CLOSING = frozenset([")", "]", "}", r"\}", r"\rangle", r"\rfloor", r"\rceil", r
 
 @lru_cache(maxsize=8192)
 def levels(text: str) -> tuple[tuple[str, int, int], ...] | None:
-    """Return the tokens that stand outside all brackets, with their places; None if unbalanced.
+    """Return the tokens outside all brackets, and the outermost brackets, each with its start and end.
+
+    None if brackets are left open or closed too often. Their kinds need not match: `[0, 1)` is balanced.
 
     Raises:
         TooLarge: brackets nest too deeply.
@@ -62,16 +71,16 @@ def levels(text: str) -> tuple[tuple[str, int, int], ...] | None:
 
 
 def split_at(text: str, is_mark: "re.Pattern[str]") -> tuple[list[str], list[str]]:
-    """Split where a mark stands outside all brackets; return the parts and the marks."""
+    """Split a text at every mark outside all brackets; return the parts and the marks between them."""
     outer = levels(text)
     if outer is None:
         return [text], []
-    covered = bytearray(len(text) + 1)
+    is_outside = bytearray(len(text) + 1)  # 1 for every character outside all brackets
     for _, start, end in outer:
-        covered[start:end] = b"\x01" * (end - start)
+        is_outside[start:end] = b"\x01" * (end - start)
     parts, marks, at = [], [], 0
     for match in is_mark.finditer(text):
-        if covered[match.start()] and covered[match.end() - 1] and match.start() >= at:
+        if is_outside[match.start()] and is_outside[match.end() - 1] and match.start() >= at:
             parts.append(text[at : match.start()].strip())
             marks.append(match.group().strip())
             at = match.end()
@@ -79,39 +88,49 @@ def split_at(text: str, is_mark: "re.Pattern[str]") -> tuple[list[str], list[str
 
 
 _UNION = re.compile(r"\\cup(?![a-z])|(?<=[)\]}]) ?[uU] ?(?=[\[({\\])")
+_LIST_COMMA = r",(?!\d{3}(?!\d))|(?<=\d\d\d\d),|(?<!\d),"
+"""A pattern that matches commas between items, but not the comma of `1,234`."""
 _WORD_JOINER = r";|,? ?(?<![A-Za-z\\])(?:and|or)(?![A-Za-z])|\\\\"
-_JOINER = re.compile(_WORD_JOINER + r"|,(?!\d{3}(?!\d))|(?<=\d\d\d\d),|(?<!\d),")
-"""A comma between digits that may set off a thousand joins nothing,"""
-_ANY_COMMA = re.compile(_WORD_JOINER + "|,")
-"""unless the other side, or a space behind another comma, says that it does."""
+_JOINER = re.compile(f"{_WORD_JOINER}|{_LIST_COMMA}")
+_JOINER_ANY_COMMA = re.compile(f"{_WORD_JOINER}|,")
 _SIGN = re.compile(
-    r"\\(?:le|ge|ne|approx|equiv|in|notin|to|cong|sim|ni|mapsto|propto|perp|parallel|subseteq?)(?![A-Za-z])|(?<![<>=!:])=(?![=])|==|:=|<|>"
+    r"\\(?:le|ge|ne|approx|equiv|in|notin|to|cong|sim|ni|mapsto|propto|perp|parallel|subseteq?)(?![A-Za-z])"
+    r"|(?<![<>=!:])=(?![=])|==|:=|<|>"
 )
 FLIPPED = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le"}
-"""An inequality sign to the one that says the same with its sides exchanged."""
+"""The sign of an inequality to the sign that it has once its sides are exchanged."""
 _BAR = re.compile(r"\||:(?!=)")
 _MATRIX = re.compile(
     r"(?:\(|\[)?\\begin ?\{(?P<env>[pbB]?matrix|smallmatrix|array|cases|aligned)\}(?:\{[^{}]*\})?(?P<body>.*)"
     r"\\end ?\{(?P=env)\}(?:\)|\])?",
     re.DOTALL,
 )
-_SIGNED = re.compile(r"\\pm(?![a-z])|\+/?-(?=\s?[\d\\a-z(])")
-_OTHER = re.compile(r"\\mp(?![a-z])")
+_PLUS_MINUS = re.compile(r"\\pm(?![a-z])|\+/?-(?=\s?[\d\\a-z(])")
+_MINUS_PLUS = re.compile(r"\\mp(?![a-z])")
 
 
 @lru_cache(maxsize=4096)
 def read_shape(text: str) -> Shape | None:
-    """Return the outer structure of a normalised answer, or None if it is one plain thing."""
-    if (match := _TRANSPOSED.fullmatch(text)) is not None:
-        return _transposed(match[1].strip())
-    if (match := _MATRIX.fullmatch(text)) and r"\begin" not in match["body"]:
-        return _rows(match["env"], match["body"])
+    r"""Return the outer structure of a normalised answer; None if it has none.
+
+    >>> read_shape("(1, 2]")
+    Shape(kind='bracket', items=('1', '2'), marks=('(', ']'))
+    >>> read_shape(r"x \le 2")
+    Shape(kind='relation', items=('x', '2'), marks=('\\le',))
+    """
+    if transposed := _TRANSPOSED.fullmatch(text):
+        return _transposed(transposed[1].strip())
+    matrix = _MATRIX.fullmatch(text)
+    if matrix and r"\begin" not in matrix["body"]:
+        return _rows(matrix["env"], matrix["body"])
     if levels(text) is None:
-        return _half_open(text)
+        return _french_interval(text)  # `]0, 1[` is not balanced
     if re.fullmatch(r"<[^<>=]*,[^<>=]*>", text):
         items = _elements(text[1:-1])
         return None if items is None else Shape("bracket", items, ("<", ">"))
-    if (found := read_list(text)) is not None:
+    # From what binds least to what binds most: `x = 1, y = 2` is a list of relations.
+    found = read_list(text)
+    if found is not None:
         return found
     parts, marks = split_at(text, _SIGN)
     if len(parts) > 1 and all(parts):
@@ -119,9 +138,16 @@ def read_shape(text: str) -> Shape | None:
     parts, _ = split_at(text, _UNION)
     if len(parts) > 1 and all(parts):
         return Shape("union", tuple(parts))
-    if (enclosed := _enclosed(text)) is not None:
+    enclosed = _enclosed(text)
+    if enclosed is not None:
         return enclosed
-    return _plus_minus(text) if _SIGNED.search(text) or _OTHER.search(text) else None
+    return _plus_minus(text) if _PLUS_MINUS.search(text) or _MINUS_PLUS.search(text) else None
+
+
+def is_relation(text: str) -> bool:
+    """Return whether a text is an equation, an inequality or another relation."""
+    shape = read_shape(text)
+    return shape is not None and shape.kind == "relation"
 
 
 _TRANSPOSED = re.compile(
@@ -130,29 +156,24 @@ _TRANSPOSED = re.compile(
 
 
 def _transposed(text: str) -> Shape | None:
-    """Turn a matrix over; a row that stands up is the same vector."""
+    """Transpose a matrix; a row vector in brackets, `(1, 2)^T`, stays the same tuple."""
     shape = read_shape(text)
-    if (
-        shape is None
-        or shape.kind not in ("matrix", "bracket")
-        or (shape.kind == "bracket" and len(shape.items) < 2)
-    ):
+    if shape is None:
         return None
-    if shape.kind == "bracket":
-        return (
-            None
-            if any(read_shape(item) is not None for item in shape.items)
-            else Shape("bracket", shape.items, ("(", ")"))
-        )
+    if shape.kind == "bracket" and len(shape.items) >= 2:
+        if any(read_shape(item) is not None for item in shape.items):
+            return None
+        return Shape("bracket", shape.items, ("(", ")"))
+    if shape.kind != "matrix":
+        return None
     columns = len(shape.items) // int(shape.marks[0])
-    return Shape(
-        "matrix", tuple(item for i in range(columns) for item in shape.items[i::columns]), (str(columns),)
-    )
+    items = tuple(item for i in range(columns) for item in shape.items[i::columns])
+    return Shape("matrix", items, (str(columns),))
 
 
 def read_list(text: str, *, every_comma: bool = False) -> Shape | None:
-    """Read a bare list; `every_comma`: `1,234` is two numbers."""
-    parts, marks = split_at(text, _ANY_COMMA if every_comma else _JOINER)
+    """Read a bare list, else return None. With `every_comma`, `1,234` is a list of two numbers."""
+    parts, marks = split_at(text, _JOINER_ANY_COMMA if every_comma else _JOINER)
     if len(parts) < 2 or not all(parts):
         return None
     named = ("or",) if any(mark.endswith("or") for mark in marks) else ()
@@ -163,7 +184,7 @@ _BRACKETS = {r"\{": "{", r"\}": "}", r"\langle": "<", r"\rangle": ">"}
 
 
 def _enclosed(text: str) -> Shape | None:
-    r"""Read `(…)`, `[…)`, `\{…\}`, `\langle…\rangle` around the whole."""
+    r"""Read a text that is all in one pair of brackets: `(...)`, `\{...\}`, `\langle ... \rangle`."""
     outer = levels(text)
     if not outer or len(outer) != 2 or outer[1][1] < outer[0][2]:
         return None
@@ -174,65 +195,85 @@ def _enclosed(text: str) -> Shape | None:
     if items is None:
         return None
     if opening == r"\{" or (pair == "{}" and "," in inner):
-        return Shape("set", (inner,) if len(split_at(inner, _BAR)[0]) == 2 else items)
+        is_set_builder = len(split_at(inner, _BAR)[0]) == 2  # {x | x > 3}
+        return Shape("set", (inner,) if is_set_builder else items)
     if pair == "<>" or (pair in ("()", "[]", "(]", "[)") and (len(items) > 1 or pair == "[]")):
         return Shape("bracket", items, (pair[0], pair[1]))
     return None
 
 
-_SEPARATOR = re.compile(r";|,(?!\d{3}(?!\d))|(?<=\d\d\d\d),|(?<!\d),")
+_SEPARATOR = re.compile(f";|{_LIST_COMMA}")
 _ANY_SEPARATOR = re.compile("[;,]")
 
 
 def _elements(inner: str) -> tuple[str, ...] | None:
-    """Return the elements between brackets, none for `{}`; None if one is missing: `(1,,2)`."""
-    parts = split_at(inner, _SEPARATOR if ", " in inner else _ANY_SEPARATOR)[0]
-    return None if len(parts) > 1 and not all(parts) else tuple(filter(None, parts))
+    """Return the elements between brackets, an empty tuple for `{}`; None if one is missing: `(1,,2)`.
 
-
-_HALF_OPEN = re.compile(r"([\[(\]])([^\[\]()]*(?:\([^()]*\)[^\[\]()]*)*)([\])\[])")
-
-
-def _half_open(text: str) -> Shape | None:
-    """Read half-open intervals and their unions, `[0, 1)`, and the French `]0, 1[`."""
-    match = _HALF_OPEN.fullmatch(text)
-    if match is None:
-        parts = [part.strip() for part in re.split(r"\\cup(?![a-z])|(?<=[)\]]) ?U ?(?=[\[(])", text)]
-        return Shape("union", tuple(parts)) if len(parts) > 1 and all(map(read_shape, parts)) else None
-    items = _elements(match[2])
-    return Shape("bracket", items, (match[1], match[3])) if items is not None and len(items) == 2 else None
-
-
-def _rows(environment: str, body: str) -> Shape | None:
-    """Read a matrix, a system of equations (a list), or values with conditions."""
-    if environment in ("cases", "aligned"):
-        body = body.replace("&=", "=")
-    rows = [row for row in split_at(body.strip(), re.compile(r"\\\\(?:\[[^\]]*\])?|\\cr(?![a-z])"))[0] if row]
-    cells = [split_at(re.sub(r"\\hline", "", row), re.compile("&"))[0] for row in rows]
-    if not cells or len({len(row) for row in cells}) != 1:
+    `(1,234)` has two elements. `(1,234, 5)` has two as well: a space behind one comma shows that the comma
+    without a space belongs to a number.
+    """
+    parts, _ = split_at(inner, _SEPARATOR if ", " in inner else _ANY_SEPARATOR)
+    if len(parts) > 1 and not all(parts):
         return None
-    items, count = tuple(cell for row in cells for cell in row), str(len(cells))
-    if environment not in ("cases", "aligned"):
-        return Shape("matrix", items, (count,))
-    if len(cells[0]) == 2:
-        return Shape("cases", tuple(_CONDITION.sub("", item) for item in items), (count,))
-    return Shape("list", items) if len(cells[0]) == 1 else None
+    return tuple(filter(None, parts))
 
 
+_FRENCH_INTERVAL = re.compile(r"([\[(\]])([^\[\]()]*(?:\([^()]*\)[^\[\]()]*)*)([\])\[])")
+_FRENCH_UNION = re.compile(r"\\cup(?![a-z])|(?<=[)\]]) ?U ?(?=[\[(])")
+
+
+def _french_interval(text: str) -> Shape | None:
+    """Read open ends in the French notation, `]0, 1[` and `[0, 1[`, and unions of such intervals."""
+    match = _FRENCH_INTERVAL.fullmatch(text)
+    if match is None:
+        parts = [part.strip() for part in _FRENCH_UNION.split(text)]
+        is_union = len(parts) > 1 and all(map(read_shape, parts))
+        return Shape("union", tuple(parts)) if is_union else None
+    opening, inner, closing = match.groups()
+    items = _elements(inner)
+    if items is None or len(items) != 2:
+        return None
+    return Shape("bracket", items, (opening, closing))
+
+
+_ROW_END = re.compile(r"\\\\(?:\[[^\]]*\])?|\\cr(?![a-z])")
+_CELL_END = re.compile("&")
 _CONDITION = re.compile(r"^(?:if|for|when|where),? |,$")
 
 
+def _rows(environment: str, body: str) -> Shape | None:
+    """Read the rows of a matrix, of a system of equations (a list), or of values with conditions (cases)."""
+    is_matrix = environment not in ("cases", "aligned")
+    if not is_matrix:
+        body = body.replace("&=", "=")
+    rows = [row for row in split_at(body.strip(), _ROW_END)[0] if row]
+    cells = [split_at(row.replace(r"\hline", ""), _CELL_END)[0] for row in rows]
+    if not cells or len({len(row) for row in cells}) != 1:
+        return None
+    items = tuple(cell for row in cells for cell in row)
+    if is_matrix:
+        return Shape("matrix", items, (str(len(cells)),))
+    columns = len(cells[0])
+    if columns == 2:
+        return Shape("cases", tuple(_CONDITION.sub("", item) for item in items), (str(len(cells)),))
+    return Shape("list", items) if columns == 1 else None
+
+
 def _plus_minus(text: str) -> Shape | None:
-    r"""Expand `1 \pm \sqrt{2}`; `\pm` and `\mp` go together, and each of several `\pm` goes its own way."""
-    signs = list(_SIGNED.finditer(text))
-    if len(signs) > 1 and not _OTHER.search(text):
-        if len(signs) > 3:
+    r"""Expand `1 \pm \sqrt{2}` into both values.
+
+    `\pm` and `\mp` in one text take opposite signs, so they give two values. Several `\pm` without a `\mp`
+    take all combinations of signs; more than three of them are not read.
+    """
+    count = len(_PLUS_MINUS.findall(text))
+    if count > 1 and not _MINUS_PLUS.search(text):
+        if count > 3:
             return None
-        inner = [_SIGNED.sub(sign, text, count=1) for sign in "+-"]
-        shapes = [_plus_minus(part) for part in inner]
-        return Shape(
-            "plus_minus", tuple(item for shape in shapes if shape is not None for item in shape.items)
-        )
-    plus = _OTHER.sub("-", _SIGNED.sub("+", text))
-    minus = _OTHER.sub("+", _SIGNED.sub("-", text))
+        values: list[str] = []
+        for sign in "+-":
+            inner = _plus_minus(_PLUS_MINUS.sub(sign, text, count=1))
+            values += inner.items if inner is not None else ()
+        return Shape("plus_minus", tuple(values))
+    plus = _MINUS_PLUS.sub("-", _PLUS_MINUS.sub("+", text))
+    minus = _MINUS_PLUS.sub("+", _PLUS_MINUS.sub("-", text))
     return Shape("plus_minus", (plus.strip(), minus.strip()))

@@ -1,4 +1,7 @@
-r"""Tier 1, choices: `B`, `(b)`, `**B**`, `B) Paris`, `Option B`, and several of them, `A, C`."""
+"""Multiple-choice letters: `B`, `(b)`, `B) Paris`, `Option B`, and several letters, `A, C`.
+
+A part of the `words` tier: `words.py` calls `compare` before it compares the texts as words.
+"""
 
 import re
 from functools import lru_cache
@@ -10,8 +13,11 @@ from .lexicon import words_of
 _LETTER = "[A-Ja-j]"
 _OPERATOR = "cdot|times|div|pm|mp|in|le|ge|ne|cup|cap|to|equiv|approx|setminus"
 _CHOICE = re.compile(
+    # an announcement: `The correct answer is`, `Option`
     rf"(?:(?:[Tt]he )?(?:[Cc]orrect |[Rr]ight )?(?:[Aa]nswer|[Oo]ption|[Cc]hoice)(?: is)?:? ?)?"
+    # the letter: `(B)`, `[B]`, `B`, `B.`, `B)`
     rf"(?:\(({_LETTER})\)[.:]?|\[({_LETTER})\]|({_LETTER})(?:\.\)|[).:])?)"
+    # the option's text, if any; an operator behind `(b)` makes a formula of it
     rf"(?:$|(?<=[)\].:]) (?=[\w$\\])(?!\\(?:{_OPERATOR})(?![A-Za-z]))(.*)| - (?=[A-Za-z]{{2}})(.*))",
     re.DOTALL,
 )
@@ -19,9 +25,14 @@ _CHOICE = re.compile(
 
 @lru_cache(maxsize=4096)
 def read_choice(text: str) -> tuple[str, str] | None:
-    """Return (letter, text behind it) of `B`, `(b)`, `B) Paris`, `Option B`; None if it is none.
+    """Return the letter, in upper case, and the option's text of a choice; None for other texts.
 
-    Letters go up to `J`; a bare `e` or `i` is none, being a number too.
+    Letters run from A to J. A bare `e` or `i` is not a choice, because it is also a number.
+
+    >>> read_choice("(b) Paris")
+    ('B', 'Paris')
+    >>> read_choice("Option B")
+    ('B', '')
     """
     match = _CHOICE.fullmatch(text)
     if match is None or text in ("e", "i"):
@@ -35,68 +46,73 @@ _LETTERS_ONLY = re.compile(r"(?:[^\w]|\b(?:and|or|no|not|nor|option|choice|also|
 
 
 def other_letters(text: str, letter: str) -> bool:
-    """Whether the text behind a choice names another letter: `(B) and (C)`, `B) c`."""
-    named = [one or two for one, two in _OTHER.findall(text)]
+    """Return whether the text behind a choice names another letter: `(B) and (C)`, `B) c`."""
+    named = [in_brackets or behind_word for in_brackets, behind_word in _OTHER.findall(text)]
     if _LETTERS_ONLY.fullmatch(text):
         named += re.findall(r"\b[^\W\d_]\b", text)
     return any(found.upper() != letter for found in named)
 
 
-_MANY = re.compile(r"\(?[A-H]\)?(?:(?:,? ?and |, ?|; ?| )?\(?[A-H]\)?)+")
+_SEVERAL = re.compile(r"\(?[A-H]\)?(?:(?:,? ?and |, ?|; ?| )?\(?[A-H]\)?)+")
 
 
-def _many(text: str) -> tuple[str, bool] | None:
-    """Return the letters of `A, C`, `A and C`, `(A)(C)`, `AC`, and whether they stand apart."""
-    if not _MANY.fullmatch(text):
+def _several_letters(text: str) -> str | None:
+    """Return the letters of `A, C`, `A and C`, `(A)(C)` or `AC` in alphabetical order, else None.
+
+    Letters without anything between them must be in alphabetical order: `CAB` is a word.
+    """
+    if not _SEVERAL.fullmatch(text):
         return None
     letters = re.findall("[A-H]", text)
-    apart = not text.isalpha()
-    if len(set(letters)) < len(letters) or not (apart or letters == sorted(letters)):
+    ordered = sorted(letters)
+    if len(set(letters)) < len(letters) or (text.isalpha() and letters != ordered):
         return None
-    return "".join(sorted(letters)), apart
+    return "".join(ordered)
 
 
 def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
-    """Compare where both sides, or one with its option's text, are choices; else None."""
-    many, others = _many(reference), _many(answer)
-    if many is not None and others is not None and (many[1] or others[1]):
-        return said(many[0] == others[0])
-    target, given = read_choice(reference), read_choice(answer)
-    if target is None or given is None:
-        return _option_alone(reference, answer, target, given, judge)
-    if target[0] != given[0]:
+    """Compare two choices, or a choice that shows its option's text with that text; else None."""
+    expected, given = _several_letters(reference), _several_letters(answer)
+    if expected is not None and given is not None and not (reference.isalpha() and answer.isalpha()):
+        # One side shows that it lists letters; `AC` on both sides may be a word or a product.
+        return said(expected == given)
+    target, choice = read_choice(reference), read_choice(answer)
+    if target is None or choice is None:
+        return _with_option_text(reference, answer, target, choice, judge)
+    (target_letter, target_option), (letter, option) = target, choice
+    if target_letter != letter:
         return said(False)
-    if target[1] == given[1]:
+    if target_option == option:
         return said(True)
-    if other_letters(given[1], given[0]):
+    if other_letters(option, letter):
         return Verdict(False, Reason.AMBIGUOUS)
-    if target[1] and given[1] and not _same_option(target[1], given[1], judge):
+    if target_option and option and not _same_option(target_option, option, judge):
         return Verdict(False, Reason.CONTRADICTS)
     return said(True)
 
 
-def _option_alone(
-    reference: str, answer: str, target: tuple[str, str] | None, given: tuple[str, str] | None, judge: Judge
+def _with_option_text(
+    reference: str, answer: str, target: tuple[str, str] | None, choice: tuple[str, str] | None, judge: Judge
 ) -> Verdict | None:
-    """Compare `B) Paris` with `Paris`; one label is taken off, no more."""
-    if target is not None and target[1] and _is_option(target[1]):
+    """Compare `B) Paris` with `Paris`. Only one label is taken off, so `A) B` never counts as `B`."""
+    if target is not None and target[1] and read_choice(target[1]) is None:
         return judge(target[1], answer)
-    if given is not None and given[1] and _is_option(given[1]):
-        return judge(reference, given[1])
+    if choice is not None and choice[1] and read_choice(choice[1]) is None:
+        return judge(reference, choice[1])
     return None
 
 
-def _is_option(text: str) -> bool:
-    return read_choice(text) is None
-
-
 def _same_option(one: str, two: str, judge: Judge) -> bool:
-    """Whether two texts behind one letter may be the same option's: a paraphrase may be longer."""
+    """Return whether two texts behind the same letter may belong to the same option.
+
+    Numbers and formulas must be equal. For words it is enough that one text has all words of the other,
+    because an answer may shorten or extend the option's text.
+    """
     try:
-        numbers = read_number(one) is not None or read_number(two) is not None
+        has_number = read_number(one) is not None or read_number(two) is not None
     except DivisionByZero:
-        numbers = True
-    if numbers or re.search(r"[\d\\^=+*/<>]", one + two):
+        has_number = True
+    if has_number or re.search(r"[\d\\^=+*/<>]", one + two):
         return judge(one, two).correct is True
     first, second = words_of(one), words_of(two)
     return first <= second or second <= first

@@ -1,6 +1,8 @@
-r"""Tier 0 of an answer: what it commits to. Hedges, denials and alternatives are wrong, whatever the value.
+"""The `claims` tier: an answer that does not commit itself to one value is wrong, whatever the values are.
 
-A policy that could name several values, or take one back, would collect on each of them.
+Hedges (`maybe 5`), denials (`not 5`), retractions (`5, wait, 6`) and alternatives (`5 or 6`) would let a
+policy collect the reward of several guesses with one answer. Words that the reference uses too are not held
+against an answer, and alternatives are not where the reference may have several values itself.
 """
 
 import re
@@ -16,12 +18,16 @@ _SEVERAL = re.compile(
     r"[,;<>]|\b(?:or|and|not|no|except|excluding|other|real|reals)\b"
     r"|\\(?:[pm]{2}|cup|\{|ne|le|ge|in|begin|emptyset|mathbb|langle|setminus)(?![a-z])|^[\[(].*[\])]$"
 )
-"""A reference that may stand for more than one value."""
+"""Matches in a reference that may have more than one value."""
 MAX_OFFERS = 16
+"""An answer is split at this many `or`s at most."""
 
 
 def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
-    """Refuse an answer that does not commit itself, where the reference does; else None."""
+    """Return a wrong verdict for an answer that does not commit itself where the reference does, else None.
+
+    `3 or 3` and `1/2 or 0.5` offer one value twice: they are right if each of their parts is.
+    """
     reason = _offence(reference, answer)
     if reason is not None:
         return Verdict(False, reason)
@@ -32,19 +38,19 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     ):
         return None
     offers = _OR.split(answer, MAX_OFFERS)
-    same = (
-        all(judge(reference, part.strip()).correct is True for part in offers)
-        and len(set(map(_head, offers))) == 1
-    )
-    return said(True) if same else Verdict(False, Reason.AMBIGUOUS)
+    all_right = all(judge(reference, offer.strip()).correct is True for offer in offers)
+    if all_right and len(set(map(_left_side, offers))) == 1:
+        return said(True)
+    return Verdict(False, Reason.AMBIGUOUS)
 
 
-def _head(text: str) -> str:
-    """Return what a value is given to, if it is: `x = 5 or y = 5` says two things."""
+def _left_side(text: str) -> str:
+    """Return what stands left of the last `=`: `x = 5 or y = 5` offers two different statements."""
     return text.rpartition("=")[0].strip()
 
 
 def _offence(reference: str, answer: str) -> Reason | None:
+    """Return why an answer does not commit itself, values joined by `or` aside; None if it does."""
     if not answer:
         return Reason.EMPTY
     if answer[-1] == "?" and not reference.endswith("?"):
@@ -54,9 +60,10 @@ def _offence(reference: str, answer: str) -> Reason | None:
     if meaning(reference) is not None and (
         meaning(answer) is not None or (meaning(reference) in TRUTHS and truth_of(answer))
     ):
-        return None
-    if (labelled := read_choice(answer)) is not None and labelled[1]:
-        return None  # the text behind a letter is the option's, and may say anything
+        return None  # `no` and `no solution` deny nothing here: the `words` tier compares them
+    choice = read_choice(answer)
+    if choice is not None and choice[1]:
+        return None  # the text behind a letter belongs to the option and may say anything
     if _UNEQUAL.search(answer) and not re.search(r"\\n(?:e|ot|eq)(?![a-z])", reference):
         return None if _SEVERAL.search(reference) else Reason.DENIED
     words = words_of(answer) - words_of(reference)
@@ -64,4 +71,6 @@ def _offence(reference: str, answer: str) -> Reason | None:
         return Reason.CONTRADICTS
     if words & DENIALS:
         return Reason.DENIED
-    return Reason.AMBIGUOUS if words & (HEDGES | ALTERNATIVES - {"or"}) else None
+    if words & (HEDGES | ALTERNATIVES - {"or"}):
+        return Reason.AMBIGUOUS
+    return None

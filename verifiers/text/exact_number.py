@@ -1,12 +1,18 @@
-r"""Tier 2: exact numbers, read with `Fraction` and compared by the reference's form.
+r"""The `number` tier: exact numbers, read with `Fraction` and compared by the form of the reference.
 
-Read here: integers of any size, thousands (`1,234` `1 234` `1.234.567`), decimals (a comma too),
-repeating decimals, fractions, mixed numbers, percent, currency, scientific notation, `2 million`, `12k`.
+It reads integers of any size, thousands (`1,234` `1 234` `1.234.567`), decimals with a point or a comma,
+repeating decimals, fractions, mixed numbers, percent, currency, scientific notation, and scale words
+(`2 million`, `12k`).
 
-The reference decides the form. An exact reference is met by an equal value, or, if it is no whole
-number, by a decimal that is right in every digit it shows and shows at least six significant
-ones. A reference that is itself a decimal is met by whatever rounds to it. A percent sign matches
-the fraction that it means and the bare number that it prints.
+The form of the reference decides how exact an answer must be (`same_number`):
+
+- An exact reference (an integer, a fraction) is met by an equal value. Unless it is a whole number, it is
+  also met by a decimal that shows at least six significant digits, all of them right (`stands_for`).
+- A decimal reference is met by every value that rounds to it. **Half-way values round both ways**: 0.335
+  meets the reference 0.34 and also the reference 0.33. The answer 0.34 does not meet the reference 0.335,
+  because the reference shows three decimals. `_meets` decides this.
+- A percentage meets the fraction that it means (50% and 0.5) and, from 1 up, the number that it prints
+  (50% and 50, but not 0.5% and 0.5).
 """
 
 import re
@@ -17,27 +23,27 @@ from functools import lru_cache
 from ..verdict import Judge, Reason, Verdict, said
 
 ANSWER_CHARS = 1000
-"""Longer answers are not evaluated. (Python itself refuses integers over 4,300 digits.)"""
-
+"""Answers with more characters are not evaluated. (Python refuses integers of over 4,300 digits anyway.)"""
 SIGNIFICANT = 6
-"""Digits that a decimal must show to stand for an exact value that it does not equal."""
-
+"""Significant digits that a decimal must show to stand for an exact value that it does not equal."""
 MAX_EXPONENT = 400
-"""Larger powers of ten are left to the algebra, which never writes them out."""
+"""Larger powers of ten are left to the `formula` tier, which never writes them out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """An exact value with what its spelling promised."""
+    """A number, with what its spelling says about its precision and its unit."""
 
     value: Fraction
+    """The exact value of what is printed: 50 for `50%`."""
     decimals: int | None = None
-    """Digits after the point of a decimal (fewer than 0: a power of ten); None for exact forms."""
+    """Digits behind the point of a decimal, negative for `1.5 million` (-5); None for exact forms."""
     percent: bool = False
+    """Whether a percent sign or word follows the number."""
     currency: str = ""
-    """`$`, `€`, ... or empty."""
+    """A currency sign or code, as `CURRENCY` spells it; empty if there is none."""
     digits: int = 0
-    """Significant digits that a decimal shows."""
+    """Significant digits that a decimal shows; only meaningful where `decimals` is not None."""
 
 
 CURRENCY = {
@@ -45,14 +51,16 @@ CURRENCY = {
     "₹": "₹", "INR": "₹", "Rs.": "₹", "Rs": "₹", "₩": "₩", "₽": "₽", "CHF": "CHF", "CAD": "CAD",
     "AUD": "AUD",
 }  # fmt: skip
+"""Every spelling of a currency, with the one spelling that stands for all of them."""
 _SIGNS = "|".join(re.escape(sign) for sign in sorted(CURRENCY, key=len, reverse=True))
 _BEFORE = re.compile(rf"([-+]?)\s*({_SIGNS})(?=[-\s\d.,\\(])\s*")
 _AFTER = re.compile(r"\s*(?<![A-Za-z])([$€£¥₹₩₽]|USD|EUR|GBP|JPY|INR|CHF|CAD|AUD)$")
 _PERCENT = re.compile(r"\s*(?:%|\bper\s?cent(?:age)?|\bpercents|\bpct\.?)$", re.IGNORECASE)
 
-_GROUPS = (  # NFKC made thin spaces plain; 1.234.567; 1,23,456
-    r"[1-9]\d{0,2}(?:(?P<mark>[, _'])\d{3}(?:(?P=mark)\d{3})*|(?:\.\d{3}){2,}"
-    r"|(?:,\d{2})+,\d{3})"
+_GROUPS = (
+    r"[1-9]\d{0,2}(?:(?P<mark>[, _'])\d{3}(?:(?P=mark)\d{3})*"  # 1,234 (thin spaces are plain ones by now)
+    r"|(?:\.\d{3}){2,}"  # 1.234.567; `1.234` alone is a decimal
+    r"|(?:,\d{2})+,\d{3})"  # 1,23,456, as in India
 )
 _PLAIN = re.compile(rf"(?P<whole>{_GROUPS}|\d+)?(?:\.(?P<decimals>\d*))?")
 _COMMA = re.compile(r"(?P<whole>0|[1-9]\d{0,2}(?:[. ]\d{3})*|\d+),(?P<decimals>\d+)")
@@ -70,26 +78,32 @@ _MIXED = re.compile(
     r"| ?\\frac ?\{ ?(?P<up>[1-9]\d*) ?\} ?\{ ?(?P<down>\d+) ?\})"
 )
 _SCIENTIFIC = re.compile(
-    r"(?:(?P<mantissa>\d+(?:\.\d*)?|\.\d+)\s*(?:[eE]|(?:\\times|\\cdot|[*x])\s*10\s*(?:\^|\*\*)\s*)|10\s*(?:\^|\*\*)\s*)"
+    r"(?:(?P<mantissa>\d+(?:\.\d*)?|\.\d+)\s*(?:[eE]|(?:\\times|\\cdot|[*x])\s*10\s*(?:\^|\*\*)\s*)"
+    r"|10\s*(?:\^|\*\*)\s*)"
     r"(?P<brace>[{(])?\s*(?P<exponent>[-+]?\d{1,9})\s*(?(brace)[)}])"
 )
 SCALE = {
     "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12, "lakh": 10**5,
     "crore": 10**7, "dozen": 12, "score": 20, "k": 10**3, "M": 10**6,
 }  # fmt: skip
+"""What a word or letter behind a number multiplies it by. Words may be in upper case; letters are exact."""
 _SCALED = re.compile(rf"(.*\d) ?((?i:{'|'.join(word for word in SCALE if len(word) > 1)}))s?|(.*\d)([kM])")
 
 
 class DivisionByZero(ValueError):
-    """The text spells a fraction over zero: no value at all."""
+    """A text is a fraction with the denominator 0, so it has no value."""
 
 
 @lru_cache(maxsize=4096)
 def read_number(text: str) -> Number | None:
-    """Read a normalised text (see `normal_form.py`) as a number; None if it is not one.
+    """Read a normalised text (see `normalise.py`) as a number; None if it is not one.
+
+    >>> number = read_number("12.50%")
+    >>> number.value, number.decimals, number.percent
+    (Fraction(25, 2), 2, True)
 
     Raises:
-        DivisionByZero: a fraction with denominator 0.
+        DivisionByZero: the text is a fraction with the denominator 0.
     """
     if len(text) > ANSWER_CHARS or not any(c.isdigit() for c in text):
         return None
@@ -106,6 +120,7 @@ def read_number(text: str) -> Number | None:
 
 
 def _take_currency(text: str) -> tuple[str, str]:
+    """Split a currency off either end; return the rest and the currency, empty if there is none."""
     if before := _BEFORE.match(text):
         return before[1] + text[before.end() :], CURRENCY[before[2]]
     if after := _AFTER.search(text):
@@ -114,10 +129,13 @@ def _take_currency(text: str) -> tuple[str, str]:
 
 
 def _sign(text: str) -> tuple[int, str | None]:
-    """Split a sign off; brackets around a signed number fall away."""
+    """Return the sign (1 or -1) and the text without it and without brackets around it.
+
+    The text is None where two signs follow each other: `--3` is not read.
+    """
     text = text.strip()
     sign = 1
-    for _ in range(2):
+    for _ in range(2):  # a sign before the brackets and one inside them: -(-3)
         if text[:1] in ("-", "+"):
             sign, text = (-sign if text[0] == "-" else sign), text[1:].lstrip()
             if text[:1] in ("-", "+"):
@@ -131,19 +149,18 @@ def _read_unsigned(text: str) -> Number | None:
     if text.isdigit():
         return Number(Fraction(int(text)))
     if match := _SCALED.fullmatch(text):
-        return _times(_read_unsigned(match[1] or match[3]), SCALE[(match[2] or "").lower() or match[4]])
+        amount, word, short_amount, letter = match.groups()
+        return _times(_read_unsigned(amount or short_amount), SCALE[letter or word.lower()])
     if (match := _PLAIN.fullmatch(text)) and (match["whole"] or match["decimals"]):
         return _decimal(re.sub(r"\D", "", match["whole"] or "0"), match["decimals"] or "")
     if match := _MIXED.fullmatch(text):
-        whole, top, bottom = (
-            int(match["whole"]),
-            int(match["top"] or match["up"]),
-            int(match["bottom"] or match["down"]),
-        )
-        return Number(whole + _over(top, bottom)) if top < bottom or not bottom else None
+        top, bottom = int(match["top"] or match["up"]), int(match["bottom"] or match["down"])
+        if top >= bottom > 0:
+            return None  # `3 7/2` is not a mixed number
+        return Number(int(match["whole"]) + _over(top, bottom))
     if match := _FRACTION.fullmatch(text):
         return Number(_over(int(match["top"] or match["up"]), int(match["bottom"] or match["down"])))
-    if match := _COMMA.fullmatch(text):
+    if match := _COMMA.fullmatch(text):  # behind _PLAIN, which has taken `1,234` as thousands
         return _decimal(re.sub(r"\D", "", match["whole"]), match["decimals"])
     if (match := _SCIENTIFIC.fullmatch(text)) and abs(int(match["exponent"])) <= MAX_EXPONENT:
         whole, _, decimals = (match["mantissa"] or "1").partition(".")
@@ -154,28 +171,30 @@ def _read_unsigned(text: str) -> Number | None:
 
 
 def _decimal(whole: str, decimals: str) -> Number:
+    """Return the number that has these digits before and behind its point."""
     digits = len((whole + decimals).lstrip("0"))
     value = Fraction(int((whole or "0") + decimals), 10 ** len(decimals))
     return Number(value, len(decimals) or None, digits=digits)
 
 
 def _scaled(number: Number, exponent: int) -> Number:
-    value = number.value * Fraction(10) ** exponent
-    return replace(
-        number, value=value, decimals=None if number.decimals is None else number.decimals - exponent
-    )
+    """Multiply by a power of ten, which moves the last digit that is shown."""
+    decimals = None if number.decimals is None else number.decimals - exponent
+    return replace(number, value=number.value * Fraction(10) ** exponent, decimals=decimals)
 
 
 def _times(number: Number | None, factor: int) -> Number | None:
-    """Return `1.5` million: as many decimals as the power of ten leaves."""
+    """Multiply by a scale word; a power of ten moves the last digit that is shown (`1.5 million`)."""
     if number is None:
         return None
-    places = len(str(factor)) - 1 if str(factor).strip("0") == "1" else 0
-    decimals = None if number.decimals is None else number.decimals - places
+    written = str(factor)
+    zeros = len(written) - 1 if written.strip("0") == "1" else 0  # a dozen and a score move nothing
+    decimals = None if number.decimals is None else number.decimals - zeros
     return replace(number, value=number.value * factor, decimals=decimals)
 
 
 def _repeating(match: re.Match[str]) -> Fraction:
+    r"""Return the value of `0.1\overline{6}`, `0.1(6)` or `0.666\ldots`."""
     whole, lead = int(match["whole"] or 0), match["decimals"]
     block = match["bar"] or match["round"] or match["unit"]
     scale = 10 ** len(lead)
@@ -189,58 +208,74 @@ def _over(top: int, bottom: int) -> Fraction:
 
 
 def same_number(reference: Number, answer: Number) -> bool:
-    """Say whether `answer` meets `reference` by the policy of the module."""
+    """Return whether an answer meets a reference, by the rules at the top of this file.
+
+    >>> half_way = read_number("0.335")
+    >>> same_number(read_number("0.33"), half_way), same_number(read_number("0.34"), half_way)
+    (True, True)
+    >>> same_number(half_way, read_number("0.34"))  # the reference shows three decimals
+    False
+    """
     if reference.percent == answer.percent:
         return _meets(reference, answer, reference.value, answer.value)
-    # The number that it prints; below 1 that would be another fraction: 0.5 is no 0.5 %.
+    # One of the two is a percentage. It may mean the number that it prints, but not below 1: there the
+    # bare number is a fraction of its own, and 0.5 is not 0.5%.
     if abs(reference.value) >= 1 and _meets(reference, answer, reference.value, answer.value):
         return True
-    # One of them is a percentage: as the fraction that it means.
-    r, a = (n.value / 100 if n.percent else n.value for n in (reference, answer))
-    shift = 2 * int(answer.percent)  # 33.3% shows three decimals of the fraction
-    shifted = None if answer.decimals is None else max(answer.decimals + shift, 0)
-    return r == a or _meets(reference, replace(answer, decimals=shifted), r, a)
+    expected = reference.value / 100 if reference.percent else reference.value
+    value = answer.value / 100 if answer.percent else answer.value
+    if expected == value:
+        return True
+    decimals = answer.decimals
+    if decimals is not None:  # 33.3% shows three decimals of the fraction 0.333
+        decimals = max(decimals + (2 if answer.percent else 0), 0)
+    return _meets(reference, replace(answer, decimals=decimals), expected, value)
 
 
-def _meets(reference: Number, answer: Number, r: Fraction, a: Fraction) -> bool:
-    if r == a:
+def _meets(reference: Number, answer: Number, expected: Fraction, value: Fraction) -> bool:
+    """Return whether a value meets the expected one, given the forms in which both are written.
+
+    The values are given separately: a percentage may stand for a hundredth of the number that it prints.
+    """
+    if expected == value:
         return True
     if reference.decimals is not None:
-        scale = Fraction(10) ** reference.decimals * (
-            100 if reference.percent and not answer.percent and r != reference.value else 1
-        )
-        return abs(r - a) * 2 * scale <= 1
-    return r.denominator != 1 and stands_for(answer, a, r)
+        scale = Fraction(10) ** reference.decimals
+        if reference.percent and not answer.percent and expected != reference.value:
+            scale *= 100  # 33.3% is given as 0.333, so its last digit is two places further down
+        # At most half a unit of the reference's last digit: `<=`, so that half-way values round both ways.
+        return abs(expected - value) * 2 * scale <= 1
+    return expected.denominator != 1 and stands_for(answer, value, expected)
 
 
 def stands_for(answer: Number, value: Fraction, exact: Fraction) -> bool:
-    """Whether a decimal shows enough digits of an exact value, each of them right.
+    """Return whether a decimal shows enough digits of an exact value, each of them right.
 
-    Cut off or rounded, so within one unit of the last place.
+    The last digit may be rounded (an error of at most half a unit) or cut off (less than one unit).
     """
     if answer.decimals is None or answer.digits < SIGNIFICANT:
         return False
     error = (value - exact) * Fraction(10) ** answer.decimals
     if 15 <= answer.digits <= 17 and abs(value - exact) < abs(exact) * 3 / 10**16:
-        return True  # what a double prints
+        return True  # printed from a double, whose last digits carry rounding errors (epsilon is 2.2e-16)
     return abs(error) * 2 <= 1 or (abs(value) < abs(exact) and abs(error) < 1)
 
 
-_SHORT_COMMA = re.compile(r"[-+]?\d*[1-9]\d*,\d")
-
-
 def read_safely(text: str) -> Number | None:
-    """Read a number; what divides by zero is none."""
+    """Read a number as `read_number` does; a division by zero is not a number either."""
     try:
         return read_number(text)
     except DivisionByZero:
         return None
 
 
-def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
-    """Compare two numbers; None if one of them is none.
+_SHORT_COMMA = re.compile(r"[-+]?\d*[1-9]\d*,\d")
 
-    A reference such as `2,5` is a list: one digit behind a comma is no decimal there.
+
+def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
+    """Compare two numbers; None if either side is not a number.
+
+    A reference such as `2,5` is a list: before a single digit, a comma is decimal only after a zero (`0,5`).
     """
     try:
         target = None if _SHORT_COMMA.fullmatch(reference) else read_number(reference)

@@ -1,4 +1,4 @@
-"""Names of mathematics as LaTeX and plain text write them: functions, constants, letters, other commands."""
+"""Tables of mathematical names in LaTeX and plain text: functions, constants, letters, commands."""
 
 FUNCTIONS = {
     "sin": "sin", "cos": "cos", "tan": "tan", "sec": "sec", "csc": "csc", "cosec": "csc", "cot": "cot",
@@ -9,15 +9,19 @@ FUNCTIONS = {
     "min": "min", "max": "max", "gcd": "gcd", "lcm": "lcm", "Gamma": "gamma", "arccot": "acot", "Re": "re",
     "Im": "im", "arg": "arg", "conj": "conj", "cis": "cis",
 }  # fmt: skip
+"""Every spelling of a function, with the name under which `verifiers/formulas` evaluates it."""
 INVERSE = {
     "sin": "asin", "cos": "acos", "tan": "atan", "sinh": "asinh", "cosh": "acosh", "tanh": "atanh",
     "cot": "acot",
 }  # fmt: skip
+r"""The function that an exponent of -1 makes of another: `\sin^{-1}` is the arcsine."""
 CONSTANTS = {"pi": "pi", "e": "e", "i": "i", "infty": "inf", "inf": "inf", "infinity": "inf", "oo": "inf"}
+"""Every spelling of a constant, with the name under which `verifiers/formulas` evaluates it."""
 GREEK = frozenset(
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau"
     " upsilon phi chi psi omega Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell hbar aleph prime".split()
 )
+"""Commands that may name a variable: letters, and the few symbols that are used as such."""
 COMMANDS = (
     GREEK | frozenset(FUNCTIONS) | frozenset(CONSTANTS)
     | frozenset(
@@ -31,11 +35,15 @@ COMMANDS = (
         " infty Omega rightleftharpoons longrightarrow uparrow downarrow pmod mathrm text".split()
     )
 )  # fmt: skip
-"""Commands that a reader knows, whether or not this parser does."""
+"""Commands that a person can read, including those that no tier can evaluate."""
 VECTORS = ("\\vec{", "\\overrightarrow{", "\\hat{")
+"""Starts of a variable's name that make a vector of it."""
 MARKS = frozenset(
     r"\overline \bar \vec \hat \tilde \overrightarrow \overleftrightarrow \widehat \mathbb"
     r" \underline \dot \ddot".split()
 )
+r"""Commands that mark the letter behind them: `\bar{x}` is a variable of its own."""
 REAL_LINE = r"\\mathbb ?\{?R\}?"
-"""Pattern of the set of real numbers as LaTeX writes it."""
+r"""A pattern that matches the set of real numbers: `\mathbb{R}`, `\mathbb R`."""
+IN_REAL_LINE = rf" ?\\in ?{REAL_LINE}"
+r"""A pattern that matches the statement that something is real, behind its name: ` \in \mathbb{R}`."""

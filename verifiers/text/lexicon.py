@@ -1,14 +1,15 @@
-"""Words that mean something about a value: an answer with one of them is not just a value and a noun.
+"""Lists of words that say something about a value: numbers, hedges, denials, operators, comparisons.
 
-`12 apples` is 12, `12 thirteen`, `12 doubled`, `12, wrong` and `12 binary` are not. What is in none
-of the lists is a noun or a name, which says nothing about the value.
+An answer may add a noun to its value: `12 apples` is 12. A word of these lists is not such a noun, so
+`12 thirteen`, `12 doubled`, `12, wrong` and `12 binary` are not 12. A word that is in none of the lists
+counts as a noun or a name and does not change the value.
 """
 
 import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-UNITS = {
+BELOW_TWENTY = {
     "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
     "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15,
     "sixteen": 16, "seventeen": 17, "eighteen": 18, "nineteen": 19,
@@ -17,13 +18,14 @@ TENS = {
     "twenty": 20, "thirty": 30, "forty": 40, "fourty": 40, "fifty": 50, "sixty": 60, "seventy": 70,
     "eighty": 80, "ninety": 90,
 }  # fmt: skip
+"""The tens, with the common misspelling `fourty`."""
 LARGE = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 PARTS = {
     "half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8,
     "ninth": 9, "tenth": 10, "eleventh": 11, "twelfth": 12, "twentieth": 20, "hundredth": 100,
     "thousandth": 1000,
 }  # fmt: skip
-"""Number words with what they count or divide by."""
+"""Fraction words with their denominators."""
 
 _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
 _COUNTING = (
@@ -32,22 +34,27 @@ _COUNTING = (
     " percents percentage pct ppm ppb mille tens odd infinite infinity"
 )
 NUMBERS = (
-    {*UNITS, *TENS, *LARGE, *PARTS, *(part + "s" for part in PARTS), *_COUNTING.split(), *_ORDINALS}
+    {*BELOW_TWENTY, *TENS, *LARGE, *PARTS, *(part + "s" for part in PARTS), *_COUNTING.split(), *_ORDINALS}
     - {"second"}
 )  # fmt: skip
+"""Every word that counts; `second` is left out because it is a unit of time."""
 HEDGES = frozenset(
     "either maybe perhaps possibly probably presumably likely unlikely unsure guess guessing think"
     " believe suppose might could roughly somewhere alternatively".split()
 )
+"""Words of somebody who is not sure of a value."""
 ALTERNATIVES = frozenset("or xor oder versus vs".split())
+"""Words that join alternatives."""
 DENIALS = frozenset(
     "not no nor neither never nothing cannot wrong incorrect incorrectly false untrue fake nope"
     " invalid mistaken mistake rejected discarded excluded extraneous but without rather instead"
     " unless fails failed nicht falsch nein".split()
 )
+"""Words that deny what is said."""
 RETRACTIONS = frozenset(
     "wait actually scratch correction kidding oops sorry hmm strike struck crossed".split()
 )
+"""Words that take back what was said before."""
 OPERATORS = frozenset(
     "plus minus times over divided multiplied twice thrice double doubled triple tripled squared"
     " cubed square root inverse reciprocal negative negated opposite factorial choose mod modulo"
@@ -69,12 +76,16 @@ _MARKED = NUMBERS | HEDGES | ALTERNATIVES | DENIALS | RETRACTIONS | OPERATORS | 
 
 @lru_cache(maxsize=4096)
 def words_of(text: str) -> frozenset[str]:
-    """Return the words of a text in lower case; `isn't` gives `not` as well."""
+    """Return the words of a text in lower case; `isn't` adds `not`."""
     found = _WORD.findall(text.lower().replace("’", "'"))
     negated = ["not"] if any(word.endswith("n't") for word in found) else []
     return frozenset([*found, *negated])
 
 
 def is_plain(words: str | Iterable[str]) -> bool:
-    """Whether words name things only: none counts, compares, denies, joins or takes back."""
+    """Return whether words only name things, so that they do not change a value beside them.
+
+    >>> is_plain("red apples"), is_plain("apples or pears"), is_plain("dozen")
+    (True, False, False)
+    """
     return not _MARKED & (words_of(words) if isinstance(words, str) else frozenset(words))

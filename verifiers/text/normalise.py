@@ -1,8 +1,9 @@
-r"""One spelling for answers that mean the same: the ground of every tier.
+"""Normalising the spelling of an answer: every tier reads texts that have been through `normalise`.
 
-Unicode becomes LaTeX or ASCII, synonyms become one command (`spelling.py`), what only decorates
-falls away: math mode, boxes, emphasis, `the answer is`. Nothing here decides, and what could
-change a meaning (2² and 22, MW and mW) stays apart.
+Unicode becomes LaTeX or ASCII, commands and notations that mean the same become one (the tables are in
+`spellings.py`), and everything that only decorates a value is removed: math mode, boxes, emphasis, `the
+answer is`. Nothing is judged here, and differences that may change a meaning are kept: 2² does not become
+22, and MW stays apart from mW.
 """
 
 import re
@@ -10,9 +11,9 @@ import unicodedata
 from functools import lru_cache
 
 from .lexicon import is_plain
-from .spellings import COMMANDS, ONE_BY_ONE, SYNONYMS, VULGAR
+from .spellings import CHARACTERS, COMMAND_SPELLINGS, REWRITES, VULGAR_FRACTIONS
 
-_VULGAR = re.compile(f"(\\d?)([{''.join(VULGAR)}])")
+_VULGAR = re.compile(f"(\\d?)([{''.join(VULGAR_FRACTIONS)}])")
 _WRAPPED = re.compile(
     r"\$\$?(.*?)\$?\$|\\\((.*)\\\)|\\\[(.*)\\\]|\\(?:f?boxed|f(?:rame)?box) ?\{(.*)\}|\*\*?([^*]+)\*?\*"
     r"|`+([^`]+)`+"
@@ -21,7 +22,7 @@ _WRAPPED = re.compile(
 )
 _PLAIN = re.compile(r"-?\d+(?:\.\d+)?")
 _MARKED = re.compile(r"[\\{!<>~&*_']|\.\.|  |[a-z]{3} ?\(|perc|per c|pct")
-"""What a synonym may start from."""
+"""Matches wherever one of `COMMAND_SPELLINGS` or `REWRITES` could apply; other texts skip them all."""
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
 _TWO_LINES = re.compile(r"(?<=[\d$])[ \t]*[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]\s*(?=[\d$])")
 _LEAD_IN = re.compile(
@@ -48,63 +49,82 @@ _APPROXIMATION = re.compile(
 
 @lru_cache(maxsize=4096)
 def normalise(text: str) -> str:
-    """Return the answer in one spelling: LaTeX and ASCII, nothing wrapped around, one space."""
+    r"""Return an answer in one spelling: LaTeX and ASCII, nothing wrapped around it, single spaces.
+
+    >>> normalise(r"The answer is $\dfrac12$.")
+    '\\frac{1}{2}'
+    >>> normalise("3½ ≤ x²")
+    '3 1/2 \\le x^{2}'
+    """
     if _PLAIN.fullmatch(text):
-        return text
+        return text  # the commonest answer: a plain number
     if not text.isascii():
         text = _ascii(text)
     if text == "{}":
         return r"\emptyset"
-    text = _TWO_LINES.sub("; ", text)  # two lines, two numbers
+    text = _TWO_LINES.sub("; ", text)  # numbers on two lines are two numbers
     text = unwrapped(" ".join(text.split()))
     if _MARKED.search(text):
-        text = _COMMAND.sub(lambda match: COMMANDS.get(match[1], match.group()), text)
-        for pattern, replacement in SYNONYMS:
+        text = _COMMAND.sub(lambda match: COMMAND_SPELLINGS.get(match[1], match.group()), text)
+        for pattern, replacement in REWRITES:
             text = pattern.sub(replacement, text)
         text = unwrapped(text.strip())
     return _without_words(_without_end(text.strip()))
 
 
 def _ascii(text: str) -> str:
-    text = _VULGAR.sub(lambda match: f"{match[1]} {VULGAR[match[2]]}".lstrip(), text)  # 3½ is not 31/2
-    text = "".join(map(_raised, text)).translate(ONE_BY_ONE)
-    text = re.sub(r"(?<=\d\)), (?=\s*(?:,|and\b|or\b|$))", "", text)  # (1), , (3)
-    text = re.sub(r"\}\^\{(?=[-+\dA-Za-z()]+\})", "", text)  # x²³: one exponent
+    """Write unicode as LaTeX or ASCII, as far as the tables and NFKC go."""
+    text = _VULGAR.sub(_spelt_fraction, text)
+    text = "".join(map(_written_out, text)).translate(CHARACTERS)
+    text = re.sub(r"(?<=\d\)), (?=\s*(?:,|and\b|or\b|$))", "", text)  # no comma behind the last ③
+    text = re.sub(r"\}\^\{(?=[-+\dA-Za-z()]+\})", "", text)  # x²³ has one exponent
     text = re.sub(r"\}_\{(?=\d+\})", "", text)
     return unicodedata.normalize("NFKC", text)
 
 
-def _raised(character: str) -> str:
-    """Keep what NFKC would flatten: 2² is not 22, ①③ is not 13. Invisible characters fall away."""
+def _spelt_fraction(match: re.Match[str]) -> str:
+    """Return `3 1/2` for `3½`, with a space: 31/2 would be another number."""
+    return f"{match[1]} {VULGAR_FRACTIONS[match[2]]}".lstrip()
+
+
+def _written_out(character: str) -> str:
+    """Write out a character that NFKC would flatten: `2²` is not 22, and `①③` is not 13.
+
+    Characters without a glyph (category Cf, such as a zero-width space) are removed.
+    """
     if character < "\x80":
         return character
     decomposed = unicodedata.decomposition(character)
     plain = unicodedata.normalize("NFKC", character).replace("−", "-")
-    if decomposed.startswith(("<super>", "<sub>")) and character not in "ºª":
-        return f"^{{{plain}}}" if decomposed.startswith("<super>") else f"_{{{plain}}}"
+    if decomposed.startswith("<super>") and character not in "ºª":
+        return f"^{{{plain}}}"
+    if decomposed.startswith("<sub>"):
+        return f"_{{{plain}}}"
     if decomposed.startswith("<circle>"):
         return f"({plain}), "
     return "" if unicodedata.category(character) == "Cf" else character
 
 
+_MATH = re.compile(r"(?<!\\)\$\$?([^$]*[^$\\])\$\$?|\\\(((?:(?!\\[()]).)*)\\\)")
+
+
 def unwrapped(text: str) -> str:
-    """Take away what stands around the whole: math mode, a box, emphasis, quotes."""
+    """Return a text without what is wrapped around all of it: math mode, a box, emphasis, quotes."""
     for _ in range(4):
         match = _WRAPPED.fullmatch(text)
         if match is None:
             break
         inner = match[match.lastindex or 0].strip()
         if not _balanced(inner) or ("$" in inner.replace(r"\$", "") and text[0] == "$"):
-            break
-        text = inner.replace("&", " ") if match["env"] and "\\\\" not in inner else inner
+            break  # `$a$ and $b$` starts and ends with a dollar sign, but is not one formula
+        text = inner
+        if match["env"] and "\\\\" not in inner:
+            text = inner.replace("&", " ")  # one line has nothing to align
     if text[:1] + text[-1:] == "{}" and "," not in text and _balanced(text[1:-1]):
-        text = text[1:-1].strip()
+        text = text[1:-1].strip()  # with a comma, the braces are those of a set
     if text.count("$") > text.count(r"\$") + 1 or r"\(" in text:
         text = _MATH.sub(lambda match: match[match.lastindex or 0], text)  # `odd $n$` is `odd n`
     return text
-
-
-_MATH = re.compile(r"(?<!\\)\$\$?([^$]*[^$\\])\$\$?|\\\(((?:(?!\\[()]).)*)\\\)")
 
 
 def _balanced(text: str) -> bool:
@@ -117,17 +137,18 @@ def _balanced(text: str) -> bool:
 
 
 def _without_words(text: str) -> str:
-    """Take away what announces the value: `the answer is`, `x is`, `The number of ways is`."""
+    """Remove the words around a value: `the answer is`, `x is`, `The number of ways is`, `in total`."""
     if not any(character.isalpha() or character in "=~\\" for character in text):
         return text
     if match := _LEAD_IN.match(text):
         text = text[match.end() :]
-    if (match := _SENTENCE.match(text)) and is_plain(match["subject"]):
-        text = text[match.end() :]
-    text = _COMPARED.sub(lambda match: f"{match['letter']} {_signs_of(match)} ", text)
+    sentence = _SENTENCE.match(text)
+    if sentence is not None and is_plain(sentence["subject"]):
+        text = text[sentence.end() :]
+    text = _COMPARED.sub(lambda match: f"{match['letter']} {_sign_of(match)} ", text)
     text = re.sub(r"^(?:negative|minus) (?=[\d\\]|infinity\b)", "-", text)
     text = re.sub(r"^(?:positive|plus) (?=infinity\b|\\infty)", "", text)
-    if (match := _NOT_ANOTHER.fullmatch(text)) is not None:
+    if match := _NOT_ANOTHER.fullmatch(text):
         text = match[1]
     return _APPROXIMATION.sub(r" \\approx \1", _TAIL.sub("", text))
 
@@ -135,21 +156,23 @@ def _without_words(text: str) -> str:
 _NOT_ANOTHER = re.compile(
     r"([-+\d\\$(][^,;()]{0,60}?)(?:,| \(| and|, and|, but| but) ?not (?!\1\)?$)[-\d\\$][^,;()]{0,20}\)?"
 )
-"""`5, not 6` is 5."""
+"""Matches `5, not 6`, which is 5."""
 _COMPARED = re.compile(
     r"^(?P<letter>[A-Za-z]) (?:is )?(?:strictly )?(?P<word>greater|larger|more|less|smaller) than"
     r"(?P<equal> or equal to)? (?=[-\d\\])"
 )
 
 
-def _signs_of(match: re.Match[str]) -> str:
-    """Return the sign of `x is greater than or equal to 3`."""
-    more = match["word"] in ("greater", "larger", "more")
-    return (r"\ge" if more else r"\le") if match["equal"] else (">" if more else "<")
+def _sign_of(match: re.Match[str]) -> str:
+    r"""Return the sign of a comparison in words: `\ge` for `x is greater than or equal to 3`."""
+    is_more = match["word"] in ("greater", "larger", "more")
+    if match["equal"]:
+        return r"\ge" if is_more else r"\le"
+    return ">" if is_more else "<"
 
 
 def _without_end(text: str) -> str:
-    """Take the sentence's punctuation off the end; an ellipsis is none."""
+    """Remove the punctuation that ends a sentence, but not an ellipsis."""
     while text and (text[-1] in ",;\\" or (text[-1] == "." and not text.endswith(".."))):
         text = text[:-1].rstrip()
     return text

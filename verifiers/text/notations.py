@@ -1,7 +1,7 @@
-r"""Tier 3, notations with rules of their own: bases, clock times, ratios, remainders, congruences.
+"""The `notation` tier: number bases, clock times, ratios, remainders and congruences.
 
-A base counts: `204_5` is neither `204` nor `204_7`, though it is `54_{10}`. `2:30` and `14:30` are
-times, `2:3` and `4:6` one ratio, `17 R 3` a quotient with a remainder.
+The notation is part of the value. `204_5` equals `54_{10}`, but neither `204` nor `204_7`. `2:30` and
+`14:30` are times, `2:3` and `4:6` are the same ratio, and `17 R 3` is a quotient with a remainder.
 """
 
 import math
@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..verdict import Judge, Verdict, said
-from .lexicon import UNITS as NUMBER_WORDS
+from .lexicon import BELOW_TWENTY
 
 _BASE_WORDS = {
-    **{word: value for word, value in NUMBER_WORDS.items() if 2 <= value <= 12},
+    **{word: value for word, value in BELOW_TWENTY.items() if 2 <= value <= 12},
     "sixteen": 16, "bin": 2, "oct": 8, "dec": 10, "hex": 16,
 }  # fmt: skip
 _DIGITS = r"(?:\d[0-9A-Fa-f]*(?:[ ,][0-9A-Fa-f]{3,4})*|[A-Fa-f][0-9A-Fa-f]+)(?:\.[0-9A-Fa-f]+)?"
@@ -23,18 +23,20 @@ _BASED = re.compile(
     r"|[a-z]{3,7})\)?)"
 )
 MAX_DIGITS = 1000
+"""Longer numbers in a base are not read."""
 _PREFIXED = re.compile(r"(?P<sign>-?)0(?P<kind>[bBoOxX])(?P<digits>[0-9A-Fa-f]+)")
 
 
 def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
-    """Compare where one side is in one of the notations; None where none is."""
-    congruent = _congruence(reference), _congruence(answer)
-    if congruent != (None, None):
-        one, two = congruent
-        return said(one is not None and two is not None and _same_congruence(one, two, judge))
-    divided = _remainder(reference), _remainder(answer)
-    if divided != (None, None):
-        return said(divided[0] == divided[1])
+    """Compare where at least one side uses one of the notations, else return None."""
+    congruence, other_congruence = _congruence(reference), _congruence(answer)
+    if congruence is not None and other_congruence is not None:
+        return said(_same_congruence(congruence, other_congruence, judge))
+    if congruence is not None or other_congruence is not None:
+        return said(False)
+    quotient, other_quotient = _remainder(reference), _remainder(answer)
+    if quotient is not None or other_quotient is not None:
+        return said(quotient == other_quotient)
     based, other = read_base(reference), read_base(answer)
     if based is not None and other is not None:
         return said(_same_base(based, other))
@@ -47,7 +49,13 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
 
 
 def read_base(text: str) -> tuple[int, str] | None:
-    """Return (base, digits without leading zeros) of `1011_2`, `1F_{16}`, `12 (base 5)`, `0xFF`."""
+    """Return the base and the digits of `1011_2`, `1F_{16}`, `12 (base 5)` or `0xFF`; else None.
+
+    Digits are in lower case and without leading zeros.
+
+    >>> read_base("1F_{16}"), read_base("0b011"), read_base("1F")
+    ((16, '1f'), (2, '11'), None)
+    """
     if match := _PREFIXED.fullmatch(text):
         base, digits = {"b": 2, "o": 8, "x": 16}[match["kind"].lower()], match["digits"]
     elif match := _BASED.fullmatch(text):
@@ -55,7 +63,7 @@ def read_base(text: str) -> tuple[int, str] | None:
         base = int(named) if named.isdigit() else _BASE_WORDS.get(named, 0)
         digits = re.sub(r"[ ,]", "", match["digits"])
         if match["sub"] and digits[0].isalpha() and base != 16:
-            return None  # a_{12} is an element of a sequence
+            return None  # a_{12} is a term of a sequence
     else:
         return None
     if (
@@ -74,7 +82,10 @@ def _same_base(one: tuple[int, str], two: tuple[int, str]) -> bool:
 
 
 def _one_base(based: tuple[int, str], plain: str, judge: Judge, *, flipped: bool) -> Verdict:
-    """Compare a number in a base with one that shows none: decimal ones only are alike."""
+    """Compare a number in a base with a text without one: only base 10 can be equal.
+
+    `flipped` says that the number in a base is the answer.
+    """
     if based[0] != 10:
         return said(False)
     return judge(plain, based[1]) if flipped else judge(based[1], plain)
@@ -86,27 +97,31 @@ _CONGRUENCE = re.compile(
 
 
 def _congruence(text: str) -> tuple[str, str, str] | None:
-    r"""Return (left, right, modulus) of `p \equiv 1 \pmod 4`."""
+    r"""Return the left side, right side and modulus of `p \equiv 1 \pmod 4`; the left side may be empty."""
     match = _CONGRUENCE.fullmatch(text) if "pmod" in text else None
-    return (
-        None if match is None else ((match["left"] or "").strip(), match["right"].strip(), match["modulus"])
-    )
+    if match is None:
+        return None
+    return (match["left"] or "").strip(), match["right"].strip(), match["modulus"]
 
 
 def _same_congruence(one: tuple[str, str, str], two: tuple[str, str, str], judge: Judge) -> bool:
-    if one[2] != two[2] or (one[0] and two[0] and one[0].replace(" ", "") != two[0].replace(" ", "")):
+    left, residue, modulus = one
+    other_left, other_residue, other_modulus = two
+    if modulus != other_modulus:
         return False
-    residues = [re.fullmatch(r"-?\d{1,30}", side[1]) for side in (one, two)]
-    if all(residues) and one[2].isdigit() and int(one[2]):
-        return (int(one[1]) - int(two[1])) % int(one[2]) == 0
-    return judge(one[1], two[1]).correct is True
+    if left and other_left and left.replace(" ", "") != other_left.replace(" ", ""):
+        return False
+    are_integers = all(re.fullmatch(r"-?\d{1,30}", text) for text in (residue, other_residue))
+    if are_integers and modulus.isdigit() and int(modulus):
+        return (int(residue) - int(other_residue)) % int(modulus) == 0
+    return judge(residue, other_residue).correct is True
 
 
 _REMAINDER = re.compile(r"(\d{1,30}),? ?(?:R|r|remainder|rem\.?|with (?:a )?remainder(?: of)?) ?(\d{1,30})")
 
 
 def _remainder(text: str) -> tuple[int, int] | None:
-    """Return (quotient, remainder) of `17 R 3`."""
+    """Return the quotient and the remainder of `17 R 3`, else None."""
     match = _REMAINDER.fullmatch(text)
     return None if match is None else (int(match[1]), int(match[2]))
 
@@ -117,24 +132,26 @@ _TIME = re.compile(
     r"|(?:12 )?(?P<name>noon|midnight)",
     re.IGNORECASE,
 )
+_HALF_DAY = 12 * 3600
 
 
 @dataclass(frozen=True)
 class Clock:
-    """A clock time, in seconds from midnight."""
+    """A clock time."""
 
     seconds: int
+    """From midnight, 0 to 86,399."""
     either: bool
-    """It may be a.m. or p.m.: an hour from 1 to 12 without either."""
+    """Whether it may be a.m. or p.m.: an hour from 1 to 12 with neither behind it."""
 
 
 def read_time(text: str) -> Clock | None:
-    """Read `2:30`, `14:30`, `2:30 p.m.`, `3 PM`, `3 o'clock`, `noon`."""
+    """Read `2:30`, `14:30`, `2:30 p.m.`, `3 PM`, `3 o'clock` or `noon`; None for other texts."""
     match = _TIME.fullmatch(text)
     if match is None or not (match["minute"] or match["half"] or match["name"] or match["clock"]):
         return None
     if match["name"]:
-        return Clock(43200 if match["name"].lower() == "noon" else 0, either=False)
+        return Clock(_HALF_DAY if match["name"].lower() == "noon" else 0, either=False)
     hour, minute, second = int(match["hour"]), int(match["minute"] or 0), int(match["second"] or 0)
     half = match["half"][0].lower() if match["half"] else ""
     if hour > 23 or minute > 59 or second > 59 or (half and not 1 <= hour <= 12):
@@ -146,24 +163,26 @@ def read_time(text: str) -> Clock | None:
 
 
 def same_time(one: Clock, two: Clock) -> bool:
-    """Compare two times; where one says neither a.m. nor p.m., `2:30` may be either."""
-    return one.seconds == two.seconds or (
-        one.either != two.either and one.seconds % 43200 == two.seconds % 43200
-    )
+    """Return whether two times are the same; if only one says a.m. or p.m., the other may be either."""
+    if one.seconds == two.seconds:
+        return True
+    return one.either != two.either and one.seconds % _HALF_DAY == two.seconds % _HALF_DAY
 
 
 def _times(reference: str, answer: str) -> Verdict | None:
-    """Compare times; what only may be one (`2:30`) is a ratio against a ratio."""
+    """Compare clock times; None if neither side must be a time, because `3:20` may also be a ratio."""
     one, two = read_time(reference), read_time(answer)
     if one is not None and two is not None:
         return said(same_time(one, two))
     if two is not None and not two.either:
         return said(False)
-    return said(False) if one is not None and not (one.either and _in_lowest_terms(reference)) else None
+    if one is not None and not (one.either and _in_lowest_terms(reference)):
+        return said(False)
+    return None
 
 
 def _in_lowest_terms(text: str) -> bool:
-    """Whether `3:20` may be a ratio too: `4:30`, which is 2:15, is a time."""
+    """Return whether a text may be a ratio: `3:20` may be, `4:30` would have been reduced to 2:15."""
     terms = re.fullmatch(r"(\d+):(\d+)", text)
     return terms is not None and terms[2][0] != "0" and math.gcd(int(terms[1]), int(terms[2])) == 1
 
@@ -171,10 +190,11 @@ def _in_lowest_terms(text: str) -> bool:
 _OUTSIDE_RATIOS = re.compile(r"[;,=<>|]|\\\{|[ap]\.?m\b")
 _SPOKEN_RATIO = re.compile(r"\d+(?:\.\d+)? to \d+(?:\.\d+)?(?: to \d+(?:\.\d+)?)*")
 MAX_TERMS = 12
+"""Ratios of more terms are not read."""
 
 
 def read_ratio(text: str) -> tuple[str, ...] | None:
-    r"""Return the terms of `2:3`, `2 to 3`, `1 : \sqrt{3} : 2`; None if it is no ratio."""
+    r"""Return the terms of `2:3`, `2 to 3` or `1 : \sqrt{3} : 2`; None if the text is not a ratio."""
     if ":" in text and _OUTSIDE_RATIOS.search(text) is None:
         terms = tuple(term.strip() for term in text.split(":"))
     elif " to " in text and _SPOKEN_RATIO.fullmatch(text):
@@ -187,29 +207,37 @@ def read_ratio(text: str) -> tuple[str, ...] | None:
 
 
 def _ratios(reference: str, answer: str, judge: Judge) -> Verdict | None:
+    """Compare ratios with each other or with a quotient; None if neither side is a ratio."""
     one, two = read_ratio(reference), read_ratio(answer)
-    if one is None and two is None:
-        return None
     if one is not None and two is not None:
         return said(_same_ratio(one, two, judge))
-    terms, plain = (one, answer) if one is not None else (two, reference)
-    if terms is None or len(terms) != 2 or read_time(reference if one is not None else answer) is not None:
-        return said(False)
-    quotient = f"({terms[0]})/({terms[1]})"
-    return judge(quotient, plain) if one is not None else judge(plain, quotient)
+    if one is not None:
+        quotient = _quotient(one, reference)
+        return said(False) if quotient is None else judge(quotient, answer)
+    if two is not None:
+        quotient = _quotient(two, answer)
+        return said(False) if quotient is None else judge(reference, quotient)
+    return None
+
+
+def _quotient(terms: Sequence[str], text: str) -> str | None:
+    """Return `(a)/(b)` for the ratio `a:b`; None for more terms, or if its text may also be a time."""
+    if len(terms) != 2 or read_time(text) is not None:
+        return None
+    return f"({terms[0]})/({terms[1]})"
 
 
 def _same_ratio(one: Sequence[str], two: Sequence[str], judge: Judge) -> bool:
-    """Compare two ratios term by term, across: a : b = c : d where ad = bc, and 0 stands against 0."""
+    """Return whether two ratios are equal: a : b = c : d if ad = bc, and a 0 needs a 0 opposite."""
     if len(one) != len(two):
         return False
     if any("ldots" in term for term in (*one, *two)):
         return all(judge(a, b).correct is True for a, b in zip(one, two, strict=True))
-    zeros = [[judge("0", term).correct is True for term in terms] for terms in (one, two)]
-    if zeros[0] != zeros[1] or all(zeros[0]):
+    zeros, other_zeros = ([judge("0", term).correct is True for term in terms] for terms in (one, two))
+    if zeros != other_zeros or all(zeros):
         return False
-    at = zeros[0].index(False)
+    base = zeros.index(False)  # the pair of terms that all others are multiplied by, crosswise
     return all(
-        judge(f"({a})*({two[at]})", f"({b})*({one[at]})").correct is True
+        judge(f"({a})*({two[base]})", f"({b})*({one[base]})").correct is True
         for a, b in zip(one, two, strict=True)
     )

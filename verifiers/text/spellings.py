@@ -1,14 +1,17 @@
-r"""The tables of `normal_form.py`: characters that stand for LaTeX, and commands that mean the same."""
+"""The tables that `normalise.py` rewrites answers with: characters, LaTeX commands, and patterns.
+
+Each table maps several spellings of one meaning to a single one, which is all that the other files read.
+"""
 
 import re
 from collections.abc import Callable
 
-VULGAR = {
+VULGAR_FRACTIONS = {
     "½": "1/2", "⅓": "1/3", "⅔": "2/3", "¼": "1/4", "¾": "3/4", "⅕": "1/5", "⅖": "2/5", "⅗": "3/5",
     "⅘": "4/5", "⅙": "1/6", "⅚": "5/6", "⅐": "1/7", "⅛": "1/8", "⅜": "3/8", "⅝": "5/8", "⅞": "7/8",
     "⅑": "1/9", "⅒": "1/10",
 }  # fmt: skip
-"""Fractions that are one character."""
+"""Fractions that are a single character."""
 
 _SYMBOLS = {
     "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ", "∙": r"\cdot ", "÷": r"\div ", "∕": "/", "⁄": "/",
@@ -37,19 +40,17 @@ _GREEK = dict(
         strict=True,
     )
 )
-ONE_BY_ONE = str.maketrans(
+CHARACTERS = str.maketrans(
     {**_SYMBOLS, **{letter: f"{name} " for letter, name in _GREEK.items()}, "ϕ": r"\phi ", "ϵ": r"\epsilon "}
 )
-"""One character each; a space ends a command."""
+"""For `str.translate`: a single character to LaTeX or ASCII; the space ends the name of a command."""
 
-_IN = r"\{((?:[^{}]|\{[^{}]*\})*)\}"
+_BRACED = r"\{((?:[^{}]|\{[^{}]*\})*)\}"
 _TEXT = (
     r"\\(?:text(?:normal|rm|bf|it|sf|tt|up|md)?|mbox|hbox|math(?:rm|bf|it|sf|tt)|emph|bm|ensuremath"
     r"|underline|rm|bf)"
 )
-
-
-_SAME = {
+_COMMANDS_OF = {
     r"\frac": "dfrac tfrac cfrac sfrac xfrac nicefrac flatfrac", r"\binom": "dbinom tbinom",
     r"\le ": "leq leqslant leqq", r"\ge ": "geq geqslant geqq", r"\ne ": "neq", "<": "lt", ">": "gt",
     r"\emptyset ": "varnothing empty", r"\ldots ": "dots cdots dotsc dotsb vdots ldotp",
@@ -60,63 +61,74 @@ _SAME = {
     "": "displaystyle textstyle scriptstyle limits nolimits"
         " tiny small normalsize large Large LARGE huge Huge",
 }  # fmt: skip
-COMMANDS = {name: same for same, names in _SAME.items() for name in names.split()} | {
+COMMAND_SPELLINGS = {name: spelling for spelling, names in _COMMANDS_OF.items() for name in names.split()} | {
     f"var{name}": rf"\{name}" for name in "epsilon phi theta rho sigma pi".split()
 }
-"""LaTeX commands that another one, or a character, stands for."""
+"""The name of a LaTeX command (without its backslash) to what is written in its place."""
 
 Replacement = str | Callable[[re.Match[str]], str]
 
 
-def _pattern(pattern: str, template: str) -> tuple[re.Pattern[str], Replacement]:
-    """Compile both; a template with a backslash would be read anew in every text, match or not."""
-    return re.compile(pattern), (lambda match: match.expand(template)) if "\\" in template else template
+def _rewrite(pattern: str, template: str) -> tuple[re.Pattern[str], Replacement]:
+    """Compile a pattern and its template.
+
+    `Pattern.sub` parses a template with a backslash on every call, even if nothing matches, so such a
+    template becomes a function.
+    """
+    if "\\" in template:
+        return re.compile(pattern), lambda match: match.expand(template)
+    return re.compile(pattern), template
 
 
-SYNONYMS = [
-    _pattern(r"<sup>([^<>]*)</sup>", r"^{\1}"),
-    _pattern(r"<sub>([^<>]*)</sub>", r"_{\1}"),
-    _pattern(r"<(b|i|strong|em|u|span|p)>([^<>]*)</\1>", r" \2 "),
-    _pattern(r"<br ?/?>|&nbsp;", " "),
-    _pattern(r"(?<=\d) ?(?:\\q?quad ?)+(?=\d)", "; "),  # two numbers
-    _pattern(r"\\(?:text)?color ?\{[^{}]*\}", ""),
-    _pattern(r"\\frac ?(\d) ?(\d)(?![\d,])", r"\\frac{\1}{\2}"),
-    _pattern(r"\\frac ?(\d) ?\{", r"\\frac{\1}{"),
-    _pattern(r"(\\frac ?\{\d+\}) ?(\d)(?![\d,])", r"\1{\2}"),
-    # Thousands: 1{,}234  1\,234  1\!,234  1,\! 234; a comma with a thin space behind it is a list's.
-    _pattern(r"(?<=\d) ?\{, ?\} ?(?=\d{3}(?!\d))", ","),
-    _pattern(r"(?<=\d),? ?\\! ?,? ?(?=\d{3}(?!\d))", ","),
-    _pattern(r"(?<=\d)\\[,:; ](?=\d{3}(?!\d))", ","),
-    _pattern(r"\{:\}|\\text ?\{ ?: ?\}", ":"),
-    _pattern(r"(?<!\\)\\(?:[,;:! ]|q?quad(?![a-z]))|(?<!~)~(?!~)", " "),
-    _pattern(r"\\(?:hspace|vspace|phantom|label|tag)\*?\{[^{}]*\}", " "),
-    _pattern(r"\\(?:mathbf|boldsymbol|vec|hat|bm) ?\{? ?\\?([ijk])(?:math)? ?\}?(?![A-Za-z}])", r"\\vec{\1}"),
-    _pattern(rf"_ ?{_TEXT} ?\{{ ?([^{{}}]*?) ?\}}", r"_{\1}"),
-    _pattern(
+REWRITES = [
+    # HTML.
+    _rewrite(r"<sup>([^<>]*)</sup>", r"^{\1}"),
+    _rewrite(r"<sub>([^<>]*)</sub>", r"_{\1}"),
+    _rewrite(r"<(b|i|strong|em|u|span|p)>([^<>]*)</\1>", r" \2 "),
+    _rewrite(r"<br ?/?>|&nbsp;", " "),
+    _rewrite(r"(?<=\d) ?(?:\\q?quad ?)+(?=\d)", "; "),  # a wide space parts two numbers
+    # Colours, and fractions without braces.
+    _rewrite(r"\\(?:text)?color ?\{[^{}]*\}", ""),
+    _rewrite(r"\\frac ?(\d) ?(\d)(?![\d,])", r"\\frac{\1}{\2}"),
+    _rewrite(r"\\frac ?(\d) ?\{", r"\\frac{\1}{"),
+    _rewrite(r"(\\frac ?\{\d+\}) ?(\d)(?![\d,])", r"\1{\2}"),
+    # Thousands: 1{,}234  1\,234  1\!,234  1,\! 234. A comma and a thin space, `1,\,234`, make a list.
+    _rewrite(r"(?<=\d) ?\{, ?\} ?(?=\d{3}(?!\d))", ","),
+    _rewrite(r"(?<=\d),? ?\\! ?,? ?(?=\d{3}(?!\d))", ","),
+    _rewrite(r"(?<=\d)\\[,:; ](?=\d{3}(?!\d))", ","),
+    # Colons, spacing, unit vectors, subscripts, moduli, degrees, primes, percent.
+    _rewrite(r"\{:\}|\\text ?\{ ?: ?\}", ":"),
+    _rewrite(r"(?<!\\)\\(?:[,;:! ]|q?quad(?![a-z]))|(?<!~)~(?!~)", " "),
+    _rewrite(r"\\(?:hspace|vspace|phantom|label|tag)\*?\{[^{}]*\}", " "),
+    _rewrite(r"\\(?:mathbf|boldsymbol|vec|hat|bm) ?\{? ?\\?([ijk])(?:math)? ?\}?(?![A-Za-z}])", r"\\vec{\1}"),
+    _rewrite(rf"_ ?{_TEXT} ?\{{ ?([^{{}}]*?) ?\}}", r"_{\1}"),
+    _rewrite(
         r"\(? ?\\(?:pmod|bmod|mod) ?\{? ?(\w+) ?\}? ?\)?|\( ?(?:\\(?:text"
         r"|mathrm) ?\{ ?)?mod ?\}? ?(\w+) ?\}? ?\)",
         r" \\pmod{\1\2}",
     ),
-    _pattern(r"\^ ?\{ ?\\circ ?\}|\^ ?\\circ|\^ ?\{ ?o ?\}", r"^\\circ "),
-    _pattern(r"\^ ?\{? ?\\prime ?\}?", "'"),
-    _pattern(r"(?<=\d) ?(?:percent(?:age)?|per cent|pct\.?)(?![A-Za-z])", "%"),
-    # One upright letter behind a number is a unit: `5\text{ m}` is no product.
-    _pattern(rf"(?<=[\d}})]) ?{_TEXT} ?\{{ ?(?![eixyzR])([A-Za-z]) ?\}}(?! ?_)", r" \\unit{\1}"),
-    _pattern(rf"{_TEXT} ?{_IN}", r" \1 "),
-    _pattern(rf"{_TEXT} ?{_IN}", r" \1 "),  # one within another
-    _pattern(r"\\(?:bf|rm|it|sf|tt|bfseries)(?![a-z])", ""),
-    _pattern(r"\\operatorname\*? ?\{([^{}]*)\}", r" \1 "),
-    _pattern(r"\\math(?:cal|frak|scr) ?\{([^{}]*)\}|\\boldsymbol ?\{([^{}]*)\}", r"\1\2"),
-    _pattern(r"\\overline ?\{ ?([A-Z]{2,}) ?\}", r"\1"),
-    _pattern(r"\\(?:[Bb]igg?|left|right|middle)[lmr]?(?![a-z])\.?", ""),
-    _pattern(r"(?<![<=])<=(?!=)", r"\\le "),
-    _pattern(r"(?<![>=])>=(?!=)", r"\\ge "),
-    _pattern(r"\\not ?=|(?<![\d)])!=|<>", r"\\ne "),
-    _pattern(r"(?<=[\d)])!=(?=[^=])", "! = "),  # 5!=120
-    _pattern(r"\\\{ ?\\\}", r"\\emptyset "),
-    _pattern(r"\.{3,}", r"\\ldots "),
-    _pattern(r"(?<!\\)\\([%$#&_])", r"\1"),
-    _pattern(r"\b(?:Matrix|np\.array|array|matrix|vector|Point|FiniteSet) ?\((.*)\)", r"\1"),
-    _pattern(r" {2,}", " "),
+    _rewrite(r"\^ ?\{ ?\\circ ?\}|\^ ?\\circ|\^ ?\{ ?o ?\}", r"^\\circ "),
+    _rewrite(r"\^ ?\{? ?\\prime ?\}?", "'"),
+    _rewrite(r"(?<=\d) ?(?:percent(?:age)?|per cent|pct\.?)(?![A-Za-z])", "%"),
+    # One upright letter behind a number is a unit: `5\text{ m}` is not a product.
+    _rewrite(rf"(?<=[\d}})]) ?{_TEXT} ?\{{ ?(?![eixyzR])([A-Za-z]) ?\}}(?! ?_)", r" \\unit{\1}"),
+    # Text and fonts, and the sizes of brackets.
+    _rewrite(rf"{_TEXT} ?{_BRACED}", r" \1 "),
+    _rewrite(rf"{_TEXT} ?{_BRACED}", r" \1 "),  # again, for one inside another
+    _rewrite(r"\\(?:bf|rm|it|sf|tt|bfseries)(?![a-z])", ""),
+    _rewrite(r"\\operatorname\*? ?\{([^{}]*)\}", r" \1 "),
+    _rewrite(r"\\math(?:cal|frak|scr) ?\{([^{}]*)\}|\\boldsymbol ?\{([^{}]*)\}", r"\1\2"),
+    _rewrite(r"\\overline ?\{ ?([A-Z]{2,}) ?\}", r"\1"),
+    _rewrite(r"\\(?:[Bb]igg?|left|right|middle)[lmr]?(?![a-z])\.?", ""),
+    # Plain-text signs, escapes, and what Python and sympy print.
+    _rewrite(r"(?<![<=])<=(?!=)", r"\\le "),
+    _rewrite(r"(?<![>=])>=(?!=)", r"\\ge "),
+    _rewrite(r"\\not ?=|(?<![\d)])!=|<>", r"\\ne "),
+    _rewrite(r"(?<=[\d)])!=(?=[^=])", "! = "),  # 5!=120 is a factorial and its value
+    _rewrite(r"\\\{ ?\\\}", r"\\emptyset "),
+    _rewrite(r"\.{3,}", r"\\ldots "),
+    _rewrite(r"(?<!\\)\\([%$#&_])", r"\1"),
+    _rewrite(r"\b(?:Matrix|np\.array|array|matrix|vector|Point|FiniteSet) ?\((.*)\)", r"\1"),
+    _rewrite(r" {2,}", " "),
 ]
-"""In order; later ones build on earlier ones."""
+"""Patterns and their replacements, to be applied in this order: later ones build on earlier ones."""

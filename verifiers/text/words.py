@@ -1,7 +1,8 @@
-r"""Tier 1: text. Names, yes and no, number words.
+r"""The `words` tier: the same text on both sides, names, yes and no, number words, choice letters.
 
-Texts are equal if they are spelt alike but for case, articles and punctuation, or say the same
-thing of a short list (`no solution`, `\emptyset`). Other texts differ: nothing here guesses.
+Two texts are equal if they are spelt alike except for case, articles and punctuation, or if both have the
+same meaning in a short list (`no solution` and `\emptyset`). All other pairs of words differ: there are no
+synonyms and no other languages.
 """
 
 import re
@@ -33,12 +34,17 @@ _MEANINGS = [
 ]  # fmt: skip
 _MEANING = {text: i for i, texts in enumerate(_MEANINGS) for text in texts}
 TRUTHS = (_MEANING["yes"], _MEANING["no"])
+"""The meanings of yes and of no."""
 _REALS = _MEANING["reals"]
-"""Also a region, which other tiers read."""
+"""The `structure` tier reads this meaning too, as an interval."""
 
 
 def meaning(text: str) -> int | None:
-    """Return which of a short list of meanings a text has (`no solution`, `yes`)."""
+    """Return the index of a text's meaning in the list above (`no solution`, `yes`); None if it has none.
+
+    >>> meaning("No real solutions.") == meaning("none"), meaning("seven")
+    (True, None)
+    """
     plain = " ".join(text.casefold().split()).strip(" .!").removeprefix("the ")
     return _MEANING.get(plain)
 
@@ -55,23 +61,31 @@ _AFFIRMED = frozenset({"yes", "true", "correct", "indeed"})
 
 
 def truth_of(text: str) -> re.Match[str] | None:
-    """Match a text that starts with yes or no: `Yes, because 7 is prime`."""
+    """Match a text that starts with yes or no (or true or false): `Yes, because 7 is prime`."""
     return _TRUTH.match(text)
 
 
 def _same_truth(meant: int, match: "re.Match[str]") -> bool:
-    """Whether a text that starts with yes or no says `meant`, and what it adds does not take that back."""
+    """Return whether a text starts with the truth that is meant and does not take it back afterwards.
+
+    Reasons (`because ...`) may say anything.
+    """
     added = _REASON.split(match["rest"].lower())[0]
     words = words_of(added)
     if meant == _MEANING["yes"]:
-        swaying = bool(words & _SWAYING)
-    else:  # `no, it is not` says it again
-        swaying = bool((words & _SWAYING) - {"not", "no"} or words & _AFFIRMED or _ASSERTED.match(added))
-    return meant == meaning(match["truth"]) and not swaying
+        taken_back = bool(words & _SWAYING)
+    else:  # `no, it is not` confirms the no; `no, it is` does not
+        denied = (words & _SWAYING) - {"not", "no"}
+        taken_back = bool(denied or words & _AFFIRMED or _ASSERTED.match(added))
+    return meant == meaning(match["truth"]) and not taken_back
 
 
 def folded(text: str) -> str:
-    """Return a text without case, articles, the endings of ordinals, and punctuation but a number's."""
+    """Return a text in lower case, without articles, endings of ordinals, and punctuation outside numbers.
+
+    >>> folded("The 3rd of June, at noon.")
+    '3 of june at noon'
+    """
     text = re.sub(
         r"\b(?:the|a|an) (?=\w)|^(?:it|they|on|in|at) (?=\w)", "", text.casefold().replace("\\", " \\")
     )
@@ -88,7 +102,7 @@ _RUN_OF_FUNCTIONS = re.compile(r"(?:[a-z]{0,2}(?:sin|cos|tan|sec|csc|cot|ln|log)
 
 
 def is_text(text: str) -> bool:
-    """Whether a normalised answer is words only: no digits, no operators, no formula in letters.
+    """Return whether a normalised answer is words only: no digits, no operators, no formula in letters.
 
     `xy`, `PV`, `ad-bc`, `mg/k`, `sin x` and `sinxcosx` are formulas; `dog`, `ABC` and `x-axis` are words.
     """
@@ -97,57 +111,74 @@ def is_text(text: str) -> bool:
     return meaning(text) is not None or any(map(_is_word, _RUN.findall(text)))
 
 
-def _is_word(run: str) -> bool:
-    if run.lower() in _NAMES or _RUN_OF_FUNCTIONS.fullmatch(run):
+def _is_word(letters: str) -> bool:
+    """Return whether a run of letters is a word, and not a product of variables or a function."""
+    if letters.lower() in _NAMES or _RUN_OF_FUNCTIONS.fullmatch(letters):
         return False
-    return len(run) > 3 or (len(run) == 3 and (run.isupper() or re.search("[aeiou]", run) is not None))
+    if len(letters) == 3:
+        return letters.isupper() or re.search("[aeiou]", letters) is not None
+    return len(letters) > 3
 
 
-def _worded(text: str) -> bool:
-    """Whether a text has a word in it whose case says nothing: `June 20`, not `5 MPa` or `sin X`."""
+def _has_words(text: str) -> bool:
+    """Return whether a text has words, so that its case does not count: `June 20`, not `5 MPa` or `sin X`."""
     words = [run for run in _RUN.findall(text) if len(run) > 2]
-    plain = all(run.islower() or run.istitle() or run.isupper() for run in words)
-    return plain and not re.search(r"[\\^_=*+/<>]", text) and any(run.lower() not in _NAMES for run in words)
+    if not all(run.islower() or run.istitle() or run.isupper() for run in words):
+        return False  # `MPa`
+    return not re.search(r"[\\^_=*+/<>]", text) and any(run.lower() not in _NAMES for run in words)
+
+
+_VALUE_START = re.compile(r"[-\d\\$(]")
 
 
 def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
-    """Compare what is text on at least one side; None for formulas and numbers."""
+    """Compare where at least one side is words or a choice, or both are the same text; else return None."""
     if reference == answer or closed_up(reference) == closed_up(answer):
         return said(True)
-    if (choice := choices.compare(reference, answer, judge)) is not None:
+    choice = choices.compare(reference, answer, judge)
+    if choice is not None:
         return choice
-    if (plain := without_restatement(answer)) != answer:
+    plain = without_restatement(answer)
+    if plain != answer:
         return judge(reference, plain)
     spelt, given = spelt_number(reference), spelt_number(answer)
     if spelt is not None or given is not None:
-        one = " ".join(filter(None, spelt)) if spelt else reference
-        two = " ".join(filter(None, given)) if given else answer
-        if re.match(r"[-\d\\$(]", one) and re.match(r"[-\d\\$(]", two) and (one, two) != (reference, answer):
+        one = reference if spelt is None else " ".join(spelt).rstrip()
+        two = answer if given is None else " ".join(given).rstrip()
+        if (one, two) != (reference, answer) and _VALUE_START.match(one) and _VALUE_START.match(two):
             return judge(one, two)
-    alike = same_text(reference, answer)
-    return None if alike is None else said(alike)
+    same = same_text(reference, answer)
+    return None if same is None else said(same)
 
 
 _IDLE_SPACE = re.compile(r"(?<=\d) +(?=[A-Za-z])|(?<=[^A-Za-z0-9,]) +| +(?![A-Za-z0-9])|(?<=,) +(?!\d)")
 
 
 def closed_up(text: str) -> str:
-    """Return a text without the spaces that part nothing: `1 2`, `1, 234` and `m s` keep theirs."""
+    """Return a text without the spaces that separate nothing; `1 2`, `1, 234` and `m s` keep theirs."""
     return _IDLE_SPACE.sub("", text) if " " in text else text
 
 
 def same_text(reference: str, answer: str) -> bool | None:
-    """Compare two texts; None where neither side is words."""
+    r"""Return whether two texts say the same; None if neither side is words.
+
+    >>> same_text("no solution", r"\emptyset"), same_text("Paris", "London"), same_text("x^2", "x*x")
+    (True, False, None)
+    """
     if reference == answer:
         return True
     meant, given = meaning(reference), meaning(answer)
-    if meant in TRUTHS and given is None and (truth := truth_of(answer)) is not None:
-        return _same_truth(meant, truth)
-    one_has = meant is not None or given is not None
-    if one_has and (meant == given or not {meant, given} <= {None, _REALS} or is_text(answer)):
-        return meant == given
-    if _worded(reference) and folded(reference) == folded(answer):
+    if meant in TRUTHS and given is None:
+        truth = truth_of(answer)
+        if truth is not None:
+            return _same_truth(meant, truth)
+    if meant is not None or given is not None:
+        # `all real numbers` against a formula is left to the `structure` tier, which may read both.
+        only_reals = {meant, given} <= {None, _REALS}
+        if meant == given or not only_reals or is_text(answer):
+            return meant == given
+    if _has_words(reference) and folded(reference) == folded(answer):
         return True
-    if is_text(reference):
-        return False if is_text(answer) or not _LISTED.search(answer) else None
-    return False if is_text(answer) else None
+    if is_text(answer) or (is_text(reference) and not _LISTED.search(answer)):
+        return False
+    return None

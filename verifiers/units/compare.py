@@ -1,7 +1,10 @@
-"""Tier 2, deciding: values with units. What `units.py` reads is compared here."""
+"""The `quantity` tier: compares values with units, and converts them where their dimensions agree.
+
+A unit that only one side shows is ignored. Values with units that cannot be converted into each other are
+not equal (`units_differ`). Splitting a text into value and unit is in `quantity.py`.
+"""
 
 import re
-from fractions import Fraction
 
 from ..formulas.finite_field import names_in
 from ..formulas.parser import parse
@@ -16,41 +19,38 @@ _ANGLE, _RADIAN = (("angle", 1),), (("radian", 1),)
 
 
 def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
-    """Compare where at least one side has a unit; None where none has."""
+    """Compare where at least one side has a unit; return None where neither has."""
     target, given = split_unit(reference), split_unit(answer)
     if target is None and given is None:
         return None
-    if target is None:
-        assert given is not None
-        return (
-            None
-            if _is_product(answer, given, reference)
-            else _one_sided(given, reference, judge, flipped=True)
-        )
-    if given is None:
-        return (
-            None
-            if _is_product(reference, target, answer)
-            else _one_sided(target, answer, judge, flipped=False)
-        )
-    if _ANGLE in (target.unit.dimensions, given.unit.dimensions) and _RADIAN in (
-        target.unit.dimensions,
-        given.unit.dimensions,
-    ):
+    if target is not None and given is not None:
+        return _both_have_units(target, given, judge)
+    if target is not None:
+        if _is_product(reference, target, answer):
+            return None
+        return _one_has_a_unit(target, answer, judge, flipped=False)
+    assert given is not None
+    if _is_product(answer, given, reference):
+        return None
+    return _one_has_a_unit(given, reference, judge, flipped=True)
+
+
+def _both_have_units(target: Quantity, given: Quantity, judge: Judge) -> Verdict:
+    if {target.unit.dimensions, given.unit.dimensions} == {_ANGLE, _RADIAN}:
         return judge(_in_radians(target), _in_radians(given))
     if not target.unit.agrees_with(given.unit):
         return Verdict(False, Reason.UNITS_DIFFER)
     if _same_scale(target.unit, given.unit):
         return judge(target.value, given.value)
-    one, two = read_safely(target.value), read_safely(given.value)
-    if one is None or two is None:
+    expected, number = read_safely(target.value), read_safely(given.value)
+    if expected is None or number is None:  # a formula, such as \sqrt{2}
         return judge(target.value, f"({given.value})*({given.unit.factor / target.unit.factor})")
-    value = converted(two.value, given.unit, target.unit)
-    return said(same_number(one, Number(value, two.decimals, digits=two.digits)))
+    value = converted(number.value, given.unit, target.unit)
+    return said(same_number(expected, Number(value, number.decimals, digits=number.digits)))
 
 
 def _is_product(text: str, quantity: Quantity, other: str) -> bool:
-    """Whether a unit's letters are variables, since they are in the other side: `2 m` against `m + m`."""
+    """Return whether the letters of a unit are variables of the other side: `2 m` against `m + m`."""
     try:
         names = names_in(parse(other))
     except (Unreadable, TooLarge):
@@ -61,36 +61,47 @@ def _is_product(text: str, quantity: Quantity, other: str) -> bool:
 
 
 def _same_scale(one: Unit, two: Unit) -> bool:
-    temperatures = one.name != two.name and one.dimensions == (("temperature", 1),)
-    return (
-        (one.factor == two.factor and not temperatures)
-        or bool(one.generic or two.generic)
-        or {one.name, two.name} == {"pound", "£"}
-    )
+    """Return whether values in two units that agree can be compared as they are."""
+    if one.generic or two.generic:
+        return True
+    if {one.name, two.name} == {"pound", "£"}:
+        return True  # `pound` is in the table as a mass, but may be money
+    if one.name != two.name and one.dimensions == (("temperature", 1),):
+        return False  # kelvin and degrees Celsius have the same factor, but different zero points
+    return one.factor == two.factor
 
 
-def _one_sided(quantity: Quantity, other: str, judge: Judge, *, flipped: bool) -> Verdict | None:
-    """Ignore a unit that only one side shows; degrees against no plain number are an angle."""
+def _one_has_a_unit(quantity: Quantity, other: str, judge: Judge, *, flipped: bool) -> Verdict | None:
+    """Compare a quantity with a text without a unit, ignoring the unit as far as that is safe.
+
+    `flipped` says that the quantity is the answer.
+    """
     value = quantity.value
-    if (letter := _letter(quantity)) and re.search(rf"[ }})]{letter}$", other):  # \sqrt{2} m
-        other = other[:-1].rstrip()
-    elif ("%" in other and "%" not in value) or (read_safely(other) or Number(Fraction(0))).currency:
-        return Verdict(False, Reason.UNITS_DIFFER)
+    letter = _letter(quantity)
+    if letter and re.search(rf"[ }})]{letter}$", other):
+        other = other[:-1].rstrip()  # `\sqrt{2} m`, which `split_unit` reads as a product
+    else:
+        number = read_safely(other)
+        has_percent = "%" in other and "%" not in value
+        if has_percent or (number is not None and number.currency):
+            return Verdict(False, Reason.UNITS_DIFFER)
     if quantity.unit.dimensions == _ANGLE and "pi" in other:
         value = _in_radians(quantity)
     elif quantity.unit.nouns and re.search(r"[A-Za-z]", other) and not re.search(r"[\d\\]", other):
-        return None  # words against words: `5 apples` and `none`
+        return None  # `5 apples` against `none`: other tiers compare words
     return judge(other, value) if flipped else judge(value, other)
 
 
 def _letter(quantity: Quantity) -> str:
-    """Return a unit's letter if it is one letter and nothing else."""
-    name, unit = quantity.unit.name, quantity.unit
-    alone = len(name) == 1 and name.isalpha() and unit.dimensions == UNITS[name][1] and not unit.nouns
-    return name if alone else ""
+    """Return the unit if it is a single letter to the power of one, else an empty string."""
+    unit = quantity.unit
+    name = unit.name
+    is_letter = len(name) == 1 and name.isalpha() and unit.dimensions == UNITS[name][1] and not unit.nouns
+    return name if is_letter else ""
 
 
 def _in_radians(quantity: Quantity) -> str:
+    r"""Return an angle in radians as a formula: `(90)\pi/180*(1)` for 90 degrees."""
     if quantity.unit.dimensions == _RADIAN:
         return f"({quantity.value})"
     return rf"({quantity.value})\pi/180*({quantity.unit.factor})"

@@ -1,6 +1,7 @@
-r"""Tier 2, reading: what stands behind a value, `km/h`, `square cm`, `\text{ m}`, `red apples`.
+"""Reading the unit behind a value: `km/h`, `square cm`, `m s^{-2}`, `red apples`.
 
-Words that are no known unit are nouns, unless they say something about the value (`lexicon.py`).
+Words that are not in the table of units are nouns, unless they say something about the value
+(`text/lexicon.py`).
 """
 
 import re
@@ -13,33 +14,38 @@ from ..text.lexicon import is_plain
 from .table import UNITS, Dimensions
 
 UNIT_CHARS = 60
+"""Longer texts are not read as units."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A unit: a factor to the base units, their dimensions, and nouns that are no unit."""
+    """A unit, with the nouns that are counted, if any."""
 
     factor: Fraction = Fraction(1)
+    """What a value is multiplied by to be in base units."""
     dimensions: Dimensions = ()
+    """The base dimensions and their powers, sorted: `(("length", 1), ("time", -1))` for `km/h`."""
     nouns: frozenset[str] = frozenset()
+    """The words that are not in the table of units, in the singular: `red` and `apple`."""
     generic: int = 0
-    """`square units` is 2: fits any unit of that power."""
+    """The power of the word `unit`: 2 for `square units`, which agrees with every unit of area; else 0."""
     name: str = ""
-    """The last unit's name, for temperatures."""
+    """The name of the last unit, as in the table; it tells scales of temperature apart."""
 
     def agrees_with(self, other: "Unit") -> bool:
-        """Whether both measure the same thing, so that values can be converted."""
+        """Return whether both units measure the same thing, so that values can be converted."""
         if self.generic or other.generic:
-            return self._fits(other.generic) if other.generic else other._fits(self.generic)
+            return self._has_power(other.generic) if other.generic else other._has_power(self.generic)
         if {self.name, other.name} == {"pound", "£"}:
-            return True
+            return True  # `pound` is in the table as a mass, but may be money
         if "Hz" in (self.name, other.name) and self.dimensions != other.dimensions:
-            return False  # 4 rad/s are no 4 Hz
+            return False  # a hertz is a full turn a second: 4 rad/s is not 4 Hz
         return _without_radians(self.dimensions) == _without_radians(other.dimensions) and (
             self.nouns <= other.nouns or other.nouns <= self.nouns
         )
 
-    def _fits(self, power: int) -> bool:
+    def _has_power(self, power: int) -> bool:
+        """Return whether `units`, `square units` or `cubic units` (1, 2, 3) may stand for this unit."""
         if self.generic:
             return self.generic == power
         lengths = dict(self.dimensions).get("length", 1)
@@ -47,17 +53,19 @@ class Unit:
 
 
 def _without_radians(dimensions: Dimensions) -> Dimensions:
+    """Return dimensions without the radian, which is a plain number."""
     return tuple(pair for pair in dimensions if pair[0] != "radian")
 
 
 _SYNONYMS = {"sq": "square", "cu": "cubic", "cubed": "cubic", "squared": "square", "kgs": "kg", "kms": "km",
              "cms": "cm", "mins": "min", "hrs": "hr", "secs": "sec", "lbs": "lb",
              "inches": "inch", "feet": "feet", "°": "°"}  # fmt: skip
-_FILLER = frozenset(
+_FILLERS = frozenset(
     "of the an in each every total more left away long old tall wide high deep remaining"
     " altogether all them different distinct possible on at times".split()
 )
-_FORMULAS = frozenset(name.lower() for name in (*FUNCTIONS, *GREEK, *CONSTANTS) if len(name) > 1) - {
+"""Words in a unit that neither measure nor name anything."""
+_FORMULA_NAMES = frozenset(name.lower() for name in (*FUNCTIONS, *GREEK, *CONSTANTS) if len(name) > 1) - {
     "min",
     "max",
 }
@@ -71,7 +79,10 @@ _DEGREES = re.compile(r"(?:degrees?|\^\\circ) ?(c|f)(?:elsius|ahrenheit)?\b", re
 
 
 def pieces_of(text: str) -> list[re.Match[str]] | None:
-    """Return the words of a unit with what joins them and their powers; None if it is something else."""
+    """Split a unit into its words, each matched with its `join` to the one before and its `power`.
+
+    None if the text has anything else in it, or brackets that do not match.
+    """
     if not text or len(text) > UNIT_CHARS or text.count("(") != text.count(")"):
         return None
     found, at = [], 0
@@ -86,63 +97,81 @@ def pieces_of(text: str) -> list[re.Match[str]] | None:
 
 @lru_cache(maxsize=1024)
 def read_unit(text: str) -> Unit | None:
-    """Read what stands behind a value; None if it is no unit and no noun."""
+    """Read the text behind a value; None if it is neither a unit nor a noun.
+
+    >>> unit = read_unit("km/h")
+    >>> unit.factor, unit.dimensions
+    (Fraction(5, 18), (('length', 1), ('time', -1)))
+    """
     pieces = pieces_of(_DEGREES.sub(lambda match: rf"^\circ {match[1].upper()}", text))
     if pieces is None:
         return None
-    reading = _Reading()
+    builder = _UnitBuilder()
     for i, piece in enumerate(pieces):
-        if not reading.take(piece, first=i == 0, last=i == len(pieces) - 1):
+        if not builder.add(piece, first=i == 0, last=i == len(pieces) - 1):
             return None
-    return reading.unit() if not reading.wait else None
+    if builder.pending_power:
+        return None  # `square` without a unit behind it
+    return builder.unit()
 
 
-class _Reading:
+class _UnitBuilder:
     """A unit while its words are read."""
 
     def __init__(self) -> None:
-        self.factor, self.powers, self.nouns = Fraction(1), dict[str, int](), set[str]()
-        self.sign, self.wait, self.generic, self.name = 1, 0, 0, ""
+        self.factor = Fraction(1)
+        self.powers: dict[str, int] = {}
+        self.nouns: set[str] = set()
+        self.sign = 1
+        """-1 for the words behind a slash or `per`."""
+        self.pending_power = 0
+        """The power that `square` or `cubic` gives to the next word; 0 = none."""
+        self.generic = 0
+        self.name = ""
 
     def unit(self) -> Unit:
-        dimensions = tuple(sorted((name, count) for name, count in self.powers.items() if count))
+        dimensions = tuple(sorted((name, power) for name, power in self.powers.items() if power))
         return Unit(self.factor, dimensions, frozenset(self.nouns), self.generic, self.name)
 
-    def take(self, piece: re.Match[str], *, first: bool, last: bool) -> bool:
-        """Take one word; False if it is none of a unit's."""
+    def add(self, piece: re.Match[str], *, first: bool, last: bool) -> bool:
+        """Add one word; return False if no unit has such a word."""
         word = piece["word"]
         plain = word.lower().rstrip(".")
         plain = _SYNONYMS.get(plain, plain)
-        if (
-            piece["join"].strip() == "/"
-            or plain == "per"
-            or (plain in ("a", "an") and not first and not piece["power"])
-        ):
+        is_per = plain == "per" or (plain in ("a", "an") and not first and not piece["power"])
+        if is_per or piece["join"].strip() == "/":  # `dollars per day`, `dollars a day`, `dollars/day`
             self.sign = -1
             if plain in ("per", "a", "an"):
                 return True
         if plain in ("square", "cubic"):
-            self.wait = 2 if plain == "square" else 3
-            if last and self.name:  # metres squared, metres per second squared
-                self.multiply(self.name, self.wait - 1)
-                self.wait = 0
+            self._raise(2 if plain == "square" else 3, last=last)
             return True
-        power = int(re.sub(r"[^-\d]", "", piece["power"])) if piece["power"] else (self.wait or 1)
-        self.wait = 0
+        power = self.pending_power or 1
+        if piece["power"]:
+            power = int(re.sub(r"[^-\d]", "", piece["power"]))
+        self.pending_power = 0
         if known := _known(word):
             self.name = known
-            self.multiply(known, power)
+            self._multiply(known, power)
         elif plain in ("unit", "units"):
             self.generic = power
-        elif plain in _FILLER:
+        elif plain in _FILLERS:
             return plain != "times" or last
         else:
             self.nouns.add(_singular(plain) if self.sign == 1 else f"per {_singular(plain)}")
             return power == 1 and len(self.nouns) <= 5 and _is_noun(plain)
         return True
 
-    def multiply(self, known: str, power: int) -> None:
-        """Multiply by a power of a known unit."""
+    def _raise(self, power: int, *, last: bool) -> None:
+        """Apply `square` or `cubic` to the next word; at the end, to the last unit (`metres squared`)."""
+        if last and self.name:
+            self._multiply(self.name, power - 1)
+            self.pending_power = 0
+        else:
+            self.pending_power = power
+
+    def _multiply(self, known: str, power: int) -> None:
+        """Multiply by a power of a unit of the table."""
         factor, dimensions = UNITS[known]
         self.factor *= factor ** (self.sign * power)
         for name, count in dimensions:
@@ -150,16 +179,19 @@ class _Reading:
 
 
 def _is_noun(word: str) -> bool:
-    """Whether a word only names what is counted: no `thirteen`, no `abc`, no `cos`."""
-    if len(word) < 3 or word in _FORMULAS or word in "abcdefghijklmnopqrstuvwxyz":
+    """Return whether a word only names what is counted, which `thirteen`, `abc` and `cos` do not."""
+    if len(word) < 3 or word in _FORMULA_NAMES or word in "abcdefghijklmnopqrstuvwxyz":
         return False
-    return re.search("[aeiouy]", word[:-1] if len(word) == 3 else word) is not None and is_plain(
-        {word, _singular(word)}
-    )
+    with_vowel = word[:-1] if len(word) == 3 else word
+    return re.search("[aeiouy]", with_vowel) is not None and is_plain({word, _singular(word)})
 
 
 def _known(word: str) -> str:
-    """Return the table's name of a unit, or an empty string."""
+    """Return the name under which the table has a unit, or an empty string.
+
+    One and two letters must match in case (`MW`, `mW`); longer words are tried in lower case and in the
+    singular too.
+    """
     if word.startswith("^\\circ"):
         return {"C": "°C", "F": "°F"}.get(word[-1], "°")
     plain = re.sub(r"\\unit\{(.)\}", r"\1", word.replace("\\mu ", "u")).rstrip(".")
@@ -172,4 +204,6 @@ def _known(word: str) -> str:
 def _singular(word: str) -> str:
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
-    return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > 3 else word
+    if word.endswith("s") and not word.endswith("ss") and len(word) > 3:
+        return word[:-1]
+    return word

@@ -1,18 +1,16 @@
-"""The units that `units.py` knows: their factors to base units, and their dimensions.
+"""The table of units: their factors to base units, and their dimensions.
 
-Factors are exact. Money has a dimension for each currency, months and years one apart from
-seconds, and angles in degrees one apart from plain numbers, since none of these convert.
+Factors are exact. Units that no exact factor converts have dimensions of their own: every currency, months
+(which have no fixed number of days), and angles in degrees (180 of them are pi radians, which `compare.py`
+converts).
 """
 
 from fractions import Fraction
 
 Dimensions = tuple[tuple[str, int], ...]
+"""Base dimensions with their powers, sorted by name."""
 
-
-def _f(text: str) -> Fraction:
-    return Fraction(text)
-
-
+# By dimension: the names of a unit (`inche` is `inches` without its s) and its factor.
 _BASE: dict[str, dict[str, str]] = {
     "length": {
         "m meter metre": "1", "in inch inche": "0.0254", "ft foot feet": "0.3048", "yd yard": "0.9144",
@@ -38,6 +36,7 @@ _BASE: dict[str, dict[str, str]] = {
     "CHF": {"chf franc": "1"}, "CAD": {"cad": "1"}, "AUD": {"aud": "1"}, "yuan": {"yuan rmb": "1"},
     "bit": {"bit": "1", "B byte": "8"}, "decibel": {"dB decibel": "1"},
 }  # fmt: skip
+# By the names of a unit: its factor and its dimensions.
 _DERIVED: dict[str, tuple[str, dict[str, int]]] = {
     "L l liter litre": ("0.001", {"length": 3}), "cc": ("1e-6", {"length": 3}),
     "gal gallon": ("0.003785411784", {"length": 3}), "qt quart": ("0.000946352946", {"length": 3}),
@@ -66,11 +65,12 @@ _DERIVED: dict[str, tuple[str, dict[str, int]]] = {
     "knot": ("463/900", {"length": 1, "time": -1}), "bps": ("1", {"bit": 1, "time": -1}),
     "rpm": ("6", {"angle": 1, "time": -1}), "M molar": ("1000", {"amount": 1, "length": -3}),
 }  # fmt: skip
-_SHORT = {
+# Prefixes of symbols (`km`) and of words (`kilometre`), with their powers of ten.
+_SHORT_PREFIXES = {
     "T": 12, "G": 9, "M": 6, "k": 3, "h": 2, "d": -1, "c": -2, "m": -3, "u": -6, "n": -9, "p": -12,
     "f": -15,
 }  # fmt: skip
-_LONG = {
+_LONG_PREFIXES = {
     "tera": 12, "giga": 9, "mega": 6, "kilo": 3, "hecto": 2, "deci": -1, "centi": -2, "milli": -3,
     "micro": -6, "nano": -9, "pico": -12,
 }  # fmt: skip
@@ -79,23 +79,24 @@ _PREFIXED = (
     " watt Pa pascal Hz hertz"
     r" C coulomb V volt \Omega ohm F farad T tesla cal calorie eV Wh bit B byte bps bar M"
 ).split()
+"""Units that take prefixes."""
 
 
 def _table() -> dict[str, tuple[Fraction, Dimensions]]:
     rows = [(names, factor, {kind: 1}) for kind, units in _BASE.items() for names, factor in units.items()]
     rows += [(names, factor, dimensions) for names, (factor, dimensions) in _DERIVED.items()]
-    made = {
-        name: (_f(factor), tuple(sorted(kinds.items())))
-        for names, factor, kinds in rows
-        for name in names.split()
-    }
+    table: dict[str, tuple[Fraction, Dimensions]] = {}
+    for names, factor, powers in rows:
+        for name in names.split():
+            table[name] = (Fraction(factor), tuple(sorted(powers.items())))
     for name in _PREFIXED:
-        factor, kinds = made[name]
-        long = len(name) > 3 and name != r"\Omega"
-        for prefix, power in (_LONG if long else _SHORT).items():
-            made.setdefault(prefix + name, (factor * Fraction(10) ** power, kinds))
-    return made
+        factor, dimensions = table[name]
+        is_word = len(name) > 3 and name != r"\Omega"
+        for prefix, power in (_LONG_PREFIXES if is_word else _SHORT_PREFIXES).items():
+            # A unit with a name of its own keeps it: `dB` is a decibel and not a tenth of a byte.
+            table.setdefault(prefix + name, (factor * Fraction(10) ** power, dimensions))
+    return table
 
 
 UNITS = _table()
-"""By name: the factor to the base units and the dimensions, sorted."""
+"""By name: the factor to the base units, and the dimensions."""
