@@ -42,6 +42,7 @@ def test_every_public_name_has_an_example(folder: str) -> None:
     without = [
         name
         for name, value in public.items()
-        if not (isinstance(value, type) and issubclass(value, Exception)) and ">>>" not in (value.__doc__ or "")
+        if not (isinstance(value, type) and issubclass(value, Exception))
+        and ">>>" not in (value.__doc__ or "")
     ]
     assert without == []

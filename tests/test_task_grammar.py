@@ -16,7 +16,8 @@ from markscheme.rewards.check.task import run_cases
 from markscheme.rewards.composition.step_options import StepOptions
 from markscheme.sandbox import Limits
 from markscheme.tasks import Completion, Task, load_problems, load_task
-from markscheme.tasks.schema import DataSource, ProblemTemplates, ProcessEntry, RewardEntry, SandboxConfig
+from markscheme.tasks.reward_entries import ProcessEntry, RewardEntry
+from markscheme.tasks.schema import DataSource, ProblemTemplates, SandboxConfig
 from markscheme.verifiers.programs.test_schema import (
     Asserts,
     CallCase,

@@ -101,9 +101,6 @@ def equal_or_different(same: bool, **evidence: str) -> Verdict:
     return Verdict(same, Reason.EQUAL if same else Reason.DIFFERENT, evidence=evidence)
 
 
-said = equal_or_different  # its old name, until every tier uses the new one
-
-
 @dataclass(frozen=True)
 class Verifier:
     """A registered function `(problem, completion, **parameters) -> bool | None | Verdict`."""

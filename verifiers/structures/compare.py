@@ -8,7 +8,7 @@ by all tiers.
 import re
 
 from ..formulas.free_letters import renamed
-from ..verdict import Judge, Reason, Verdict, said
+from ..verdict import Judge, Reason, Verdict, equal_or_different
 from .conditions import Parameter, without_clause, without_idle_clause, without_parameter
 from .containers import is_set, matched, same_shapes
 from .equations import (
@@ -37,7 +37,7 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     outcome = _compare(*_without_point_name(reference, answer), lambda one, two: judge(one, two).correct)
     if outcome is None:
         return None
-    return said(outcome) if isinstance(outcome, bool) else Verdict(False, outcome)
+    return equal_or_different(outcome) if isinstance(outcome, bool) else Verdict(False, outcome)
 
 
 _POINT = re.compile(r"([A-Z]) ?(\([^()]*,[^()]*\))")

@@ -6,7 +6,7 @@ A part of the `words` tier: `words.py` calls `compare` before it compares the te
 import re
 from functools import lru_cache
 
-from ..verdict import Judge, Reason, Verdict, said
+from ..verdict import Judge, Reason, Verdict, equal_or_different
 from .exact_number import DivisionByZero, read_number
 from .lexicon import words_of
 
@@ -75,20 +75,20 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     expected, given = _several_letters(reference), _several_letters(answer)
     if expected is not None and given is not None and not (reference.isalpha() and answer.isalpha()):
         # One side shows that it lists letters; `AC` on both sides may be a word or a product.
-        return said(expected == given)
+        return equal_or_different(expected == given)
     target, choice = read_choice(reference), read_choice(answer)
     if target is None or choice is None:
         return _with_option_text(reference, answer, target, choice, judge)
     (target_letter, target_option), (letter, option) = target, choice
     if target_letter != letter:
-        return said(False)
+        return equal_or_different(False)
     if target_option == option:
-        return said(True)
+        return equal_or_different(True)
     if other_letters(option, letter):
         return Verdict(False, Reason.AMBIGUOUS)
     if target_option and option and not _same_option(target_option, option, judge):
         return Verdict(False, Reason.CONTRADICTS)
-    return said(True)
+    return equal_or_different(True)
 
 
 def _with_option_text(

@@ -7,7 +7,7 @@ against an answer, and alternatives are not where the reference may have several
 
 import re
 
-from ..verdict import Judge, Reason, Verdict, said
+from ..verdict import Judge, Reason, Verdict, equal_or_different
 from .choice_letters import read_choice
 from .lexicon import ALTERNATIVES, DENIALS, HEDGES, RETRACTIONS, words_of
 from .words import TRUTHS, is_text, meaning, truth_of
@@ -40,7 +40,7 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     offers = _OR.split(answer, MAX_OFFERS)
     all_right = all(judge(reference, offer.strip()).correct is True for offer in offers)
     if all_right and len(set(map(_left_side, offers))) == 1:
-        return said(True)
+        return equal_or_different(True)
     return Verdict(False, Reason.AMBIGUOUS)
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 
-from ..verdict import Judge, Reason, Verdict, said
+from ..verdict import Judge, Reason, Verdict, equal_or_different
 
 ANSWER_CHARS = 1000
 """Answers with more characters are not evaluated. (Python refuses integers of over 4,300 digits anyway.)"""
@@ -296,4 +296,5 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
         return Verdict(False, Reason.UNITS_DIFFER)
     if target.percent != given.percent and (target.currency or given.currency or degrees):
         return Verdict(False, Reason.UNITS_DIFFER)
-    return said(same_number(target, given), reference=str(target.value), answer=str(given.value))
+    values = {"reference": str(target.value), "answer": str(given.value)}
+    return equal_or_different(same_number(target, given), **values)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..verdict import Judge, Verdict, said
+from ..verdict import Judge, Verdict, equal_or_different
 from .lexicon import BELOW_TWENTY
 
 _BASE_WORDS = {
@@ -31,15 +31,15 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     """Compare where at least one side uses one of the notations, else return None."""
     congruence, other_congruence = _congruence(reference), _congruence(answer)
     if congruence is not None and other_congruence is not None:
-        return said(_same_congruence(congruence, other_congruence, judge))
+        return equal_or_different(_same_congruence(congruence, other_congruence, judge))
     if congruence is not None or other_congruence is not None:
-        return said(False)
+        return equal_or_different(False)
     quotient, other_quotient = _remainder(reference), _remainder(answer)
     if quotient is not None or other_quotient is not None:
-        return said(quotient == other_quotient)
+        return equal_or_different(quotient == other_quotient)
     based, other = read_base(reference), read_base(answer)
     if based is not None and other is not None:
-        return said(_same_base(based, other))
+        return equal_or_different(_same_base(based, other))
     if based is not None:
         return _one_base(based, answer, judge, flipped=False)
     if other is not None:
@@ -87,7 +87,7 @@ def _one_base(based: tuple[int, str], plain: str, judge: Judge, *, flipped: bool
     `flipped` says that the number in a base is the answer.
     """
     if based[0] != 10:
-        return said(False)
+        return equal_or_different(False)
     return judge(plain, based[1]) if flipped else judge(based[1], plain)
 
 
@@ -173,11 +173,11 @@ def _times(reference: str, answer: str) -> Verdict | None:
     """Compare clock times; None if neither side must be a time, because `3:20` may also be a ratio."""
     one, two = read_time(reference), read_time(answer)
     if one is not None and two is not None:
-        return said(same_time(one, two))
+        return equal_or_different(same_time(one, two))
     if two is not None and not two.either:
-        return said(False)
+        return equal_or_different(False)
     if one is not None and not (one.either and _in_lowest_terms(reference)):
-        return said(False)
+        return equal_or_different(False)
     return None
 
 
@@ -210,13 +210,13 @@ def _ratios(reference: str, answer: str, judge: Judge) -> Verdict | None:
     """Compare ratios with each other or with a quotient; None if neither side is a ratio."""
     one, two = read_ratio(reference), read_ratio(answer)
     if one is not None and two is not None:
-        return said(_same_ratio(one, two, judge))
+        return equal_or_different(_same_ratio(one, two, judge))
     if one is not None:
         quotient = _quotient(one, reference)
-        return said(False) if quotient is None else judge(quotient, answer)
+        return equal_or_different(False) if quotient is None else judge(quotient, answer)
     if two is not None:
         quotient = _quotient(two, answer)
-        return said(False) if quotient is None else judge(reference, quotient)
+        return equal_or_different(False) if quotient is None else judge(reference, quotient)
     return None
 
 

@@ -7,7 +7,7 @@ synonyms and no other languages.
 
 import re
 
-from ..verdict import Judge, Verdict, said
+from ..verdict import Judge, Verdict, equal_or_different
 from . import choice_letters as choices
 from .latex_names import CONSTANTS, FUNCTIONS, GREEK
 from .lexicon import ALTERNATIVES, DENIALS, HEDGES, RETRACTIONS, words_of
@@ -134,7 +134,7 @@ _VALUE_START = re.compile(r"[-\d\\$(]")
 def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     """Compare where at least one side is words or a choice, or both are the same text; else return None."""
     if reference == answer or closed_up(reference) == closed_up(answer):
-        return said(True)
+        return equal_or_different(True)
     choice = choices.compare(reference, answer, judge)
     if choice is not None:
         return choice
@@ -148,7 +148,7 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
         if (one, two) != (reference, answer) and _VALUE_START.match(one) and _VALUE_START.match(two):
             return judge(one, two)
     same = same_text(reference, answer)
-    return None if same is None else said(same)
+    return None if same is None else equal_or_different(same)
 
 
 _IDLE_SPACE = re.compile(r"(?<=\d) +(?=[A-Za-z])|(?<=[^A-Za-z0-9,]) +| +(?![A-Za-z0-9])|(?<=,) +(?!\d)")

@@ -10,7 +10,7 @@ from ..formulas.finite_field import names_in
 from ..formulas.parser import parse
 from ..formulas.tokens import TooLarge, Unreadable
 from ..text.exact_number import Number, read_safely, same_number
-from ..verdict import Judge, Reason, Verdict, said
+from ..verdict import Judge, Reason, Verdict, equal_or_different
 from .quantity import Quantity, converted, split_unit
 from .reader import Unit
 from .table import UNITS
@@ -46,7 +46,7 @@ def _both_have_units(target: Quantity, given: Quantity, judge: Judge) -> Verdict
     if expected is None or number is None:  # a formula, such as \sqrt{2}
         return judge(target.value, f"({given.value})*({given.unit.factor / target.unit.factor})")
     value = converted(number.value, given.unit, target.unit)
-    return said(same_number(expected, Number(value, number.decimals, digits=number.digits)))
+    return equal_or_different(same_number(expected, Number(value, number.decimals, digits=number.digits)))
 
 
 def _is_product(text: str, quantity: Quantity, other: str) -> bool:
