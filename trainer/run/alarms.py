@@ -56,7 +56,7 @@ def _start_and_end(history: History) -> tuple[History, History] | None:
 def _paid_but_wrong(
     loaded: LoadedTask, groups: Sequence[Group], history: History, step: int
 ) -> Iterator[Raised]:
-    """Yield an alarm if a watched entry calls a quarter or more of at least 16 fully paid completions wrong."""
+    """Yield an alarm if a watched entry calls a quarter of at least 16 fully paid completions wrong."""
     if len(history) < WINDOW:
         return
     recent = history[-WINDOW:]
@@ -66,7 +66,7 @@ def _paid_but_wrong(
         unearned = sum(summary[f"unearned/{name}"] for summary in recent)
         if paid >= 16 and unearned / paid >= 0.25:
             message = (
-                f"of the completions that got full reward in the last {WINDOW} steps, {name!r} calls"
+                f"of the completions that got nearly full reward in the last {WINDOW} steps, {name!r} calls"
                 f" {unearned / paid:.0%} wrong: the reward pays for something else"
             )
             shown = [
@@ -89,9 +89,9 @@ def _reward_parts_from_watch(
         # A reward without a finite range is measured in its standard deviations in the first steps.
         unit, smallest, measure = _mean_of(before, "spread") or 1.0, 0.5, "standard deviations"
     gain = (_mean_of(after, "reward") - _mean_of(before, "reward")) / unit
-    rows_in_window = max(sum(summary["rows"] for summary in after), 1)
-    noise = 2 * _mean_of(after, "spread") / unit / rows_in_window**0.5
-    if gain <= max(smallest, 2 * noise):
+    rows_after = max(sum(summary["rows"] for summary in after), 1)
+    standard_error = _mean_of(after, "spread") / unit / rows_after**0.5
+    if gain <= max(smallest, 4 * standard_error):
         return
     rows = list(rows_of(groups))
     for name in loaded.task.watch:
