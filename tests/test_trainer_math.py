@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from markscheme.trainer import outcome_advantages, policy_loss
-from markscheme.trainer.config.run_config import AlgorithmConfig
+from markscheme.trainer.config.algorithm_config import AlgorithmConfig
+from markscheme.trainer.config.presets import DEFAULT_PRESET, preset_values
+from markscheme.trainer.config.run_config import RunConfig, SamplingConfig
 from markscheme.trainer.loop.evaluation import mean_interval, pass_at_k, wilson_interval
 from markscheme.trainer.models.optimizer import rate_at
 from markscheme.trainer.objective.aggregate import kl_estimate
@@ -372,6 +374,43 @@ def test_presets_carry_the_papers_values(preset: str, values: dict) -> None:
     algorithm = AlgorithmConfig(preset=preset)
     assert {key: getattr(algorithm, key) for key in values} == values
     assert AlgorithmConfig(preset=preset, lr=3e-4).lr == 3e-4
+
+
+def test_the_schema_s_defaults_are_the_default_preset_s() -> None:
+    """`markscheme schema run` shows the fields' defaults, and the preset overrides them."""
+    fields = {**AlgorithmConfig.model_fields, **SamplingConfig.model_fields}
+    values = preset_values(DEFAULT_PRESET)
+    assert {key: fields[key].default for key in values} == values
+    assert AlgorithmConfig().preset == DEFAULT_PRESET
+
+
+def test_every_key_of_a_run_file_is_described() -> None:
+    schema = RunConfig.model_json_schema()
+    for name, section in {**schema["$defs"], "RunConfig": schema}.items():
+        for key, field in section["properties"].items():
+            # A section's own description serves where the key's is the same.
+            described = (
+                field.get("description") or schema["$defs"][field["$ref"].split("/")[-1]]["description"]
+            )
+            assert len(described) > 15, f"{name}.{key}"
+
+
+def test_trl_s_name_beside_ours_is_refused() -> None:
+    with pytest.raises(ValueError, match="'beta' is TRL's name of 'kl_coef'; give one of the two"):
+        AlgorithmConfig.model_validate({"beta": 0.1, "kl_coef": 0.1})
+
+
+def test_the_length_of_completions_is_given_by_either_name_or_by_the_preset() -> None:
+    def length(**sections: dict[str, object]) -> int:
+        return RunConfig.model_validate({"tasks": ["x"], **sections}).sampling.max_new_tokens
+
+    assert length() == 1024
+    assert length(algorithm={"preset": "trl"}) == 512
+    assert length(algorithm={"max_completion_length": 7}) == 7
+    assert length(sampling={"max_completion_length": 7}) == 7
+    assert length(algorithm={"preset": "trl"}, sampling={"max_new_tokens": 7}) == 7
+    with pytest.raises(ValueError, match="greater than or equal to 1"):
+        length(algorithm={"max_completion_length": 0})
 
 
 def test_trl_s_names_are_accepted() -> None:

@@ -14,7 +14,8 @@ from markscheme.rewards import MarkScheme
 from markscheme.sandbox import RunError, TaskError
 from markscheme.tasks import Problem, load_task
 from markscheme.trainer import outcome_advantages, policy_loss, process_advantages, train
-from markscheme.trainer.config.run_config import AlgorithmConfig, PolicyConfig, RunConfig, SamplingConfig
+from markscheme.trainer.config.algorithm_config import AlgorithmConfig
+from markscheme.trainer.config.run_config import PolicyConfig, RunConfig, SamplingConfig
 from markscheme.trainer.engines.hf import HfEngine
 from markscheme.trainer.loop.credit import credits_of
 from markscheme.trainer.loop.learner import Learner
