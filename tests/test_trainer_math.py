@@ -439,12 +439,12 @@ def test_trl_s_names_are_accepted() -> None:
 def test_learning_rate_schedules() -> None:
     def rates(**algorithm: object) -> list[float]:
         settings: Any = {"steps": 6, "lr": 1.0, "warmup_steps": 2, **algorithm}
-        return [rate_at(step, **settings) for step in range(1, 7)]
+        return [rate_at(step, **settings) for step in range(1, 8)]
 
-    assert rates(schedule="constant") == [0.5, 1, 1, 1, 1, 1]
-    # The last step still learns: 0 would come one step later.
-    assert rates(schedule="linear") == [0.5, 1, 1, 0.75, 0.5, 0.25]
-    assert rates(schedule="cosine") == pytest.approx([0.5, 1, 1, 0.8535534, 0.5, 0.1464466])
+    # Step 6 is the last one and still learns; the rate would be 0 at step 7.
+    assert rates(schedule="constant") == [0.5, 1, 1, 1, 1, 1, 1]
+    assert rates(schedule="linear") == [0.5, 1, 1, 0.75, 0.5, 0.25, 0]
+    assert rates(schedule="cosine") == pytest.approx([0.5, 1, 1, 0.8535534, 0.5, 0.1464466, 0])
 
 
 TRL = json.loads((ROOT / "tests/data/trl_losses.json").read_text(encoding="utf-8"))
