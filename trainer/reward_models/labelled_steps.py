@@ -132,7 +132,7 @@ def _from_prm800k(row: Mapping[str, Any], neutral: Neutral) -> LabelledSteps:
 
 def _taken_completion(step: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the completion of a PRM800K step: the labeller's own, the chosen one, or the first one."""
-    offered = step.get("completions") or ()
+    offered = step.get("completions") or []
     chosen = step.get("chosen_completion")
     if step.get("human_completion"):
         return step["human_completion"]
