@@ -80,7 +80,7 @@ def _torch_state() -> str:
         return "not installed, so scoring works and training does not: pip install 'markscheme[train]'"
     device = "cuda" if torch.cuda.is_available() else "cpu"
     threads = torch.get_num_threads()
-    return f"version {torch.__version__}, device {device}, {threads} thread(s) (in a run: its `threads:`, or 1)"
+    return f"version {torch.__version__}, device {device}, {threads} thread(s) (a run uses its `threads:`)"
 
 
 def _sandbox_state() -> dict[str, Any]:
