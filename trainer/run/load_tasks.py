@@ -66,7 +66,7 @@ def load_run_tasks(config: RunConfig, allow_code: bool) -> RunTasks:
     if by_steps:
         _refuse_without_process(tasks)
     schemes = {name: MarkScheme(task, process=by_steps) for name, task in tasks.items()}
-    held_out = [(wanted, _held_out(wanted, config, tasks, allow_code)) for wanted in config.eval]
+    held_out = [(settings, _held_out(settings, config, tasks, allow_code)) for settings in config.eval]
     evaluated = [problem for _, split in held_out for problem in split.problems]
     trained = {name: _trained(task, schemes[name], evaluated) for name, task in tasks.items()}
     return RunTasks(trained, held_out)
@@ -97,11 +97,11 @@ def _refuse_without_process(tasks: Mapping[str, Task]) -> None:
 
 
 def _held_out(
-    wanted: EvalConfig, config: RunConfig, tasks: Mapping[str, Task], allow_code: bool
+    settings: EvalConfig, config: RunConfig, tasks: Mapping[str, Task], allow_code: bool
 ) -> TaskProblems:
-    task = tasks.get(wanted.task) or _load(wanted.task, config, allow_code)
+    task = tasks.get(settings.task) or _load(settings.task, config, allow_code)
     scheme = MarkScheme(task, process=False)
-    problems = load_problems(task, split=wanted.split, limit=wanted.limit)
+    problems = load_problems(task, split=settings.split, limit=settings.limit)
     scheme.check_references(problems)
     return TaskProblems(task, scheme, problems)
 

@@ -84,7 +84,10 @@ def _evaluate_one(run: Run, step: int, index: int, settings: EvalConfig, loaded:
 
 
 def run_summary(run: Run) -> dict[str, Any]:
-    """Return the content of summary.json, with the first evaluation's results before and after the run."""
+    """Return the content of summary.json.
+
+    `before` and `after` are the first and the newest results of the first evaluation in the run file.
+    """
     summary: dict[str, Any] = {
         "schema": 1,
         "task": run.config.name,

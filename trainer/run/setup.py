@@ -65,7 +65,7 @@ class Run:
 def set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progress, allow_code: bool) -> Run:
     """Return the run, ready for its next step.
 
-    A new run's folder is created last, so a run that cannot start leaves no folder behind.
+    A new run's folder is created last, when everything else is ready.
 
     Args:
         config: the run's.
@@ -84,7 +84,7 @@ def set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progres
     policy = _policy(config, run_tasks, saved, progress, notes)
     room = config.sampling.max_new_tokens
     trained = [task.encoded(policy, room, config.tasks[name]) for name, task in run_tasks.trained.items()]
-    evals = [(wanted, task.encoded(policy, room)) for wanted, task in run_tasks.held_out]
+    evals = [(settings, task.encoded(policy, room)) for settings, task in run_tasks.held_out]
     learner = _learner(config, folder, policy, saved is not None, notes)
     check_tensorboard(config)
     engine = make_engine(config.engine, policy, notes.add)

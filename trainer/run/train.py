@@ -43,7 +43,9 @@ def train(
     progress: Callable[[int], Progress] | None = None,
     allow_code: bool = True,
 ) -> RunResult:
-    """Train a policy, and return where the result is.
+    """Train a policy by GRPO; return the run's folder and its summary.
+
+    Mistakes in the run file, the tasks or the data are found before the folder is created.
 
         >>> from markscheme.trainer import train
         >>> result = train("addition", overrides=["algorithm.steps=1", "eval=[]"])  # doctest: +SKIP
@@ -61,7 +63,7 @@ def train(
         allow_code: whether task files may name `module:attr` and `file.py:attr`, which execute code.
 
     Raises:
-        MarkschemeError: the run cannot start (then its folder has not been created), or it cannot continue.
+        MarkschemeError: the run cannot start, or cannot continue.
     """
     if resume:
         config, folder = _resumed(Path(str(run)), overrides)
