@@ -166,7 +166,12 @@ def test_check_looks_at_a_model_too(capsys: pytest.CaptureFixture[str]) -> None:
     small_policy(Path("model"), chat=True)
     code, out, _ = run(capsys, "check", "addition", "--limit", "5", "--model", "model")
     assert code == 0, out
-    for part in ("ends at 1 '<eos>'", "has a chat template", "| <|user|>", "opens '<think>"):
+    for part in (
+        "an answer ends at token 1 '<eos>'",
+        "has a chat template and reads 256 tokens",
+        "| <|user|>",
+        "the chat template opens '<think>",
+    ):
         assert part in out
     code, out, _ = run(capsys, "check", "addition", "--limit", "5", "--model", "./gone")
     assert code == 1

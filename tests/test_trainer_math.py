@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from markscheme.trainer import outcome_advantages, policy_loss
-from markscheme.trainer.config.run_config import AlgorithmConfig
+from markscheme.trainer.config.algorithm_config import AlgorithmConfig
+from markscheme.trainer.config.presets import DEFAULT_PRESET, preset_values
+from markscheme.trainer.config.run_config import RunConfig, SamplingConfig
 from markscheme.trainer.loop.evaluation import mean_interval, pass_at_k, wilson_interval
 from markscheme.trainer.models.optimizer import rate_at
 from markscheme.trainer.objective.aggregate import kl_estimate
@@ -374,6 +376,43 @@ def test_presets_carry_the_papers_values(preset: str, values: dict) -> None:
     assert AlgorithmConfig(preset=preset, lr=3e-4).lr == 3e-4
 
 
+def test_the_schema_s_defaults_are_the_default_preset_s() -> None:
+    """`markscheme schema run` shows the fields' defaults, and the preset overrides them."""
+    fields = {**AlgorithmConfig.model_fields, **SamplingConfig.model_fields}
+    values = preset_values(DEFAULT_PRESET)
+    assert {key: fields[key].default for key in values} == values
+    assert AlgorithmConfig().preset == DEFAULT_PRESET
+
+
+def test_every_key_of_a_run_file_is_described() -> None:
+    schema = RunConfig.model_json_schema()
+    for name, section in {**schema["$defs"], "RunConfig": schema}.items():
+        for key, field in section["properties"].items():
+            # A section's own description serves where the key's is the same.
+            described = (
+                field.get("description") or schema["$defs"][field["$ref"].split("/")[-1]]["description"]
+            )
+            assert len(described) > 15, f"{name}.{key}"
+
+
+def test_trl_s_name_beside_ours_is_refused() -> None:
+    with pytest.raises(ValueError, match="'beta' is TRL's name of 'kl_coef'; give one of the two"):
+        AlgorithmConfig.model_validate({"beta": 0.1, "kl_coef": 0.1})
+
+
+def test_the_length_of_completions_is_given_by_either_name_or_by_the_preset() -> None:
+    def length(**sections: dict[str, object]) -> int:
+        return RunConfig.model_validate({"tasks": ["x"], **sections}).sampling.max_new_tokens
+
+    assert length() == 1024
+    assert length(algorithm={"preset": "trl"}) == 512
+    assert length(algorithm={"max_completion_length": 7}) == 7
+    assert length(sampling={"max_completion_length": 7}) == 7
+    assert length(algorithm={"preset": "trl"}, sampling={"max_new_tokens": 7}) == 7
+    with pytest.raises(ValueError, match="greater than or equal to 1"):
+        length(algorithm={"max_completion_length": 0})
+
+
 def test_trl_s_names_are_accepted() -> None:
     given = {
         "num_generations": 4,
@@ -400,12 +439,12 @@ def test_trl_s_names_are_accepted() -> None:
 def test_learning_rate_schedules() -> None:
     def rates(**algorithm: object) -> list[float]:
         settings: Any = {"steps": 6, "lr": 1.0, "warmup_steps": 2, **algorithm}
-        return [rate_at(step, **settings) for step in range(1, 7)]
+        return [rate_at(step, **settings) for step in range(1, 8)]
 
-    assert rates(schedule="constant") == [0.5, 1, 1, 1, 1, 1]
-    # The last step still learns: 0 would come one step later.
-    assert rates(schedule="linear") == [0.5, 1, 1, 0.75, 0.5, 0.25]
-    assert rates(schedule="cosine") == pytest.approx([0.5, 1, 1, 0.8535534, 0.5, 0.1464466])
+    # Step 6 is the last one and still learns; the rate would be 0 at step 7.
+    assert rates(schedule="constant") == [0.5, 1, 1, 1, 1, 1, 1]
+    assert rates(schedule="linear") == [0.5, 1, 1, 0.75, 0.5, 0.25, 0]
+    assert rates(schedule="cosine") == pytest.approx([0.5, 1, 1, 0.8535534, 0.5, 0.1464466, 0])
 
 
 TRL = json.loads((ROOT / "tests/data/trl_losses.json").read_text(encoding="utf-8"))

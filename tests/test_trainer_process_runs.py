@@ -10,17 +10,20 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from markscheme.rewards import MarkScheme
+from markscheme.rewards import MarkScheme, Score
+from markscheme.rewards.score import StepMark
 from markscheme.sandbox import RunError, TaskError
-from markscheme.tasks import Problem, load_task
+from markscheme.tasks import Problem, load_problems, load_task
 from markscheme.trainer import outcome_advantages, policy_loss, process_advantages, train
-from markscheme.trainer.config.run_config import AlgorithmConfig, PolicyConfig, RunConfig, SamplingConfig
+from markscheme.trainer.config.algorithm_config import AlgorithmConfig
+from markscheme.trainer.config.run_config import PolicyConfig, RunConfig, SamplingConfig
 from markscheme.trainer.engines.hf import HfEngine
 from markscheme.trainer.loop.credit import credits_of
 from markscheme.trainer.loop.learner import Learner
-from markscheme.trainer.loop.rollout import Group, LoadedTask
+from markscheme.trainer.loop.rollout import Group, LoadedTask, ProblemOrder, group_is_flat
 from markscheme.trainer.models.load_policy import load_policy
 from markscheme.trainer.models.policy import Policy
+from markscheme.verifiers.steps.split import whole
 from markscheme.verifiers.steps.token_positions import step_ends
 from support import small_policy
 
@@ -284,3 +287,70 @@ def test_advantages_of_tokens_reach_the_gradient_whole_or_in_chunks(
             assert float((found[name] - gradient).norm()) <= 1e-5 * max(
                 float(gradient.norm()), 1e-3 * largest
             )
+
+
+Marks = list[float | None]
+
+
+def scored(rewards: list[float | None], marks: list[Marks] | None = None) -> Group:
+    """A group with these rewards, and these marks of each completion's steps."""
+    scores = [
+        Score(value, steps=[StepMark(whole("x"), mark) for mark in of_steps])
+        for value, of_steps in zip(rewards, marks or [[] for _ in rewards], strict=True)
+    ]
+    return Group("digits", Problem(prompt="1+1="), [], scores)
+
+
+@pytest.mark.parametrize(
+    ("rewards", "marks", "flat"),
+    [
+        ([1.0, 1.0], None, True),
+        ([1.0, 0.0], None, False),
+        ([1.0, None, 1.0], None, True),
+        ([None, None], None, True),
+        ([1.0, 1.0 + 1e-15], None, False),
+        ([1.0, 1.0], [[0.5, 0.5], [0.5]], True),
+        ([1.0, 1.0], [[0.5, None], [0.5]], True),
+        ([1.0, 1.0], [[0.5, 0.4], [0.5]], False),
+        ([1.0, None], [[0.5], [0.4]], True),
+    ],
+)
+def test_a_flat_group_has_equal_rewards_and_equal_marks(
+    rewards: list[float | None], marks: list[Marks] | None, flat: bool
+) -> None:
+    assert group_is_flat(scored(rewards, marks)) is flat
+
+
+def test_what_a_flat_group_says_of_advantages() -> None:
+    """Those of the outcome are 0. Under `clip`, those of the steps need not be."""
+    group = scored([1.0, 1.0], [[0.0, 0.0], [0.0]])
+    assert group_is_flat(group)
+    assert not outcome_advantages(group.rewards).any()
+    assert process_advantages([[0.0, 0.0], [0.0]], [[0, 1], [0]], [2, 1], credit="clip").any()
+    # Nor does every other group have outcome advantages.
+    only_marks_differ = scored([1.0, 1.0], [[0.5], [0.4]])
+    assert not group_is_flat(only_marks_differ)
+    assert not outcome_advantages(only_marks_differ.rewards).any()
+
+
+def test_the_order_of_problems_depends_on_seed_step_and_cursors_only() -> None:
+    task = load_task("addition")
+    scheme, problems = MarkScheme(task), load_problems(task, limit=5)
+    tasks = {name: LoadedTask(task, scheme, problems, [], share) for name, share in (("a", 3.0), ("b", 1.0))}
+
+    def taken(step: int, seed: int = 0, cursors: dict[str, int] | None = None) -> list[tuple[str, int]]:
+        return ProblemOrder(tasks, seed, cursors).take(40, step)
+
+    assert taken(1) == taken(1)
+    assert taken(1) != taken(2)  # the step decides which tasks are drawn
+    assert taken(1) != taken(1, seed=1)
+    assert taken(1) != taken(1, cursors={"a": 1})
+    order = ProblemOrder(tasks, 0)
+    first, second = order.take(40, 1), order.take(40, 2)
+    counts = {name: sum(name == drawn for drawn, _ in first) for name in tasks}
+    assert taken(2, cursors=counts) == second  # as a resumed run would
+    assert order.cursors["a"] > order.cursors["b"]
+    of_a = [index for name, index in first + second if name == "a"]
+    passes = [of_a[i : i + 5] for i in range(0, len(of_a) - 4, 5)]
+    assert all(sorted(one) == [0, 1, 2, 3, 4] for one in passes)
+    assert len({tuple(one) for one in passes}) > 1

@@ -411,7 +411,8 @@ def test_a_model_that_cannot_share_prompts_is_told_once_and_learns(place: Path) 
     folder = train(config(place, algorithm={"steps": 3})).folder
     notes = [json.loads(line)["note"] for line in (folder / "notes.jsonl").read_text().splitlines()]
     assert notes == [
-        "prompts are computed with every completion in the update: its layers keep more than keys and values"
+        "in the update, a prompt is computed again for each of its completions: its layers keep more than keys"
+        " and values"
     ]
     assert all(row["grad_norm"] > 0 and row["mismatch_max"] < 1e-4 for row in metrics(folder))
 

@@ -110,12 +110,12 @@ class Ours:
     def step(self) -> None:
         """Do one step and time it."""
         from markscheme.trainer.loop.grpo import grpo_step
-        from markscheme.trainer.run.train import _record
+        from markscheme.trainer.run.records import record_step
 
         run, began = self.run, time.process_time()
         made = grpo_step(run.done + 1, run.learner, run.engine, run.tasks, run.order)
         run.done = made.number
-        _record(run, made)
+        record_step(run, made)
         tokens = sum(len(c.token_ids) for group in made.groups for c in group.completions)
         self.rows.append((time.process_time() - began, tokens))
 

@@ -1,4 +1,4 @@
-"""`markscheme doctor`: versions, devices, optional packages, and the tier that holds untrusted programs."""
+"""`markscheme doctor`: installed packages, torch's device, and the tiers that confine untrusted programs."""
 
 import argparse
 import os
@@ -13,8 +13,10 @@ from ...sandbox.sandbox import best_tier, check_platform, try_tier
 from .output import GOOD, RUN_FAILED, show
 
 BASE = (
-    "markscheme", "pydantic", "datasets", "jinja2", "pyyaml", "jsonschema", "tqdm", "sympy", "math-verify",
+    "markscheme", "pydantic", "datasets", "jinja2", "pyyaml", "jsonschema", "tqdm", "sympy", "mpmath",
+    "math-verify",
 )  # fmt: skip
+"""The packages without which markscheme does not work."""
 OPTIONAL = {
     "train": ("torch", "transformers", "safetensors", "tokenizers"),
     "vllm": ("vllm",),
@@ -22,73 +24,89 @@ OPTIONAL = {
     "lora": ("peft",),
     "adamw-8bit": ("bitsandbytes",),
     "ray": ("ray",),
+    "plot": ("matplotlib",),
     "tensorboard": ("tensorboard",),
 }
+"""The packages of each optional feature."""
 
 
 def doctor(args: argparse.Namespace) -> int:
-    """Show what is installed, and what holds untrusted programs here."""
-    packages = {extra: {name: _version(name) for name in names} for extra, names in OPTIONAL.items()}
+    """Show what is installed and what confines untrusted programs; fail if a needed package is missing."""
     base = {name: _version(name) for name in BASE}
+    extras = {extra: {name: _version(name) for name in names} for extra, names in OPTIONAL.items()}
     result: dict[str, Any] = {
         "python": platform.python_version(),
         "system": platform.platform(),
         "processors": os.cpu_count(),
         "base": base,
-        "extras": packages,
+        "extras": extras,
         "torch_works": _torch_state(),
         "sandbox": _sandbox_state(),
     }
-    lines = [f"python {result['python']} on {result['system']}, {result['processors']} processors"]
-    lines += [f"  {name:13} {found or 'missing'}" for name, found in base.items()]
-    for extra, found in packages.items():
-        lines.append(f"  [{extra}] " + ", ".join(f"{n} {v or 'not installed'}" for n, v in found.items()))
-    lines.append(f"  torch: {result['torch_works']}")
-    lines += _sandbox_lines(result["sandbox"])
+    lines = [
+        f"python {result['python']} on {result['system']}, {result['processors']} processors",
+        *_package_lines(base, extras),
+        f"torch: {result['torch_works']}",
+        *_sandbox_lines(result["sandbox"]),
+    ]
     show(args, result, lines)
     return GOOD if all(base.values()) else RUN_FAILED
 
 
 def _version(name: str) -> str | None:
+    """Return the installed version of a package; None if it is not installed."""
     try:
         return version(name)
     except PackageNotFoundError:
         return None
 
 
+def _package_lines(
+    base: Mapping[str, str | None], extras: Mapping[str, Mapping[str, str | None]]
+) -> list[str]:
+    lines = ["packages that markscheme needs:"]
+    lines += [f"  {name:13} {installed or 'MISSING'}" for name, installed in base.items()]
+    lines.append("packages of optional features:")
+    for extra, packages in extras.items():
+        versions = [f"{name} {installed or 'not installed'}" for name, installed in packages.items()]
+        lines.append(f"  {extra:13} {', '.join(versions)}")
+    return lines
+
+
 def _torch_state() -> str:
     try:
         import torch
     except ImportError:
-        return "not installed: scoring works, training does not (pip install 'markscheme[train]')"
+        return "not installed, so scoring works and training does not: pip install 'markscheme[train]'"
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return f"{torch.__version__}, device {device}, {torch.get_num_threads()} threads by default (runs use 1)"
+    threads = torch.get_num_threads()
+    return f"version {torch.__version__}, device {device}, {threads} thread(s) (a run uses its `threads:`)"
 
 
 def _sandbox_state() -> dict[str, Any]:
-    """Try every tier; say which is used, what each promises and why one does not start."""
+    """Return the tier that programs run in, and for every tier whether it works and what it promises."""
     try:
         check_platform()
     except SandboxError as error:
         return {"tier": None, "why": str(error), "tiers": {}}
-    tiers = {
-        str(tier): {"works": (reason := try_tier(tier)) is None, "why": reason, "promises": PROMISES[tier]}
-        for tier in Tier
-        if tier is not Tier.REMOTE
-    }
+    tiers = {}
+    for tier in Tier:
+        if tier is not Tier.REMOTE:  # nothing that could be tried on this machine
+            reason = try_tier(tier)
+            tiers[str(tier)] = {"works": reason is None, "why": reason, "promises": PROMISES[tier]}
     try:
-        tier, why = str(best_tier()), None
+        return {"tier": str(best_tier()), "why": None, "tiers": tiers}
     except SandboxError as error:
-        tier, why = None, str(error)
-    return {"tier": tier, "why": why, "tiers": tiers}
+        return {"tier": None, "why": str(error), "tiers": tiers}
 
 
 def _sandbox_lines(state: Mapping[str, Any]) -> list[str]:
-    if not state["tiers"]:
-        return [f"  sandbox: {state['why']}"]
-    lines = [f"  sandbox: tier {state['tier']}" if state["tier"] else f"  sandbox: {state['why']}"]
+    if state["tier"] is None:
+        lines = [f"sandbox: {state['why']}"]
+    else:
+        lines = [f"sandbox: untrusted programs run in the tier `{state['tier']}`"]
     for name, tier in state["tiers"].items():
-        found = "works" if tier["works"] else f"does not start ({tier['why']})"
-        asked = "" if name in SAFE else "; only where it is asked for by name"
-        lines.append(f"    {name:10} {found}{asked}: {tier['promises']}")
+        works = "works" if tier["works"] else f"does not start here ({tier['why']})"
+        use = "" if name in SAFE else ", used only where it is asked for by name"
+        lines.append(f"  {name:10} {works}{use}: {tier['promises']}")
     return lines

@@ -1,4 +1,4 @@
-"""What a file may say: `markscheme list` for names, `schema` for keys, `init` for a first task."""
+"""Help with writing files: `markscheme list` for names, `schema` for keys, `init` for a first task."""
 
 import argparse
 import inspect
@@ -24,7 +24,7 @@ _TABLES: dict[str, tuple[Table, ...]] = {
     "verifiers": (VERIFIERS,),
     "rewards": (REWARDS, VERIFIERS),
 }
-"""What each kind of `use:` may name: a verifier is a reward too."""
+"""The tables that hold the names of each kind; a verifier can be used as a reward too."""
 
 
 def init(args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""What every command prints and returns: a result as lines or as JSON, and an exit code."""
+"""The output of every command: a result as lines or as JSON, and an exit code."""
 
 import argparse
 import json

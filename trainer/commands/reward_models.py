@@ -30,7 +30,7 @@ from .sampling import engine_of, policy_for, sampling_of
 
 
 def label(args: argparse.Namespace) -> int:
-    """Sample completions and label their steps."""
+    """Sample completions, label their steps, and write them to a file."""
     task = load_task(args.task, overrides=args.overrides, allow_code=args.allow_code)
     if args.by == "rule" and task.process is None:
         raise TaskError(
@@ -135,7 +135,7 @@ def train_prm_command(args: argparse.Namespace) -> int:
 
 @contextmanager
 def _bar() -> Iterator[PrmProgress]:
-    """Yield what shows the progress of a training: a bar, where a person is watching."""
+    """Yield a function that shows the progress of a training, as a bar if standard error is a terminal."""
     with tqdm(unit="step", file=sys.stderr, dynamic_ncols=True, disable=not sys.stderr.isatty()) as bar:
 
         def progress(done: int, steps: int, loss: float) -> None:

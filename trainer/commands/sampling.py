@@ -73,17 +73,19 @@ def sample(args: argparse.Namespace) -> int:
         f"{figures['problems']} problems of {task.name}/{args.split}, {args.n} completions"
         f" each, by {args.model}",
         f"  pass@1 {figures['sampled_pass_at_1']:.3f} [{low:.3f}, {high:.3f}]; {', '.join(above_1)}",
-        f"  mixed groups (right and wrong answers, what GRPO learns from): {figures['mixed_groups']:.0%};"
-        f" undecided {figures['undecided']}; {figures['tokens']:.0f} tokens on average",
+        f"  mixed groups (their rewards differ, so GRPO can learn from them): {figures['mixed_groups']:.0%};"
+        f" {figures['undecided']} completions undecided; {figures['tokens']:.0f} tokens on average",
     ]
-    show(args, figures, [*lines, f"  written to {args.output}"] if args.output else lines)
+    if args.output:
+        lines.append(f"  written to {args.output}")
+    show(args, figures, lines)
     return GOOD
 
 
 def _sampled(
     args: argparse.Namespace, task: Task, sampling: SamplingConfig
 ) -> tuple[dict[str, Any], list[Group]]:
-    """Return the figures (pass@k with intervals, share of mixed groups) and the groups behind them."""
+    """Return the figures (pass@k with intervals, share of mixed groups), and the sampled groups."""
     scheme = MarkScheme(task, process=False)
     problems = load_problems(task, split=args.split, limit=args.limit)
     scheme.check_references(problems)

@@ -12,11 +12,13 @@ from .output import GOOD, INTERRUPTED, show
 
 
 def train(args: argparse.Namespace) -> int:
-    """Train; with several seeds, one run after the other and a table of them."""
-    overrides = [*args.overrides, *([f"out={json.dumps(args.out)}"] if args.out else [])]
+    """Run a training, or one for each of `--seeds`, one after the other; print a table of the runs."""
+    overrides = list(args.overrides)
+    if args.out:
+        overrides.append(f"out={json.dumps(args.out)}")
     if args.seeds and (args.out or args.resume):
         raise TaskError(
-            "--seeds makes a folder for each run, so it goes neither with --out nor with --resume; drop one"
+            "--seeds makes a new folder for each run, so it does not go with --out or --resume; drop one"
         )
     results = []
     for seed in _seeds(args.seeds):
@@ -36,6 +38,7 @@ def train(args: argparse.Namespace) -> int:
 
 
 def _seeds(text: str | None) -> list[int | None]:
+    """Return the seeds of `--seeds`; without it, one None: the run file's own seed."""
     if not text:
         return [None]
     seeds = text.replace(",", " ").split()

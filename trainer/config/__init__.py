@@ -1,1 +1,1 @@
-"""The grammar of a run file, and presets named after their papers."""
+"""The grammar of a run file, its presets, and how a run file is read."""

@@ -1,132 +1,141 @@
-"""Algorithms under their papers' names, with the papers' own values.
+"""Algorithms under the names of their papers, with the papers' own values and their sources.
 
-Each value stands with its source; `not in the paper` marks what had to be filled in. Any of them
-can be set in the run file.
+A source says where in the paper, or in a program, a value is found. Where the paper gives none, the source
+says so, and where the value is from. A run file can override every value.
 """
 
 from typing import Any
 
 Sourced = dict[str, tuple[Any, str]]
+"""From a key of `algorithm:` (or `max_new_tokens` of `sampling:`) to its value and source."""
+DEFAULT_PRESET = "deepseekmath"
 NOT_IN_PAPER = "not in the paper"
+CHOSEN_HERE = "chosen here"
 
-_ADAMW: Sourced = {
-    "betas": ((0.9, 0.999), f"{NOT_IN_PAPER} (torch's default)"),
-    "weight_decay": (0.0, NOT_IN_PAPER),
-    "max_grad_norm": (1.0, NOT_IN_PAPER),
-    "schedule": ("constant", NOT_IN_PAPER),
-    "warmup_steps": (0, NOT_IN_PAPER),
-}
+
+def _adamw(no_source: str) -> Sourced:
+    """Return settings of the optimizer and the schedule, which none of the papers gives in full."""
+    return {
+        "betas": ((0.9, 0.999), f"{no_source}; torch's default"),
+        "weight_decay": (0.0, f"{no_source}; no weight decay"),
+        "max_grad_norm": (1.0, f"{no_source}; the default of transformers' Trainer"),
+        "schedule": ("constant", f"{no_source}; no decay"),
+        "warmup_steps": (0, f"{no_source}; no warm-up"),
+    }
+
 
 PRESETS: dict[str, tuple[str, Sourced]] = {
     "deepseekmath": (
-        "GRPO as first published: DeepSeekMath, arXiv 2402.03300",
+        "GRPO as first published: DeepSeekMath (arXiv 2402.03300)",
         {
-            **_ADAMW,
-            "group_size": (64, "4.2: 64 samples a question"),
-            "groups_per_step": (16, "4.2: batch size 1024"),
-            "lr": (1e-6, "4.2"),
-            "inner_updates": (1, "4.2: one update after each exploration"),
-            "kl_coef": (0.04, "4.2"),
-            "kl": ("k3", "eq. 4"),
-            "ratio": ("token", "eq. 3"),
-            "clip_low": (0.2, NOT_IN_PAPER),
-            "clip_high": (0.2, NOT_IN_PAPER),
-            "std": ("population", "4.1.2 says std only"),
-            "eps": (0.0, "4.1.2"),
-            "aggregate": ("sequence_mean", "eq. 3"),
-            "max_new_tokens": (1024, "4.2: maximal length"),
+            **_adamw(NOT_IN_PAPER),
+            "group_size": (64, "section 4.2 of the paper: 64 outputs for each question"),
+            "groups_per_step": (16, "section 4.2 of the paper: a batch of 1024 outputs, 64 of each question"),
+            "lr": (1e-6, "section 4.2 of the paper"),
+            "inner_updates": (1, "section 4.2 of the paper: one update after each exploration stage"),
+            "kl_coef": (0.04, "section 4.2 of the paper"),
+            "kl": ("k3", "equation 4 of the paper"),
+            "ratio": ("token", "equation 3 of the paper"),
+            "clip_low": (0.2, f"{NOT_IN_PAPER}, which gives no value for epsilon; PPO's usual one"),
+            "clip_high": (0.2, f"{NOT_IN_PAPER}, which has one epsilon; the same as clip_low"),
+            "std": ("population", "section 4.1.2 of the paper says `std` without saying which"),
+            "eps": (0.0, "section 4.1.2 of the paper: nothing is added to the std"),
+            "aggregate": ("sequence_mean", "equation 3 of the paper"),
+            "max_new_tokens": (1024, "section 4.2 of the paper: the maximal length"),
         },
     ),
     "trl": (
-        "what TRL's GRPOTrainer does by default (1.16)",
+        "the defaults of TRL's GRPOTrainer (version 1.16)",
         {
-            "group_size": (8, "num_generations"),
-            "groups_per_step": (1, "per_device_train_batch_size 8"),
-            "lr": (1e-6, "learning_rate"),
-            "inner_updates": (1, "num_iterations"),
-            "kl_coef": (0.0, "beta"),
-            "kl": ("k3_ratio", "use_bias_correction_kl"),
-            "ratio": ("token", "importance_sampling_level"),
-            "clip_low": (0.2, "epsilon"),
-            "clip_high": (0.2, "epsilon_high"),
-            "std": ("sample", "scale_rewards group, Bessel's correction"),
-            "eps": (1e-4, "in the advantages"),
-            "aggregate": ("token_mean", "loss_type dapo"),
-            "correction": ("mask", "vllm_importance_sampling_mode sequence_mask"),
-            "correction_level": ("sequence", "the same"),
-            "correction_low": (0.0, "no lower bound"),
-            "correction_high": (3.0, "vllm_importance_sampling_clip_max"),
-            "max_new_tokens": (512, "max_completion_length"),
-            "betas": ((0.9, 0.999), "transformers"),
-            "weight_decay": (0.0, "transformers"),
-            "max_grad_norm": (1.0, "transformers"),
-            "schedule": ("linear", "transformers"),
-            "warmup_steps": (0, "transformers"),
+            "group_size": (8, "TRL's num_generations"),
+            "groups_per_step": (1, "TRL's per_device_train_batch_size: 8 completions, which are one group"),
+            "lr": (1e-6, "TRL's learning_rate"),
+            "inner_updates": (1, "TRL's num_iterations"),
+            "kl_coef": (0.0, "TRL's beta"),
+            "kl": ("k3_ratio", "TRL's use_bias_correction_kl"),
+            "ratio": ("token", "TRL's importance_sampling_level"),
+            "clip_low": (0.2, "TRL's epsilon"),
+            "clip_high": (0.2, "TRL's epsilon_high, which is epsilon by default"),
+            "std": ("sample", "TRL's scale_rewards: group, with Bessel's correction"),
+            "eps": (1e-4, "added to the std in TRL's computation of advantages"),
+            "aggregate": ("token_mean", "TRL's loss_type: dapo"),
+            "correction": ("mask", "TRL's vllm_importance_sampling_mode: sequence_mask"),
+            "correction_level": ("sequence", "TRL's vllm_importance_sampling_mode: sequence_mask"),
+            "correction_low": (0.0, "TRL has no lower bound"),
+            "correction_high": (3.0, "TRL's vllm_importance_sampling_clip_max"),
+            "max_new_tokens": (512, "TRL's max_completion_length"),
+            "betas": ((0.9, 0.999), "adam_beta1 and adam_beta2 of transformers' TrainingArguments"),
+            "weight_decay": (0.0, "weight_decay of transformers' TrainingArguments"),
+            "max_grad_norm": (1.0, "max_grad_norm of transformers' TrainingArguments"),
+            "schedule": ("linear", "lr_scheduler_type of transformers' TrainingArguments"),
+            "warmup_steps": (0, "warmup_steps of transformers' TrainingArguments"),
         },
     ),
     "dr_grpo": (
-        "no std, no length division: Understanding R1-Zero, arXiv 2503.20783",
+        "GRPO without the std and without division by length: Understanding R1-Zero (arXiv 2503.20783)",
         {
-            **_ADAMW,
-            "group_size": (8, "authors' training script: num_samples"),
-            "groups_per_step": (16, "authors' training script: batch size 128"),
-            "lr": (1e-6, "authors' training script"),
-            "inner_updates": (1, "authors' training script"),
-            "kl_coef": (0.0, "authors' training script: beta 0"),
-            "kl": ("k3", NOT_IN_PAPER),
-            "ratio": ("token", "eq. 1"),
-            "clip_low": (0.2, NOT_IN_PAPER),
-            "clip_high": (0.2, NOT_IN_PAPER),
-            "std": ("none", "3.2"),
-            "eps": (0.0, "3.2"),
-            "aggregate": ("constant", "3.2, listing 1: divided by a constant length"),
-            "max_new_tokens": (3000, "authors' training script: generate_max_length"),
+            **_adamw(NOT_IN_PAPER),
+            "group_size": (8, "the authors' training script: num_samples"),
+            "groups_per_step": (16, "the authors' training script: a batch of 128, in groups of 8"),
+            "lr": (1e-6, "the authors' training script"),
+            "inner_updates": (1, "the authors' training script"),
+            "kl_coef": (0.0, "the authors' training script: beta 0"),
+            "kl": ("k3", f"{NOT_IN_PAPER}; without effect while kl_coef is 0"),
+            "ratio": ("token", "equation 1 of the paper"),
+            "clip_low": (0.2, f"{NOT_IN_PAPER}; PPO's usual value"),
+            "clip_high": (0.2, f"{NOT_IN_PAPER}; the same as clip_low"),
+            "std": ("none", "section 3.2 of the paper: the std is removed"),
+            "eps": (0.0, "section 3.2 of the paper: there is no std to add it to"),
+            "aggregate": ("constant", "section 3.2 and listing 1 of the paper: divided by a constant length"),
+            "max_new_tokens": (3000, "the authors' training script: generate_max_length"),
         },
     ),
     "dapo": (
-        "clip-higher and token mean: DAPO, arXiv 2503.14476 (loss and advantages; no dynamic sampling)",
+        "clip-higher and the mean over all tokens: DAPO (arXiv 2503.14476); loss and advantages, without its"
+        " dynamic sampling",
         {
-            **_ADAMW,
-            "group_size": (16, "4.1: 16 responses a prompt"),
-            "groups_per_step": (512, "4.1: 512 prompts"),
-            "minibatches": (16, "4.1: 16 gradient updates a rollout step"),
-            "lr": (1e-6, "4.1"),
-            "warmup_steps": (20, "4.1: linear warm-up over 20 rollout steps"),
-            "inner_updates": (1, NOT_IN_PAPER),
-            "kl_coef": (0.0, "2.3: no KL"),
-            "kl": ("k3", NOT_IN_PAPER),
-            "ratio": ("token", "eq. 8"),
-            "clip_low": (0.2, "4.1"),
-            "clip_high": (0.28, "4.1"),
-            "std": ("population", "eq. 9 says std only"),
-            "eps": (0.0, "eq. 9"),
-            "aggregate": ("token_mean", "eq. 8"),
-            "max_new_tokens": (20480, "4.1: 16,384 and a cache of 4,096"),
+            **_adamw(NOT_IN_PAPER),
+            "group_size": (16, "section 4.1 of the paper: 16 responses for each prompt"),
+            "groups_per_step": (512, "section 4.1 of the paper: a prompt batch of 512"),
+            "minibatches": (16, "section 4.1 of the paper: 16 gradient updates for each rollout step"),
+            "lr": (1e-6, "section 4.1 of the paper"),
+            "warmup_steps": (20, "section 4.1 of the paper: linear warm-up over 20 rollout steps"),
+            "inner_updates": (1, f"{NOT_IN_PAPER}; one pass over each step's completions"),
+            "kl_coef": (0.0, "section 2.3 of the paper: the KL is removed"),
+            "kl": ("k3", f"{NOT_IN_PAPER}; without effect while kl_coef is 0"),
+            "ratio": ("token", "equation 8 of the paper"),
+            "clip_low": (0.2, "section 4.1 of the paper"),
+            "clip_high": (0.28, "section 4.1 of the paper"),
+            "std": ("population", "equation 9 of the paper says `std` without saying which"),
+            "eps": (0.0, "equation 9 of the paper: nothing is added to the std"),
+            "aggregate": ("token_mean", "equation 8 of the paper"),
+            "max_new_tokens": (20480, "section 4.1 of the paper: 16,384, and a soft-punish cache of 4,096"),
         },
     ),
     "zscore": (
-        "the textbook form: REINFORCE with z-scored rewards, log-probability of the whole answer",
+        "the textbook form: REINFORCE with z-scored rewards and the log-probability of the whole completion",
         {
-            **_ADAMW,
-            "group_size": (8, NOT_IN_PAPER),
-            "groups_per_step": (8, NOT_IN_PAPER),
-            "lr": (1e-6, NOT_IN_PAPER),
-            "inner_updates": (1, "on-policy: no ratio"),
-            "kl_coef": (0.0, NOT_IN_PAPER),
-            "kl": ("k3", NOT_IN_PAPER),
-            "ratio": ("none", "the form itself"),
-            "clip_low": (0.2, "unused without a ratio"),
-            "clip_high": (0.2, "unused without a ratio"),
-            "std": ("population", "the form itself"),
-            "eps": (1e-8, NOT_IN_PAPER),
-            "aggregate": ("constant", "sum over tokens, mean over completions"),
-            "constant_length": (1, "no division by length"),
-            "max_new_tokens": (1024, NOT_IN_PAPER),
+            **_adamw(CHOSEN_HERE),
+            "group_size": (8, f"{CHOSEN_HERE}; a common size"),
+            "groups_per_step": (8, f"{CHOSEN_HERE}; a common size"),
+            "lr": (1e-6, f"{CHOSEN_HERE}; as in the other presets"),
+            "inner_updates": (1, "by definition: without a ratio only the first update is on-policy"),
+            "kl_coef": (0.0, f"{CHOSEN_HERE}; no KL"),
+            "kl": ("k3", "without effect while kl_coef is 0"),
+            "ratio": ("none", "by definition: REINFORCE has no ratio"),
+            "clip_low": (0.2, "without effect, since there is no ratio"),
+            "clip_high": (0.2, "without effect, since there is no ratio"),
+            "std": ("population", "by definition: z-scores"),
+            "eps": (1e-8, f"{CHOSEN_HERE}; avoids a division by 0"),
+            "aggregate": ("constant", "by definition: the sum over tokens, then the mean over completions"),
+            "constant_length": (1, "by definition: no division by the length"),
+            "max_new_tokens": (1024, f"{CHOSEN_HERE}; as in deepseekmath"),
         },
     ),
 }
+"""By name: one line that describes the preset, and its values."""
 
 
 def preset_values(name: str) -> dict[str, Any]:
-    """Return a preset's settings without their sources."""
+    """Return the values of a preset, without their sources."""
     return {key: value for key, (value, _) in PRESETS[name][1].items()}

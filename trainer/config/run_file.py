@@ -1,4 +1,4 @@
-"""From a run file, a mapping or a task to a `RunConfig`."""
+"""Reading a run: from a run file, a mapping or a task to a `RunConfig`."""
 
 from collections.abc import Sequence
 from importlib.resources import files
@@ -9,35 +9,43 @@ from ...tasks.load import find_task
 from ...tasks.yaml_file import YamlFile, apply_overrides, read_yaml, validate
 from .run_config import RunConfig
 
+FOR_TASKS = "task."
+"""How overrides begin that go to every task of the run, not to the run itself."""
+
 
 def load_run(run: str | Path | dict[str, Any] | RunConfig, *, overrides: Sequence[str] = ()) -> RunConfig:
-    """Load a run file, a mapping, or a task's name or file with the embedded default policy.
+    """Return the settings of a run.
 
     Args:
-        run: what to train.
-        overrides: `a.b=value` settings; those that start with `task.` go to every task.
+        run: a run file, or the same as a mapping; or a task's name or file, which is then trained with the
+            default run file (`quickstart.yaml`).
+        overrides: `key=value` settings, such as `algorithm.lr=1e-5`; those that begin with `task.` go to
+            every task.
 
     Raises:
-        TaskError: every mistake at once, each with file, line and key path.
+        TaskError: all mistakes of the run at once, each with file, line and key.
     """
     if isinstance(run, RunConfig):
         if not overrides:
             return run
         run = run.model_dump(mode="json")
     file = YamlFile(None, dict(run)) if isinstance(run, dict) else _run_file(run)
-    for_tasks = [o.removeprefix("task.") for o in overrides if o.startswith("task.")]
-    apply_overrides(file, [o for o in overrides if not o.startswith("task.")])
+    for_tasks = [one.removeprefix(FOR_TASKS) for one in overrides if one.startswith(FOR_TASKS)]
+    apply_overrides(file, [one for one in overrides if not one.startswith(FOR_TASKS)])
     if for_tasks:
         file.data["task_overrides"] = [*(file.data.get("task_overrides") or ()), *for_tasks]
-    return _placed(validate(RunConfig, file), file.path.parent if file.path else Path())
+    folder = file.path.parent if file.path else Path()
+    return _with_absolute_paths(validate(RunConfig, file), folder)
 
 
 def _run_file(name: str | Path) -> YamlFile:
-    """Read a run file; for a task, return the embedded default run on that task."""
+    """Read a run file. For a task, return the default run file with that task in it."""
     path = Path(name)
-    if path.is_file() and "tasks" in (file := read_yaml(path)).data:
-        return file
-    find_task(name)
+    if path.is_file():
+        file = read_yaml(path)
+        if "tasks" in file.data:
+            return file
+    find_task(name)  # raises an error for what is neither a run file nor a task
     default = read_yaml(Path(str(files("markscheme.trainer.config").joinpath("quickstart.yaml"))))
     task = str(path.resolve()) if path.is_file() else str(name)
     default.data["tasks"] = [task]
@@ -45,23 +53,30 @@ def _run_file(name: str | Path) -> YamlFile:
     return default
 
 
-def _placed(config: RunConfig, folder: Path) -> RunConfig:
-    """Make files that the run names absolute: beside the run file, or in the current folder.
+def _with_absolute_paths(config: RunConfig, folder: Path) -> RunConfig:
+    """Make the tasks' files and the model's folder absolute.
 
-    The resolved run file of a run's own folder must mean the same from anywhere.
+    A relative path is looked up beside the run file, then in the current folder. The run.yaml in a run's own
+    folder can then be resumed from anywhere.
     """
 
     def task(name: str) -> str:
-        return next((str(p.resolve()) for p in (folder / name, Path(name)) if p.is_file()), name)
+        for path in (folder / name, Path(name)):
+            if path.is_file():
+                return str(path.resolve())
+        return name
 
-    model = config.policy.model
-    model = next(
-        (str(p.resolve()) for p in (folder / model, Path(model)) if (p / "config.json").is_file()), model
-    )
+    def model(name: str) -> str:
+        for path in (folder / name, Path(name)):
+            if (path / "config.json").is_file():
+                return str(path.resolve())
+        return name
+
+    evaluations = [one.model_copy(update={"task": task(one.task)}) for one in config.eval]
     return config.model_copy(
         update={
             "tasks": {task(name): share for name, share in config.tasks.items()},
-            "eval": tuple(e.model_copy(update={"task": task(e.task)}) for e in config.eval),
-            "policy": config.policy.model_copy(update={"model": model}),
+            "eval": tuple(evaluations),
+            "policy": config.policy.model_copy(update={"model": model(config.policy.model)}),
         }
     )

@@ -1,1 +1,1 @@
-"""The training loop: sample, score, credit, learn, evaluate."""
+"""One training step of GRPO and its parts: sample, score, assign credit, update; and held-out evaluation."""

@@ -15,7 +15,7 @@ from ...rewards.score import Score, Status
 from ...tasks.problem import Completion
 from ...tasks.reward_entries import PROCESS, ProcessEntry
 from ...verifiers.steps.token_positions import step_ends
-from ..config.run_config import AlgorithmConfig
+from ..config.algorithm_config import AlgorithmConfig
 from ..models.batch import repeated
 from ..objective.outcome_advantages import outcome_advantages
 from ..objective.process_advantages import StepSettings, pooled_spread, process_advantages

@@ -1,4 +1,4 @@
-"""Held-out evaluation: greedy and sampled pass@1, unbiased pass@k, each with an interval."""
+"""Held-out evaluation: greedy pass@1, sampled pass@1 and unbiased pass@k, with 95 % intervals."""
 
 import math
 import statistics
@@ -10,14 +10,14 @@ from ..engines.base import Engine
 from .rollout import Group, LoadedTask, scored_groups
 
 Z = 1.959964
-"""Two-sided 95 %."""
+"""The normal quantile of a two-sided 95 % interval."""
 
 
 def pass_at_k(n: int, right: int, k: int) -> float:
     """Return the unbiased estimate of pass@k: 1 - C(n - right, k) / C(n, k).
 
-    The chance that at least one of k samples, drawn from n of which `right` are right, is right.
-    Source: Chen et al. 2021 (arXiv 2107.03374), equation 1.
+    This is the probability that k samples, drawn without replacement from n samples of which `right` are
+    right, hold at least one right one (Chen et al. 2021, arXiv 2107.03374, equation 1).
 
     Raises:
         ValueError: not 0 <= right <= n or not 1 <= k <= n.
@@ -28,22 +28,24 @@ def pass_at_k(n: int, right: int, k: int) -> float:
 
 
 def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
-    """Return the 95 % Wilson score interval of a share (Wilson 1927)."""
+    """Return the 95 % Wilson score interval of a proportion (Wilson 1927); (0, 1) without trials."""
     if trials == 0:
         return 0.0, 1.0
     share = successes / trials
     scale = 1 + Z * Z / trials
     centre = (share + Z * Z / (2 * trials)) / scale
     half = Z / scale * math.sqrt(share * (1 - share) / trials + Z * Z / (4 * trials * trials))
+    # At the ends the formula gives exactly 0 and 1, which rounding would miss.
     low = 0.0 if successes == 0 else max(0.0, centre - half)
-    return low, 1.0 if successes == trials else min(1.0, centre + half)
+    high = 1.0 if successes == trials else min(1.0, centre + half)
+    return low, high
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float]:
-    """Return the 95 % interval of a mean of values in [0, 1], one a problem.
+    """Return the 95 % normal interval of the mean of values in [0, 1], one value per problem.
 
-    Samples of one problem hang together, so the problems are what is counted. Where all values
-    are equal the normal interval has no width; then Wilson's stands in.
+    Samples of the same problem are correlated, so the sample size is the number of problems. If all values
+    are equal, the normal interval would have no width, and the Wilson interval is returned instead.
     """
     mean = statistics.fmean(values)
     spread = statistics.stdev(values) if len(values) > 1 else 0.0
@@ -62,53 +64,70 @@ def evaluate(
     seed: int,
     greedy: bool = True,
 ) -> tuple[dict[str, Any], list[Group]]:
-    """Answer every problem greedily once and by sampling `n` times.
+    """Sample `n` answers to every problem of a task, and with `greedy` one greedy answer first.
+
+    An answer that could not be judged counts as not right, and is counted in `undecided` as well.
 
     Returns:
-        The figures, and the sampled groups. What could not be judged counts as not right and is
-        told in `undecided`.
+        The figures as they are logged to eval.jsonl, and the sampled groups.
     """
-    name = loaded.task.name
-    taken = [(name, i) for i in range(len(loaded.problems))]
-    tasks = {name: loaded}
-    figures: dict[str, Any] = {"task": name, "problems": len(taken), "n": n}
+    figures: dict[str, Any] = {"task": loaded.task.name, "problems": len(loaded.problems), "n": n}
     if greedy:
         likeliest = sampling.model_copy(update={"temperature": 0.0, "top_p": 1.0})
-        groups, _ = scored_groups(engine, tasks, taken, 1, likeliest, seed=seed, step=None)
-        marks = [_right(loaded, group) for group in groups]
-        right = sum(right for right, _ in marks)
-        figures["greedy_undecided"] = sum(undecided for _, undecided in marks)
-        figures |= {
-            "pass_at_1": right / len(taken),
-            "pass_at_1_interval": wilson_interval(right, len(taken)),
-        }
-    groups, _ = scored_groups(engine, tasks, taken, n, sampling, seed=seed, step=None)
-    counts = [_right(loaded, group) for group in groups]
-    shares = [right / n for right, _ in counts]
-    figures |= {
-        "sampled_pass_at_1": statistics.fmean(shares),
-        "sampled_interval": mean_interval(shares),
-        "pass_at_k": {k: statistics.fmean(pass_at_k(n, right, k) for right, _ in counts) for k in _powers(n)},
-        "undecided": sum(undecided for _, undecided in counts),
-        "reward": _mean([s.value for group in groups for s in group.scores]),
-        "tokens": _mean([float(len(c.token_ids)) for group in groups for c in group.completions]),
-    }
-    figures["watch"] = {
-        entry: _mean([s.parts[entry].value for group in groups for s in group.scores])
-        for entry in loaded.task.watch
-    }
+        figures |= _greedy_figures(loaded, _groups(engine, loaded, 1, likeliest, seed))
+    groups = _groups(engine, loaded, n, sampling, seed)
+    figures |= _sampled_figures(loaded, groups, n)
     return figures, groups
 
 
-def _right(loaded: LoadedTask, group: Group) -> tuple[int, int]:
+def _groups(engine: Engine, loaded: LoadedTask, n: int, sampling: SamplingConfig, seed: int) -> list[Group]:
+    name = loaded.task.name
+    chosen = [(name, i) for i in range(len(loaded.problems))]
+    groups, _ = scored_groups(engine, {name: loaded}, chosen, n, sampling, seed=seed, step=None)
+    return groups
+
+
+def _greedy_figures(loaded: LoadedTask, groups: Sequence[Group]) -> dict[str, Any]:
+    counts = [_count_right(loaded, group) for group in groups]
+    right = sum(right for right, _ in counts)
+    return {
+        "greedy_undecided": sum(undecided for _, undecided in counts),
+        "pass_at_1": right / len(groups),
+        "pass_at_1_interval": wilson_interval(right, len(groups)),
+    }
+
+
+def _sampled_figures(loaded: LoadedTask, groups: Sequence[Group], n: int) -> dict[str, Any]:
+    counts = [_count_right(loaded, group) for group in groups]
+    shares = [right / n for right, _ in counts]
+    scores = [score for group in groups for score in group.scores]
+    return {
+        "sampled_pass_at_1": statistics.fmean(shares),
+        "sampled_interval": mean_interval(shares),
+        "pass_at_k": {
+            k: statistics.fmean(pass_at_k(n, right, k) for right, _ in counts) for k in _powers_up_to(n)
+        },
+        "undecided": sum(undecided for _, undecided in counts),
+        "reward": _mean_of_known([score.value for score in scores]),
+        "tokens": _mean_of_known([float(len(c.token_ids)) for group in groups for c in group.completions]),
+        "watch": {
+            entry: _mean_of_known([score.parts[entry].value for score in scores])
+            for entry in loaded.task.watch
+        },
+    }
+
+
+def _count_right(loaded: LoadedTask, group: Group) -> tuple[int, int]:
+    """Return how many completions of a group are right, and how many could not be judged."""
     marks = [loaded.scheme.is_right(score) for score in group.scores]
     return marks.count(True), marks.count(None)
 
 
-def _powers(n: int) -> list[int]:
-    return sorted({n, *(2**i for i in range(n.bit_length()) if 2**i <= n)})
+def _powers_up_to(n: int) -> list[int]:
+    """Return the powers of 2 up to `n`, and `n` itself, ascending."""
+    return sorted({n, *(2**i for i in range(n.bit_length()))})
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
+def _mean_of_known(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return statistics.fmean(known) if known else None

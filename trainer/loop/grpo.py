@@ -1,15 +1,16 @@
-"""GRPO: the inner part of DeepSeekMath's Algorithm 1 (arXiv 2402.03300), one step at a time.
+"""One step of GRPO: lines 5 to 11 of DeepSeekMath's Algorithm 1 (arXiv 2402.03300).
 
-    4  for step = 1, ..., M
     5      sample a batch of problems                                 ProblemOrder.take
-    6      pi_old <- pi                                               old log-probabilities
+    6      pi_old <- pi                                               old log-probabilities, in Learner
     7      sample G completions of each problem                       scored_groups
-    8      score them                                                 (beside the sampling)
-    9      advantages, relative to the group                          credits_of
+    8      compute their rewards                                      scored_groups, beside the sampling
+    9      compute group-relative advantages                          credits_of
     10     for update = 1, ..., mu
     11         maximise the objective                                 Learner.update
 
-The outer part (a new reference and a new reward model, iteration by iteration) is not here yet.
+Line 4, the loop over the steps, is in `run/train.py`. The outer loop (lines 2, 3 and 12) is not implemented:
+a run is its first iteration. The reference stays the policy that the run began with, and a reward model is
+not trained further.
 """
 
 import time
@@ -25,16 +26,17 @@ from .rollout import Group, LoadedTask, ProblemOrder, scored_groups
 
 @dataclass
 class Step:
-    """What one step did."""
+    """The result of one training step."""
 
     number: int
+    """Counted from 1."""
     groups: list[Group]
     credits: list[list[Credit]]
-    """What the tokens of each group's completions earned."""
+    """The token advantages of each group's completions, in the order of `groups`."""
     learned: dict[str, float]
     """Means over the updates: loss, grad_norm, entropy, ratio, clip shares, kl, lr; see `Learner`."""
     seconds: dict[str, float] = field(default_factory=dict)
-    """Wall time of each phase; scoring is what went on after the last sample."""
+    """Wall time of each phase; of scoring, which runs beside the sampling, the time after the last sample."""
 
 
 def grpo_step(
@@ -44,41 +46,42 @@ def grpo_step(
     tasks: Mapping[str, LoadedTask],
     order: ProblemOrder,
     *,
-    after_scoring: Callable[[list[Group]], None] = lambda groups: None,
+    after_scoring: Callable[[list[Group]], None] | None = None,
 ) -> Step:
-    """Do lines 5 to 11 once.
+    """Run one training step, and hand the new weights to the engine.
 
     Args:
         number: the step, counted from 1.
-        learner: policy, optimizer, reference.
-        engine: samples from the policy's weights.
-        tasks: what is trained on.
-        order: which problems come next.
-        after_scoring: sees the scored groups before anything is learned, and may stop the run.
+        learner: the policy with its optimizer and reference.
+        engine: samples the completions; it must hold the policy's present weights.
+        tasks: the training tasks, by name.
+        order: chooses the problems.
+        after_scoring: called with the scored groups before the update; it stops the run by raising.
     """
     config = learner.config
     algorithm = config.algorithm
     began = time.perf_counter()
-    taken = order.take(algorithm.groups_per_step, number)
+    chosen = order.take(algorithm.groups_per_step, number)
     seed = Random(f"sampling/{config.seed}/{number}").getrandbits(62)
     groups, waited = scored_groups(
-        engine, tasks, taken, algorithm.group_size, config.sampling, seed=seed, step=number
+        engine, tasks, chosen, algorithm.group_size, config.sampling, seed=seed, step=number
     )
-    sampled = time.perf_counter()
-    after_scoring(groups)
+    scored = time.perf_counter()
+    if after_scoring is not None:
+        after_scoring(groups)
     earned = credits_of(groups, tasks, algorithm, learner.policy.tokenizer, number)
     completions = [completion for group in groups for completion in group.completions]
-    exact = engine.is_exact(config.sampling)
     advantages = [credit.tokens for row in earned for credit in row]
+    exact = engine.is_exact(config.sampling)
     learned = learner.learn(completions, advantages, number, exact=exact)
     updated = time.perf_counter()
     engine.sync(learner.policy, number)
     if engine.apart is not None:
         learned["probe_mismatch"] = engine.apart
     seconds = {
-        "sampling": sampled - began - waited,
+        "sampling": scored - began - waited,
         "scoring": waited,
-        "update": updated - sampled,
+        "update": updated - scored,
         "sync": time.perf_counter() - updated,
     }
     return Step(number, groups, earned, learned, seconds)

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ...sandbox.errors import RunError
 from ...tasks.problem import Completion
-from ..config.run_config import AlgorithmConfig, RunConfig
+from ..config.algorithm_config import AlgorithmConfig
+from ..config.run_config import RunConfig
 from ..models.batch import Batch, Sampled
 from ..models.forward import Forward, Way
 from ..models.lora import adapter_off

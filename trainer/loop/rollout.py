@@ -1,4 +1,4 @@
-"""Problems in, scored groups out: what one step samples."""
+"""The sampling half of a training step: choose problems, sample a group for each, score the groups."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -17,16 +17,17 @@ from ..models.policy import EncodedPrompt
 
 @dataclass
 class LoadedTask:
-    """A task with all that a run needs of it."""
+    """A task ready for a run: built scheme, loaded problems, encoded prompts."""
 
     task: Task
     scheme: MarkScheme
     problems: Sequence[Problem]
     prompts: Sequence[EncodedPrompt]
+    """One per problem, in the same order."""
     share: float = 1.0
-    """Its share of the groups of a step."""
+    """Weight with which a step's groups are drawn from this task rather than the others; above 0."""
     hash: str = ""
-    """Of the task, as it was when the run began."""
+    """The task's hash at the start of the run."""
 
 
 @dataclass
@@ -37,32 +38,45 @@ class Group:
     problem: Problem
     completions: list[Completion]
     scores: list[Score] = field(default_factory=list)
+    """One per completion; empty until the group is scored."""
 
     @property
     def rewards(self) -> list[float]:
-        """One a completion; NaN where the row is left out."""
+        """One per completion; NaN where the row is left out."""
         return [float("nan") if score.value is None else score.value for score in self.scores]
 
 
 def group_is_flat(group: Group) -> bool:
-    """Whether a group teaches nothing: its known rewards are all equal, and the marks of its steps are."""
+    """Return whether a group's known rewards are all equal, and all known marks of its steps too.
+
+    Rows that are left out do not count; values are compared exactly. The outcome advantages of a flat group
+    are all 0. That does not make every token's advantage and gradient 0: there may be a KL, and under
+    `credit: clip` equal low marks cost more in a completion with more steps. Nor does a group that is not
+    flat always teach something: where only the marks differ, it does so in process mode alone.
+    """
     scores = [score for score in group.scores if score.value is not None]
     marks = {mark.value for score in scores for mark in score.steps or () if mark.value is not None}
     return len({score.value for score in scores}) < 2 and len(marks) < 2
 
 
 class ProblemOrder:
-    """Which problems come when: a function of the seed and of how many each task gave so far."""
+    """The order in which a run goes through its problems.
+
+    It depends on nothing but the seed, the step's number and `cursors`, so a resumed run goes on with the
+    problems that it would have had. A step draws the tasks of its groups at random by their shares, and
+    each task then gives its next problems. A task's problems are shuffled anew for each pass over them.
+    """
 
     def __init__(self, tasks: Mapping[str, LoadedTask], seed: int, cursors: Mapping[str, int] | None = None):
         self.tasks, self.seed = tasks, seed
         self.cursors = {name: (cursors or {}).get(name, 0) for name in tasks}
-        """Problems taken of each task: all that a checkpoint needs."""
+        """How many problems each task has given so far; a checkpoint saves this."""
         self._orders: dict[tuple[str, int], list[int]] = {}
 
     def take(self, count: int, step: int) -> list[tuple[str, int]]:
-        """Return `count` (task, index) pairs: tasks by their shares, each one's problems in turn."""
-        names, shares = list(self.tasks), [loaded.share for loaded in self.tasks.values()]
+        """Return the next `count` (task name, problem index) pairs, and advance the cursors."""
+        names = list(self.tasks)
+        shares = [loaded.share for loaded in self.tasks.values()]
         drawn = Random(f"tasks/{self.seed}/{step}").choices(names, shares, k=count)
         taken = []
         for name in drawn:
@@ -72,6 +86,7 @@ class ProblemOrder:
         return taken
 
     def _order(self, name: str, epoch: int) -> list[int]:
+        """Return the shuffled problem indices of a task's pass; only its newest pass is kept."""
         if (name, epoch) not in self._orders:
             order = list(range(len(self.tasks[name].problems)))
             Random(f"order/{self.seed}/{name}/{epoch}").shuffle(order)
@@ -83,28 +98,28 @@ class ProblemOrder:
 def scored_groups(
     engine: Engine,
     tasks: Mapping[str, LoadedTask],
-    taken: Sequence[tuple[str, int]],
+    chosen: Sequence[tuple[str, int]],
     group_size: int,
     sampling: SamplingConfig,
     *,
     seed: int,
     step: int | None,
 ) -> tuple[list[Group], float]:
-    """Sample a group for each (task, index) pair, all in one call of the engine, and score them.
+    """Sample and score a group for each (task name, problem index) pair.
 
-    A group is scored as soon as it is whole, in a thread beside the sampling of the others. Each is
-    scored by itself, so its scores do not depend on which one was ready first.
+    The engine samples all groups in one call. Each group is scored as soon as it is complete, in a thread
+    beside the sampling of the others, and by itself: its scores do not depend on which group was first.
 
     Returns:
-        The groups, in the order asked for; the seconds that scoring went on after the last sample.
+        The groups in the order of `chosen`, and the seconds that scoring took after the last sample.
     """
-    prompts = [tasks[name].prompts[index] for name, index in taken]
+    prompts = [tasks[name].prompts[index] for name, index in chosen]
     groups: dict[int, Group] = {}
     with ThreadPoolExecutor(1, thread_name_prefix="scoring") as executor:
         scoring: list[Future[None]] = []
         try:
             for place, completions in engine.generate(prompts, group_size, sampling, seed=seed):
-                name, index = taken[place]
+                name, index = chosen[place]
                 groups[place] = Group(name, tasks[name].problems[index], completions)
                 scoring.append(executor.submit(_score, tasks[name].scheme, groups[place], step))
             sampled = time.perf_counter()
@@ -112,7 +127,7 @@ def scored_groups(
                 future.result()
         finally:
             executor.shutdown(wait=True, cancel_futures=True)
-    return [groups[place] for place in range(len(taken))], time.perf_counter() - sampled
+    return [groups[place] for place in range(len(chosen))], time.perf_counter() - sampled
 
 
 def _score(scheme: MarkScheme, group: Group, step: int | None) -> None:

@@ -1,4 +1,4 @@
-"""Learning curves: held-out accuracy and training reward over the steps of runs."""
+"""Learning curves: the held-out accuracy and the training reward of runs over their steps, as a picture."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,12 +8,15 @@ from typing import Any
 from ...sandbox.errors import DataError, RunError
 
 INK = "#848d97"
-"""Grey of text and axes: readable on white and on dark pages, since the background is transparent."""
+"""Grey of text and axes. The background is transparent; this grey is readable on white and on dark pages."""
 GREEDY, SAMPLED, REWARD = "#2f81f7", "#d29922", "#848d97"
+FORMATS = (".svg", ".png", ".pdf")
+
+Rows = Sequence[Mapping[str, Any]]
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Read a log of a run's folder; a line that a killed run left unfinished is not counted.
+    """Return the rows of a log in a run's folder, up to a line that a killed run left incomplete.
 
     Raises:
         DataError: the file is not there.
@@ -33,14 +36,14 @@ def draw_curves(folders: Sequence[Path], out: Path) -> None:
     """Draw the first evaluation and the training reward of one or more runs into one picture.
 
     Args:
-        folders: runs' folders; runs that differ only in their seed are drawn over each other.
-        out: the picture, .svg, .png or .pdf; its background is transparent.
+        folders: the runs' folders. All runs have the same colours: they are meant to differ in their seeds.
+        out: the picture to write: .svg, .png or .pdf.
 
     Raises:
-        DataError: a folder is not a run's, the ending is another, or the picture cannot be written.
+        DataError: a folder is not that of a run, `out` has another ending, or it cannot be written.
         RunError: matplotlib is not installed.
     """
-    if out.suffix not in (".svg", ".png", ".pdf"):
+    if out.suffix not in FORMATS:
         raise DataError(f"-o must end in .svg, .png or .pdf (given: {out})")
     runs = [(read_rows(folder / "metrics.jsonl"), read_rows(folder / "eval.jsonl")) for folder in folders]
     try:
@@ -50,12 +53,14 @@ def draw_curves(folders: Sequence[Path], out: Path) -> None:
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    # Text stays text, and the same run gives the same bytes.
+    # Text stays text in an .svg, and the fixed salt gives the same run the same bytes.
     with plt.rc_context({"svg.fonttype": "none", "svg.hashsalt": "markscheme", "font.family": "sans-serif"}):
         figure, axes = plt.subplots(figsize=(7.2, 3.4))
         for number, (metrics, evaluations) in enumerate(runs):
-            _draw(axes, metrics, [row for row in evaluations if row["index"] == 0], labelled=number == 0)
-        _style(axes, runs)
+            first = [row for row in evaluations if row["index"] == 0]
+            # The legend names the curves of one run only.
+            _draw_run(axes, metrics, first, labelled=number == 0)
+        _style(axes, [metrics for metrics, _ in runs])
         figure.tight_layout()
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
@@ -67,34 +72,30 @@ def draw_curves(folders: Sequence[Path], out: Path) -> None:
             plt.close(figure)
 
 
-def _draw(
-    axes: Any,
-    metrics: Sequence[Mapping[str, Any]],
-    evaluations: Sequence[Mapping[str, Any]],
-    *,
-    labelled: bool,
-) -> None:
+def _draw_run(axes: Any, metrics: Rows, evaluations: Rows, *, labelled: bool) -> None:
     def label(text: str) -> str | None:
         return text if labelled else None
 
-    steps = [row["step"] for row in metrics if row.get("reward") is not None]
-    rewards = [row["reward"] for row in metrics if row.get("reward") is not None]
+    rewarded = [row for row in metrics if row.get("reward") is not None]
+    steps = [row["step"] for row in rewarded]
+    rewards = [row["reward"] for row in rewarded]
     axes.plot(steps, rewards, color=REWARD, linewidth=1, alpha=0.8, label=label("training reward"))
-    at = [row["step"] for row in evaluations]
+    steps = [row["step"] for row in evaluations]
     for name, interval, colour, text in (
         ("pass_at_1", "pass_at_1_interval", GREEDY, "held-out pass@1, greedy"),
         ("sampled_pass_at_1", "sampled_interval", SAMPLED, "held-out pass@1, sampled"),
     ):
-        axes.plot(
-            at, [row[name] for row in evaluations], color=colour, marker="o", markersize=4, label=label(text)
-        )
-        low, high = zip(*(row[interval] for row in evaluations), strict=True) if evaluations else ((), ())
-        axes.fill_between(at, low, high, color=colour, alpha=0.15, linewidth=0)
+        values = [row[name] for row in evaluations]
+        lows = [row[interval][0] for row in evaluations]
+        highs = [row[interval][1] for row in evaluations]
+        axes.plot(steps, values, color=colour, marker="o", markersize=4, label=label(text))
+        axes.fill_between(steps, lows, highs, color=colour, alpha=0.15, linewidth=0)
 
 
-def _style(axes: Any, runs: Sequence[tuple[Any, Any]]) -> None:
+def _style(axes: Any, runs: Sequence[Rows]) -> None:
+    rewards = [row.get("reward") or 0.0 for metrics in runs for row in metrics]
     axes.set_xlabel("step", color=INK)
-    axes.set_ylim(0, max([1.0, *(row.get("reward") or 0.0 for metrics, _ in runs for row in metrics)]) * 1.03)
+    axes.set_ylim(0, max([1.0, *rewards]) * 1.03)
     axes.tick_params(colors=INK)
     axes.grid(color=INK, alpha=0.2, linewidth=0.6)
     for name, spine in axes.spines.items():

@@ -1,1 +1,1 @@
-"""Labelling steps and training process reward models."""
+"""Training process reward models: labelling the steps of completions, and learning from the labels."""

@@ -1,4 +1,7 @@
-"""Labelled steps to train a process reward model on: TRL's rows, PRM800K's, Math-Shepherd's, and ours."""
+"""Reading labelled steps, to train a process reward model on: rows of TRL, PRM800K, Math-Shepherd, and ours.
+
+Our own rows, which `markscheme label` writes, are TRL's with one more column, `shares`.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,136 +12,160 @@ from ...sandbox.errors import DataError, first_of
 from ...tasks.row_files import read_rows
 
 Neutral = Literal["right", "wrong", "skip"]
+"""What PRM800K's rating 0 counts as; `skip` leaves the step without a label."""
 IGNORED = -100
-"""The field's mark of a position without a label."""
+"""The number by which PyTorch and TRL mark a position without a label."""
 
 
 @dataclass(frozen=True)
 class LabelledSteps:
-    """A prompt, the steps of an answer, and what is known of each."""
+    """A prompt, the steps that answer it, and a label for each step."""
 
     prompt: str
     steps: tuple[str, ...]
     labels: tuple[float | None, ...]
-    """Chance that the step is right: 1 and 0, or a share between; None = not known."""
+    """Probability that the step is right: 1, 0 or a number between; None = not known."""
 
 
 def read_labelled(path: Path, *, neutral: Neutral = "right") -> list[LabelledSteps]:
-    """Read a file of labelled steps; each row's own columns say which kind it is.
+    """Read a file of labelled steps; the columns of each row tell which format it has.
 
     Args:
-        path: JSONL (or what else tasks read).
+        path: a .jsonl file, or any other that a task's `data:` can read.
         neutral: what PRM800K's rating 0 counts as.
 
     Raises:
-        DataError: rows of no known kind, or with another number of labels than of steps; all of them at
-            once.
+        DataError: the file is missing or empty, or rows have none of the formats or labels that do not match
+            their steps; all such rows are named at once.
     """
     if not path.exists():
-        raise DataError(f"{path}: there is no such file of labelled steps")
-    found: list[LabelledSteps] = []
+        raise DataError(f"{path}: there is no such file of labelled steps; `markscheme label` writes one")
+    rows: list[LabelledSteps] = []
     errors: list[str] = []
     for place, row in read_rows(path):
         try:
-            found.append(labelled(row, neutral=neutral))
+            rows.append(labelled(row, neutral=neutral))
         except DataError as error:
             errors.append(f"{place}: {error}")
     if errors:
-        raise DataError(f"{len(errors)} row(s) are no labelled steps:\n{first_of(errors)}")
-    if not found:
-        raise DataError(f"{path}: has no rows")
-    return found
+        raise DataError(f"{len(errors)} row(s) cannot be read as labelled steps:\n{first_of(errors)}")
+    if not rows:
+        raise DataError(f"{path}: the file has no rows; expected one labelled completion per line")
+    return rows
 
 
 def labelled(row: Mapping[str, Any], *, neutral: Neutral = "right") -> LabelledSteps:
-    """Return a row's labelled steps.
+    """Return the labelled steps of a row in any of the three formats.
 
-    `{prompt, completions, labels}` is TRL's; `shares`, where it has them, are Monte-Carlo estimates.
-    `{question, label: {steps}}` is PRM800K's, `{input, label}` Math-Shepherd's.
+    TRL: `prompt`, `completions` (the steps) and `labels`; `shares`, where a row has them, take the place of
+    the labels. PRM800K: `question` and `label: {steps}`. Math-Shepherd: `input` and `label`, two texts.
 
     Raises:
-        DataError: the row is of none of these kinds, or its parts do not fit.
+        DataError: the row has none of these formats, or a part of it is not as the format has it.
     """
     if {"prompt", "completions", "labels"} <= set(row):
-        return _plain(row)
+        return _from_trl(row)
     if isinstance(row.get("question"), Mapping) and isinstance(row.get("label"), Mapping):
         try:
-            return _prm800k(row, neutral)
+            return _from_prm800k(row, neutral)
         except (LookupError, TypeError, AttributeError) as error:
             raise DataError(
-                f"a PRM800K row whose steps are not as PRM800K's ({type(error).__name__}: {error})"
+                "expected a PRM800K row, but its steps are not as PRM800K has them"
+                f" ({type(error).__name__}: {error})"
             ) from error
     if isinstance(row.get("input"), str) and isinstance(row.get("label"), str):
-        return _math_shepherd(row["input"], row["label"])
+        return _from_math_shepherd(row["input"], row["label"])
     raise DataError(
         "expected `prompt, completions, labels` (TRL), `question, label` (PRM800K) or `input, label`"
         f" (Math-Shepherd); the row has: {', '.join(map(str, row))}"
     )
 
 
-def _made(prompt: Any, steps: Sequence[Any], labels: Sequence[float | None]) -> LabelledSteps:
+def _checked(prompt: Any, steps: Sequence[Any], labels: Sequence[float | None]) -> LabelledSteps:
+    """Return the labelled steps, if the texts are texts and there is one label per step."""
     if not isinstance(prompt, str) or not all(isinstance(step, str) and step.strip() for step in steps):
         raise DataError("the prompt and every step must be text that is not empty")
     if len(steps) != len(labels):
-        raise DataError(f"{len(steps)} steps and {len(labels)} labels; nothing is shifted to fit")
+        raise DataError(f"expected one label per step (given: {len(steps)} steps and {len(labels)} labels)")
     if not steps:
-        raise DataError("there are no steps")
+        raise DataError("the row has no steps")
     return LabelledSteps(prompt, tuple(steps), tuple(labels))
 
 
-def _plain(row: Mapping[str, Any]) -> LabelledSteps:
+def _from_trl(row: Mapping[str, Any]) -> LabelledSteps:
     steps, labels = row["completions"], row.get("shares") or row["labels"]
     if not isinstance(steps, list) or not isinstance(labels, list):
-        raise DataError("`completions` and `labels` must be lists, one entry a step")
-    return _made(row["prompt"], steps, [_chance(label) for label in labels])
+        raise DataError("`completions` and `labels` must be lists with one entry per step")
+    return _checked(row["prompt"], steps, [_probability(label) for label in labels])
 
 
-def _chance(label: Any) -> float | None:
-    """Read a label; -100 and null are none (a cast to bool would make them right)."""
+def _probability(label: Any) -> float | None:
+    """Return a label as a probability; None for null and -100, which a cast to bool would make right."""
     if label is None or label == IGNORED:
         return None
     if isinstance(label, bool | int | float) and 0 <= label <= 1:
         return float(label)
-    raise DataError(f"a label is true, false, a share from 0 to 1, or null (given: {label!r})")
+    raise DataError(f"a label must be true, false, a number from 0 to 1, or null (given: {label!r})")
 
 
-def _prm800k(row: Mapping[str, Any], neutral: Neutral) -> LabelledSteps:
-    meaning = {1: 1.0, -1: 0.0, 0: {"right": 1.0, "wrong": 0.0, "skip": None}[neutral], None: None}
+def _from_prm800k(row: Mapping[str, Any], neutral: Neutral) -> LabelledSteps:
+    """Return the steps that the labeller went on with, and the last one where none was good enough."""
+    of_neutral = {"right": 1.0, "wrong": 0.0, "skip": None}[neutral]
+    label_of_rating = {1: 1.0, -1: 0.0, 0: of_neutral, None: None}
     steps, labels = [], []
     for step in row["label"].get("steps") or ():
-        offered = step.get("completions") or ()
+        written = step.get("human_completion")
         chosen = step.get("chosen_completion")
-        taken = step.get("human_completion") or (offered[chosen] if chosen is not None else None)
-        taken = taken or (offered[0] if offered else None)
+        taken = _taken_completion(step)
         if taken is None:
             break
-        rating = taken.get("rating", 1 if step.get("human_completion") else None)
-        if rating not in meaning:
-            raise DataError(f"a rating of PRM800K is -1, 0 or 1 (given: {rating!r})")
+        # The labeller's own step counts as right if it has no rating.
+        rating = taken.get("rating", 1 if written else None)
+        if rating not in label_of_rating:
+            raise DataError(f"a rating of PRM800K must be -1, 0 or 1 (given: {rating!r})")
         steps.append(taken["text"])
-        labels.append(meaning[rating])
-        if chosen is None and not step.get("human_completion"):
-            break  # nothing was chosen to go on with
-    return _made(row["question"].get("problem"), steps, labels)
+        labels.append(label_of_rating[rating])
+        if chosen is None and not written:
+            break  # no completion was good enough to go on with
+    return _checked(row["question"].get("problem"), steps, labels)
+
+
+def _taken_completion(step: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the completion of a PRM800K step: the labeller's own, the chosen one, or the first one."""
+    offered = step.get("completions") or []
+    chosen = step.get("chosen_completion")
+    if step.get("human_completion"):
+        return step["human_completion"]
+    if chosen is not None:
+        return offered[chosen]
+    return offered[0] if offered else None
 
 
 _STEP_END = "ки"
+"""Math-Shepherd's text at the end of every step of `input`."""
 
 
-def _math_shepherd(text: str, marked: str) -> LabelledSteps:
-    """Read `question Step 1: ... ки` with its twin, in which `+` or `-` stands for each `ки`."""
-    pieces, labels, at = text.split(_STEP_END), [], 0
+def _from_math_shepherd(text: str, marked: str) -> LabelledSteps:
+    """Return the steps of `QUESTION Step 1: ... ки Step 2: ... ки`.
+
+    `marked` is the same text with `+` (right) or `-` (wrong) in the place of each `ки`.
+    """
+    pieces = text.split(_STEP_END)
+    labels = []
+    at = 0
     for piece in pieces[:-1]:
-        at += len(piece)
+        begin, at = at, at + len(piece)
         sign = marked[at : at + 1]
-        if marked[at - len(piece) : at] != piece or sign not in ("+", "-"):
+        if marked[begin:at] != piece or sign not in ("+", "-"):
+            near = marked[max(at - 9, 0) : at + 9]
             raise DataError(
-                f"`label` is not `input` with + or - for each {_STEP_END}: at {marked[at - 9 : at + 9]!r}"
+                f"`label` must be `input` with + or - in the place of each {_STEP_END}; it is not so at"
+                f" {near!r}"
             )
         labels.append(1.0 if sign == "+" else 0.0)
         at += 1
     start = pieces[0].rfind("Step 1:")
     if start < 0:
-        raise DataError("Math-Shepherd's first step begins with `Step 1:`; this row has none")
+        raise DataError("the first step of a Math-Shepherd row must begin with `Step 1:`; this row has none")
     steps = [pieces[0][start:], *pieces[1:-1]]
-    return _made(pieces[0][:start].strip(), [step.strip() for step in steps], labels)
+    return _checked(pieces[0][:start].strip(), [step.strip() for step in steps], labels)

@@ -1,7 +1,8 @@
-"""Training a process reward model: cross-entropy between bad and good where each step ends.
+"""Training a process reward model: cross-entropy on the labels of steps, where each step ends.
 
-What is learned from is made by the same `Encoder` as what is scored, so that there is no skew between
-the two. Labels are counted: a row that is too long, or has none, is told and never learned from in silence.
+The same `Encoder` makes the inputs of training and of scoring, so that the model is asked as it was trained.
+Rows that are too long for the model are never cut but left out; the training rows among them are counted.
+Steps without a label are part of the input, but add nothing to the loss.
 """
 
 import hashlib
@@ -31,41 +32,46 @@ PrmProgress = Callable[[int, int, float], None]
 
 @dataclass(frozen=True)
 class PrmTraining:
-    """Settings of a training."""
+    """The settings of a training."""
 
     form: str = "classes"
+    """Name of the model's format; see `PrmFormat`."""
     epochs: int = 3
+    """Passes over the rows."""
     batch_rows: int = 32
-    """Completions of one optimizer step."""
+    """Completions per optimizer step."""
     lr: float = 1e-4
+    """Learning rate at the end of the warm-up. After that it falls linearly towards 0, which it would reach
+    one step after the last one."""
     weight_decay: float = 0.01
     warmup: float = 0.05
-    """Share of the steps over which the learning rate rises; after that it falls linearly."""
+    """Share of the optimizer steps over which the learning rate rises linearly; at least one step."""
     held_out: float = 0.1
-    """Share of prompts, chosen by a hash of each, that is only measured on."""
+    """Share of the prompts that are only measured on, chosen by a hash of the prompt."""
     seed: int = 0
+    """Of a new head's weights and of the order of the rows."""
     batch_tokens: int = 8192
-    """Of one forward pass."""
+    """Most tokens of one forward pass, padding included."""
 
 
 @dataclass(frozen=True)
 class PrmReport:
-    """What a training came to."""
+    """The outcome of a training."""
 
     folder: Path
     trained_steps: int
-    """Steps with a label that were learned from, once an epoch."""
+    """Labelled steps in the training rows."""
     too_long: int
-    """Rows left out, since the model cannot read them whole."""
+    """Training rows that were left out because they exceed the model's context."""
     loss: float
-    """Mean over the last epoch, nats."""
+    """Mean over the optimizer steps of the last epoch, in nats per labelled step."""
     held_out: StepMetrics
-    """On prompts that were not learned from; labels of at least a half count as right."""
+    """On the held-out prompts; labels of at least 0.5 count as right."""
 
 
 @dataclass(frozen=True)
 class _Example:
-    made: PrmInput
+    encoded: PrmInput
     labels: tuple[float | None, ...]
 
 
@@ -78,99 +84,112 @@ def train_prm(
     device: str = "auto",
     progress: PrmProgress | None = None,
 ) -> PrmReport:
-    """Train a process reward model and save it as a plain Hugging Face folder.
+    """Train a process reward model, and save it as a plain Hugging Face folder with a report, prm.json.
 
     Args:
         rows: labelled steps.
-        source: a causal language model or token classifier to start from.
-        out: where the trained model goes.
-        settings: of the training.
-        device: `auto` or a torch device.
-        progress: see `PrmProgress`.
+        source: folder or hub id of the model to start from: a causal language model, or a token classifier.
+        out: the folder to write.
+        settings: of the training; None = the defaults.
+        device: `auto`, or a torch device.
+        progress: called after every optimizer step.
 
     Raises:
-        RewardError: the model does not suit the format. DataError: no label is left to learn from.
+        RewardError: the model cannot be loaded, or does not have the head of the format.
+        DataError: no step has a label, or the tokenizer cannot read the rows.
     """
     settings = settings or PrmTraining()
     form = find_format(settings.form)
     torch.manual_seed(settings.seed)
     model = _start(source, form, device, settings)
-    train, held = split_by_prompt(rows, settings.held_out)
-    learned, too_long = _examples(model, train)
-    count = sum(label is not None for example in learned for label in example.labels)
-    if count == 0:
+    training_rows, held_out_rows = split_by_prompt(rows, settings.held_out)
+    examples, too_long = _examples(model, training_rows)
+    labelled = sum(label is not None for example in examples for label in example.labels)
+    if labelled == 0:
         raise DataError(
-            f"no step of {len(train)} rows has a label to learn from ({too_long} rows are longer than the"
-            f" model's {model.context} tokens); a training would teach nothing"
+            f"there is nothing to learn from: no step of {len(training_rows)} rows has a label"
+            f" ({too_long} rows are longer than the model's {model.context} tokens); give other rows"
         )
-    loss = _fit(model, learned, settings, progress)
+    loss = _fit(model, examples, settings, progress)
+    # Saved before it is measured, so that the model is not lost if the held-out rows cannot be read.
     out.mkdir(parents=True, exist_ok=True)
     model.model.save_pretrained(out)
     model.tokenizer.save_pretrained(out)
-    report = PrmReport(out, count, too_long, loss, measure(model, held))
-    said = {
+    report = PrmReport(out, labelled, too_long, loss, measure(model, held_out_rows))
+    _write_report(report, form)
+    return report
+
+
+def _write_report(report: PrmReport, form: PrmFormat) -> None:
+    content = {
         "form": form.name,
         "threshold": form.threshold,
-        "trained_steps": count,
-        "too_long": too_long,
-        "loss": loss,
+        "trained_steps": report.trained_steps,
+        "too_long": report.too_long,
+        "loss": report.loss,
         "held_out": report.held_out.as_dict(),
     }
-    (out / "prm.json").write_text(json.dumps(said, indent=1), encoding="utf-8")
-    return report
+    (report.folder / "prm.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
 def split_by_prompt(
     rows: Sequence[LabelledSteps], share: float
 ) -> tuple[list[LabelledSteps], list[LabelledSteps]]:
-    """Return what is learned from and what is held out: no prompt is in both."""
+    """Return the training rows and the held-out rows, about `share` of all; no prompt is in both."""
 
-    def held(row: LabelledSteps) -> bool:
-        return int.from_bytes(hashlib.sha256(f"held out/{row.prompt}".encode()).digest()[:4]) < share * 2**32
+    def is_held_out(row: LabelledSteps) -> bool:
+        digest = hashlib.sha256(f"held out/{row.prompt}".encode()).digest()
+        return int.from_bytes(digest[:4]) < share * 2**32
 
-    return [row for row in rows if not held(row)], [row for row in rows if held(row)]
+    return [row for row in rows if not is_held_out(row)], [row for row in rows if is_held_out(row)]
 
 
 def measure(model: Prm, rows: Sequence[LabelledSteps]) -> StepMetrics:
-    """Score labelled steps and compare; rows that are too long are left out."""
+    """Return how well a model's scores agree with the labels; rows that are too long are left out."""
     examples, _ = _examples(model, rows)
-    scores = model.score([example.made for example in examples])
+    scores = model.score([example.encoded for example in examples])
     labels = [[None if label is None else label >= 0.5 for label in example.labels] for example in examples]
     return step_metrics(scores, labels, threshold=model.form.threshold)
 
 
 def _start(source: str | Path, form: PrmFormat, device: str, settings: PrmTraining) -> Prm:
+    """Return the model to train. For the format `classes` it gets a new head with two classes."""
     if form.head == "classes":
         from transformers import AutoModelForTokenClassification, AutoTokenizer
 
-        with quiet(reports=True):  # it would report that a language model has no such head yet
+        # Without its reports: transformers would warn that a language model has no such head yet.
+        with quiet(reports=True):
             tokenizer = AutoTokenizer.from_pretrained(source)
             model: Any = AutoModelForTokenClassification.from_pretrained(
                 source, num_labels=2, dtype=torch.float32
             )
-        return Prm(
-            model.to(choose_device(device)),
-            tokenizer,
-            form,
-            name=str(source),
-            batch_tokens=settings.batch_tokens,
-        )
+        model = model.to(choose_device(device))
+        return Prm(model, tokenizer, form, name=str(source), batch_tokens=settings.batch_tokens)
     loaded = load_prm(source, form, device=device, batch_tokens=settings.batch_tokens)
     if isinstance(loaded.model, HeadedModel):
-        raise RewardError(f"format {form.name!r} is for scoring; train `classes`, `trl` or `math_shepherd`")
+        raise RewardError(
+            f"format {form.name!r} is for scoring only and cannot be trained; train `classes`, `trl` or"
+            " `math_shepherd`"
+        )
     return loaded
 
 
 def _examples(model: Prm, rows: Sequence[LabelledSteps]) -> tuple[list[_Example], int]:
-    made = [_Example(model.encoder(row.prompt, row.steps), row.labels) for row in rows]
-    unread = sum(model.encoder.unread(one.made) > MOST_UNREAD for one in made)
+    """Encode rows; return those that fit into the model's context, and how many do not.
+
+    Raises:
+        DataError: the tokenizer has no tokens for much of the text of some rows.
+    """
+    examples = [_Example(model.encoder(row.prompt, row.steps), row.labels) for row in rows]
+    unread = sum(model.encoder.unread(example.encoded) > MOST_UNREAD for example in examples)
     if unread:
         raise DataError(
-            f"the tokenizer of {model.encoder.name!r} has no tokens for much of {unread} of {len(rows)}"
-            " rows; train a model that can read them (the tiny one reads its own task only)"
+            f"the tokenizer of {model.encoder.name!r} has no tokens for much of the text of {unread} of"
+            f" {len(rows)} rows; train a model that can read them (`tiny` can read its own task only)"
         )
-    most = model.context or math.inf
-    return [one for one in made if len(one.made.ids) <= most], sum(len(one.made.ids) > most for one in made)
+    context = model.context or math.inf
+    fitting = [example for example in examples if len(example.encoded.ids) <= context]
+    return fitting, len(examples) - len(fitting)
 
 
 def _fit(
@@ -179,18 +198,18 @@ def _fit(
     settings: PrmTraining,
     progress: PrmProgress | None,
 ) -> float:
+    """Train the model, and return the mean loss of the last epoch's optimizer steps."""
     parameters = [p for p in model.model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=settings.lr, weight_decay=settings.weight_decay)
     per_epoch = math.ceil(len(examples) / settings.batch_rows)
     steps = per_epoch * settings.epochs
-    model.model.train()
-    losses: list[float] = []
     warmup_steps = max(1, round(settings.warmup * steps))
+    losses: list[float] = []
+    model.model.train()
     for step, batch in enumerate(_minibatches(examples, settings), 1):
+        rate = rate_at(step, lr=settings.lr, steps=steps, warmup_steps=warmup_steps, schedule="linear")
         for group in optimizer.param_groups:
-            group["lr"] = rate_at(
-                step, lr=settings.lr, steps=steps, warmup_steps=warmup_steps, schedule="linear"
-            )
+            group["lr"] = rate
         optimizer.zero_grad()
         losses.append(_backward(model, batch, settings.batch_tokens))
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -202,6 +221,7 @@ def _fit(
 
 
 def _minibatches(examples: Sequence[_Example], settings: PrmTraining) -> Iterator[list[_Example]]:
+    """Yield the examples of each optimizer step, in another order in every epoch."""
     for epoch in range(settings.epochs):
         order = list(examples)
         Random(f"prm/{settings.seed}/{epoch}").shuffle(order)
@@ -210,23 +230,33 @@ def _minibatches(examples: Sequence[_Example], settings: PrmTraining) -> Iterato
 
 
 def _backward(model: Prm, batch: Sequence[_Example], budget: int) -> float:
-    """Add a minibatch's gradients, in as many passes as it takes; return its loss."""
-    count = max(sum(label is not None for example in batch for label in example.labels), 1)
+    """Compute a minibatch's gradients, in passes of at most `budget` tokens or of one row.
+
+    Returns:
+        The minibatch's loss, in nats per labelled step.
+    """
+    labelled = max(sum(label is not None for example in batch for label in example.labels), 1)
     total = 0.0
-    for rows in by_length([len(example.made.ids) for example in batch], budget):
-        some = [batch[i] for i in rows]
-        loss = step_loss(model.pairs([one.made for one in some]), [one.labels for one in some]) / count
+    for rows in by_length([len(example.encoded.ids) for example in batch], budget):
+        part = [batch[i] for i in rows]
+        pairs_N2 = model.pairs([example.encoded for example in part])
+        loss = step_loss(pairs_N2, [example.labels for example in part]) / labelled
         loss.backward()
         total += loss.item()
     return total
 
 
 def step_loss(pairs_N2: Tensor, labels: Sequence[Sequence[float | None]]) -> Tensor:
-    """Return the summed cross-entropy of steps that have a label; a share is a soft target."""
+    """Return the cross-entropy of the steps, summed over those that have a label.
+
+    Args:
+        pairs_N2: `[N, 2]`, logits of bad and good for each step of all completions, in order.
+        labels: one list per completion: the probability of good (a soft target); None = no label.
+    """
     flat = [label for row in labels for label in row]
     known = torch.tensor([i for i, label in enumerate(flat) if label is not None], device=pairs_N2.device)
-    wanted_N = torch.tensor([label for label in flat if label is not None], device=pairs_N2.device)
+    target_N = torch.tensor([label for label in flat if label is not None], device=pairs_N2.device)
     if not len(known):
-        return pairs_N2.sum() * 0.0
+        return pairs_N2.sum() * 0.0  # 0, and still part of the graph, so that it has a backward pass
     logprobs_N2 = pairs_N2[known].float().log_softmax(-1)
-    return -(wanted_N * logprobs_N2[:, 1] + (1 - wanted_N) * logprobs_N2[:, 0]).sum()
+    return -(target_N * logprobs_N2[:, 1] + (1 - target_N) * logprobs_N2[:, 0]).sum()

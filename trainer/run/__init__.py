@@ -1,1 +1,1 @@
-"""One run: setting it up, its folder, checkpoints, alarms and progress."""
+"""A training run: set-up, the loop over the steps, the run's folder, checkpoints, alarms and progress."""

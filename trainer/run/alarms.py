@@ -1,243 +1,217 @@
-"""What alarms look at: summaries of a task's steps, and the signs of a gamed reward in them.
+"""The signs of a reward that is being gamed, looked for in the summaries of a task's steps.
 
-Pure functions of the last step's groups and of the summaries so far; `monitor.py` keeps those.
+Pure functions of the newest step's groups and of the step summaries so far, oldest first; `monitor.py` keeps
+those, decides how often an alarm is repeated, and hands it on.
 """
 
-import math
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ...rewards.score import Score, Status
-from ...tasks.problem import Completion, Problem
-from ..loop.rollout import Group, LoadedTask, group_is_flat
+from ...rewards.score import Status
+from ..loop.rollout import Group, LoadedTask
+from .step_summary import UNREAD, Row, failed, is_paid, is_wrong_by, rows_of
 
 WINDOW = 5
-"""Steps that a mean is taken over before anything is concluded."""
-FAILURES = (
-    Status.TIMEOUT,
-    Status.MEMORY,
-    Status.TOO_LARGE,
-    Status.INFRA_ERROR,
-    Status.ABSTAIN,
-    Status.BUG,
-)
+"""Steps over which a quantity is averaged before anything is concluded from it."""
 
-Row = tuple[Problem, Completion, Score]
-
-
-def rows_of(groups: Sequence[Group]) -> Iterator[Row]:
-    """Yield every completion with its problem and score."""
-    for group in groups:
-        for completion, score in zip(group.completions, group.scores, strict=True):
-            yield group.problem, completion, score
-
-
+History = Sequence[Mapping[str, float]]
 Raised = tuple[str, str, list[Row]]
+"""The alarm's kind (with `:ENTRY` where it is about a watched entry), its message, the rows that show it."""
 
 
-def summary_of(groups: Sequence[Group], loaded: LoadedTask, step: int) -> dict[str, float]:
-    """Return what alarms need of one step of a task.
+def signs_of(loaded: LoadedTask, groups: Sequence[Group], history: History, step: int) -> list[Raised]:
+    """Return every sign that the newest steps show.
 
-    Rewards are scaled to their range at that step, 0 to 1; where it is endless they stay as they
-    are, and nothing counts as paid in full.
+    Args:
+        loaded: the task.
+        groups: its groups in the newest step; the rows of an alarm are taken from them.
+        history: the summaries of its steps, the newest one last; see `summary_of`.
+        step: the number of the newest step.
     """
-    rows = list(rows_of(groups))
-    low, high = loaded.scheme.range_at(step)
-    finite = math.isfinite(low) and math.isfinite(high) and low < high
-    start, scale = (low, high - low) if finite else (0.0, 1.0)
-    values = [(s.value - start) / scale for _, _, s in rows if s.value is not None]
-    summary = {
-        "reward": statistics.fmean(values) if values else 0.0,
-        "spread": statistics.pstdev(values) if values else 0.0,
-        "rows": float(len(rows)),
-        "groups": float(len(groups)),
-        "finite": float(finite),
-        "length": statistics.fmean(len(c.token_ids) or len(c.text) for _, c, _ in rows),
-        "unread": sum(s.status in (Status.NO_ANSWER, Status.UNPARSABLE) for _, _, s in rows) / len(rows),
-        "failed": sum(any(p.status in FAILURES for p in s.parts.values()) for _, _, s in rows) / len(rows),
-        "flat": sum(map(group_is_flat, groups)) / len(groups),
-    }
-    marked = [s.steps for _, _, s in rows if s.steps]
-    if marked:
-        marks = [mark.value for steps in marked for mark in steps if mark.value is not None]
-        judged = [right for _, _, s in rows if (right := loaded.scheme.is_right(s)) is not None]
-        summary["steps"] = statistics.fmean(map(len, marked))
-        summary["marks"] = statistics.fmean(marks) if marks else 0.0
-        summary["right"] = statistics.fmean(judged) if judged else 0.0
-    for name in loaded.task.watch:
-        known = [p.value for _, _, s in rows if (p := s.parts[name]).value is not None]
-        bottom, top = loaded.scheme.bounds_of(name)
-        mean = statistics.fmean(known) if known else 0.0
-        summary[f"watch/{name}"] = (mean - bottom) / (top - bottom) if 0 < top - bottom < math.inf else mean
-        paid = [s for _, _, s in rows if finite and _is_paid(s, low, high)]
-        summary[f"paid/{name}"] = float(len(paid))
-        summary[f"unearned/{name}"] = float(sum(_fails(s, name) for s in paid))
-    return summary
-
-
-def _is_paid(score: Score, low: float, high: float) -> bool:
-    """Whether a score is in the top tenth of the range."""
-    return score.value is not None and score.value >= low + 0.9 * (high - low)
-
-
-def _fails(score: Score, watch: str) -> bool:
-    part = score.parts[watch]
-    return (
-        part.verdict.correct is False
-        if part.verdict is not None
-        else part.value is not None and part.value <= 0
-    )
-
-
-def _mean_of(history: Sequence[Mapping[str, float]], key: str) -> float:
-    return statistics.fmean(summary.get(key, 0.0) for summary in history)
-
-
-def signs_of(
-    loaded: LoadedTask, groups: Sequence[Group], history: Sequence[Mapping[str, float]], step: int
-) -> list[Raised]:
-    """Return (kind, message, rows that show it) for each sign in the newest steps."""
     return [
         *_paid_but_wrong(loaded, groups, history, step),
-        *_parts_from_watch(loaded, groups, history),
-        *_drifts(groups, history),
-        *_steps(groups, history),
-        *_flat(groups, history),
+        *_reward_parts_from_watch(loaded, groups, history),
+        *_length_drift(groups, history),
+        *_format_drift(groups, history),
+        *_step_drift(groups, history),
+        *_marks_part_from_answers(groups, history),
+        *_all_groups_flat(groups, history),
         *_failures(groups, history),
     ]
 
 
+def _mean_of(history: History, key: str) -> float:
+    return statistics.fmean(summary.get(key, 0.0) for summary in history)
+
+
+def _start_and_end(history: History) -> tuple[History, History] | None:
+    """Return the first and the last `WINDOW` summaries; None while they would overlap."""
+    if len(history) < 2 * WINDOW:
+        return None
+    return history[:WINDOW], history[-WINDOW:]
+
+
 def _paid_but_wrong(
-    loaded: LoadedTask, groups: Sequence[Group], history: Sequence[Mapping[str, float]], step: int
+    loaded: LoadedTask, groups: Sequence[Group], history: History, step: int
 ) -> Iterator[Raised]:
-    """Full reward for what a watched verifier calls wrong."""
+    """Yield an alarm if a watched entry calls a quarter of at least 16 fully paid completions wrong."""
+    if len(history) < WINDOW:
+        return
     recent = history[-WINDOW:]
-    for name in loaded.task.watch if len(history) >= WINDOW else ():
-        paid, unearned = (sum(s[f"{key}/{name}"] for s in recent) for key in ("paid", "unearned"))
+    low, high = loaded.scheme.range_at(step)
+    for name in loaded.task.watch:
+        paid = sum(summary[f"paid/{name}"] for summary in recent)
+        unearned = sum(summary[f"unearned/{name}"] for summary in recent)
         if paid >= 16 and unearned / paid >= 0.25:
-            low, high = loaded.scheme.range_at(step)
-            shown = [row for row in rows_of(groups) if _is_paid(row[2], low, high) and _fails(row[2], name)]
             message = (
-                f"{unearned / paid:.0%} of the completions that got full reward in the last {WINDOW}"
-                f" steps are wrong by {name!r}: the reward pays for something else"
+                f"of the completions that got nearly full reward in the last {WINDOW} steps, {name!r} calls"
+                f" {unearned / paid:.0%} wrong: the reward pays for something else"
             )
+            shown = [
+                row for row in rows_of(groups) if is_paid(row[2], low, high) and is_wrong_by(row[2], name)
+            ]
             yield f"paid_but_wrong:{name}", message, shown
 
 
-def _parts_from_watch(
-    loaded: LoadedTask, groups: Sequence[Group], history: Sequence[Mapping[str, float]]
+def _reward_parts_from_watch(
+    loaded: LoadedTask, groups: Sequence[Group], history: History
 ) -> Iterator[Raised]:
-    """Reward that rises while a watched entry does not."""
-    if len(history) < 2 * WINDOW:
+    """Yield an alarm if the reward has risen and a watched entry has not, or by less than a fifth of that."""
+    windows = _start_and_end(history)
+    if windows is None:
         return
-    before, after = history[:WINDOW], history[-WINDOW:]
-    finite = bool(after[-1]["finite"])
-    unit = 1.0 if finite else _mean_of(before, "spread") or 1.0  # endless: in spreads of the start
-    gained = (_mean_of(after, "reward") - _mean_of(before, "reward")) / unit
-    noise = 2 * _mean_of(after, "spread") / unit / max(sum(s["rows"] for s in after), 1) ** 0.5
-    for name in loaded.task.watch if gained > max(0.05 if finite else 0.5, 2 * noise) else ():
+    before, after = windows
+    if after[-1]["finite"]:
+        unit, smallest, measure = 1.0, 0.05, "of its range"
+    else:
+        # A reward without a finite range is measured in its standard deviations in the first steps.
+        unit, smallest, measure = _mean_of(before, "spread") or 1.0, 0.5, "standard deviations"
+    gain = (_mean_of(after, "reward") - _mean_of(before, "reward")) / unit
+    rows_after = max(sum(summary["rows"] for summary in after), 1)
+    standard_error = _mean_of(after, "spread") / unit / rows_after**0.5
+    if gain <= max(smallest, 4 * standard_error):
+        return
+    rows = list(rows_of(groups))
+    for name in loaded.task.watch:
         now = _mean_of(after, f"watch/{name}")
         confirmed = now - _mean_of(before, f"watch/{name}")
-        at_its_top = now >= 0.95  # then it cannot rise along
-        if confirmed < 0.2 * gained and not at_its_top:
-            rows = list(rows_of(groups))
+        has_room = now < 0.95  # an entry at its top cannot rise any further
+        if confirmed < 0.2 * gain and has_room:
             message = (
-                f"reward rose by {gained:.2f} {'of its range' if finite else 'spreads'}, {name!r} by"
+                f"since the start of the run the reward rose by {gain:.2f} {measure}, but {name!r} by"
                 f" {confirmed:+.2f}: the policy may be gaming the reward"
             )
-            yield (
-                f"reward_parts_from_watch:{name}",
-                message,
-                [row for row in rows if _fails(row[2], name)] or rows,
-            )
+            wrong = [row for row in rows if is_wrong_by(row[2], name)]
+            yield f"reward_parts_from_watch:{name}", message, wrong or rows
 
 
-def _drifts(groups: Sequence[Group], history: Sequence[Mapping[str, float]]) -> Iterator[Raised]:
-    if len(history) < 2 * WINDOW:
+def _length_drift(groups: Sequence[Group], history: History) -> Iterator[Raised]:
+    """Yield an alarm if the mean length of completions has more than doubled or more than halved."""
+    windows = _start_and_end(history)
+    if windows is None:
         return
-    before, after = history[:WINDOW], history[-WINDOW:]
-    was, now = _mean_of(before, "length"), _mean_of(after, "length")
+    was, now = (_mean_of(window, "length") for window in windows)
     if was > 0 and not 0.5 <= now / was <= 2:
-        longest = sorted(rows_of(groups), key=lambda row: len(row[1].text), reverse=now > was)
-        yield (
-            "length_drift",
-            f"completions went from {was:.0f} to {now:.0f} tokens on average",
-            longest,
-        )
-    unread = _mean_of(after, "unread") - _mean_of(before, "unread")
-    if unread > 0.2:
-        shown = [row for row in rows_of(groups) if row[2].status in (Status.NO_ANSWER, Status.UNPARSABLE)]
-        yield (
-            "format_drift",
-            f"completions without a readable answer went up by {unread:.0%} of all",
-            shown,
-        )
+        message = f"the mean length of completions went from {was:.0f} to {now:.0f} tokens"
+        rows = sorted(rows_of(groups), key=lambda row: len(row[1].text), reverse=now > was)
+        yield "length_drift", message, rows
 
 
-def _steps(groups: Sequence[Group], history: Sequence[Mapping[str, float]]) -> Iterator[Raised]:
-    """Steps that are written for their marks: more of them, fewer, or better marked than the answers are."""
-    before, after = history[:WINDOW], history[-WINDOW:]
-    if len(history) < 2 * WINDOW or not all("steps" in summary for summary in (*before, *after)):
+def _format_drift(groups: Sequence[Group], history: History) -> Iterator[Raised]:
+    """Yield an alarm if the share of completions without a readable answer has risen by more than 0.2."""
+    windows = _start_and_end(history)
+    if windows is None:
         return
-    was, now = _mean_of(before, "steps"), _mean_of(after, "steps")
+    was, now = (_mean_of(window, "unread") for window in windows)
+    if now - was > 0.2:
+        message = f"the share of completions without a readable answer went from {was:.0%} to {now:.0%}"
+        yield "format_drift", message, [row for row in rows_of(groups) if row[2].status in UNREAD]
+
+
+def _marks_steps(history: History) -> bool:
+    return all("steps" in summary for summary in history)
+
+
+def _step_drift(groups: Sequence[Group], history: History) -> Iterator[Raised]:
+    """Yield an alarm if the mean number of marked steps has more than doubled or more than halved."""
+    windows = _start_and_end(history)
+    if windows is None or not all(map(_marks_steps, windows)):
+        return
+    was, now = (_mean_of(window, "steps") for window in windows)
     if not 0.5 <= now / was <= 2:
-        most = sorted(rows_of(groups), key=lambda row: len(row[2].steps or ()), reverse=now > was)
-        yield "step_drift", f"completions went from {was:.1f} to {now:.1f} steps on average", most
-    better, right = (_mean_of(after, key) - _mean_of(before, key) for key in ("marks", "right"))
-    if better > 0.1 and right < 0.2 * better and _mean_of(after, "right") < 0.95:
+        message = f"the mean number of steps in a completion went from {was:.1f} to {now:.1f}"
+        rows = sorted(rows_of(groups), key=lambda row: len(row[2].steps or ()), reverse=now > was)
+        yield "step_drift", message, rows
+
+
+def _marks_part_from_answers(groups: Sequence[Group], history: History) -> Iterator[Raised]:
+    """Yield an alarm if the marks of steps have risen and the share of right answers has not."""
+    windows = _start_and_end(history)
+    if windows is None or not all(map(_marks_steps, windows)):
+        return
+    before, after = windows
+    better = _mean_of(after, "marks") - _mean_of(before, "marks")
+    right = _mean_of(after, "right") - _mean_of(before, "right")
+    has_room = _mean_of(after, "right") < 0.95
+    if better > 0.1 and right < 0.2 * better and has_room:
         message = (
-            f"marks of steps rose by {better:.2f}, right answers by {right:+.2f}: the marks may be gamed"
+            f"since the start of the run the mean mark of steps rose by {better:.2f}, but the share of right"
+            f" answers by {right:+.2f}: the policy may be gaming the marks"
         )
         yield "marks_part_from_answers", message, list(rows_of(groups))
 
 
-def _flat(groups: Sequence[Group], history: Sequence[Mapping[str, float]]) -> Iterator[Raised]:
-    """No differences in at least 3 steps and 16 groups: fewer can be chance."""
-    seen, steps = 0.0, 0
-    for summary in reversed(history):
+def _all_groups_flat(groups: Sequence[Group], history: History) -> Iterator[Raised]:
+    """Yield an alarm if the last 3 steps or more, with 16 groups or more, had flat groups only.
+
+    In fewer steps or groups that may be chance.
+    """
+    seen = 0.0
+    for steps, summary in enumerate(reversed(history), 1):
         if summary["flat"] < 1:
             return
-        seen, steps = seen + summary["groups"], steps + 1
+        seen += summary["groups"]
         if steps >= 3 and seen >= 16:
-            message = f"no group has had different rewards for {steps} steps: {flat_cause(groups)}"
+            message = f"no group had different rewards in the last {steps} steps: {flat_cause(groups)}"
             yield "all_groups_flat", message, list(rows_of(groups))
             return
 
 
 def flat_cause(groups: Sequence[Group]) -> str:
-    """Say why groups have no different rewards."""
+    """Return the likely reason why the rewards within each group are equal."""
     scores = [score for _, _, score in rows_of(groups)]
     status, count = Counter(score.status for score in scores).most_common(1)[0]
     if status is not Status.OK and count > len(scores) / 2:
         hint = "; is `extract` right for these answers?" if status is Status.NO_ANSWER else ""
-        return f"{count} of {len(scores)} rows have status {status}{hint}"
+        return f"{count} of {len(scores)} completions have status {status}{hint}"
     values = {score.value for score in scores}
     if len(values) == 1:
-        cause = "too easy, too hard, or a reward that does not look at the answer"
+        cause = "the task is too easy or too hard, or the reward does not depend on the answer"
         return f"every reward is {values.pop()} ({cause})"
-    return "each problem is either always solved or never (look at pass@k with `markscheme sample`)"
+    return "each problem is either always solved or never (see pass@k of `markscheme sample`)"
 
 
-def _failures(groups: Sequence[Group], history: Sequence[Mapping[str, float]]) -> Iterator[Raised]:
-    share = _mean_of(history[-WINDOW:], "failed")
+def _failures(groups: Sequence[Group], history: History) -> Iterator[Raised]:
+    """Yield an alarm if scoring failed for more than a tenth of the completions of the last steps."""
+    recent = history[-WINDOW:]
+    share = _mean_of(recent, "failed")
     if share > 0.1:
-        shown = [row for row in rows_of(groups) if any(p.status in FAILURES for p in row[2].parts.values())]
-        yield (
-            "failures",
-            f"{share:.0%} of the rows of the last steps met a failure while they were scored",
-            shown,
-        )
+        message = f"scoring failed for {share:.0%} of the completions of the last {len(recent)} step(s)"
+        yield "failures", message, [row for row in rows_of(groups) if failed(row[2])]
 
 
 def distinct(rows: Sequence[Row], most: int = 5) -> list[Row]:
-    """Return the first rows whose completions differ."""
-    return list({row[1].text: row for row in reversed(rows)}.values())[::-1][:most]
+    """Return the first `most` rows with different completion texts."""
+    first_by_text: dict[str, Row] = {}
+    for row in rows:
+        first_by_text.setdefault(row[1].text, row)
+    return list(first_by_text.values())[:most]
 
 
 def shown_row(row: Row) -> dict[str, Any]:
-    """Return a row as an alarm shows it."""
+    """Return a row as alarms.jsonl shows it; of a long prompt, the last 200 characters."""
     problem, completion, score = row
     return {
         "problem": problem.id,

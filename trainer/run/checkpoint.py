@@ -1,7 +1,8 @@
-"""Checkpoints: everything that a run needs to go on as if it had never stopped.
+"""Checkpoints: everything from which a run continues as if it had never stopped.
 
-One folder a checkpoint, a plain Hugging Face model with two files beside it. It is written under a
-hidden name and renamed, so a folder that is there is whole.
+A checkpoint is a folder `step-NNNNNN` with a plain Hugging Face model (with LoRA, the adapter only),
+`optimizer.safetensors` and `state.json`. It is written under a hidden name and then renamed, so a folder that
+has its final name is complete.
 """
 
 import json
@@ -30,18 +31,27 @@ def save_checkpoint(
     *,
     keep: int,
 ) -> Path:
-    """Write checkpoint `step` and drop all but the newest `keep`.
+    """Write the checkpoint of a step, delete all but the newest `keep`, and return its folder.
+
+    Args:
+        folder: the run's folder of checkpoints.
+        step: the last finished step.
+        model: the policy's model.
+        tokenizer: the policy's tokenizer.
+        optimizer: its state is saved, not its settings.
+        state: everything else that the run needs, ready for JSON; `load_state` returns it.
+        keep: checkpoints to keep, this one included.
 
     Raises:
-        RunError: it cannot be written; earlier checkpoints stay as they are.
+        RunError: the checkpoint cannot be written; the earlier ones are kept.
     """
     tensors, numbers = _optimizer_state(optimizer)
 
     def write(partial: Path) -> None:
         save_model(partial, model, tokenizer)
         save_file(tensors, partial / "optimizer.safetensors")
-        whole = {"step": step, "optimizer": numbers, **state}
-        (partial / "state.json").write_text(json.dumps(whole), encoding="utf-8")
+        content = {"step": step, "optimizer": numbers, **state}
+        (partial / "state.json").write_text(json.dumps(content), encoding="utf-8")
 
     path = write_whole(folder / f"step-{step:06d}", write)
     for old in checkpoints(folder)[:-keep]:
@@ -50,65 +60,83 @@ def save_checkpoint(
 
 
 def save_model(folder: Path, model: Any, tokenizer: Any) -> None:
-    """Write a plain Hugging Face folder; of a policy with an adapter, the adapter only."""
+    """Write a model and its tokenizer; of a model with an adapter, the adapter only."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # transformers, on generation settings that are not ours
+        # transformers warns about generation settings that came with the model and that we never use.
+        warnings.simplefilter("ignore")
         model.save_pretrained(folder / ADAPTER if has_adapter(model) else folder)
         tokenizer.save_pretrained(folder)
 
 
 def save_final(folder: Path, model: Any, tokenizer: Any) -> None:
-    """Write a plain Hugging Face folder, an adapter merged in."""
+    """Write a model as a plain Hugging Face folder, with an adapter merged into the weights.
+
+    Raises:
+        RunError: a weight of the plain model has no counterpart in the model with the adapter.
+    """
     if not has_adapter(model):
-        return save_model(folder, model, tokenizer)
+        save_model(folder, model, tokenizer)
+        return
     with torch.device("meta"):
         plain = type(model)(model.config)
     plain.load_state_dict(dict(merged_weights(model)), assign=True, strict=False)
     plain.tie_weights()
-    left = [name for name, tensor in plain.state_dict().items() if tensor.is_meta]
-    if left:
-        raise RunError(f"{folder}: {left[0]} has no merged weight; the adapter is in the last checkpoint")
+    missing = [name for name, tensor in plain.state_dict().items() if tensor.is_meta]
+    if missing:
+        raise RunError(
+            f"{folder}: the adapter cannot be merged, because {missing[0]} has no merged weight; use the"
+            " adapter in the last checkpoint"
+        )
     plain.generation_config = model.generation_config
-    return save_model(folder, plain, tokenizer)
+    save_model(folder, plain, tokenizer)
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> Path:
-    """Let `write` fill a folder that appears under its name only when it is whole.
+    """Create a folder with the content that `write` puts into it, completely or not at all.
+
+    Args:
+        path: the folder to create; one that is already there is replaced.
+        write: called with a temporary folder, which is then renamed to `path`.
 
     Raises:
-        RunError: it cannot be written; what was there before stays.
+        RunError: it cannot be written; whatever was there before is kept.
     """
     try:
         with written_whole(path) as partial:
             partial.mkdir()
             write(partial)
     except (OSError, SafetensorError) as error:
-        raise RunError(f"{path} cannot be written ({error}); free some space, then --resume") from error
+        raise RunError(
+            f"{path} cannot be written ({error}); free some space, then continue with --resume"
+        ) from error
     return path
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """Return the whole checkpoints in a folder, oldest first."""
+    """Return the complete checkpoints in a folder, oldest first."""
     return sorted(path for path in folder.glob("step-*") if (path / "state.json").is_file())
 
 
 def load_state(checkpoint: Path) -> dict[str, Any]:
-    """Return what `save_checkpoint` was given as state, and the step."""
+    """Return the `state` that `save_checkpoint` was given, with `step` and the optimizer's numbers."""
     return json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
 
 
 def _optimizer_state(
     optimizer: torch.optim.Optimizer,
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Return an optimizer's tensors, and the numbers that stand beside them, by paths such as 3/exp_avg."""
+    """Return an optimizer's state as tensors and as other values, both keyed by paths such as `3/exp_avg`."""
     flat = dict(_leaves("", optimizer.state_dict()["state"]))
-    # Cloned: 8-bit optimizers share tables between parameters, which safetensors refuses.
-    tensors = {name: v.clone().contiguous() for name, v in flat.items() if isinstance(v, torch.Tensor)}
-    return tensors, {name: v for name, v in flat.items() if name not in tensors}
+    # Cloned, because 8-bit optimizers share tables between parameters and safetensors rejects that.
+    tensors = {
+        path: value.clone().contiguous() for path, value in flat.items() if isinstance(value, torch.Tensor)
+    }
+    others = {path: value for path, value in flat.items() if path not in tensors}
+    return tensors, others
 
 
 def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield what nested mappings hold, each with its path."""
+    """Yield (path, value) for every leaf of nested mappings."""
     if not isinstance(value, Mapping):
         yield path, value
         return
@@ -117,14 +145,14 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, checkpoint: Path) -> None:
-    """Give an optimizer the moments that a checkpoint holds."""
+    """Load the state of a checkpoint into an optimizer; its settings stay the run's own."""
     saved: dict[str, Any] = {**load_file(checkpoint / "optimizer.safetensors")}
     saved |= load_state(checkpoint).get("optimizer", {})
-    slots: dict[int, dict[str, Any]] = {}
+    by_parameter: dict[int, dict[str, Any]] = {}
     for path, value in saved.items():
-        index, *inner, last = path.split("/")
-        place = slots.setdefault(int(index), {})
-        for key in inner:
+        index, *outer, last = path.split("/")
+        place = by_parameter.setdefault(int(index), {})
+        for key in outer:
             place = place.setdefault(key, {})
         place[last] = value
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": slots})
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": by_parameter})

@@ -1,11 +1,17 @@
-"""A run's folder: everything that is needed to look back, or to go on.
+"""A run's folder: everything to look back on the run, or to continue it.
 
-run.yaml          the resolved run file          metrics.jsonl   one row a step
-tasks.json        each task, resolved, its hash  eval.jsonl      one row an evaluation
-checkpoints/      step-000010/, ...              alarms.jsonl    one row an alarm
-reference/        where KL asks for one          notes.jsonl     what the run changed or met
-final/            the model, plain Hugging Face  scores/         every completion, compressed
+run.yaml          the run file with every default filled in
+tasks.json        each task with every default filled in, and its hash
+metrics.jsonl     one row per step
+eval.jsonl        one row per evaluation
+alarms.jsonl      one row per alarm
+notes.jsonl       what the run changed by itself or ran into
+scores/           every completion with its score, compressed
+checkpoints/      step-000010/, ...
+reference/        the initial policy, where the KL needs it
+final/            the trained model, a plain Hugging Face folder
 summary.json      the run in one row
+tensorboard/      the metrics for TensorBoard, where the run asks for it
 """
 
 import gzip
@@ -25,7 +31,7 @@ LOGS = ("metrics.jsonl", "eval.jsonl", "alarms.jsonl", "notes.jsonl")
 
 
 class RunFolder:
-    """Writes a run's files; each row is flushed, so that a killed run loses none before it."""
+    """Writes and reads a run's files. Every row is written at once, so that a killed run keeps its rows."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -33,14 +39,19 @@ class RunFolder:
         self._shard_start = 1
 
     def create(self, config: RunConfig, tasks: Mapping[str, Any], *, needed_bytes: int) -> None:
-        """Start a new run here.
+        """Create the folder of a new run.
+
+        Args:
+            config: the run's, written to run.yaml.
+            tasks: the content of tasks.json.
+            needed_bytes: disk space without which the run is refused.
 
         Raises:
-            RunError: the folder is in use, cannot be written to, or the disk is too full.
+            RunError: the folder is in use or cannot be written to, or the disk is too full.
         """
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise RunError(
-                f"{self.path} is not empty; give another --out, or --resume to go on with the run in it"
+                f"{self.path} is not empty; give another --out, or --resume to continue the run in it"
             )
         try:
             self.checkpoints.mkdir(parents=True)
@@ -57,18 +68,17 @@ class RunFolder:
             shutil.rmtree(self.path)
             raise RunError(
                 f"{self.path} has {free / 2**20:.0f} MiB free, and the run needs about"
-                f" {needed_bytes / 2**20:.0f} MiB;"
-                " free some, lower save.keep or give another --out"
+                f" {needed_bytes / 2**20:.0f} MiB; free some space, lower save.keep or give another --out"
             )
         self.write_config(config)
         self.write_json("tasks.json", tasks)
 
     def write_config(self, config: RunConfig) -> None:
-        """Write the resolved run file."""
+        """Write run.yaml, from which the run can be resumed or repeated."""
         self._write("run.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
 
     def write_json(self, name: str, content: Any) -> None:
-        """Write a JSON file whole or not at all."""
+        """Write a JSON file, completely or not at all."""
         self._write(name, json.dumps(content, indent=1) + "\n")
 
     def _write(self, name: str, text: str) -> None:
@@ -81,7 +91,7 @@ class RunFolder:
             ) from error
 
     def append(self, log: str, row: Mapping[str, Any]) -> None:
-        """Add a row to one of the logs.
+        """Append a row to one of `LOGS`.
 
         Raises:
             RunError: it cannot be written.
@@ -90,51 +100,59 @@ class RunFolder:
             with (self.path / log).open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"schema": 1, **row}, default=str) + "\n")
         except OSError as error:
-            raise RunError(
-                f"{self.path / log} cannot be written ({error.strerror}); free space, then --resume"
-            ) from error
+            raise _log_fault(self.path / log, error) from error
 
     def append_scores(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Add a step's scored completions to the shard that began after the last checkpoint."""
+        """Append a step's scored completions to the file that was begun after the last checkpoint.
+
+        Raises:
+            RunError: they cannot be written.
+        """
         text = "".join(json.dumps(row, default=str) + "\n" for row in rows)
         path = self.path / "scores" / f"from-{self._shard_start:06d}.jsonl.gz"
         try:
             with path.open("ab") as file:
-                file.write(gzip.compress(text.encode(), mtime=0))  # a member a step: always whole
+                # One gzip member per step; mtime 0, so that the same rows give the same bytes.
+                file.write(gzip.compress(text.encode(), mtime=0))
         except OSError as error:
-            raise RunError(
-                f"{path} cannot be written ({error.strerror}); free space, then --resume"
-            ) from error
+            raise _log_fault(path, error) from error
 
     def begin_shard(self, step: int) -> None:
-        """Let later scores go to a new shard, so that a resumed run can drop whole shards."""
+        """Write the scores from `step` on to a new file, so that a resumed run can delete whole files."""
         self._shard_start = step
 
     def read(self, log: str) -> list[dict[str, Any]]:
-        """Return the rows of a log."""
+        """Return the rows of a log; empty if the file is not there yet."""
         path = self.path / log
-        return (
-            [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-            if path.exists()
-            else []
-        )
+        if not path.exists():
+            return []
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
     def rewind(self, step: int) -> None:
-        """Drop everything that was written after a checkpoint: nothing lost, nothing doubled."""
+        """Remove everything that was written after the checkpoint of `step`: the run will write it again."""
         for log in LOGS:
-            if (path := self.path / log).exists():
-                kept = [line for line in path.read_bytes().splitlines(keepends=True) if _belongs(line, step)]
+            path = self.path / log
+            if path.exists():
+                lines = path.read_bytes().splitlines(keepends=True)
                 with written_whole(path) as partial:
-                    partial.write_bytes(b"".join(kept))
+                    partial.write_bytes(b"".join(line for line in lines if _is_until(line, step)))
         for shard in (self.path / "scores").glob("from-*.jsonl.gz"):
-            if int(shard.name[5:11]) > step:
+            first_step = int(shard.name.removeprefix("from-").removesuffix(".jsonl.gz"))
+            if first_step > step:
                 shard.unlink()
         (self.path / "summary.json").unlink(missing_ok=True)
         self._shard_start = step + 1
 
 
-def _belongs(line: bytes, step: int) -> bool:
+def _is_until(line: bytes, step: int) -> bool:
+    """Return whether a log's line is complete and belongs to `step` or an earlier one."""
     try:
         return line.endswith(b"\n") and json.loads(line)["step"] <= step
     except (json.JSONDecodeError, KeyError):
         return False
+
+
+def _log_fault(path: Path, error: OSError) -> RunError:
+    return RunError(
+        f"{path} cannot be written ({error.strerror}); free some space, then continue with --resume"
+    )

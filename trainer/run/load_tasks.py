@@ -1,4 +1,4 @@
-"""The tasks of a run, with everything that needs no model: schemes, problems, held-out problems."""
+"""Loading a run's tasks, as far as that needs no model: schemes, training problems, held-out problems."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ from ..models.policy import Policy
 
 @dataclass(frozen=True)
 class TaskProblems:
-    """A task with its scheme and some of its problems, not yet encoded for a policy."""
+    """A task with its scheme and the problems of one split, not yet encoded for a policy."""
 
     task: Task
     scheme: MarkScheme
     problems: Sequence[Problem]
 
     def encoded(self, policy: Policy, max_new_tokens: int, share: float = 1.0) -> LoadedTask:
-        """Return the task as a run uses it.
+        """Return the task with its prompts as the policy's token ids.
 
         Raises:
-            PolicyError: a prompt that the policy cannot read, or that leaves no room to answer.
+            PolicyError: the policy cannot read a prompt, or a prompt leaves no room for `max_new_tokens`.
         """
         prompts = [
             policy.encode(self.task, problem, max_new_tokens=max_new_tokens) for problem in self.problems
@@ -37,23 +37,28 @@ class TaskProblems:
 
 @dataclass(frozen=True)
 class RunTasks:
-    """What a run trains on, and what it is evaluated on."""
+    """The tasks that a run trains on, and those that it is evaluated on."""
 
     trained: dict[str, TaskProblems]
-    """By the name or file that the run file gives."""
+    """By the task's name or file, as the run file has it."""
     held_out: list[tuple[EvalConfig, TaskProblems]]
+    """In the order of the run file's `eval:`."""
 
     @property
     def first(self) -> Task:
-        """The task that the embedded policy is built for."""
+        """The first training task; the `tiny` policy is built for it."""
         return next(iter(self.trained.values())).task
 
 
 def load_run_tasks(config: RunConfig, allow_code: bool) -> RunTasks:
-    """Load the tasks of a run; no training problem has the prompt of a held-out one.
+    """Load the tasks of a run. Training problems whose prompt is also held out are removed.
+
+    Args:
+        config: the run's.
+        allow_code: whether task files may name `module:attr` and `file.py:attr`.
 
     Raises:
-        MarkschemeError: whatever is wrong with a task, its data or its references.
+        MarkschemeError: a mistake in a task, its data or its references.
     """
     tasks = {name: _load(name, config, allow_code) for name in config.tasks}
     _refuse_same_names(tasks)
@@ -61,8 +66,8 @@ def load_run_tasks(config: RunConfig, allow_code: bool) -> RunTasks:
     if by_steps:
         _refuse_without_process(tasks)
     schemes = {name: MarkScheme(task, process=by_steps) for name, task in tasks.items()}
-    held_out = [(wanted, _held_out(wanted, config, tasks, allow_code)) for wanted in config.eval]
-    evaluated = [problem for _, held in held_out for problem in held.problems]
+    held_out = [(settings, _held_out(settings, config, tasks, allow_code)) for settings in config.eval]
+    evaluated = [problem for _, split in held_out for problem in split.problems]
     trained = {name: _trained(task, schemes[name], evaluated) for name, task in tasks.items()}
     return RunTasks(trained, held_out)
 
@@ -75,7 +80,9 @@ def _refuse_same_names(tasks: Mapping[str, Task]) -> None:
     seen: dict[str, str] = {}
     for given, task in tasks.items():
         if task.name in seen:
-            raise TaskError(f"{seen[task.name]} and {given} both have `name: {task.name}`; rename one")
+            raise TaskError(
+                f"tasks: {seen[task.name]} and {given} have the same `name: {task.name}`; rename one"
+            )
         seen[task.name] = given
 
 
@@ -83,18 +90,18 @@ def _refuse_without_process(tasks: Mapping[str, Task]) -> None:
     for given, task in tasks.items():
         if task.process is None:
             raise TaskError(
-                f"algorithm.mode process: task {given!r} does not say what marks its steps; add a `process:`"
-                " to it, such as {use: step_checker, check: arithmetic}, or"
+                f"algorithm.mode process: task {given!r} has no `process:`, which says what marks the steps;"
+                " add a `process:` to the file, such as {use: step_checker, check: arithmetic}, or"
                 " --set 'task.process={use: step_checker, check: arithmetic}'"
             )
 
 
 def _held_out(
-    wanted: EvalConfig, config: RunConfig, tasks: Mapping[str, Task], allow_code: bool
+    settings: EvalConfig, config: RunConfig, tasks: Mapping[str, Task], allow_code: bool
 ) -> TaskProblems:
-    task = tasks.get(wanted.task) or _load(wanted.task, config, allow_code)
+    task = tasks.get(settings.task) or _load(settings.task, config, allow_code)
     scheme = MarkScheme(task, process=False)
-    problems = load_problems(task, split=wanted.split, limit=wanted.limit)
+    problems = load_problems(task, split=settings.split, limit=settings.limit)
     scheme.check_references(problems)
     return TaskProblems(task, scheme, problems)
 
@@ -102,13 +109,16 @@ def _held_out(
 def _trained(task: Task, scheme: MarkScheme, held_out: Sequence[Problem]) -> TaskProblems:
     problems = without_overlap(load_problems(task), held_out)
     if not problems:
-        raise RunError(f"task {task.name!r}: every training problem is held out too; evaluate another split")
+        raise RunError(
+            f"task {task.name!r}: there is nothing to train on, because every training problem is also held"
+            " out for an evaluation; evaluate on another split"
+        )
     scheme.check_references(problems)
     return TaskProblems(task, scheme, problems)
 
 
 def described(tasks: Sequence[LoadedTask]) -> dict[str, Any]:
-    """Return what a run's folder keeps of its tasks: by name, the hash and the resolved content."""
+    """Return the content of tasks.json: by task name, the hash and the task with every default filled in."""
     return {
         loaded.task.name: {"hash": loaded.hash, "task": loaded.task.model_dump(mode="json")}
         for loaded in tasks

@@ -1,4 +1,4 @@
-"""The notes of a run: told to whoever watches, and kept in notes.jsonl."""
+"""The notes of a run: lines for its reader, shown as they come and kept in notes.jsonl."""
 
 from collections.abc import Callable
 
@@ -7,9 +7,12 @@ from .progress import Progress
 
 
 class Notes:
-    """What a run changed or met that its reader should know, such as a server that was restarted.
+    """Takes lines on what a run changed by itself or ran into, such as a server that was restarted.
 
-    A run is set up before its folder is written, so what is noted until then waits for `keep_in`.
+    Notes that come while the run is being set up, before its folder exists, wait for `keep_in`.
+
+    Args:
+        progress: shows each note.
     """
 
     def __init__(self, progress: Progress):
@@ -18,11 +21,16 @@ class Notes:
         self._keep: Callable[[str], None] = self._waiting.append
 
     def add(self, line: str) -> None:
-        """Take a line."""
+        """Take a note."""
         self._keep(line)
 
     def keep_in(self, folder: RunFolder, step: Callable[[], int]) -> None:
-        """Write down what was noted so far, and everything from now on, with the step that was done."""
+        """Show and write down the notes so far, and from now on each one as it comes.
+
+        Args:
+            folder: where notes.jsonl is written.
+            step: returns the last finished step, which is written beside each note.
+        """
 
         def keep(line: str) -> None:
             self._progress.say(line)

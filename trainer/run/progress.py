@@ -1,4 +1,4 @@
-"""What a person sees of a run: a bar on a terminal, plain lines when nobody watches."""
+"""The output of a run on standard error: a progress bar on a terminal, plain lines elsewhere."""
 
 import sys
 from collections.abc import Mapping
@@ -11,27 +11,30 @@ SHOWN = (
     ("step_mark", "marks", "{:.3f}"), ("flat_groups", "flat", "{:.2f}"),
     ("kl", "kl", "{:.4f}"), ("entropy", "ent", "{:.3f}"), ("time_tokens_per_second", "tok/s", "{:.0f}"),
 )  # fmt: skip
-"""Metric, its short name, its format."""
+"""The metrics that are shown for a step: name, short name, format."""
 
 
 class Progress(Protocol):
-    """What `train` tells of."""
+    """Receives what there is to show of a run while it lasts."""
 
     def step(self, number: int, metrics: Mapping[str, Any]) -> None:
-        """Take in a finished step."""
+        """Show a finished step."""
 
     def say(self, line: str) -> None:
-        """Take in a line for the reader."""
+        """Show a line of text."""
 
     def warm_start(self, done: int, total: int) -> None:
-        """Take in how far the tiny policy's warm start is."""
+        """Show how many steps of the tiny policy's warm start are done."""
 
     def close(self) -> None:
-        """End."""
+        """Finish the output."""
 
 
 def summary_line(metrics: Mapping[str, Any]) -> str:
-    """Return the shown metrics of a step in one line; what is not there is left out."""
+    """Return a step's metrics in one line: reward and accuracy, watched entries, the rest of `SHOWN`.
+
+    Metrics that a step does not have are omitted.
+    """
     known = {name: value for name, value in metrics.items() if value is not None}
     shown = [f"{short} {form.format(known[name])}" for name, short, form in SHOWN if name in known]
     watched = [f"{name} {value:.3f}" for name, value in known.items() if name.startswith("watch/")]
@@ -39,7 +42,7 @@ def summary_line(metrics: Mapping[str, Any]) -> str:
 
 
 class Bar:
-    """A bar with the time left, for a terminal."""
+    """A progress bar with the remaining time, for a terminal."""
 
     def __init__(self, total: int, stream: TextIO):
         self.stream, self.total = stream, total
@@ -47,6 +50,7 @@ class Bar:
         self._unit = ""
 
     def _get(self, unit: str, total: int, initial: int = 0) -> tqdm:
+        """Return the open bar; a bar of another unit (the warm start's) is closed first."""
         if self._bar is None or self._unit != unit:
             self.close()
             self._bar = tqdm(total=total, initial=initial, unit=unit, file=self.stream, dynamic_ncols=True)
@@ -54,29 +58,29 @@ class Bar:
         return self._bar
 
     def step(self, number: int, metrics: Mapping[str, Any]) -> None:
-        """Move the bar."""
+        """Advance the bar to a step, with the step's metrics behind it."""
         bar = self._get("step", self.total, number - 1)
         bar.set_postfix_str(summary_line(metrics), refresh=False)
         bar.update(number - bar.n)
 
     def say(self, line: str) -> None:
-        """Write a line above the bar."""
+        """Print a line above the bar."""
         tqdm.write(line, file=self.stream)
 
     def warm_start(self, done: int, total: int) -> None:
-        """Move the warm start's bar."""
+        """Advance the bar of the warm start."""
         bar = self._get("warm start", total)
         bar.update(done - bar.n)
 
     def close(self) -> None:
-        """Close the bar that is open."""
+        """Close the open bar, if there is one."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
 
 
 class Lines:
-    """A line now and then: about forty in a run."""
+    """Plain lines, for a log file: one for about every fortieth of the run's steps."""
 
     def __init__(self, total: int, stream: TextIO):
         self.total, self.stream = total, stream
@@ -85,43 +89,43 @@ class Lines:
         self._steps = 0
 
     def step(self, number: int, metrics: Mapping[str, Any]) -> None:
-        """Count, and write a line when it is time."""
+        """Print a line for every `every`-th step and the last one."""
         self._seconds += metrics.get("time_step", 0.0)
         self._steps += 1
         if number % self.every == 0 or number == self.total:
-            left = (self.total - number) * self._seconds / self._steps
-            self.say(f"step {number}/{self.total} {summary_line(metrics)} left {left:.0f}s")
+            remaining = (self.total - number) * self._seconds / self._steps
+            self.say(f"step {number}/{self.total} {summary_line(metrics)} remaining {remaining:.0f}s")
 
     def say(self, line: str) -> None:
-        """Write a line."""
+        """Print a line."""
         print(line, file=self.stream, flush=True)
 
     def warm_start(self, done: int, total: int) -> None:
-        """Write a line every 200 steps."""
+        """Print a line for the first, the last and every 200th step."""
         if done == 1 or done % 200 == 0 or done == total:
             self.say(f"warm start {done}/{total}")
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: every line is already written."""
 
 
 class Silent:
-    """Tells nothing: for runs from Python."""
+    """Shows nothing: the default of runs that are started from Python."""
 
     def step(self, number: int, metrics: Mapping[str, Any]) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def say(self, line: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def warm_start(self, done: int, total: int) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def close(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 def terminal_progress(total: int) -> Progress:
-    """Return a bar if a person is watching standard error, else plain lines."""
+    """Return a bar of `total` steps if standard error is a terminal, else plain lines."""
     stream = sys.stderr
     return Bar(total, stream) if stream.isatty() else Lines(total, stream)

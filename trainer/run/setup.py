@@ -1,4 +1,4 @@
-"""Everything that a run needs before its first step; nothing is written until all of it is there."""
+"""Setting up a run: its tasks, policy and engine, and last, when all of them are ready, its folder."""
 
 import copy
 import json
@@ -31,65 +31,75 @@ from .tensorboard import TensorBoard, check_tensorboard
 
 @dataclass
 class Run:
-    """A run under way."""
+    """A run in progress: its parts, and how far it is."""
 
     config: RunConfig
     folder: RunFolder
     learner: Learner
     engine: Engine
     tasks: dict[str, LoadedTask]
-    """What is trained on, by the task's own name."""
+    """The training tasks, by their own names."""
     evals: list[tuple[EvalConfig, LoadedTask]]
+    """The held-out evaluations, in the order of the run file's `eval:`."""
     order: ProblemOrder
     monitor: Monitor
     progress: Progress
     tensorboard: TensorBoard | None = None
     done: int = 0
-    """The last finished step."""
+    """The number of the last finished step; 0 at the start."""
     seconds: float = 0.0
-    """Training time so far, evaluations left out."""
+    """Wall time of all finished steps, without evaluations and checkpoints."""
 
     @property
     def policy(self) -> Policy:
-        """The model that learns."""
+        """The policy under training."""
         return self.learner.policy
 
     def close(self) -> None:
-        """End what the run has started."""
+        """Stop the engine and close the TensorBoard record."""
         self.engine.close()
         if self.tensorboard is not None:
             self.tensorboard.close()
 
 
 def set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progress, allow_code: bool) -> Run:
-    """Load the tasks, the policy and a checkpoint's content; write the folder last.
+    """Return the run, ready for its next step.
+
+    A new run's folder is created last, when everything else is ready.
+
+    Args:
+        config: the run's.
+        folder: the run's; with `resume` it holds at least one checkpoint.
+        resume: continue after the newest checkpoint.
+        progress: shows the warm start, the notes and the introduction.
+        allow_code: whether task files may name `module:attr` and `file.py:attr`.
 
     Raises:
-        MarkschemeError: anything that would make the run fail later.
+        MarkschemeError: something is wrong that would make the run fail later.
     """
     notes = Notes(progress)
-    found = load_run_tasks(config, allow_code)
+    run_tasks = load_run_tasks(config, allow_code)
     saved = checkpoints(folder.checkpoints)[-1] if resume else None
     state = load_state(saved) if saved else {}
-    policy = _policy(config, found, saved, progress, notes)
+    policy = _policy(config, run_tasks, saved, progress, notes)
     room = config.sampling.max_new_tokens
-    trained = [one.encoded(policy, room, config.tasks[name]) for name, one in found.trained.items()]
-    evals = [(wanted, one.encoded(policy, room)) for wanted, one in found.held_out]
+    trained = [task.encoded(policy, room, config.tasks[name]) for name, task in run_tasks.trained.items()]
+    evals = [(settings, task.encoded(policy, room)) for settings, task in run_tasks.held_out]
     learner = _learner(config, folder, policy, saved is not None, notes)
     check_tensorboard(config)
     engine = make_engine(config.engine, policy, notes.add)
     with ExitStack() as undo:
         undo.callback(engine.close)
         engine.sync(policy, state.get("step", 0))
-        about = described([*(loaded for _, loaded in evals), *trained])
+        task_records = described([*(loaded for _, loaded in evals), *trained])
         if saved:
-            _rewind(folder, config, about, saved, learner)
+            _rewind(folder, config, task_records, saved, learner)
         else:
-            _begin(folder, config, about, learner)
+            _create(folder, config, task_records, learner)
         run = _started(config, folder, learner, engine, trained, evals, progress, state)
         progress.say(_introduction(run))
         notes.keep_in(folder, lambda: run.done)
-        undo.pop_all()  # from here on the run closes its engine
+        undo.pop_all()  # from here on, `Run.close` closes the engine
         return run
 
 
@@ -103,7 +113,7 @@ def _started(
     progress: Progress,
     state: Mapping[str, Any],
 ) -> Run:
-    """Return the run as it begins, or as a checkpoint's `state` has it."""
+    """Return the run at its start, or as a checkpoint's `state` describes it."""
     tasks = {loaded.task.name: loaded for loaded in trained}
     done = state.get("step", 0)
     return Run(
@@ -123,48 +133,49 @@ def _started(
 
 
 def _introduction(run: Run) -> str:
-    """Return the run in one line: where it is, what is trained, on what."""
+    """Return one line on the run: policy, tasks, mode, device, folder."""
     config = run.config
     parameters = sum(p.numel() for p in run.policy.model.parameters())
-    problems = ", ".join(f"{name}: {len(task.problems)} problems" for name, task in run.tasks.items())
+    threads = "1 thread" if config.threads == 1 else f"{config.threads} threads"
+    tasks = ", ".join(f"{name} ({len(task.problems):,} problems)" for name, task in run.tasks.items())
     return (
-        f"{run.folder.path}: {config.policy.model} ({parameters:,} parameters, {config.policy.dtype})"
-        f" on {run.policy.device}, {config.threads} thread(s), {config.algorithm.mode} mode; {problems}"
+        f"training {config.policy.model} ({parameters:,} parameters, {config.policy.dtype}) on {tasks} in"
+        f" {config.algorithm.mode} mode; device {run.policy.device}, {threads}; folder {run.folder.path}"
     )
 
 
-def _begin(folder: RunFolder, config: RunConfig, about: Mapping[str, Any], learner: Learner) -> None:
-    """Make the folder of a new run."""
+def _create(folder: RunFolder, config: RunConfig, task_records: Mapping[str, Any], learner: Learner) -> None:
+    """Create the folder of a new run, with a snapshot of the reference where the KL needs one."""
     policy = learner.policy
-    folder.create(config, about, needed_bytes=_needed_bytes(policy, config))
+    folder.create(config, task_records, needed_bytes=_needed_bytes(policy, config))
     if learner.reference is not None:
         write_whole(folder.path / "reference", lambda path: save_model(path, policy.model, policy.tokenizer))
 
 
 def _rewind(
-    folder: RunFolder, config: RunConfig, about: Mapping[str, Any], saved: Path, learner: Learner
+    folder: RunFolder, config: RunConfig, task_records: Mapping[str, Any], saved: Path, learner: Learner
 ) -> None:
-    """Take folder and optimizer back to a checkpoint."""
-    _refuse_changed_tasks(folder, about)
+    """Take the folder and the optimizer back to a checkpoint."""
+    _refuse_changed_tasks(folder, task_records)
     folder.rewind(load_state(saved)["step"])
     folder.write_config(config)
     restore_optimizer(learner.optimizer, saved)
 
 
-def _refuse_changed_tasks(folder: RunFolder, about: Mapping[str, Any]) -> None:
+def _refuse_changed_tasks(folder: RunFolder, task_records: Mapping[str, Any]) -> None:
     before = json.loads((folder.path / "tasks.json").read_text(encoding="utf-8"))
-    for name, task in about.items():
+    for name, task in task_records.items():
         if before.get(name, {}).get("hash") != task["hash"]:
             raise RunError(
-                f"{folder.path}: task {name!r} has changed since the run began, and its marks would not be"
-                " comparable; start a new run"
+                f"{folder.path}: task {name!r} has changed since the run began, so scores before and after"
+                " would not be comparable; undo the change or start a new run"
             )
 
 
 def _policy(
     config: RunConfig, tasks: RunTasks, saved: Path | None, progress: Progress, notes: Notes
 ) -> Policy:
-    """Return the policy: the embedded one, one from a folder or the hub, or a checkpoint's."""
+    """Return the policy: built here (`tiny`), from a folder or the hub, or from the checkpoint `saved`."""
     device = choose_device(config.device)
     if saved is not None and config.policy.lora is None:
         return load_policy(config.policy, saved, device, note=notes.add)
@@ -178,14 +189,14 @@ def _policy(
 def _learner(config: RunConfig, folder: RunFolder, policy: Policy, resumed: bool, notes: Notes) -> Learner:
     way, why = choose_way(policy)
     if why:
-        notes.add(f"prompts are computed with every completion in the update: {why}")
+        notes.add(f"in the update, a prompt is computed again for each of its completions: {why}")
     return Learner(policy, _reference(config, folder, policy, resumed), config, way)
 
 
 def _reference(config: RunConfig, folder: RunFolder, policy: Policy, resumed: bool) -> Any | None:
-    """Return the frozen reference: a snapshot of the policy as the run was given it.
+    """Return the frozen reference of the KL: a copy of the policy as it was before the first step.
 
-    With an adapter there is none: the policy without its adapter is the reference.
+    None without a KL, and with LoRA, where the policy with its adapter off serves as the reference.
     """
     if not config.algorithm.kl_coef or config.policy.lora is not None:
         return None
@@ -196,8 +207,14 @@ def _reference(config: RunConfig, folder: RunFolder, policy: Policy, resumed: bo
 
 
 def _needed_bytes(policy: Policy, config: RunConfig) -> int:
-    """Return about how much disk a run takes: its checkpoints, one in the making, reference and result."""
+    """Return about how much disk space the run will take.
+
+    There are `save.keep` checkpoints and the next one while it is written, each with the weights and two
+    float32 moments per trained parameter; the final model; the reference, where there is one; and the logs.
+    """
     weights = sum(p.numel() * p.element_size() for p in policy.model.parameters())
     moments = 2 * sum(p.numel() * 4 for p in policy.model.parameters() if p.requires_grad)
-    copies = (weights + moments) * (config.save.keep + 1) + weights * (2 if config.algorithm.kl_coef else 1)
-    return copies + 16 * 2**20
+    checkpoint_bytes = (weights + moments) * (config.save.keep + 1)
+    other_models = weights * (2 if config.algorithm.kl_coef else 1)
+    logs = 16 * 2**20
+    return checkpoint_bytes + other_models + logs

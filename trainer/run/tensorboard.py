@@ -1,4 +1,4 @@
-"""Metrics to TensorBoard, where a run asks for it; metrics.jsonl has them in any case."""
+"""Writing a run's metrics to TensorBoard, where `trackers:` asks for it. metrics.jsonl always has them."""
 
 import importlib.util
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ from ..config.run_config import RunConfig
 
 
 class TensorBoard:
-    """A run's record in its folder `tensorboard/`.
+    """Writes a run's event files in its folder `tensorboard/`.
 
     Args:
-        folder: the run's.
-        config: of the run, kept as text beside the curves.
-        done: the last step that a resumed run keeps; later ones in the record are dropped.
+        folder: the run's folder.
+        config: the run's, shown as text beside the curves.
+        done: the last finished step of a resumed run; TensorBoard discards the events of later steps.
     """
 
     def __init__(self, folder: Path, config: RunConfig, done: int):
@@ -25,30 +25,34 @@ class TensorBoard:
         self._writer.add_text("config", config.model_dump_json(indent=2))
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
-        """Add the numbers of a step."""
+        """Write the metrics of a step."""
         for name, value in metrics.items():
             self._writer.add_scalar(name, value, step)
 
     def close(self) -> None:
-        """Write what is left and end the record."""
+        """Flush the event file and close it."""
         self._writer.close()
 
 
 def check_tensorboard(config: RunConfig) -> None:
-    """Look whether a tracker that a run asks for is installed, before anything is written.
+    """Check that the packages of a run's `trackers:` are installed.
 
     Raises:
-        RunError: it is not.
+        RunError: one is not.
     """
     for name in config.trackers:
         if importlib.util.find_spec(name) is None:
             raise RunError(
-                f"trackers: {name!r} is not installed; pip install {name}, or drop it from `trackers`"
+                f"trackers: the package {name!r} is not installed; pip install {name}, or remove it from"
+                " `trackers`"
             )
 
 
 def numbers_of(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
-    """Return the metrics that are numbers, also those inside mappings and (low, high) pairs."""
+    """Return all numbers among the metrics, by slash-separated names.
+
+    Mappings are flattened, and the two ends of an interval become `NAME/low` and `NAME/high`.
+    """
     found: dict[str, float] = {}
     for name, value in metrics.items():
         if isinstance(value, int | float):
@@ -56,5 +60,6 @@ def numbers_of(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, float]
         elif isinstance(value, Mapping):
             found |= numbers_of(value, f"{prefix}{name}/")
         elif isinstance(value, tuple) and len(value) == 2:
-            found |= numbers_of(dict(zip(("low", "high"), value, strict=True)), f"{prefix}{name}/")
+            low, high = value
+            found |= numbers_of({"low": low, "high": high}, f"{prefix}{name}/")
     return found

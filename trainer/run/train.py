@@ -1,12 +1,11 @@
-"""`train`: from a run file to a trained policy, its folder, and what it learned."""
+"""`train`: the loop over the steps of a run, from a run file to a trained policy in the run's folder."""
 
-import random
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,29 +13,26 @@ from typing import Any
 import torch
 
 from ...rewards.models.torch_runtime import quiet
-from ...rewards.rows import score_row
 from ...sandbox.errors import RunError
-from ..config.run_config import EvalConfig, RunConfig
+from ..config.run_config import RunConfig
 from ..config.run_file import load_run
-from ..loop.evaluation import evaluate
 from ..loop.grpo import Step, grpo_step
-from ..loop.rollout import LoadedTask
 from .checkpoint import checkpoints, save_checkpoint, save_final, write_whole
 from .folder import RunFolder
-from .monitor import Alarm, step_metrics
 from .progress import Progress, Silent
+from .records import evaluate_due, record_step, run_summary
 from .setup import Run, set_up
-from .tensorboard import numbers_of
 
 
 @dataclass
 class RunResult:
-    """What a run came to."""
+    """The outcome of a run."""
 
     folder: Path
     summary: dict[str, Any]
-    """As in summary.json."""
+    """The content of summary.json."""
     interrupted: bool = False
+    """Whether Ctrl-C ended the run before its last step."""
 
 
 def train(
@@ -47,7 +43,9 @@ def train(
     progress: Callable[[int], Progress] | None = None,
     allow_code: bool = True,
 ) -> RunResult:
-    """Train a policy.
+    """Train a policy by GRPO; return the run's folder and its summary.
+
+    Mistakes in the run file, the tasks or the data are found before the folder is created.
 
         >>> from markscheme.trainer import train
         >>> result = train("addition", overrides=["algorithm.steps=1", "eval=[]"])  # doctest: +SKIP
@@ -55,15 +53,17 @@ def train(
         1
 
     Args:
-        run: a run file, a mapping, or a task (the embedded default policy then trains on it). With
-            `resume`: the folder of a run.
-        overrides: `a.b=value` settings over the file; `task.a.b=value` goes to every task.
-        resume: go on after the newest checkpoint, as if the run had never stopped.
-        progress: called with the number of steps, returns what is told of the run; silent by default.
-        allow_code: whether tasks may name `module:attr` and `file.py:attr`.
+        run: a run file, the same as a mapping, or a task, which then trains the `tiny` policy. With `resume`:
+            the folder of a run.
+        overrides: `key=value` settings that replace those of the file, with dotted keys such as
+            `algorithm.lr=1e-5`; `task.KEY=value` changes every task.
+        resume: continue after the newest checkpoint, as if the run had never stopped.
+        progress: called with the number of steps, returns the object that shows the progress; None shows
+            nothing.
+        allow_code: whether task files may name `module:attr` and `file.py:attr`, which execute code.
 
     Raises:
-        MarkschemeError: the run cannot start (then nothing has been written) or cannot go on.
+        MarkschemeError: the run cannot start, or cannot continue.
     """
     if resume:
         config, folder = _resumed(Path(str(run)), overrides)
@@ -80,44 +80,54 @@ def train(
                 state.close()
     except torch.OutOfMemoryError as error:
         raise RunError(
-            f"out of memory ({str(error).splitlines()[0]}); lower microbatch_tokens or"
-            " engine.max_rows, then --resume"
+            f"out of memory ({str(error).splitlines()[0]}); lower microbatch_tokens or engine.max_rows, then"
+            " continue with --resume"
         ) from error
     finally:
         reporter.close()
 
 
 def _new_folder(config: RunConfig) -> Path:
+    """Return runs/NAME-TIME-sSEED, numbered if that is taken already."""
     base = Path("runs") / f"{config.name}-{datetime.now():%Y%m%d-%H%M%S}-s{config.seed}"
-    candidates = (base.with_name(f"{base.name}{f'-{i}' if i else ''}") for i in range(1000))
-    return next(path for path in candidates if not path.exists())
+    folder, number = base, 0
+    while folder.exists():
+        number += 1
+        folder = base.with_name(f"{base.name}-{number}")
+    return folder
 
 
 def _resumed(path: Path, overrides: Sequence[str]) -> tuple[RunConfig, RunFolder]:
+    """Return the settings and the folder of a run to resume.
+
+    Raises:
+        RunError: there is nothing to resume, or an override changes what must stay the same.
+    """
     if not (path / "run.yaml").is_file():
-        raise RunError(f"{path} is not the folder of a run: it has no run.yaml; give the folder of one")
+        raise RunError(f"{path} is not the folder of a run: it has no run.yaml; give the folder of a run")
     if not checkpoints(path / "checkpoints"):
-        raise RunError(f"{path} has no complete checkpoint to go on from; start the run anew")
+        raise RunError(f"{path} has no complete checkpoint to resume from; start the run again")
     before, after = load_run(path / "run.yaml"), load_run(path / "run.yaml", overrides=overrides)
     if _fixed(before) != _fixed(after):
         raise RunError(
-            f"{path}: a resumed run may change {', '.join(MAY_CHANGE)} and algorithm.steps,"
-            " nothing else; start a new run"
+            f"{path}: only {', '.join(MAY_CHANGE)} and algorithm.steps may be changed when a run is resumed"
+            f" (given: {', '.join(overrides)}); for other changes start a new run"
         )
     return after, RunFolder(path)
 
 
 MAY_CHANGE = ("save", "eval", "engine", "trackers", "out", "microbatch_tokens")
+"""Keys of a run file that may change when a run is resumed; `algorithm.steps` may too."""
 
 
 def _fixed(config: RunConfig) -> dict[str, Any]:
-    """Return what a resumed run must keep."""
+    """Return the settings that a resumed run must keep."""
     return config.model_dump(exclude={**dict.fromkeys(MAY_CHANGE, True), "algorithm": {"steps"}})
 
 
 @contextmanager
 def _torch_settings(config: RunConfig) -> Iterator[None]:
-    """Set torch's threads and quiet its libraries while a run lasts."""
+    """Set torch's number of threads, and silence transformers' progress bars, for the time of a run."""
     before = torch.get_num_threads()
     torch.set_num_threads(config.threads)
     try:
@@ -128,15 +138,15 @@ def _torch_settings(config: RunConfig) -> Iterator[None]:
 
 
 def _train(run: Run) -> RunResult:
-    """Take the steps that are left; then save the result, unless the run was interrupted."""
+    """Take the remaining steps, then write the final model, unless the run is interrupted."""
     steps = run.config.algorithm.steps
     with _interruptible() as interrupted:
         if run.done == 0:
-            _save(run)  # first, so that a run can be resumed from its very start
-            _evaluate(run, 0)
+            _save(run)  # before the first step, so that the run can be resumed from its start
+            evaluate_due(run, 0)
         if run.done >= steps > 0:
             run.progress.say(
-                f"nothing left to do: {run.done} of {steps} steps are done; raise algorithm.steps to go on"
+                f"nothing to do: {run.done} of {steps} steps are done; raise algorithm.steps to continue"
             )
         last: Step | None = None
         while run.done < steps and not interrupted.is_set():
@@ -145,13 +155,14 @@ def _train(run: Run) -> RunResult:
                 _save(run)
     if interrupted.is_set() and run.done < steps:
         run.progress.say(
-            f"interrupted after step {run.done}; go on with: markscheme train {run.folder.path} --resume"
+            f"interrupted after step {run.done}; continue with: markscheme train {run.folder.path} --resume"
         )
-        return RunResult(run.folder.path, _summary(run), interrupted=True)
+        return RunResult(run.folder.path, run_summary(run), interrupted=True)
     return _finish(run, last)
 
 
 def _take_step(run: Run) -> Step:
+    """Take the next step, log it, and do the evaluations that are due after it."""
     began = time.perf_counter()
     step = grpo_step(
         run.done + 1,
@@ -163,12 +174,13 @@ def _take_step(run: Run) -> Step:
     )
     run.done = step.number
     run.seconds += time.perf_counter() - began
-    _record(run, step)
-    _evaluate(run, run.done)
+    record_step(run, step)
+    evaluate_due(run, run.done)
     return step
 
 
 def _finish(run: Run, last: Step | None) -> RunResult:
+    """Write the final model and the summary; warn if the whole run had nothing to learn from."""
     reason = run.monitor.never_learned(last.groups) if last else None
     if reason:
         run.progress.say(f"warning: {reason}")
@@ -177,17 +189,17 @@ def _finish(run: Run, last: Step | None) -> RunResult:
     write_whole(
         run.folder.path / "final", lambda path: save_final(path, run.policy.model, run.policy.tokenizer)
     )
-    summary = _summary(run)
+    summary = run_summary(run)
     run.folder.write_json("summary.json", summary)
     return RunResult(run.folder.path, summary)
 
 
 @contextmanager
 def _interruptible() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into "stop after this step"; a second one stops at once."""
+    """Yield an event that the first Ctrl-C sets, to stop after the step; a second one stops at once."""
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield event
+        yield event  # only the main thread may handle signals
         return
     before = signal.getsignal(signal.SIGINT)
 
@@ -202,71 +214,8 @@ def _interruptible() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, before)
 
 
-def _record(run: Run, step: Step) -> None:
-    """Write down what a step did, and raise the alarms that it gives cause for."""
-    metrics = step_metrics(step, run.tasks)
-    run.folder.append("metrics.jsonl", {"step": step.number, **metrics})
-    run.folder.append_scores(_score_rows(run, step))
-    for alarm in run.monitor.observe(step.number, step.groups):
-        run.folder.append("alarms.jsonl", asdict(alarm))
-        _show_alarm(run, alarm)
-    if run.tensorboard is not None:
-        run.tensorboard.log(numbers_of(metrics), step.number)
-    run.progress.step(step.number, metrics)
-
-
-def _score_rows(run: Run, step: Step) -> Iterator[dict[str, Any]]:
-    for group, earned in zip(step.groups, step.credits, strict=True):
-        loaded = run.tasks[group.task]
-        for i, (completion, score) in enumerate(zip(group.completions, group.scores, strict=True)):
-            yield score_row(
-                loaded.task,
-                loaded.hash,
-                group.problem,
-                completion,
-                score,
-                row=i,
-                step=step.number,
-                advantage=earned[i].mean,
-                step_advantages=earned[i].of_steps(),
-                right=loaded.scheme.is_right(score),
-            )
-
-
-def _show_alarm(run: Run, alarm: Alarm) -> None:
-    run.progress.say(f"ALARM {alarm.kind} at step {alarm.step} ({alarm.task}): {alarm.message}")
-    for row in alarm.rows[:2]:
-        run.progress.say(
-            f"  {row['prompt']!r} -> {row['completion']!r} (value {row['value']},"
-            f" reference {row['reference']!r})"
-        )
-
-
-def _evaluate(run: Run, step: int) -> None:
-    """Do the evaluations that are due, except those that a killed run had done already."""
-    steps = run.config.algorithm.steps
-    done = {(row["step"], row["index"]) for row in run.folder.read("eval.jsonl")}
-    for index, (wanted, loaded) in enumerate(run.evals):
-        due = step in (0, steps) or (wanted.every and step % wanted.every == 0)
-        if due and (step, index) not in done:
-            _evaluate_one(run, step, index, wanted, loaded)
-
-
-def _evaluate_one(run: Run, step: int, index: int, wanted: EvalConfig, loaded: LoadedTask) -> None:
-    seed = random.Random(f"eval/{run.config.seed}/{wanted.task}/{wanted.split}").getrandbits(62)
-    figures, _ = evaluate(run.engine, loaded, wanted.n, run.config.sampling, seed=seed)
-    run.folder.append("eval.jsonl", {"step": step, "index": index, "split": wanted.split, **figures})
-    low, high = figures["pass_at_1_interval"]
-    run.progress.say(
-        f"eval {loaded.task.name}/{wanted.split} at step {step}: greedy pass@1 {figures['pass_at_1']:.3f}"
-        f" [{low:.3f}, {high:.3f}], sampled {figures['sampled_pass_at_1']:.3f},"
-        f" pass@{wanted.n} {figures['pass_at_k'][wanted.n]:.3f}"
-    )
-    if run.tensorboard is not None:
-        run.tensorboard.log(numbers_of(figures, f"eval/{loaded.task.name}/"), step)
-
-
 def _save(run: Run) -> None:
+    """Write a checkpoint, and begin a new file of scores."""
     state = {"cursors": run.order.cursors, "monitor": run.monitor.state(), "seconds": run.seconds}
     save_checkpoint(
         run.folder.checkpoints,
@@ -278,21 +227,3 @@ def _save(run: Run) -> None:
         keep=run.config.save.keep,
     )
     run.folder.begin_shard(run.done + 1)
-
-
-def _summary(run: Run) -> dict[str, Any]:
-    """Return the run as one row: the first evaluation, before and after."""
-    summary: dict[str, Any] = {
-        "schema": 1,
-        "task": run.config.name,
-        "seed": run.config.seed,
-        "steps": run.done,
-        "train_seconds": round(run.seconds, 3),
-        "alarms": len(run.folder.read("alarms.jsonl")),
-    }
-    first = [row for row in run.folder.read("eval.jsonl") if row["index"] == 0]
-    for when, row in (("before", first[0]), ("after", first[-1])) if first else ():
-        summary[f"pass_at_1_{when}"] = row["pass_at_1"]
-        summary[f"pass_at_1_{when}_interval"] = row["pass_at_1_interval"]
-        summary[f"sampled_{when}"] = row["sampled_pass_at_1"]
-    return summary
