@@ -100,8 +100,7 @@ class _Slot:
 
     def __init__(self, tier: Tier):
         self.tier = tier
-        self.workers: dict[tuple[str, ...], Worker] = {}
-        """By their imports, the one used last at the end."""
+        self.workers: dict[tuple[str, ...], Worker] = {}  # by their imports; the one used last is at the end
 
     def worker(self, preload: tuple[str, ...]) -> Worker:
         worker = self.workers.pop(preload, None) or Worker(self.tier, preload)
@@ -196,7 +195,10 @@ class Sandbox(Executor):
                 except (WorkerLostError, OSError) as error:
                     slot.drop(preload)
                     if attempt == 2 and not self._closed:
-                        raise InfraError(f"a sandbox worker was lost twice: {error}") from error
+                        raise InfraError(
+                            f"a sandbox worker was lost twice: {error}; check whether this machine has run"
+                            " out of memory or processes"
+                        ) from error
                     continue
                 if worn(report):
                     slot.drop(preload)

@@ -124,7 +124,7 @@ class Report:
     stderr: bytes
     records: list[dict[str, Any]] = field(default_factory=list)
     running: int = -1
-    """The case that ran last; -1 = none has begun."""
+    """The case that began last; -1 = none is known to have begun."""
 
 
 class Worker:

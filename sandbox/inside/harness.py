@@ -43,27 +43,28 @@ def run(job: dict[str, Any], blob: tuple[int, int], results: int, files: int, li
     resource.setrlimit(resource.RLIMIT_FSIZE, (min(files, job["output"] + 1), files))
     if any(path in job["code"] for path in _STREAMS):
         _open_streams_by_path()
-    writer = Records(results)
+    records = Records(results)
     try:
         code = compile(job["code"], FILE, "exec", dont_inherit=True)
     except BaseException as error:
         _show(error.with_traceback(None))
-        return _finish(_undefined(error, COMPILE, writer, link))
+        return _finish(_undefined(error, COMPILE, records, link))
     if job["mode"] == "stdio":
-        return _stdio(code, job, blob, writer)
+        return _stdio(code, job, blob, records)
     module, _, error = _execute(code, "solution", job["prelude"])
     if error is not None:
         _show(error)
-        return _finish(_undefined(error, MEMORY if isinstance(error, MemoryError) else DEFINE, writer, link))
+        kind = MEMORY if isinstance(error, MemoryError) else DEFINE
+        return _finish(_undefined(error, kind, records, link))
     if job["mode"] == "calls":
-        return _calls(module, job, writer)
+        return _calls(module, job, records)
     if link is not None:
         return ObjectServer(link, module).serve()
-    return run_in_program(job["tests"], module, writer)
+    return run_in_program(job["tests"], module, records)
 
 
 def _open_streams_by_path() -> None:
-    """Let `open("/dev/stdin")` and the like work: they lead through /proc, which no program may read."""
+    """Make `open("/dev/stdin")` and the like work: they lead through /proc, which no program may read."""
     real = builtins.open
 
     def opened(file: Any, *args: Any, **kwargs: Any) -> Any:
@@ -73,10 +74,10 @@ def _open_streams_by_path() -> None:
     builtins.open = io.open = opened
 
 
-def _undefined(error: BaseException, kind: str, writer: Records, link: int | None) -> int:
+def _undefined(error: BaseException, kind: str, records: Records, link: int | None) -> int:
     """Report why the program could not be defined: to its tests, or in a record."""
     if link is None:
-        writer.failed(error, kind)
+        records.failed(error, kind)
     else:
         ObjectServer(link, ModuleType("solution"), failed=(kind, describe(error))).serve()
     return 1
@@ -162,7 +163,7 @@ def _stdio(code: CodeType, job: dict[str, Any], blob: tuple[int, int], records: 
         _, status, error = _execute(code, "__main__", job["prelude"])
         if error is not None and not isinstance(error, SystemExit):
             _show(error)
-        last = count == len(inputs) - 1 or threading.active_count() > 1
+        last = count == len(inputs) - 1 or threading.active_count() > 1  # before these threads are waited for
         status = _finish(status)
         if isinstance(error, MemoryError):
             records.failed(error, MEMORY)

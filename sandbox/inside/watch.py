@@ -35,7 +35,7 @@ class Watch:
     """Watches the programs of one worker, one after the other.
 
     Args:
-        poll: has the worker's children and `control` registered.
+        poll: the worker's children and `control` are registered with it.
         control: socket to the caller.
         results: descriptor of the file of records.
         folder: the program's folder if its size must be watched; None = its file system is limited.

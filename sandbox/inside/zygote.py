@@ -97,7 +97,7 @@ class _Worker:
         self.tier = tier
         self.control, self.blob, self.results = (config[name] for name in ("control", "blob", "results"))
         _prepare_interpreter(config)
-        with open("/proc/self/statm") as sizes:
+        with open("/proc/self/statm") as sizes:  # the address space of an interpreter that does nothing yet
             self.own_bytes = int(sizes.read().split()[0]) * resource.getpagesize()
         # The folders that a program may write to, each with the entries that stay when it is emptied.
         self.folders = {tmp: frozenset[str]()}
@@ -119,7 +119,7 @@ class _Worker:
             forks: kernel.Filter(program_filter(_BLANK_PID, forks=forks), _BLANK_PID)
             for forks in (False, True)
         }
-        hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
+        hard = resource.getrlimit(resource.RLIMIT_STACK)[1]  # -1 = no limit
         resource.setrlimit(resource.RLIMIT_STACK, (_STACK if hard < 0 else min(hard, _STACK), hard))
         if tier is Tier.NAMESPACES:
             resource.setrlimit(resource.RLIMIT_NPROC, (_THREADS, _THREADS))
@@ -165,7 +165,7 @@ class _Worker:
         else:
             program = self._fork(lambda: self._run_program(limits))
         cause = self.watch.until_end(program, tests or program, began, limits)
-        if tests is not None:
+        if tests is not None:  # after a limit they have yet to report what they know
             self._end(tests, patience=0.0 if cause == BY_ITSELF else LAST_WORDS_S)
         _, status, usage = self._end(program)
         wall = time.monotonic() - began
@@ -199,7 +199,7 @@ class _Worker:
         return os.wait4(child.pid, 0)
 
     def _run_program(self, limits: Request, link: int | None = None, other: Any = None) -> int:
-        """In a child: take the limits, close what is the worker's, and run the program.
+        """In a child: take the limits and run the program.
 
         Args:
             limits: the job's limits.
@@ -229,6 +229,7 @@ class _Worker:
         return offset + 8, offset + 8 + length
 
     def _take_limits(self, limits: Request, other: Any) -> None:
+        """In a child: close what is the worker's, and take the limits for good."""
         os.close(self.control)
         if other is not None:
             other.close()

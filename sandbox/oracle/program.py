@@ -37,8 +37,7 @@ class Program:
         self._lent: list[Any] = []
         self._places: dict[int, int] = {}
         self.ended = False
-        self.refused = ""
-        """The last refusal since a test began; see `Recorder.begin`."""
+        self.refused = ""  # the last refusal; `Recorder.begin` empties it for each test
 
     def names(self) -> tuple[dict[str, Any], tuple[str, str] | None]:
         """Return what the program defines: plain values as they are, everything else as stand-ins.

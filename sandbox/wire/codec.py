@@ -107,6 +107,8 @@ def containers(value: Any) -> list[Any]:
 
 
 class _Encoder:
+    """Packs one value, and counts the items that it may still have (`left`)."""
+
     def __init__(self, foreign: Foreign | None, known: Mapping[int, int]):
         self.foreign, self.known = foreign, known
         self.left = NODES
@@ -137,6 +139,7 @@ class _Encoder:
         return [self.pack(item, depth + 1) for item in values]
 
     def _tagged(self, value: Any, kind: type, depth: int) -> Any:
+        """Return {tag: content} for a value that JSON cannot hold as it is."""
         if issubclass(kind, tuple):
             fields = getattr(kind, "_fields", None)
             if type(fields) is tuple and fields:
@@ -247,6 +250,7 @@ def _mapping(items: list[Any]) -> dict[Any, Any]:
 
 
 def _hashed(items: list[Any]) -> list[Any]:
+    """Return the members of a set or the keys of a dict if building it will not take too long."""
     if len(items) - len(set(map(hash, items))) > COLLISIONS:
         raise ValueError(f"a set or dictionary with more than {COLLISIONS} members that share a hash")
     return items
