@@ -98,16 +98,16 @@ class Pool:
                         worker = self._worker()
                         busy[worker.channel] = worker
                         selector.register(worker.channel, selectors.EVENT_READ)
-                        self._give(worker, waiting.popleft(), target, calls, memory_mb, timeout_s)
+                        self._send_call(worker, waiting.popleft(), target, calls, memory_mb, timeout_s)
                     nearest = min(worker.deadline for worker in busy.values())
                     for key, _ in selector.select(max(nearest - time.monotonic(), 0)):
-                        self._hear(busy[key.fileobj], results, waiting)  # pyright: ignore[reportArgumentType]
+                        self._read_message(busy[key.fileobj], results, waiting)  # pyright: ignore[reportArgumentType]
                     for worker in list(busy.values()):
                         if worker.row >= 0 and time.monotonic() >= worker.deadline:
-                            results[worker.row] = _late(worker)
+                            results[worker.row] = _timeout_error(worker)
                             self._kill(worker)
                         if worker.pid and worker.row < 0 and waiting:
-                            self._give(worker, waiting.popleft(), target, calls, memory_mb, timeout_s)
+                            self._send_call(worker, waiting.popleft(), target, calls, memory_mb, timeout_s)
                         elif worker.row < 0 or not worker.pid:
                             self._release(worker, busy, selector)
             finally:
@@ -168,7 +168,7 @@ class Pool:
         for module in self._warm:
             send(ours, ("import", module))
 
-    def _give(
+    def _send_call(
         self, worker: _Worker, row: int, target: Target, calls: Sequence[Any], memory_mb: int, limit_s: float
     ) -> None:
         worker.row, worker.limit_s, worker.loaded = row, limit_s, False
@@ -177,7 +177,7 @@ class Pool:
         with suppress(ConnectionError):  # the worker died while idle, which reading from it will show
             send(worker.channel, (target, calls[row], memory_mb))
 
-    def _hear(self, worker: _Worker, results: list[Any], waiting: deque[int]) -> None:
+    def _read_message(self, worker: _Worker, results: list[Any], waiting: deque[int]) -> None:
         """Read one message of a worker: its function is loaded, or its call has ended."""
         worker.channel.settimeout(max(worker.deadline - time.monotonic(), 0.001))
         try:
@@ -194,11 +194,11 @@ class Pool:
         if message is None:
             worker.loaded, worker.deadline = True, time.monotonic() + worker.limit_s
             return
-        young, outcome = message
+        keep, outcome = message
         if isinstance(outcome, MemoryError):
             outcome = MemoryLimitError(f"the call passed its memory limit {outcome}".strip())
         results[worker.row], worker.row, worker.reused = outcome, -1, True
-        if not young:
+        if not keep:
             self._kill(worker)
 
     def _kill(self, worker: _Worker) -> None:
@@ -247,7 +247,7 @@ class Pool:
                 server.wait()
 
 
-def _late(worker: _Worker) -> Exception:
+def _timeout_error(worker: _Worker) -> Exception:
     if not worker.loaded:
         return InfraError(f"the function's module was not imported within {LOAD_S:g} s")
     return DeadlineError(f"the call was not done within {worker.limit_s:g} s, and was killed")

@@ -120,21 +120,21 @@ def work(channel: socket.socket) -> None:
             send(channel, (True, portable(error)))
             continue
         send(channel, None)
-        young = count < CALLS
+        keep = count < CALLS
         try:
             _limit_memory(memory_mb)
             outcome = loaded[target](*arguments)
         except (Exception, SystemExit) as error:
             outcome = portable(error)
-            young = young and not isinstance(error, MemoryError | RecursionError)
+            keep = keep and not isinstance(error, MemoryError | RecursionError)
         finally:
             _limit_memory(None)
-        young = young and _peak_mb() < floor + GROWTH_MB
+        keep = keep and _peak_mb() < floor + GROWTH_MB
         try:
-            send(channel, (young, outcome))
+            send(channel, (keep, outcome))
         except (pickle.PicklingError, TypeError, AttributeError) as error:
-            send(channel, (young, TypeError(f"the result cannot be sent back: {error}")))
-        if not young:
+            send(channel, (keep, TypeError(f"the result cannot be sent back: {error}")))
+        if not keep:
             return
 
 

@@ -38,15 +38,15 @@ class Tier(StrEnum):
     REMOTE = "remote"
 
 
-# Predicates whose subject is the program.
 PROMISES = {
-    Tier.NAMESPACES: "sees no network, no other process and no files but libraries and a private folder of"
-    " 64 MB; may be allowed to start processes, which all end with it",
-    Tier.LANDLOCK: "reads libraries and uses a private folder, but no other files; opens no network socket,"
-    " signals no other process and starts none; can see whether a path exists",
-    Tier.SECCOMP: "has no network and starts no processes, but READS AND WRITES every file that the user can",
-    Tier.RLIMITS: "is limited in time, memory and output, but otherwise DOES whatever the user can",
-    Tier.REMOTE: "is confined as the other machine promises",
+    Tier.NAMESPACES: "a program sees no network, no other process and no files but libraries and a private"
+    " folder of 64 MB; it may be allowed to start processes, which all end with it",
+    Tier.LANDLOCK: "a program reads libraries and uses a private folder, but no other files; it opens no"
+    " network socket, signals no other process and starts none; it can see whether a path exists",
+    Tier.SECCOMP: "a program has no network and starts no processes, but READS AND WRITES every file that the"
+    " user can",
+    Tier.RLIMITS: "a program's time, memory and output are limited, but it DOES whatever the user can",
+    Tier.REMOTE: "a program is confined as the other machine promises",
 }
 SAFE = (Tier.NAMESPACES, Tier.LANDLOCK)
 """The tiers that are used without being asked for by name."""
