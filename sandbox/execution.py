@@ -14,7 +14,7 @@ _WHOLE = ("memory_mb", "processes")
 
 @dataclass(frozen=True)
 class Limits:
-    """What one program may use. If it runs several test cases, each case may use as much.
+    """The resources that one program may use. If it runs several test cases, each may use as much.
 
     >>> Limits(cpu_s=2)
     Limits(cpu_s=2, wall_s=6, memory_mb=1024, output_mb=8.0, processes=1)
@@ -115,7 +115,7 @@ class Execution:
     tier: str = ""
     """The tier that confined the program; `markscheme doctor` describes them."""
     detail: dict[str, str] = field(default_factory=dict)
-    """What else is known, such as the exception that ended the program (`error`)."""
+    """Further facts, such as the exception that ended the program (`error`)."""
 
     def __repr__(self) -> str:
         text = self.stdout or self.stderr or self.detail.get("error", "")

@@ -110,7 +110,7 @@ class _Worker:
         switch_user(user)
         confine(tier, tmp)
         if tier is not Tier.NAMESPACES:
-            kernel.adopt_orphans()  # as pid 1 of a process namespace does without being told
+            kernel.adopt_orphans()  # pid 1 of a process namespace does so anyway
             setattr(importlib.import_module("_multiprocessing"), "SemLock", ThreadSemaphore)  # noqa: B010
         self._die_with(stub)
         set_fixed_limits(tier)

@@ -53,11 +53,13 @@ class Program:
             raise ProgramEndedError
         # Names with two underscores mean something to Python, as __path__ does to its imports.
         names = {n: self.unpack(p) for n, p in value.items() if n.isidentifier() and not n.startswith("__")}
-        classes = {name: made for name, made in names.items() if isinstance(made, StandInClass)}
-        as_functions = [made for name, made in classes.items() if not _is_class_name(name)]
-        for name, made in classes.items():
-            if _is_class_name(name) and made not in as_functions:
-                made._markscheme_trusted = True
+        classes = {name: kind for name, kind in names.items() if isinstance(kind, StandInClass)}
+        # A class with a function's name is used like one: its objects are answers, which must not be shown
+        # what the tests expect.
+        answers = [kind for name, kind in classes.items() if not _is_class_name(name)]
+        for name, kind in classes.items():
+            if _is_class_name(name) and kind not in answers:
+                kind._markscheme_trusted = True
         return names, None
 
     def call(self, handle: int, args: tuple[Any, ...], kwargs: dict[str, Any], special: str = "") -> Any:
@@ -138,7 +140,7 @@ class Program:
         try:
             error = kind(*self.unpack(raised.get("args")))
         except Exception:
-            error = kind.__new__(kind, text)
+            error = kind.__new__(kind, text)  # a class whose __init__ wants other arguments
         if hasattr(kind, "_markscheme_text"):
             error._markscheme_text, error._markscheme_handle = text, raised.get("on")
         raise error
@@ -216,7 +218,7 @@ class Program:
         return self._objects[handle]
 
     def _class(self, handle: int) -> type:
-        """Return what stands here for one of the program's classes."""
+        """Return the class that represents one of the program's classes here."""
         if handle not in self._classes:
             description = self._ask({"do": "describe", "on": handle}).get("value")
             if not isinstance(description, dict) or not isinstance(description.get("bases"), list):
