@@ -1,6 +1,8 @@
-"""Running code under limits, and what every folder shares with this one: the errors.
+"""Untrusted programs under limits, deadlines for trusted code, and the error classes of the whole project.
 
-`Sandbox` is for programs that nobody trusts; `with_deadline` gives trusted code a hard deadline.
+`Sandbox` runs programs that nobody trusts. `with_deadline` calls trusted functions and kills a call that
+takes too long. The errors are here because every other folder may import from this one, which imports from
+none of them.
 """
 
 from typing import TYPE_CHECKING

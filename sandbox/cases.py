@@ -1,40 +1,42 @@
-"""Many cases of one program: a batch in one process, and fresh ones where that does not settle it.
+"""Many cases of one program: first all of them in one process, then fresh processes where that is not enough.
 
-Nothing in a program's process knows an answer, so a batch in which all cases are right is right,
-whatever one case left behind for the next. Where one is wrong, that might be for what an earlier
-case left. Then every case but the first, which nothing ran before, is judged by a run of its own, and
-by nothing else: were only the wrong ones run again, a program that notices would know which they are.
-Asserts are other: they mean to run one after the other, and keep what came of each.
+Nothing in a program's process knows an expected value. So if all cases of a batch are right, the program is
+right, whatever one case may have left behind for the next. If one is wrong, the reason may be something that
+an earlier case left behind. Then each case is judged by a run of its own, except the first, before which
+nothing ran. This includes the cases that were right: if only the wrong ones were run again, a program could
+detect that and learn which cases it had failed.
+
+Asserts are different: they are meant to run one after the other, and each outcome counts as it was.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .execution import Execution, Limits, RunVerdict
 from .executor import Executor, encoded, text_of
 from .wire.codec import decode
+from .wire.protocol import BY_ITSELF
 from .worker import Job, Report
 
 
 @dataclass(slots=True)
 class Called:
-    """What the calls of one case gave."""
+    """The outcome of one case that consists of calls."""
 
     value: Any = None
-    """A list of plain data, one for each call; meaningless unless `raised` is empty."""
+    """A list with the plain data that each call returned; meaningless unless `raised` is empty."""
     raised: str = ""
-    """The exception's type, or the verdict of the run that never answered (`timeout`)."""
+    """The exception's type, or the run's verdict (such as `timeout`) if the program never answered."""
     error: str = ""
     """The exception's type and text."""
     cpu_s: float = 0.0
     verdict: RunVerdict = RunVerdict.OK
-    """`error` where it raised."""
+    """`error` if the program raised an exception."""
 
 
 PATIENCE = 2
-"""A program that has passed its time limit so often, each time in another process, is not run on the
-rest of its cases: they count as late too."""
+"""After this many time-outs in different processes, the program's remaining cases count as time-outs too."""
 _LATE = (RunVerdict.TIMEOUT, RunVerdict.WALL_TIMEOUT)
 
 
@@ -51,19 +53,19 @@ def run_cases(
     """Run a program once for each input.
 
     Args:
-        sandbox: where.
+        sandbox: the executor that runs it.
         code: Python source, run as `__main__`.
-        stdins: standard inputs.
-        right: whether a case's outcome is right; asked once or twice a case.
-        limits: of each case.
-        stop_early: end at the first case that is wrong for sure.
-        prelude: code that the program may count on.
+        stdins: the standard input of each case.
+        right: whether a case's outcome is right. Called once or twice per case.
+        limits: of each case; None = the executor's own.
+        stop_early: stop at the first case that is certainly wrong.
+        prelude: code that is executed before the program, in its namespace.
 
     Returns:
-        Outcomes in order; None for cases that were not reached.
+        The outcomes in order; None for cases that were not reached.
 
     Raises:
-        InfraError: a worker was lost twice.
+        InfraError: the executor itself failed.
     """
     limits = limits or sandbox.limits
     inputs = [encoded(stdin) for stdin in stdins]
@@ -91,22 +93,22 @@ def run_calls(
     """Define a program once and call its functions.
 
     Args:
-        sandbox: where.
+        sandbox: the executor that runs it.
         code: Python source, run as a module named `solution`.
-        cases: each of one call or several, as (entry, marshalled (args, kwargs)); an entry is `f`,
-            `a.b` or `Solution().method`.
-        prelude: code that the program may count on.
-        in_sequence: cases follow each other in one process, as asserts do; else each stands alone.
+        cases: each is one or several calls, as (entry, packed (args, kwargs)); an entry is `f`, `a.b` or
+            `Solution().method`.
+        prelude: code that is executed before the program, in its namespace.
+        in_sequence: whether cases follow each other in one process, as asserts do, or are independent.
         right: whether a case's outcome is right.
-        limits: of each case.
-        stop_early: end at the first case that is wrong for sure.
+        limits: of each case; None = the executor's own.
+        stop_early: stop at the first case that is certainly wrong.
 
     Returns:
-        Outcomes in order, the value of each the list of what its calls gave; None for cases that were
-        not reached.
+        The outcomes in order, each with the list of what its calls returned; None for cases that were not
+        reached.
 
     Raises:
-        InfraError: a worker was lost twice.
+        InfraError: the executor itself failed.
     """
     limits = limits or sandbox.limits
     text_of(code, "code")
@@ -121,25 +123,27 @@ def run_calls(
 
 
 Attempt = Callable[[Sequence[int]], list[Any]]
-"""Runs cases in one process: the outcomes of those that it came to, in order."""
+"""Runs some cases in one process, and returns the outcomes of those that it reached, in order."""
 Right = Callable[[int, Any], bool]
 
 
 def _independent(count: int, attempt: Attempt, right: Right, stop_early: bool) -> list[Any]:
-    """Run all cases at once; unless all are right, all but the first alone, which ran alone anyhow."""
+    """Run all cases in one process; unless all are right, run all but the first again, each in its own."""
     outcomes = attempt(range(count)) if count else []
-    settled: list[Any] = [outcomes[0] if case == 0 else None for case in range(count)]
     wrong = [case for case, outcome in enumerate(outcomes) if not right(case, outcome)]
     if not wrong and len(outcomes) == count:
         return outcomes
-    if _shared(outcomes, count):
+    if _same_for_all(outcomes, count):
         return outcomes
+    settled: list[Any] = [outcomes[0], *(None for _ in range(1, count))]
     first_is_wrong = wrong[:1] == [0]
     if stop_early and first_is_wrong:
         return settled
     late = int(first_is_wrong and outcomes[0].verdict in _LATE)
+    # The cases that were wrong or not reached come first, so that `stop_early` has less to run.
     suspects = [case for case in (*wrong, *range(len(outcomes), count)) if case]
-    for case in (*suspects, *(case for case in range(1, count) if case not in set(suspects))):
+    others = [case for case in range(1, count) if case not in set(suspects)]
+    for case in (*suspects, *others):
         settled[case] = outcome = attempt([case])[0]
         if right(case, outcome):
             continue
@@ -152,7 +156,7 @@ def _independent(count: int, attempt: Attempt, right: Right, stop_early: bool) -
 
 
 def _in_sequence(count: int, attempt: Attempt, right: Right, stop_early: bool) -> list[Any]:
-    """Run cases one after the other, in one process for as long as it lasts."""
+    """Run cases one after the other in one process, and the rest in a new one whenever it ends."""
     settled: list[Any] = []
     late = 0
     while len(settled) < count:
@@ -162,7 +166,7 @@ def _in_sequence(count: int, attempt: Attempt, right: Right, stop_early: bool) -
             settled.append(outcome)
             if stop_early and not right(len(settled) - 1, outcome):
                 return [*settled, *(None for _ in range(len(settled), count))]
-        if _shared(outcomes, count - start):
+        if _same_for_all(outcomes, count - start):
             break
         late += outcomes[-1].verdict in _LATE
         if late >= PATIENCE:
@@ -170,53 +174,45 @@ def _in_sequence(count: int, attempt: Attempt, right: Right, stop_early: bool) -
     return settled
 
 
-def _shared(outcomes: Sequence[Any], count: int) -> bool:
-    """Whether one outcome stands for all cases: the program could not be defined."""
+def _same_for_all(outcomes: Sequence[Any], count: int) -> bool:
+    """Whether all cases share one outcome, since the program could not even be defined."""
     return 1 < count == len(outcomes) and all(outcome is outcomes[0] for outcome in outcomes)
 
 
 def _executions(sandbox: Executor, report: Report, limits: Limits, count: int) -> list[Execution]:
-    """Return the executions of the cases that were run, in order: those with a record, and the last."""
+    """Return the executions of the cases that were run: those that left a record, and the one after them."""
     if count == 1:
         return [sandbox.execution(report, limits)]
-    made: list[Execution] = []
+    executions: list[Execution] = []
     out, err = 0, 0
     for record in report.records:
         try:
-            status, (to_out, to_err), (cpu, wall) = record["status"], record["ends"], record["seconds"]
-            sliced = report.stdout[out : int(to_out)], report.stderr[err : int(to_err)]
+            status, (out_end, err_end), (cpu, wall) = record["status"], record["ends"], record["seconds"]
             alone = Report(
-                0,
+                BY_ITSELF,
                 (int(status) & 0xFF) << 8,
                 float(cpu),
                 float(wall),
                 report.kib,
-                *sliced,
-                _failure(report, len(made)),
+                report.stdout[out : int(out_end)],
+                report.stderr[err : int(err_end)],
+                _failure(report, len(executions)),
             )
-            out, err = int(to_out), int(to_err)
-        except (KeyError, TypeError, ValueError, OverflowError):
+            out, err = int(out_end), int(err_end)
+        except (KeyError, TypeError, ValueError, OverflowError):  # not a case's record, or a forged one
             continue
-        made.append(sandbox.execution(alone, limits))
-        if len(made) == count:
-            return made
-    if made and report.status == 0:
-        return made  # it stopped early, for the threads that a case left
-    last = Report(
-        report.cause,
-        report.status,
-        report.cpu_s,
-        report.wall_s,
-        report.kib,
-        report.stdout[out:],
-        report.stderr[err:],
-        [record for record in report.records if "failed" in record][-1:],
-    )
-    return [*made, sandbox.execution(last, limits)]
+        executions.append(sandbox.execution(alone, limits))
+        if len(executions) == count:
+            return executions
+    if executions and report.status == 0:
+        return executions  # it stopped early because a case left threads running
+    failures = [record for record in report.records if "failed" in record][-1:]
+    last = replace(report, stdout=report.stdout[out:], stderr=report.stderr[err:], records=failures)
+    return [*executions, sandbox.execution(last, limits)]
 
 
 def _failure(report: Report, case: int) -> list[dict[str, Any]]:
-    """Return what the program's process said of why this case failed: it stands before the case's record."""
+    """Return the record that says why a case failed, if there is one; it precedes the case's own record."""
     seen = -1
     previous: dict[str, Any] = {}
     for record in report.records:
@@ -229,24 +225,25 @@ def _failure(report: Report, case: int) -> list[dict[str, Any]]:
 
 
 def _answers(sandbox: Executor, report: Report, limits: Limits, calls: Sequence[int]) -> list[Called]:
-    """Return what the cases that were run gave, in order; `calls` = how many calls each has."""
-    made: list[Called] = []
+    """Return the outcomes of the cases that were run, in order; `calls` = each case's number of calls."""
+    answers: list[Called] = []
     count = len(calls)
     for record in report.records:
-        if len(made) < count and record.get("case") == len(made):
-            made.append(_answer(record, calls[len(made)]))
-    if len(made) == count:
-        return made
+        if len(answers) < count and record.get("case") == len(answers):
+            answers.append(_answer(record, calls[len(answers)]))
+    if len(answers) == count:
+        return answers
     ended = sandbox.execution(report, limits)
     error = ended.detail.get("error") or ended.stderr[-2000:] or f"the program ended ({ended.verdict})"
     verdict = RunVerdict.ERROR if ended.verdict == RunVerdict.OK else ended.verdict
     last = Called(raised=verdict.value, error=error, cpu_s=ended.cpu_s, verdict=verdict)
-    if report.running < 0 and not made:  # before any call: the definitions fail for all of them
+    if report.running < 0 and not answers:  # before any call: the definitions fail for every case
         return [last] * count
-    return [*made, last]
+    return [*answers, last]
 
 
 def _answer(record: dict[str, Any], calls: int) -> Called:
+    """Return the outcome that a case's record holds. The record may be forged, so every part is checked."""
     seconds = record.get("seconds")
     cpu = seconds[0] if isinstance(seconds, list) and seconds and isinstance(seconds[0], float) else 0.0
     if "value" not in record:

@@ -1,4 +1,4 @@
-"""What every executor of programs offers, on this machine or another: single runs, batches, and verdicts."""
+"""`Executor`, the base of every class that runs programs, here or on another machine, and their verdicts."""
 
 import os
 import signal
@@ -19,30 +19,30 @@ Program = str | tuple[str, str]
 
 
 class Executor:
-    """Runs untrusted Python programs. Safe to share between threads; a context manager.
+    """Runs untrusted Python programs. Safe to share between threads; a context manager that closes it.
 
-    A subclass provides `do`; everything else is built on it.
+    A subclass provides `do` and the attributes below; everything else is built on them.
     """
 
     tier: Tier
     limits: Limits
     workers: int
     serves_tests = True
-    """Whether tests can run in a second process beside the program's."""
+    """Whether tests can run in a second process, next to the program's."""
 
     def do(self, job: Job) -> Report:
-        """Run one job and return the facts about it.
+        """Run one job and return the facts about it, without a verdict.
 
         Raises:
-            InfraError: the executor itself failed, twice.
+            InfraError: the executor itself failed, also when it tried again.
         """
         raise NotImplementedError
 
     def close(self) -> None:
-        """Stop whatever is running."""
+        """Release what the executor holds: nothing here; a local sandbox ends its workers."""
 
     def run(self, code: str, stdin: str = "", *, limits: Limits | None = None) -> Execution:
-        """Run a program once, as `__main__`, and return what became of it.
+        """Run a program once, as `__main__`.
 
         Args:
             code: Python source.
@@ -50,7 +50,7 @@ class Executor:
             limits: None = the executor's own.
 
         Returns:
-            The execution. If the executor failed twice, its verdict is `sandbox_error`.
+            The execution. If the executor itself failed, its verdict is `sandbox_error`.
 
         Raises:
             DataError: code or input is not text.
@@ -82,12 +82,12 @@ class Executor:
 
     def execution(self, report: Report, limits: Limits) -> Execution:
         """Turn the report of a single run into an execution, outputs included."""
-        made = verdict_of(report, limits)
+        execution = verdict_of(report, limits)
         most = int(limits.output_mb * (1 << 20))
-        made.tier = self.tier
-        made.stdout = report.stdout[:most].decode(errors="replace")
-        made.stderr = report.stderr[:most].decode(errors="replace")
-        return made
+        execution.tier = self.tier
+        execution.stdout = report.stdout[:most].decode(errors="replace")
+        execution.stderr = report.stderr[:most].decode(errors="replace")
+        return execution
 
     def __enter__(self) -> Any:
         return self
@@ -97,10 +97,10 @@ class Executor:
 
 
 def text_of(value: object, what: str) -> str:
-    """Return `value` if it is text.
+    """Return `value` if it is text; `what` names it in the message.
 
     Raises:
-        DataError: it is not.
+        DataError: it is not text.
     """
     if not isinstance(value, str):
         raise DataError(f"{what} must be text (given: {type(value).__name__}); pass a str")
@@ -113,12 +113,12 @@ def encoded(text: str) -> bytes:
 
 
 def verdict_of(report: Report, limits: Limits) -> Execution:
-    """Decide what a report means; the outputs are left empty."""
+    """Return an execution with the verdict that a report's facts add up to; the outputs are left empty."""
     most = int(limits.output_mb * (1 << 20))
     code = os.waitstatus_to_exitcode(report.status)
     failed = next((record for record in report.records if isinstance(record.get("failed"), str)), None)
     detail = {"error": str(failed.get("error"))} if failed else {}
-    made = Execution(
+    execution = Execution(
         RunVerdict.OK,
         exit_code=code if code >= 0 else None,
         signal=-code if code < 0 else None,
@@ -128,19 +128,20 @@ def verdict_of(report: Report, limits: Limits) -> Execution:
         detail=detail,
     )
     cause = report.cause % WORN
-    # A crash close to the memory limit is taken for want of memory: C code seldom says so itself.
-    starved = made.signal is not None and report.kib >> 10 > 0.8 * limits.memory_mb
-    if cause == SPACE or made.signal == signal.SIGXFSZ or max(len(report.stdout), len(report.stderr)) > most:
-        made.verdict = RunVerdict.OUTPUT_LIMIT
-    elif cause == CPU or made.signal == signal.SIGXCPU:
-        made.verdict = RunVerdict.TIMEOUT
+    # A crash close to the memory limit counts as running out of memory: C code rarely raises MemoryError.
+    starved = execution.signal is not None and (report.kib >> 10) > 0.8 * limits.memory_mb
+    too_much_output = max(len(report.stdout), len(report.stderr)) > most
+    if cause == SPACE or execution.signal == signal.SIGXFSZ or too_much_output:
+        execution.verdict = RunVerdict.OUTPUT_LIMIT
+    elif cause == CPU or execution.signal == signal.SIGXCPU:
+        execution.verdict = RunVerdict.TIMEOUT
     elif cause == WALL:
-        made.verdict = RunVerdict.WALL_TIMEOUT
+        execution.verdict = RunVerdict.WALL_TIMEOUT
     elif (failed and failed["failed"] == MEMORY) or starved:
-        made.verdict = RunVerdict.MEMORY
-    elif made.signal:
-        made.verdict = RunVerdict.KILLED
+        execution.verdict = RunVerdict.MEMORY
+    elif execution.signal:
+        execution.verdict = RunVerdict.KILLED
     elif code:
-        not_a_program = failed is not None and failed["failed"] == COMPILE
-        made.verdict = RunVerdict.COMPILE_ERROR if not_a_program else RunVerdict.ERROR
-    return made
+        compiled = failed is None or failed["failed"] != COMPILE
+        execution.verdict = RunVerdict.ERROR if compiled else RunVerdict.COMPILE_ERROR
+    return execution

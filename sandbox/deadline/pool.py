@@ -1,9 +1,10 @@
-"""Hard deadlines for trusted code: one pool of worker processes that can be killed from outside.
+"""Hard deadlines for trusted code: a pool of worker processes that are killed from outside.
 
-`with_deadline` runs a function that can be named in a worker, and kills that worker when its time
-is up, whatever the code does: no signals, no threads, so it works from any thread, from asyncio
-and inside Ray. A kill costs its neighbours nothing and a fork of a preloaded server
-(`worker_server.py`) brings the next worker. Not for untrusted programs, which need the sandbox.
+A worker imports a function by name and calls it. It is killed when the call's time is up, whatever the code
+is doing. There are no signal handlers and no threads, so this works from any thread, from asyncio and inside
+Ray. A kill does not disturb other calls, and a preloaded server (`server.py`) forks the next worker.
+
+Not for untrusted programs, which need the sandbox: a worker may do whatever its caller may.
 """
 
 import atexit
@@ -35,27 +36,27 @@ sys.path[:] = {path!r}
 from markscheme.sandbox.deadline.server import serve
 serve(socket.socket(fileno={fd}))
 """
+_START_ERRORS = (OSError, struct.error, IndexError)
+"""A server that has died shows as a failed send, a short reply, or a reply without a descriptor."""
 
 
 @dataclass(eq=False)
 class _Worker:
-    pid: int
+    pid: int  # 0 once it has been killed
     channel: socket.socket
-    server: int
-    """The process that forked it and will reap it."""
-    row: int = -1
-    """The call it is at."""
-    deadline: float = 0.0
+    server: int  # pid of the server that forked it and will reap it
+    row: int = -1  # number of the call that it is running; -1 = none
+    deadline: float = 0.0  # in monotonic seconds
     limit_s: float = 0.0
-    loaded: bool = False
-    reused: bool = False
+    loaded: bool = False  # whether it has imported the present call's function, so that the call's time runs
+    reused: bool = False  # whether it has finished a call before
 
 
 class Pool:
-    """Worker processes of one caller. Safe to share between threads.
+    """The worker processes of one caller. Safe to share between threads.
 
     Args:
-        workers: how many may be busy at once; None = one a processor.
+        workers: how many may be busy at once; None = one per processor.
     """
 
     def __init__(self, workers: int | None = None):
@@ -68,9 +69,9 @@ class Pool:
         self._warm: list[str] = []
 
     def warm(self, module: str) -> None:
-        """Start the server if need be and have it import a module; returns at once.
+        """Start the server if it does not run, and have it import a module; returns at once.
 
-        What cannot be started is told by the first call.
+        If the server cannot be started, the first call reports it.
         """
         if module in self._warm:
             return
@@ -92,45 +93,50 @@ class Pool:
         with selectors.DefaultSelector() as selector:
             try:
                 while waiting or busy:
+                    # A thread that has a worker already does not wait for another one.
                     while waiting and self._room.acquire(blocking=not busy):
                         worker = self._worker()
                         busy[worker.channel] = worker
                         selector.register(worker.channel, selectors.EVENT_READ)
-                        self._give(worker, waiting.popleft(), target, calls, memory_mb, timeout_s)
+                        self._send_call(worker, waiting.popleft(), target, calls, memory_mb, timeout_s)
                     nearest = min(worker.deadline for worker in busy.values())
                     for key, _ in selector.select(max(nearest - time.monotonic(), 0)):
-                        self._hear(busy[key.fileobj], results, waiting)  # pyright: ignore[reportArgumentType]
+                        self._read_message(busy[key.fileobj], results, waiting)  # pyright: ignore[reportArgumentType]
                     for worker in list(busy.values()):
                         if worker.row >= 0 and time.monotonic() >= worker.deadline:
-                            results[worker.row] = _late(worker)
+                            results[worker.row] = _timeout_error(worker)
                             self._kill(worker)
                         if worker.pid and worker.row < 0 and waiting:
-                            self._give(worker, waiting.popleft(), target, calls, memory_mb, timeout_s)
+                            self._send_call(worker, waiting.popleft(), target, calls, memory_mb, timeout_s)
                         elif worker.row < 0 or not worker.pid:
                             self._release(worker, busy, selector)
             finally:
-                for worker in list(busy.values()):  # interrupted: what they were at is nobody's now
+                for worker in list(busy.values()):  # after an interrupt nobody waits for their results
                     self._kill(worker)
                     self._release(worker, busy, selector)
         return results
 
     def _worker(self) -> _Worker:
-        """Return an idle worker or a new one; the room for it is taken already."""
+        """Return an idle worker or a new one. The caller has acquired `_room` for it.
+
+        Raises:
+            InfraError: no worker can be started; the room is free again.
+        """
         try:
             with self._lock:
                 if self._idle:
                     return self._idle.pop()
                 try:
                     return self._fork()
-                except (OSError, struct.error, IndexError):
-                    self._forget()  # the server has died, and its workers with it: once more
+                except _START_ERRORS:
+                    self._forget()  # the server has died, and its workers with it: start another one
                     if self._server is not None:
                         self._server.kill()
                         self._server.wait()
                     return self._fork()
-        except (OSError, struct.error, IndexError) as error:
+        except _START_ERRORS as error:
             self._room.release()
-            raise InfraError(f"no worker process can be started: {error!r}") from error
+            raise InfraError(f"no worker process can be started: {error!r}; see stderr for why") from error
 
     def _fork(self) -> _Worker:
         if self._control is None:
@@ -144,6 +150,7 @@ class Pool:
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
         ours.settimeout(LOAD_S)
+        # Without gmpy2 even if it is installed: its C library aborts the process when memory runs out.
         environment = {**os.environ, "SYMPY_GROUND_TYPES": "python", "OMP_NUM_THREADS": "1"}
         with theirs:
             try:
@@ -152,7 +159,7 @@ class Pool:
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
                     env=environment,
-                    start_new_session=True,  # Ctrl-C is for the caller, which closes the server itself
+                    start_new_session=True,  # Ctrl-C is for the caller, which then closes the server
                 )
             except OSError:
                 ours.close()
@@ -161,42 +168,43 @@ class Pool:
         for module in self._warm:
             send(ours, ("import", module))
 
-    def _give(
+    def _send_call(
         self, worker: _Worker, row: int, target: Target, calls: Sequence[Any], memory_mb: int, limit_s: float
     ) -> None:
         worker.row, worker.limit_s, worker.loaded = row, limit_s, False
         worker.deadline = time.monotonic() + LOAD_S
         worker.channel.settimeout(LOAD_S)
-        with suppress(ConnectionError):  # it died idle: reading from it says so
+        with suppress(ConnectionError):  # the worker died while idle, which reading from it will show
             send(worker.channel, (target, calls[row], memory_mb))
 
-    def _hear(self, worker: _Worker, results: list[Any], waiting: deque[int]) -> None:
+    def _read_message(self, worker: _Worker, results: list[Any], waiting: deque[int]) -> None:
+        """Read one message of a worker: its function is loaded, or its call has ended."""
         worker.channel.settimeout(max(worker.deadline - time.monotonic(), 0.001))
         try:
             message = receive(worker.channel)
         except TimeoutError:
-            worker.deadline = 0.0  # in the middle of a long message
+            worker.deadline = 0.0  # time is up in the middle of a long message
             return
         except (EOFError, ConnectionError):
-            if worker.reused and not worker.loaded:  # died before this call: another worker takes it
+            if worker.reused and not worker.loaded:  # it died before this call, which another worker takes
                 waiting.append(worker.row)
-            results[worker.row] = InfraError("a worker process died (crashed, or was killed from outside)")
+            results[worker.row] = InfraError("a worker process died: it crashed, or was killed from outside")
             self._kill(worker)
             return
         if message is None:
             worker.loaded, worker.deadline = True, time.monotonic() + worker.limit_s
             return
-        young, outcome = message
+        keep, outcome = message
         if isinstance(outcome, MemoryError):
-            outcome = MemoryLimitError(f"passed its memory limit {outcome}".strip())
+            outcome = MemoryLimitError(f"the call passed its memory limit {outcome}".strip())
         results[worker.row], worker.row, worker.reused = outcome, -1, True
-        if not young:
+        if not keep:
             self._kill(worker)
 
     def _kill(self, worker: _Worker) -> None:
-        """End a worker. Its server has not reaped it yet, so its pid cannot be another's.
+        """Kill a worker, and have its server reap it.
 
-        One whose server has died went with it.
+        Until then its pid cannot be another process's. If that server has died, its workers died with it.
         """
         with self._lock:
             server = self._server.pid if self._server is not None else None
@@ -219,7 +227,7 @@ class Pool:
         self._room.release()
 
     def _forget(self) -> None:
-        """Close every channel: the server then ends, and its workers with it."""
+        """Close every channel. The server then ends by itself, and its workers with it."""
         for worker in self._idle:
             worker.channel.close()
         if self._control is not None:
@@ -234,27 +242,27 @@ class Pool:
         if server is not None:
             try:
                 server.wait(timeout=1)
-            except subprocess.TimeoutExpired:  # at a long import
+            except subprocess.TimeoutExpired:  # it is busy with a long import
                 server.kill()
                 server.wait()
 
 
-def _late(worker: _Worker) -> Exception:
+def _timeout_error(worker: _Worker) -> Exception:
     if not worker.loaded:
-        return InfraError(f"the function was not loaded within {LOAD_S:g} s")
-    return DeadlineError(f"not done within {worker.limit_s:g} s")
+        return InfraError(f"the function's module was not imported within {LOAD_S:g} s")
+    return DeadlineError(f"the call was not done within {worker.limit_s:g} s, and was killed")
 
 
 @lru_cache(maxsize=1)
 def shared_pool() -> Pool:
-    """Return the pool that everything in this process shares; nothing is started yet."""
+    """Return the pool that everything in this process shares. This does not start a process yet."""
     pool = Pool()
     atexit.register(pool.close)
     return pool
 
 
 def _after_fork() -> None:
-    """Leave the parent's workers to the parent: a forked child makes a pool of its own."""
+    """Leave the parent's workers to the parent; this forked child will make a pool of its own."""
     if shared_pool.cache_info().currsize:
         pool = shared_pool()
         atexit.unregister(pool.close)
@@ -268,17 +276,23 @@ os.register_at_fork(after_in_child=_after_fork)
 def with_deadline(
     target: Target, calls: Sequence[tuple[Any, ...]], *, timeout_s: float, memory_mb: int = 4096
 ) -> list[Any]:
-    """Call a function once for each tuple of arguments, each within a wall-clock limit.
+    """Call a function once for each tuple of arguments, each call within a wall-clock limit.
+
+    >>> with_deadline("math:factorial", [(3,), (5,)], timeout_s=30)
+    [6, 120]
+    >>> slept, slow = with_deadline("time:sleep", [(0,), (60,)], timeout_s=0.2)
+    >>> slept is None, slow
+    (True, DeadlineError('the call was not done within 0.2 s, and was killed'))
 
     Args:
-        target: `module:function`, or (`module:maker`, arguments) where the maker, called once a
-            worker, returns the function.
-        calls: the arguments; they and the results are pickled.
-        timeout_s: seconds for one call, from when its module is imported.
-        memory_mb: MiB that a worker may allocate (Linux).
+        target: `module:function`; or (`module:maker`, arguments) for the function that the maker returns. A
+            worker calls the maker once.
+        calls: the arguments of each call. They and the results are pickled.
+        timeout_s: seconds for one call, counted from when its module has been imported.
+        memory_mb: MiB that a worker may allocate (Linux only).
 
     Returns:
-        The results in order. An exception stands in its place: DeadlineError, MemoryLimitError,
-        InfraError (the worker died), or what the function raised, its traceback as a note.
+        The results in order. An exception stands in the place of a result: DeadlineError, MemoryLimitError,
+        InfraError (the worker died), or what the function raised, with its traceback as a note.
     """
     return shared_pool().run(target, calls, timeout_s=timeout_s, memory_mb=memory_mb)

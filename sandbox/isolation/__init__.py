@@ -1,1 +1,1 @@
-"""Shutting a process in: tiers, system-call filters, Landlock rules, scratch folders."""
+"""Confining a process: the tiers, system-call filters, Landlock rules, namespaces and scratch folders."""

@@ -1,4 +1,4 @@
-"""A program's folder, after it and while it runs: how much is in it, and emptying it."""
+"""The folder that a program may write to: how much is in it, and emptying it for the next program."""
 
 import math
 import os
@@ -6,11 +6,11 @@ import os
 from .tiers import TMP_FILES
 
 DEPTH = 64
-"""Deepest nesting of folders in a folder that has no quota of its own."""
+"""Deepest nesting of folders where the file system sets no quota."""
 
 
 def space(folder: str) -> float:
-    """Return the bytes that files below a folder take; without end where they are too many or too deep."""
+    """Return the bytes that the files below a folder take; infinity if they are too many or too deep."""
     total, files, folders = 0, 0, [(folder, 0)]
     while folders:
         here, depth = folders.pop()
@@ -23,13 +23,17 @@ def space(folder: str) -> float:
                         return math.inf
                     if entry.is_dir(follow_symlinks=False):
                         folders.append((entry.path, depth + 1))
-        except OSError:
+        except OSError:  # the program may remove files while we look
             continue
     return total
 
 
 def empty(folder: str, kept: frozenset[str] = frozenset()) -> None:
-    """Remove everything below a folder but what is kept, however deep: what is nested is moved up."""
+    """Remove everything in a folder except the entries that are `kept`.
+
+    The content of subfolders is moved up and not descended into: a program may nest folders more deeply than
+    a path can be long.
+    """
     count = 0
     while names := set(os.listdir(folder)) - kept:
         for name in names:

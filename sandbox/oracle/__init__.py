@@ -1,1 +1,1 @@
-"""Tests that run beside a program, in a process that the program cannot reach."""
+"""Tests that run in a process of their own, next to a program and out of its reach."""

@@ -1,6 +1,7 @@
-"""Questions and answers between two processes over one descriptor, each of which may ask back.
+"""Questions and answers between two processes over one socket, where either side may ask while it is asked.
 
-JSON with a length before it. Either side may be hostile: what is no message is an EOFError.
+Every message is JSON with its length before it. The other side may be hostile, so anything that is not a
+message ends the dialogue with an EOFError, as if the other side had closed it.
 """
 
 import json
@@ -13,38 +14,43 @@ from typing import Any
 from .protocol import read_exactly
 
 _LENGTH = struct.Struct("=I")
-_MOST = 64 << 20
+_LONGEST = 64 << 20
 Message = dict[str, Any]
 
 
 class Link:
-    """One end.
+    """One end of a dialogue.
 
     Args:
         descriptor: a stream socket.
-        serve: answers what the other side asks.
+        serve: returns the answer to a question of the other side.
     """
 
     def __init__(self, descriptor: int, serve: Callable[[Message], Message]):
         self._descriptor, self._serve = descriptor, serve
-        self._one = threading.RLock()
+        self._lock = threading.RLock()
 
     def ask(self, question: Message) -> Message:
-        """Send a question and return its answer, answering what is asked meanwhile.
+        """Send a question and return its answer; questions that arrive in between are answered.
 
         Raises:
-            EOFError: the other side is gone, or sends no messages.
+            EOFError: the other side is gone, or sends something else than messages.
         """
-        with self._one:  # threads of a program may ask too
+        with self._lock:  # a program's threads may ask too
             self._send({"ask": question})
             while True:
                 message = self._receive()
-                if isinstance(answer := message.get("answer"), dict):
+                answer = message.get("answer")
+                if isinstance(answer, dict):
                     return answer
                 self._answer(message)
 
     def serve_for_ever(self) -> None:
-        """Answer questions until the other side is gone."""
+        """Answer questions until the other side is gone.
+
+        Raises:
+            EOFError: it is gone. This is the only way out.
+        """
         while True:
             self._answer(self._receive())
 
@@ -65,7 +71,7 @@ class Link:
 
     def _receive(self) -> Message:
         (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
-        if length > _MOST:
+        if length > _LONGEST:
             raise EOFError("a message that is too long")
         try:
             message = json.loads(self._exactly(length))

@@ -46,7 +46,7 @@ FORGED: list[tuple[str, str, Tests]] = [
     (
         "a package with a planted module",
         "import os\nopen('f.py', 'w').write('def f(*a): return 4')\n" + SERVED
-        + "s.Served._do_names = lambda self, q: {'value': {'__path__': [os.getcwd()], 'f': 0}}\n",
+        + "s.ObjectServer._do_names = lambda self, q: {'value': {'__path__': [os.getcwd()], 'f': 0}}\n",
         {"type": "pytest", "code": "from solution import f\ndef test_a(): assert f(2) == 4"},
     ),
     (
@@ -56,7 +56,7 @@ FORGED: list[tuple[str, str, Tests]] = [
     ),
     (
         "a built-in by message",
-        SERVED + "s.Served._foreign = lambda self, v: {'B': 'eval'}\ndef f(x): return 0\n",
+        SERVED + "s.ObjectServer._foreign = lambda self, v: {'B': 'eval'}\ndef f(x): return 0\n",
         suite("def test_a(self): self.assertEqual(f('4'), 4)"),
     ),
     (
