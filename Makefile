@@ -40,8 +40,7 @@ bench: $(VENV)/.dev $(BENCH)/.ready $(SLOW)/.ready
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/step_marks.py
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/prm_throughput.py
 
-# What training needs. The editable install is made of links, which type checkers can follow too; it is renewed when a
-# file is added or removed.
+# What training needs. The editable install is made of links, which type checkers can follow too.
 $(VENV)/.train: $(SOURCES) pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python $(PIP) --config-settings editable_mode=strict --editable ".[train]"
