@@ -114,5 +114,5 @@ def run_batch(address: Address, parameters: dict[str, Any], timeout_s: float, li
 
 
 def _only(result: Any) -> Any:
-    """Return the single value of a batch of one; anything else stays as it is, and is reported as a bug."""
+    """Return the single value of a batch of one; anything else is returned as it is, and becomes a bug."""
     return result[0] if isinstance(result, list | tuple) and len(result) == 1 else result

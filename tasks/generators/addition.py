@@ -7,9 +7,9 @@ r"""Addition problems whose solutions are worked out one column per line, and a 
 
 Each line adds one column, from the units on: the two digits, the carry, and their sum. The teacher forgets a
 carry with probability `mistakes` and goes on consistently from there. A run's tiny policy (`model: tiny`) is
-warm-started on the teacher's traces: it knows the format and the correct rule, but prefers the wrong one. GRPO
-on this task therefore shows that it selects a behaviour which the policy already samples, not that it teaches
-arithmetic.
+warm-started on the teacher's traces: it knows the format and the correct rule, but prefers the wrong one.
+GRPO on this task therefore shows that it selects a behaviour which the policy already samples, not that it
+teaches arithmetic.
 """
 
 import hashlib
