@@ -1,6 +1,7 @@
 """Rows on disk: completions, which are read from files, and scores, which are written to JSONL."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,8 +98,8 @@ def read_completions(
     `problem` is the id of one in `split`; by default in the split that the row names, or else the task's own.
 
     Raises:
-        DataError: there is no such file or it has no rows, or some rows are not JSON, have no completion, or
-            answer an unknown problem; the message lists them.
+        DataError: there is no such file, it has no rows, or one is not JSON; or some rows have no completion
+            or answer an unknown problem, and the message lists them.
     """
     if not path.exists():
         raise DataError(f"{path}: there is no such completions file; give a .jsonl file")
@@ -156,9 +157,8 @@ class _ProblemFinder:
             self._known[split] = {problem.id: problem for problem in load_problems(task, split=split)}
         known = self._known[split]
         if problem_id not in known:
-            near = did_you_mean(problem_id, known)
-            name = split or task.data.split
-            raise DataError(f"task {task.name!r} has no problem {problem_id!r} in split {name!r}{near}")
+            where = f"split {split or task.data.split!r} of task {task.name!r}"
+            raise DataError(f"{where} has no problem {problem_id!r}{did_you_mean(problem_id, known)}")
         return known[problem_id]
 
 
@@ -256,7 +256,4 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 def status_counts(scores: Sequence[Score]) -> dict[str, int]:
     """Return how many scores have each status."""
-    counts: dict[str, int] = {}
-    for score in scores:
-        counts[str(score.status)] = counts.get(str(score.status), 0) + 1
-    return counts
+    return dict(Counter(str(score.status) for score in scores))

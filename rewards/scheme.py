@@ -137,7 +137,7 @@ class MarkScheme:
             step: the training step, for weights that change; None = the final weights.
 
         Returns:
-            One Score per completion, in order. The status shows a failure, which is never a silent 0.
+            One Score per completion, in order. A failure shows in the status, and is never a silent 0.
 
         Raises:
             RewardError: the lists differ in length, or there was a failure whose `on_failure` is `stop`.

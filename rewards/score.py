@@ -1,6 +1,5 @@
 """`Score`: what a completion is worth, part by part, with a status that says whose fault a failure is."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -145,7 +144,5 @@ class Score:
         return f"Score({number(self.value)}, {why})"
 
     def _repr_html_(self) -> str:
-        parts: Mapping[str, str] = {
-            name: f"{part.line()} x {number(part.weight)}" for name, part in self.parts.items()
-        }
+        parts = {name: f"{part.line()} x {number(part.weight)}" for name, part in self.parts.items()}
         return html_table(f"Score {number(self.value)}, {self.status}", {**parts, "reason": self.reason})

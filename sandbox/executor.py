@@ -22,7 +22,7 @@ Program = str | tuple[str, str]
 
 
 class Executor:
-    """A runner of untrusted Python programs. Safe to share between threads; as a context manager, it closes.
+    """A runner of untrusted Python programs. Safe to share between threads; a `with` block closes it.
 
     A subclass provides `do` and the attributes below; everything else is built on them.
     """

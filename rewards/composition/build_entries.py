@@ -39,13 +39,13 @@ def build_entries(task: Task, *, process: bool = True) -> dict[str, Entry]:
     builder.attempt(lambda: rules_of(task.extract, task.where("extract")))
     for section, declared in (("rewards", task.rewards), ("watch", task.watch)):
         for name, entry in declared.items():
-            made = builder.attempt(lambda n=name, e=entry, s=section: builder.entry(n, e, (s, n)))
-            if made is not None:
-                entries[name] = made
+            built = builder.attempt(lambda n=name, e=entry, s=section: builder.entry(n, e, (s, n)))
+            if built is not None:
+                entries[name] = built
     if process and task.process is not None:
-        made = builder.attempt(builder.process)
-        if made is not None:
-            entries[PROCESS] = made
+        built = builder.attempt(builder.process)
+        if built is not None:
+            entries[PROCESS] = built
     ordered = None if builder.mistakes else builder.attempt(lambda: _ordered(task, entries))
     if ordered is None:
         raise TaskError("\n".join(builder.mistakes))

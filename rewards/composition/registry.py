@@ -85,7 +85,7 @@ def reward(
         )
     low, high = map(float, range)
     if math.isnan(low) or math.isnan(high) or low > high:
-        raise RewardError(f"reward {name!r}: range must be (lowest, highest), two numbers (given: {range!r})")
+        raise RewardError(f"reward {name!r}: range must be (lowest, highest) (given: {range!r})")
 
     def register(function: F) -> F:
         if steps:

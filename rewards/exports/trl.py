@@ -114,17 +114,14 @@ def from_trl(
     if not registered or registered == "<lambda>":
         raise RewardError(f"from_trl: {function!r} has no name that a task could use; give name='...'")
 
-    if inspect.iscoroutinefunction(function):
-
-        async def wrapped_async(problems: Sequence[Problem], completions: Sequence[Completion]) -> list[Any]:
-            return _values(await function(**_trl_arguments(problems, completions)))
-
-        return reward(registered, range=range, batch=True)(wrapped_async)
+    async def wrapped_async(problems: Sequence[Problem], completions: Sequence[Completion]) -> list[Any]:
+        return _values(await function(**_trl_arguments(problems, completions)))
 
     def wrapped(problems: Sequence[Problem], completions: Sequence[Completion]) -> list[Any]:
         return _values(function(**_trl_arguments(problems, completions)))
 
-    return reward(registered, range=range, batch=True)(wrapped)
+    register = reward(registered, range=range, batch=True)
+    return register(wrapped_async if inspect.iscoroutinefunction(function) else wrapped)
 
 
 def _trl_arguments(problems: Sequence[Problem], completions: Sequence[Completion]) -> dict[str, Any]:
