@@ -1,8 +1,8 @@
-"""Untrusted programs under limits, deadlines for trusted code, and the error classes of the whole project.
+"""Running untrusted programs under limits, calling trusted code with a deadline, and all error classes.
 
-`Sandbox` runs programs that nobody trusts. `with_deadline` calls trusted functions and kills a call that
-takes too long. The errors are here because every other folder may import from this one, which imports from
-none of them.
+`Sandbox` runs untrusted programs. `with_deadline` calls trusted functions and kills a call that takes too
+long. The error classes of the whole project are here because every other folder may import from this one,
+which imports from none of them.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""How results are displayed: one line in a terminal, a small table in a notebook."""
+"""Helpers that display results: in one line in a terminal, as a small table in a notebook."""
 
 from collections.abc import Mapping
 from html import escape
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def shortened(text: str, most: int = 60) -> str:
-    """Return text as a Python literal, without its middle if it is longer than `most` characters."""
+    """Return text as a Python literal, with its middle cut out if it is longer than `most` characters."""
     if len(text) <= most:
         return repr(text)
     half = most // 2

@@ -1,4 +1,4 @@
-"""The error classes of the whole project, in the leftmost folder so that every other one may raise them.
+"""The error classes of the whole project, in the folder from which every other one may import.
 
 MarkschemeError
 ├── TaskError(ValueError)         a task or run file is wrong
@@ -6,8 +6,8 @@ MarkschemeError
 ├── UnknownNameError(LookupError) nothing is registered under a name
 ├── RewardError(ValueError)       a reward or verifier is defined wrongly or returned a wrong value
 ├── InfraError(RuntimeError)      our side failed (an endpoint, a sandbox): retried, then left out
-├── DeadlineError(TimeoutError)   a call took longer than it may; its process was killed
-├── MemoryLimitError(MemoryError) a call needed more memory than it may use
+├── DeadlineError(TimeoutError)   a call exceeded its time limit, and its process was killed
+├── MemoryLimitError(MemoryError) a call exceeded its memory limit
 ├── SandboxError(RuntimeError)    no safe sandbox can be started here, or it is closed
 ├── LimitsError(ValueError)       a limit of a program is out of range
 ├── PolicyError(ValueError)       a model or tokenizer cannot do what the run asks of it
@@ -57,11 +57,11 @@ class InfraError(MarkschemeError, RuntimeError):
 
 
 class DeadlineError(MarkschemeError, TimeoutError):
-    """A call in a worker process passed its wall-clock limit and was killed."""
+    """A call in a worker process exceeded its wall-clock limit and was killed."""
 
 
 class MemoryLimitError(MarkschemeError, MemoryError):
-    """A call in a worker process passed its memory limit."""
+    """A call in a worker process exceeded its memory limit."""
 
 
 class SandboxError(MarkschemeError, RuntimeError):

@@ -1,4 +1,4 @@
-"""`Limits`, which a program runs under, and `Execution`, the result of running it once."""
+"""The limits that a program runs under (`Limits`), and the result of running it once (`Execution`)."""
 
 import math
 from dataclasses import dataclass, field
@@ -9,12 +9,14 @@ from .display import html_table, shortened
 from .errors import LimitsError
 
 _HIGHEST = {"cpu_s": 3600.0, "wall_s": 36000.0, "memory_mb": 1 << 20, "output_mb": 1024, "processes": 4096}
+"""The highest value that each limit may have."""
 _WHOLE = ("memory_mb", "processes")
+"""Limits that must be whole numbers."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The resources that one program may use. If it runs several test cases, each may use as much.
+    """The resources that one program may use. If it is run on several test cases, they hold for each case.
 
     >>> Limits(cpu_s=2)
     Limits(cpu_s=2, wall_s=6, memory_mb=1024, output_mb=8.0, processes=1)
@@ -28,15 +30,21 @@ class Limits:
     __pydantic_config__: ClassVar[dict[str, bool]] = {"use_attribute_docstrings": True}
 
     cpu_s: float = 4.0
-    """CPU seconds, kept to within 50 ms. The limit that decides, since load does not change CPU time."""
+    """CPU seconds, enforced to within 50 ms. Programs are judged by CPU time because, unlike wall time, it
+    does not depend on how busy the machine is."""
     wall_s: float = 0.0
-    """Wall-clock seconds, without those spent waiting for a processor; 0 = three times `cpu_s`."""
+    """Wall-clock seconds, not counting those spent waiting for a processor; 0 = three times `cpu_s`."""
     memory_mb: int = 1024
     """MiB of address space for each process, beyond what an idle interpreter takes."""
     output_mb: float = 8.0
     """MiB of standard output, of standard error, and of each file that the program writes."""
     processes: int = 1
-    """1: the program may start threads but no processes; more: the most processes and threads in all."""
+    """1: the program may start threads but no processes. Above 1: the most processes and threads in all."""
+
+    @property
+    def output_bytes(self) -> int:
+        """`output_mb` in bytes."""
+        return int(self.output_mb * (1 << 20))
 
     def __post_init__(self) -> None:
         for name, highest in _HIGHEST.items():
@@ -77,17 +85,17 @@ class RunVerdict(StrEnum):
     OK = "ok"  # it exited with status 0
     ERROR = "error"  # it raised an exception or exited with another status
     COMPILE_ERROR = "compile_error"  # its text is not a Python program
-    TIMEOUT = "timeout"  # it passed its CPU limit
-    WALL_TIMEOUT = "wall_timeout"  # it passed its wall limit: it slept, or waited in vain
-    MEMORY = "memory"  # it needed more memory than it may use
-    OUTPUT_LIMIT = "output_limit"  # it wrote more than it may
+    TIMEOUT = "timeout"  # it exceeded its CPU limit
+    WALL_TIMEOUT = "wall_timeout"  # it exceeded its wall-clock limit: it slept, or waited for something
+    MEMORY = "memory"  # it exceeded its memory limit
+    OUTPUT_LIMIT = "output_limit"  # it exceeded its output limit
     KILLED = "killed"  # a signal ended it, as after a crash
     SANDBOX_ERROR = "sandbox_error"  # the sandbox failed twice, which says nothing about the program
 
 
 @dataclass(slots=True, repr=False)
 class Execution:
-    r"""One run of a program.
+    r"""The result of one run of a program.
 
     >>> from markscheme.sandbox import Sandbox
     >>> with Sandbox(workers=1) as sandbox:
@@ -97,7 +105,7 @@ class Execution:
     """
 
     verdict: RunVerdict
-    """Compares equal to its text, such as `"ok"`."""
+    """How the run ended. It compares equal to its text, such as `"ok"`."""
     stdout: str = ""
     """Decoded as UTF-8 with invalid bytes replaced; at most `output_mb` MiB."""
     stderr: str = ""
@@ -107,13 +115,13 @@ class Execution:
     signal: int | None = None
     """The signal that ended the program, if one did."""
     cpu_s: float = 0.0
-    """CPU seconds, including 1 to 2 ms in which the sandbox starts the program."""
+    """CPU seconds, including the 1 to 2 ms that it takes to start the program."""
     wall_s: float = 0.0
     """Wall-clock seconds, including those spent waiting for a processor."""
     memory_mb: float = 0.0
     """Peak resident memory in MiB, including about 15 MiB of the interpreter."""
     tier: str = ""
-    """The tier that confined the program; `markscheme doctor` describes them."""
+    """The tier that confined the program; `markscheme doctor` describes the tiers."""
     detail: dict[str, str] = field(default_factory=dict)
     """Further facts, such as the exception that ended the program (`error`)."""
 

@@ -1,4 +1,7 @@
-"""`Executor`, the base of every class that runs programs, here or on another machine, and their verdicts."""
+"""`Executor`, the base class of the sandboxes: `Sandbox` runs programs here, `RemoteSandbox` on a server.
+
+A subclass turns a `Job` into a `Report` of facts. This file turns that into the verdict on the program.
+"""
 
 import os
 import signal
@@ -19,7 +22,7 @@ Program = str | tuple[str, str]
 
 
 class Executor:
-    """Runs untrusted Python programs. Safe to share between threads; a context manager that closes it.
+    """A runner of untrusted Python programs. Safe to share between threads; a `with` block closes it.
 
     A subclass provides `do` and the attributes below; everything else is built on them.
     """
@@ -34,12 +37,12 @@ class Executor:
         """Run one job and return the facts about it, without a verdict.
 
         Raises:
-            InfraError: the executor itself failed, also when it tried again.
+            InfraError: the executor itself failed, and failed again when it retried.
         """
         raise NotImplementedError
 
     def close(self) -> None:
-        """Release what the executor holds: nothing here; a local sandbox ends its workers."""
+        """Release what the executor holds: by default nothing; a local sandbox ends its workers."""
 
     def run(self, code: str, stdin: str = "", *, limits: Limits | None = None) -> Execution:
         """Run a program once, as `__main__`.
@@ -47,7 +50,7 @@ class Executor:
         Args:
             code: Python source.
             stdin: the program's standard input.
-            limits: None = the executor's own.
+            limits: the limits of this run; None = the executor's own.
 
         Returns:
             The execution. If the executor itself failed, its verdict is `sandbox_error`.
@@ -81,13 +84,22 @@ class Executor:
             return list(threads.map(function, items))
 
     def execution(self, report: Report, limits: Limits) -> Execution:
-        """Turn the report of a single run into an execution, outputs included."""
-        execution = verdict_of(report, limits)
-        most = int(limits.output_mb * (1 << 20))
-        execution.tier = self.tier
-        execution.stdout = report.stdout[:most].decode(errors="replace")
-        execution.stderr = report.stderr[:most].decode(errors="replace")
-        return execution
+        """Return the execution that the report of a single run describes."""
+        most = limits.output_bytes
+        code = os.waitstatus_to_exitcode(report.status)
+        failure = next((record for record in report.records if isinstance(record.get("failed"), str)), {})
+        return Execution(
+            _verdict(report, limits, code, failure.get("failed")),
+            stdout=report.stdout[:most].decode(errors="replace"),
+            stderr=report.stderr[:most].decode(errors="replace"),
+            exit_code=code if code >= 0 else None,
+            signal=-code if code < 0 else None,
+            cpu_s=report.cpu_s,
+            wall_s=report.wall_s,
+            memory_mb=report.kib / 1024,
+            tier=self.tier,
+            detail={"error": str(failure.get("error"))} if failure else {},
+        )
 
     def __enter__(self) -> Any:
         return self
@@ -112,36 +124,28 @@ def encoded(text: str) -> bytes:
     return text_of(text, "stdin").encode(errors="surrogatepass")
 
 
-def verdict_of(report: Report, limits: Limits) -> Execution:
-    """Return an execution with the verdict that a report's facts add up to; the outputs are left empty."""
-    most = int(limits.output_mb * (1 << 20))
-    code = os.waitstatus_to_exitcode(report.status)
-    failed = next((record for record in report.records if isinstance(record.get("failed"), str)), None)
-    detail = {"error": str(failed.get("error"))} if failed else {}
-    execution = Execution(
-        RunVerdict.OK,
-        exit_code=code if code >= 0 else None,
-        signal=-code if code < 0 else None,
-        cpu_s=report.cpu_s,
-        wall_s=report.wall_s,
-        memory_mb=report.kib / 1024,
-        detail=detail,
-    )
+def _verdict(report: Report, limits: Limits, code: int, failed: str | None) -> RunVerdict:
+    """Return the verdict on a run.
+
+    Args:
+        report: the facts about the run.
+        limits: the limits that it ran under.
+        code: the exit status, or minus the number of the signal that ended the program.
+        failed: what failed (`failed` of a record), if a record says so.
+    """
     cause = report.cause % WORN
+    too_much_output = max(len(report.stdout), len(report.stderr)) > limits.output_bytes
+    if cause == SPACE or code == -signal.SIGXFSZ or too_much_output:
+        return RunVerdict.OUTPUT_LIMIT
+    if cause == CPU or code == -signal.SIGXCPU:
+        return RunVerdict.TIMEOUT
+    if cause == WALL:
+        return RunVerdict.WALL_TIMEOUT
     # A crash close to the memory limit counts as running out of memory: C code rarely raises MemoryError.
-    starved = execution.signal is not None and (report.kib >> 10) > 0.8 * limits.memory_mb
-    too_much_output = max(len(report.stdout), len(report.stderr)) > most
-    if cause == SPACE or execution.signal == signal.SIGXFSZ or too_much_output:
-        execution.verdict = RunVerdict.OUTPUT_LIMIT
-    elif cause == CPU or execution.signal == signal.SIGXCPU:
-        execution.verdict = RunVerdict.TIMEOUT
-    elif cause == WALL:
-        execution.verdict = RunVerdict.WALL_TIMEOUT
-    elif (failed and failed["failed"] == MEMORY) or starved:
-        execution.verdict = RunVerdict.MEMORY
-    elif execution.signal:
-        execution.verdict = RunVerdict.KILLED
-    elif code:
-        compiled = failed is None or failed["failed"] != COMPILE
-        execution.verdict = RunVerdict.ERROR if compiled else RunVerdict.COMPILE_ERROR
-    return execution
+    if failed == MEMORY or (code < 0 and (report.kib >> 10) > 0.8 * limits.memory_mb):
+        return RunVerdict.MEMORY
+    if code < 0:
+        return RunVerdict.KILLED
+    if code == 0:
+        return RunVerdict.OK
+    return RunVerdict.COMPILE_ERROR if failed == COMPILE else RunVerdict.ERROR

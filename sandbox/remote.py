@@ -1,7 +1,7 @@
-"""`RemoteSandbox`: runs programs on another machine, through SandboxFusion's HTTP API.
+"""`RemoteSandbox`: running programs on a SandboxFusion server, through its HTTP API.
 
-How well programs are isolated there is that machine's promise, not ours. Expected values still never leave
-this machine: for calls, a small driver is sent along with the program, and sends plain data back.
+How well programs are isolated is up to the server. Expected values still never leave this machine: for calls,
+a small driver is sent along with the program, and sends plain data back.
 """
 
 import inspect
@@ -25,8 +25,9 @@ from .worker import Job, Report
 
 _ATTEMPTS = 3
 _MARK = "\x1emarkscheme "
-"""Begins the lines of standard output that hold the driver's records."""
-# Runs on the other machine, after lines that define _CODEC, _CODE, _PRELUDE, _CASES and _MARK.
+"""The start of each line of standard output that holds a record of the driver."""
+# Runs on the server, after lines that define _CODEC, _CODE, _PRELUDE, _CASES and _MARK. It makes calls and
+# writes records as `inside/harness.py` does.
 _DRIVER = """
 import json as _json, sys as _sys, types as _types
 
@@ -98,11 +99,11 @@ class RemoteSandbox(Executor):
     Args:
         url: the server's address, such as `http://host:8080`.
         workers: how many programs are sent to it at the same time.
-        limits: for programs that are run without limits of their own. The server does not report CPU time, so
+        limits: limits of programs that are run without their own. The server does not report CPU time, so
             `wall_s` is the limit that counts.
 
     Raises:
-        SandboxError: the address is not an HTTP one.
+        SandboxError: the address does not start with http:// or https://.
     """
 
     serves_tests = False
@@ -125,30 +126,30 @@ class RemoteSandbox(Executor):
         """
         if job.mode == "stdio":
             code = "\n".join(filter(None, (job.prelude, job.code)))
-            return self._report(self._ask(code, job.inputs[0], job.limits, 1))
+            return _report(self._ask(code, job.inputs[0], job.limits, 1))
         if job.mode != "calls":
             raise SandboxError(
                 f"the sandbox server {self.url} cannot run tests in a process beside the program's: it takes"
                 " stdio, calls and asserts that can be split; drop `sandbox: {url: ...}` for these tests"
             )
         cases = [[(entry, _packed(arguments)) for entry, arguments in calls] for _, calls in job.calls]
-        given = {
+        constants = {
             "_CODEC": inspect.getsource(codec),
             "_CODE": job.code,
             "_PRELUDE": job.prelude,
             "_CASES": json.dumps(cases),
             "_MARK": _MARK,
         }
-        driver = "".join(f"{name} = {text!r}\n" for name, text in given.items()) + _DRIVER
-        report = self._report(self._ask(driver, b"", job.limits, len(cases)))
+        driver = "".join(f"{name} = {text!r}\n" for name, text in constants.items()) + _DRIVER
+        report = _report(self._ask(driver, b"", job.limits, len(cases)))
         report.records = _records(report.stdout)
         failed = any(record.get("failed") in (COMPILE, DEFINE) for record in report.records)
         report.running = -1 if failed else 0
         return report
 
     def _ask(self, code: str, stdin: bytes, limits: Limits, cases: int) -> dict[str, Any]:
-        """Return the server's answer, after up to `_ATTEMPTS` attempts."""
-        question = {
+        """Have the server run code, with up to `_ATTEMPTS` attempts; return its answer."""
+        body = {
             "code": code,
             "language": "python",
             "stdin": stdin.decode(errors="surrogateescape"),
@@ -159,7 +160,7 @@ class RemoteSandbox(Executor):
             "fetch_files": [],
         }
         request = urllib.request.Request(
-            f"{self.url}/run_code", json.dumps(question).encode(), {"Content-Type": "application/json"}
+            f"{self.url}/run_code", json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
         problem: Exception | str = ""
         for attempt in range(_ATTEMPTS):
@@ -182,37 +183,38 @@ class RemoteSandbox(Executor):
             " runs and that this machine can reach it"
         )
 
-    def _report(self, answer: dict[str, Any]) -> Report:
-        compiled, ran = answer.get("compile_result") or {}, answer.get("run_result") or {}
-        part = ran or compiled
-        seconds = float(part.get("execution_time") or 0.0)
-        stdout, stderr = (
-            str(part.get(name) or "").encode(errors="surrogateescape") for name in ("stdout", "stderr")
-        )
-        records: list[dict[str, Any]] = []
-        if compiled and (compiled.get("return_code") != 0 or not ran):
-            records.append({"failed": COMPILE, "error": stderr.decode(errors="replace")[:2000]})
-        return Report(
-            cause=WALL if part.get("status") == "TimeLimitExceeded" else BY_ITSELF,
-            status=_wait_status(part.get("return_code")),
-            cpu_s=seconds,
-            wall_s=seconds,
-            kib=0,
-            stdout=stdout,
-            stderr=stderr,
-            records=records,
-        )
+
+def _report(answer: dict[str, Any]) -> Report:
+    """Return the facts that a server's answer holds. It has no memory use, and one time for CPU and wall."""
+    compiled, ran = answer.get("compile_result") or {}, answer.get("run_result") or {}
+    result = ran or compiled
+    seconds = float(result.get("execution_time") or 0.0)
+    stdout = str(result.get("stdout") or "").encode(errors="surrogateescape")
+    stderr = str(result.get("stderr") or "").encode(errors="surrogateescape")
+    records: list[dict[str, Any]] = []
+    if compiled and (compiled.get("return_code") != 0 or not ran):
+        records.append({"failed": COMPILE, "error": stderr.decode(errors="replace")[:2000]})
+    return Report(
+        cause=WALL if result.get("status") == "TimeLimitExceeded" else BY_ITSELF,
+        status=_wait_status(result.get("return_code")),
+        cpu_s=seconds,
+        wall_s=seconds,
+        kib=0,
+        stdout=stdout,
+        stderr=stderr,
+        records=records,
+    )
 
 
 def _wait_status(code: Any) -> int:
-    """Return an exit code in the form of os.wait(): an exit status shifted, a signal (below 0) as it is."""
+    """Return an exit code, or minus a signal, as a wait status of os.wait(); anything else as exit code 1."""
     if not isinstance(code, int):
         return 1 << 8
     return -code if code < 0 else (code & 0xFF) << 8
 
 
 def _records(stdout: bytes) -> list[dict[str, Any]]:
-    """Return the driver's records in what the program and the driver have printed."""
+    """Return the driver's records, found among the lines that the program has printed."""
     records = []
     for line in stdout.decode(errors="replace").split("\n"):
         if line.startswith(_MARK):
@@ -231,14 +233,14 @@ def _server(url: str) -> RemoteSandbox:
 
 
 def shared_executor(url: str | None) -> Executor:
-    """Return the executor that everything in this process shares: a server, or None = the local sandbox.
+    """Return the executor that this process shares: the server at `url`, or for None the local sandbox.
 
     Raises:
-        SandboxError: the url is not one, or no safe sandbox can be started on this machine.
+        SandboxError: the url is not one of http or https, or no safe sandbox can be started on this machine.
     """
     return shared_sandbox() if url is None else _server(url)
 
 
 def _packed(arguments: bytes) -> Any:
-    """Return arguments as JSON can hold them; a 0 in front says that the codec has packed them already."""
+    """Return the arguments of a call (see `Job.calls`) as the codec's JSON."""
     return json.loads(arguments[1:]) if arguments[:1] == b"\0" else codec.pack(marshal.loads(arguments))

@@ -1,4 +1,4 @@
-"""`Sandbox`: a pool of workers on this machine, which runs programs for any thread of this process."""
+"""`Sandbox`: running programs on this machine, with a pool of workers for all threads of this process."""
 
 import atexit
 import os
@@ -21,14 +21,14 @@ from .worker import Job, Report, Worker, WorkerLostError, worn
 TIER_VARIABLE = "MARKSCHEME_SANDBOX_TIER"
 """The environment variable that names the tier to use."""
 _HEAVY = ("pandas", "scipy", "sympy", "numpy")
-"""Libraries that take long to import. A program that uses one runs in a worker that has imported it.
+"""Libraries that take long to import. A program that uses one runs in a worker that has imported it already.
 
-That is only the first one in this order, so that a program does not pay for the memory of others; pandas and
-scipy import numpy themselves.
+Of several, that is only the first one in this order, so that a program does not pay for the memory of the
+others; pandas and scipy import numpy themselves.
 """
 _IMPORT = re.compile(rf"\b(?:import|from)\s+({'|'.join(_HEAVY)})\b")
-_KINDS = 4
-"""How many workers with different imports one slot keeps."""
+_WORKERS_PER_SLOT = 4
+"""The most workers, each with other imports, that a slot keeps."""
 _FIXES = {
     Tier.NAMESPACES: "allow user namespaces (sysctl kernel.apparmor_restrict_unprivileged_userns=0, or an"
     " AppArmor profile; in a container --security-opt seccomp=unconfined or --cap-add SYS_ADMIN)",
@@ -50,10 +50,10 @@ def check_platform() -> None:
 
 
 def tier_of(name: str) -> Tier:
-    """Return the tier of this machine that has a name.
+    """Return the tier with this name.
 
     Raises:
-        SandboxError: there is no such tier.
+        SandboxError: no tier of this machine has the name.
     """
     local = [tier for tier in Tier if tier is not Tier.REMOTE]
     if name not in local:
@@ -63,7 +63,7 @@ def tier_of(name: str) -> Tier:
 
 @lru_cache
 def try_tier(tier: Tier) -> str | None:
-    """Start a worker in a tier and end it. Return None, or the reason why it does not start."""
+    """Start a worker in a tier and end it; return the reason if it does not start, else None."""
     try:
         Worker(tier).close()
     except OSError as error:
@@ -72,10 +72,11 @@ def try_tier(tier: Tier) -> str | None:
 
 
 def best_tier() -> Tier:
-    """Return the tier that the environment names, or else the strongest that works here.
+    """Return the tier that `TIER_VARIABLE` names, or else the strongest that works here.
 
     Raises:
-        SandboxError: no safe tier works; the message says why not, and what to do.
+        SandboxError: there is no tier of that name, or no safe tier works; the message says why, and what to
+            do.
     """
     check_platform()
     if name := os.environ.get(TIER_VARIABLE):
@@ -96,7 +97,7 @@ def best_tier() -> Tier:
 
 
 class _Slot:
-    """Room for one program at a time, with a worker for each set of imports that was needed lately."""
+    """A place for one program at a time, with a worker for each set of imports that was needed recently."""
 
     def __init__(self, tier: Tier):
         self.tier = tier
@@ -105,7 +106,7 @@ class _Slot:
     def worker(self, preload: tuple[str, ...]) -> Worker:
         worker = self.workers.pop(preload, None) or Worker(self.tier, preload)
         self.workers[preload] = worker
-        if len(self.workers) > _KINDS:
+        if len(self.workers) > _WORKERS_PER_SLOT:
             self.workers.pop(next(iter(self.workers))).close()
         return worker
 
@@ -119,7 +120,7 @@ class _Slot:
 
 
 class Sandbox(Executor):
-    r"""Runs untrusted programs on this machine. Safe to share between threads; a context manager.
+    r"""A runner of untrusted programs on this machine. Safe to share between threads; a context manager.
 
     >>> from markscheme.sandbox import Limits
     >>> with Sandbox(workers=2, limits=Limits(cpu_s=0.5)) as sandbox:
@@ -132,7 +133,7 @@ class Sandbox(Executor):
 
     Args:
         workers: how many programs run at once; None = one per processor.
-        limits: for programs that are run without limits of their own; None = the defaults of `Limits`.
+        limits: limits of programs that are run without their own; None = the defaults of `Limits`.
         tier: how programs are confined. None = the strongest tier that works here; the weak tiers `seccomp`
             and `rlimits` must be named.
 
@@ -154,7 +155,7 @@ class Sandbox(Executor):
         self._open()
         slot = self._free.get()
         try:
-            slot.worker(())  # a tier that does not start should fail now, and not at the first program
+            slot.worker(())  # so that a tier that does not start fails now, and not at the first program
         except OSError as error:
             raise SandboxError(
                 f"the sandbox tier {self.tier} does not start here: {error}; `markscheme doctor` shows"
@@ -169,14 +170,14 @@ class Sandbox(Executor):
         for slot in reversed(self._all):
             self._free.put(slot)
         self._closed = False
-        _open_ones.add(self)
+        _open_sandboxes.add(self)
 
     def do(self, job: Job) -> Report:
         """Run a job on a free worker; if that worker is lost, run it once more on a new one.
 
         Raises:
             InfraError: two workers were lost.
-            SandboxError: the sandbox is closed, or its tier cannot confine as many processes.
+            SandboxError: the sandbox is closed, or its tier cannot confine several processes.
         """
         count = job.limits.processes
         if count > 1 and self.tier is not Tier.NAMESPACES:
@@ -204,27 +205,28 @@ class Sandbox(Executor):
                     slot.drop(preload)
                 return report
             raise _closed_error()
-        except BaseException as error:
-            if not isinstance(error, InfraError):
-                slot.drop(preload)  # after an interrupt the worker may still be running the job
+        except InfraError:
+            raise
+        except BaseException:
+            slot.drop(preload)  # after an interrupt the worker may still be running the job
             raise
         finally:
             self._free.put(slot)
 
     def close(self) -> None:
-        """End all workers and the programs that they run. Calls that wait for one raise SandboxError."""
+        """End all workers and the programs that they run. Calls that wait for a worker raise SandboxError."""
         self._closed = True
-        _open_ones.discard(self)
+        _open_sandboxes.discard(self)
         for slot in self._all:
             for worker in list(slot.workers.values()):
                 worker.abandon()
         for _ in self._all:
             self._free.get(timeout=30).close()
         for slot in self._all:
-            self._free.put(slot)
+            self._free.put(slot)  # for the calls that wait
 
     def _forget(self) -> None:
-        """In a forked child: leave the parent's workers to the parent, and have new ones started."""
+        """Leave the workers to the parent process, and have new ones started; called in a forked child."""
         for slot in self._all:
             for worker in slot.workers.values():
                 worker.forget()
@@ -235,9 +237,11 @@ def _closed_error() -> SandboxError:
     return SandboxError("the sandbox is closed; make a new one with Sandbox()")
 
 
-_open_ones: "weakref.WeakSet[Sandbox]" = weakref.WeakSet()
-_lock = threading.Lock()
+_open_sandboxes: "weakref.WeakSet[Sandbox]" = weakref.WeakSet()
 _shared: list[Sandbox] = []
+"""Empty, or the sandbox that everything in this process shares."""
+_lock = threading.Lock()
+"""Guards `_shared`."""
 
 
 def shared_sandbox() -> Sandbox:
@@ -253,14 +257,14 @@ def shared_sandbox() -> Sandbox:
 
 
 def _close_all() -> None:
-    for sandbox in list(_open_ones):
+    for sandbox in list(_open_sandboxes):
         sandbox.close()
 
 
 def _after_fork() -> None:
     global _lock
-    _lock = threading.Lock()
-    for sandbox in list(_open_ones):
+    _lock = threading.Lock()  # another thread of the parent may have held the old one
+    for sandbox in list(_open_sandboxes):
         sandbox._forget()
 
 
@@ -274,7 +278,7 @@ def _installed(module: str) -> bool:
 
 
 def _preload(job: Job) -> tuple[str, ...]:
-    """Return the modules that the job's worker should have imported."""
+    """Return the modules that a worker for this job should have imported already."""
     named = set(_IMPORT.findall(job.code))
     heavy = [module for module in _HEAVY if module in named and _installed(module)]
     return (*heavy[:1], *job.preload)

@@ -1,5 +1,6 @@
-"""Runs of tests that use a program like a module: unittest and pytest modules, and asserts that need it."""
+"""Running tests that use a program as a module: unittest, pytest, and asserts that are more than calls."""
 
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -21,7 +22,7 @@ class Tested:
     error: str = ""
     """Why it failed."""
     case: int | None = None
-    """If the test is an assert: its place among the asserts."""
+    """The assert's place among the asserts; None if the test is not an assert."""
 
 
 @dataclass(slots=True)
@@ -31,15 +32,15 @@ class TestRun:
     __test__ = False  # pytest would otherwise collect this class
 
     outcomes: list[Tested] = field(default_factory=list)
-    """Those of the tests that ended, in order."""
+    """The outcomes of the tests that ended, in order."""
     complete: bool = False
     """Whether all tests were run; if not, the program could not be defined, or ended early."""
     verdict: RunVerdict = RunVerdict.OK
     """How the program ended; `ok` if it answered until the tests were done."""
     error: str = ""
-    """Why the program could not be defined, or ended early."""
+    """Why the program could not be defined, or ended early; empty if all tests were run."""
     tests_fail: bool = False
-    """Whether the fault lies with the tests: they cannot be run."""
+    """Whether the tests are to blame, because they cannot be run."""
 
 
 def run_tests(
@@ -59,16 +60,16 @@ def run_tests(
     """Run tests against a program.
 
     Args:
-        sandbox: the executor that runs both.
-        code: the program.
+        sandbox: the executor that runs the program and the tests.
+        code: Python source of the program.
         kind: `asserts`, `unittest` or `pytest`.
-        tests: the tests' module; for asserts, the code that precedes them.
+        tests: source of the tests' module; for asserts, the code that precedes them.
         asserts: statements, each of which is a test.
         only: the places of the asserts to run; None = all.
         count: about how many tests there are. All together may use that many times the limits.
         prelude: code that is executed before the program, in its namespace.
         shared: whether the tests run in the program's own process, where it can read what they expect.
-        limits: of each test; None = the executor's own.
+        limits: the limits of each test; None = the executor's own.
         names: functions of the program that the tests call although they have a built-in's name.
 
     Raises:
@@ -95,11 +96,11 @@ def run_tests(
         preload=() if kind == "asserts" else (kind,),
     )
     report = sandbox.do(job)
-    return _read(sandbox.execution(report, limits), report.records)
+    return _test_run(sandbox.execution(report, limits), report.records)
 
 
-def _read(ended: Execution, records: Sequence[dict[str, Any]]) -> TestRun:
-    """Return the outcome that records and the program's end add up to."""
+def _test_run(ended: Execution, records: Sequence[dict[str, Any]]) -> TestRun:
+    """Return the outcome of a run, from the way in which the program ended and from the tests' records."""
     run = TestRun()
     for record in records:
         failed = record.get("failed")
@@ -114,8 +115,8 @@ def _read(ended: Execution, records: Sequence[dict[str, Any]]) -> TestRun:
             run.verdict = verdicts.get(failed, RunVerdict.ERROR)
     if not run.complete and not run.error:
         run.error = ended.stderr[-2000:] or f"the program ended before its tests ({ended.verdict})"
-        # When tests end early, the worker kills the program that they used: a SIGKILL is not its own doing.
-        killed_by_us = ended.verdict == RunVerdict.KILLED and ended.signal == 9
+        # When tests end early, the worker kills the program that they used, which is not the program's fault.
+        killed_by_us = ended.verdict == RunVerdict.KILLED and ended.signal == signal.SIGKILL
         run.verdict = RunVerdict.ERROR if ended.verdict == RunVerdict.OK or killed_by_us else ended.verdict
     return run
 

@@ -2,9 +2,10 @@
 
 A worker imports a function by name and calls it. It is killed when the call's time is up, whatever the code
 is doing. There are no signal handlers and no threads, so this works from any thread, from asyncio and inside
-Ray. A kill does not disturb other calls, and a preloaded server (`server.py`) forks the next worker.
+Ray. A kill does not disturb other calls, and a server that has imported what workers need (`server.py`) forks
+the next worker.
 
-Not for untrusted programs, which need the sandbox: a worker may do whatever its caller may.
+This is not for untrusted programs, which need the sandbox: a worker may do whatever its caller may.
 """
 
 import atexit
@@ -45,10 +46,10 @@ class _Worker:
     pid: int  # 0 once it has been killed
     channel: socket.socket
     server: int  # pid of the server that forked it and will reap it
-    row: int = -1  # number of the call that it is running; -1 = none
+    call: int = -1  # number of the call that it is running; -1 = none
     deadline: float = 0.0  # in monotonic seconds
     limit_s: float = 0.0
-    loaded: bool = False  # whether it has imported the present call's function, so that the call's time runs
+    loaded: bool = False  # whether it has imported the function, so that the time of the call runs
     reused: bool = False  # whether it has finished a call before
 
 
@@ -56,12 +57,12 @@ class Pool:
     """The worker processes of one caller. Safe to share between threads.
 
     Args:
-        workers: how many may be busy at once; None = one per processor.
+        workers: how many may be busy at once; None = one per processor on Linux, two elsewhere.
     """
 
     def __init__(self, workers: int | None = None):
-        self.size = workers or max(1, len(os.sched_getaffinity(0)) if sys.platform == "linux" else 2)
-        self._room = threading.Semaphore(self.size)
+        processors = len(os.sched_getaffinity(0)) if sys.platform == "linux" else 2
+        self._room = threading.Semaphore(workers or processors)
         self._lock = threading.Lock()
         self._idle: list[_Worker] = []
         self._server: subprocess.Popen[bytes] | None = None
@@ -69,9 +70,9 @@ class Pool:
         self._warm: list[str] = []
 
     def warm(self, module: str) -> None:
-        """Start the server if it does not run, and have it import a module; returns at once.
+        """Start the server if it is not running, and have it import a module; do not wait for that.
 
-        If the server cannot be started, the first call reports it.
+        If the server cannot be started, the first call of `run` reports it.
         """
         if module in self._warm:
             return
@@ -86,7 +87,7 @@ class Pool:
     def run(
         self, target: Target, calls: Sequence[tuple[Any, ...]], *, timeout_s: float, memory_mb: int = 4096
     ) -> list[Any]:
-        """See `with_deadline`."""
+        """Do what `with_deadline` does, with the workers of this pool."""
         results: list[Any] = [None] * len(calls)
         waiting = deque(range(len(calls)))
         busy: dict[socket.socket, _Worker] = {}
@@ -95,7 +96,7 @@ class Pool:
                 while waiting or busy:
                     # A thread that has a worker already does not wait for another one.
                     while waiting and self._room.acquire(blocking=not busy):
-                        worker = self._worker()
+                        worker = self._idle_or_new_worker()
                         busy[worker.channel] = worker
                         selector.register(worker.channel, selectors.EVENT_READ)
                         self._send_call(worker, waiting.popleft(), target, calls, memory_mb, timeout_s)
@@ -103,24 +104,24 @@ class Pool:
                     for key, _ in selector.select(max(nearest - time.monotonic(), 0)):
                         self._read_message(busy[key.fileobj], results, waiting)  # pyright: ignore[reportArgumentType]
                     for worker in list(busy.values()):
-                        if worker.row >= 0 and time.monotonic() >= worker.deadline:
-                            results[worker.row] = _timeout_error(worker)
+                        if worker.call >= 0 and time.monotonic() >= worker.deadline:
+                            results[worker.call] = _timeout_error(worker)
                             self._kill(worker)
-                        if worker.pid and worker.row < 0 and waiting:
+                        if worker.pid and worker.call < 0 and waiting:
                             self._send_call(worker, waiting.popleft(), target, calls, memory_mb, timeout_s)
-                        elif worker.row < 0 or not worker.pid:
+                        elif worker.call < 0:
                             self._release(worker, busy, selector)
             finally:
-                for worker in list(busy.values()):  # after an interrupt nobody waits for their results
+                for worker in list(busy.values()):  # only after an interrupt, when nobody waits for results
                     self._kill(worker)
                     self._release(worker, busy, selector)
         return results
 
-    def _worker(self) -> _Worker:
-        """Return an idle worker or a new one. The caller has acquired `_room` for it.
+    def _idle_or_new_worker(self) -> _Worker:
+        """Return a worker, for which the caller has acquired `_room`.
 
         Raises:
-            InfraError: no worker can be started; the room is free again.
+            InfraError: no worker can be started; `_room` has been released.
         """
         try:
             with self._lock:
@@ -129,7 +130,7 @@ class Pool:
                 try:
                     return self._fork()
                 except _START_ERRORS:
-                    self._forget()  # the server has died, and its workers with it: start another one
+                    self._close_channels()  # the server has died, and its workers with it: start another one
                     if self._server is not None:
                         self._server.kill()
                         self._server.wait()
@@ -169,16 +170,16 @@ class Pool:
             send(ours, ("import", module))
 
     def _send_call(
-        self, worker: _Worker, row: int, target: Target, calls: Sequence[Any], memory_mb: int, limit_s: float
+        self, worker: _Worker, call: int, target: Target, calls: Sequence[Any], memory_mb: int, limit_s: float
     ) -> None:
-        worker.row, worker.limit_s, worker.loaded = row, limit_s, False
+        worker.call, worker.limit_s, worker.loaded = call, limit_s, False
         worker.deadline = time.monotonic() + LOAD_S
         worker.channel.settimeout(LOAD_S)
         with suppress(ConnectionError):  # the worker died while idle, which reading from it will show
-            send(worker.channel, (target, calls[row], memory_mb))
+            send(worker.channel, (target, calls[call], memory_mb))
 
     def _read_message(self, worker: _Worker, results: list[Any], waiting: deque[int]) -> None:
-        """Read one message of a worker: its function is loaded, or its call has ended."""
+        """Read one message of a worker, which says that its function is loaded or that its call has ended."""
         worker.channel.settimeout(max(worker.deadline - time.monotonic(), 0.001))
         try:
             message = receive(worker.channel)
@@ -187,8 +188,8 @@ class Pool:
             return
         except (EOFError, ConnectionError):
             if worker.reused and not worker.loaded:  # it died before this call, which another worker takes
-                waiting.append(worker.row)
-            results[worker.row] = InfraError("a worker process died: it crashed, or was killed from outside")
+                waiting.append(worker.call)
+            results[worker.call] = InfraError("a worker process died: it crashed, or was killed from outside")
             self._kill(worker)
             return
         if message is None:
@@ -196,15 +197,16 @@ class Pool:
             return
         keep, outcome = message
         if isinstance(outcome, MemoryError):
-            outcome = MemoryLimitError(f"the call passed its memory limit {outcome}".strip())
-        results[worker.row], worker.row, worker.reused = outcome, -1, True
+            outcome = MemoryLimitError(f"the call exceeded its memory limit {outcome}".strip())
+        results[worker.call] = outcome
+        worker.call, worker.reused = -1, True
         if not keep:
             self._kill(worker)
 
     def _kill(self, worker: _Worker) -> None:
         """Kill a worker, and have its server reap it.
 
-        Until then its pid cannot be another process's. If that server has died, its workers died with it.
+        Until it is reaped, its pid cannot belong to another process. If its server has died, so has it.
         """
         with self._lock:
             server = self._server.pid if self._server is not None else None
@@ -212,7 +214,7 @@ class Pool:
                 with suppress(OSError):
                     os.kill(worker.pid, signal.SIGKILL)
                     send(self._control, ("reap", worker.pid))
-        worker.pid, worker.row = 0, -1
+        worker.pid, worker.call = 0, -1
 
     def _release(
         self, worker: _Worker, busy: dict[socket.socket, _Worker], selector: selectors.BaseSelector
@@ -226,8 +228,8 @@ class Pool:
             worker.channel.close()
         self._room.release()
 
-    def _forget(self) -> None:
-        """Close every channel. The server then ends by itself, and its workers with it."""
+    def _close_channels(self) -> None:
+        """Close the channels to the server and to idle workers, which end when no process has them open."""
         for worker in self._idle:
             worker.channel.close()
         if self._control is not None:
@@ -235,14 +237,14 @@ class Pool:
         self._idle, self._control = [], None
 
     def close(self) -> None:
-        """End the server and every worker. A later call starts them again."""
+        """End the server and every worker. A later call of `run` starts them again."""
         with self._lock:
-            self._forget()
+            self._close_channels()
             server, self._server = self._server, None
         if server is not None:
             try:
                 server.wait(timeout=1)
-            except subprocess.TimeoutExpired:  # it is busy with a long import
+            except subprocess.TimeoutExpired:  # it is busy importing
                 server.kill()
                 server.wait()
 
@@ -255,18 +257,18 @@ def _timeout_error(worker: _Worker) -> Exception:
 
 @lru_cache(maxsize=1)
 def shared_pool() -> Pool:
-    """Return the pool that everything in this process shares. This does not start a process yet."""
+    """Return the pool that everything in this process shares; this starts no worker process yet."""
     pool = Pool()
     atexit.register(pool.close)
     return pool
 
 
 def _after_fork() -> None:
-    """Leave the parent's workers to the parent; this forked child will make a pool of its own."""
+    """Leave the pool to the parent process; a forked child makes a pool of its own when it needs one."""
     if shared_pool.cache_info().currsize:
         pool = shared_pool()
         atexit.unregister(pool.close)
-        pool._forget()
+        pool._close_channels()
         shared_pool.cache_clear()
 
 
@@ -292,7 +294,8 @@ def with_deadline(
         memory_mb: MiB that a worker may allocate (Linux only).
 
     Returns:
-        The results in order. An exception stands in the place of a result: DeadlineError, MemoryLimitError,
-        InfraError (the worker died), or what the function raised, with its traceback as a note.
+        The results in order. A call that failed has an exception in place of its result: DeadlineError,
+        MemoryLimitError, InfraError (the worker died), or what the function raised, with its traceback as a
+        note.
     """
     return shared_pool().run(target, calls, timeout_s=timeout_s, memory_mb=memory_mb)

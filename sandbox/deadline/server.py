@@ -1,8 +1,7 @@
 """The processes behind `pool.py`: a server that forks workers, and the workers.
 
 The server is a freshly exec'ed process with one thread, so that it can fork safely whatever threads its
-caller runs. It imports the modules that it is asked to before it forks, so that a worker is ready within
-milliseconds. Not for untrusted programs: a worker may do whatever its caller may.
+caller runs. It imports modules on request before it forks, so that a worker is ready within milliseconds.
 """
 
 import importlib
@@ -45,7 +44,7 @@ def receive(channel: socket.socket) -> Any:
 
 
 def serve(control: socket.socket) -> None:
-    """Be the server: obey `import`, `fork` and `reap` messages until the caller is gone."""
+    """Run the server: obey `import`, `fork` and `reap` messages until the caller is gone."""
     children: set[int] = set()
     try:
         while True:
@@ -92,25 +91,25 @@ def _fork(control: socket.socket) -> int:
 
 
 def _die_with(server: int) -> None:
-    """Have the kernel kill this process when the server ends, even if it hangs in C code."""
+    """Have the kernel kill this process when the server ends, even if this process hangs in C code."""
     if sys.platform != "linux":
         return
     import ctypes
 
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if os.getppid() != server:  # the server has ended before the kernel was asked
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1 = PR_SET_PDEATHSIG
+    if os.getppid() != server:  # the server ended before the kernel was asked
         os._exit(0)
 
 
 def work(channel: socket.socket) -> None:
-    """Be a worker: answer calls until the caller is gone, or until this worker should be replaced.
+    """Run a worker: answer calls until the caller is gone, or until this worker should be replaced.
 
-    Two messages answer each call. The first is None, once the function has been imported: the time limit
+    Two messages answer each call. The first is None, once the function has been imported; the time limit
     counts from there, so that a slow import does not count against the call. The second is whether to go on
-    using this worker, and the result or exception. A failed import has only the second one.
+    using this worker, and the result or exception. A call whose import fails gets only the second one.
     """
     loaded: dict[Target, Callable[..., Any]] = {}
-    floor = _peak_mb()
+    peak_at_start = _peak_mb()
     for count in range(1, CALLS + 1):
         target, arguments, memory_mb = receive(channel)
         try:
@@ -129,7 +128,7 @@ def work(channel: socket.socket) -> None:
             keep = keep and not isinstance(error, MemoryError | RecursionError)
         finally:
             _limit_memory(None)
-        keep = keep and _peak_mb() < floor + GROWTH_MB
+        keep = keep and _peak_mb() < peak_at_start + GROWTH_MB
         try:
             send(channel, (keep, outcome))
         except (pickle.PicklingError, TypeError, AttributeError) as error:
@@ -148,9 +147,9 @@ def _load(target: Target) -> Callable[..., Any]:
 
 
 def _peak_mb() -> int:
-    """Return the peak memory of this process in MiB; macOS counts in bytes, Linux in KiB."""
+    """Return the peak memory of this process in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak >> 20 if sys.platform == "darwin" else peak >> 10
+    return peak >> 20 if sys.platform == "darwin" else peak >> 10  # bytes on macOS, KiB on Linux
 
 
 def _limit_memory(memory_mb: int | None) -> None:
@@ -163,9 +162,9 @@ def _limit_memory(memory_mb: int | None) -> None:
 
 
 def portable(error: BaseException) -> BaseException:
-    """Return an exception that can be pickled, with the traceback as a note.
+    """Return an exception with its traceback as a note, in a form that can be pickled.
 
-    One that cannot be is replaced by a RuntimeError with its type and text.
+    An exception that cannot be pickled is replaced by a RuntimeError with its type and text.
     """
     error.add_note("in a worker process:\n" + "".join(traceback.format_exception(error)))
     try:

@@ -1,1 +1,1 @@
-"""The code that runs inside a worker: the zygote that forks, its watch, and the process of one program."""
+"""The code that runs inside a worker process: it confines itself, forks for every program, and watches it."""

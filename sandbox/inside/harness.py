@@ -1,4 +1,4 @@
-"""The code in a program's own process that compiles it, runs it, gives it its input and calls its functions.
+"""The code in a program's own process that compiles it, runs it on its inputs and calls its functions.
 
 A program can read and change everything in its process. So nothing here knows an expected value, and nothing
 here decides whether an answer is right: answers go out, and the caller compares them.
@@ -6,6 +6,7 @@ here decides whether an answer is right: answers go out, and the caller compares
 
 import atexit
 import builtins
+import contextlib
 import gc
 import io
 import marshal
@@ -27,20 +28,23 @@ _STREAMS = {
     **{f"/dev/{name}": number for number, name in enumerate(("stdin", "stdout", "stderr"))},
     **{f"{folder}/{number}": number for folder in ("/dev/fd", "/proc/self/fd") for number in range(3)},
 }
+"""The standard streams by path: the number of each descriptor."""
 
 
-def run(job: dict[str, Any], blob: tuple[int, int], results: int, files: int, link: int | None = None) -> int:
-    """Do a job; return the exit status of the process.
+def run(
+    job: dict[str, Any], blob: tuple[int, int], results: int, file_size: int, link: int | None = None
+) -> int:
+    """Run a job; return the exit status of the process.
 
     Args:
-        job: from `Job.for_program`.
+        job: the job, from `Job.for_program`.
         blob: descriptor of the inputs, and the offset at which they begin.
-        results: descriptor for records.
-        files: bytes that any file may grow to in all.
-        link: descriptor of the socket to the tests' process; mode `serve` only.
+        results: descriptor of the file of records.
+        file_size: bytes that any file may grow to, over all cases.
+        link: descriptor of the socket to the tests' process, in mode `serve`.
     """
-    gc.enable()  # which the worker has disabled
-    resource.setrlimit(resource.RLIMIT_FSIZE, (min(files, job["output"] + 1), files))
+    gc.enable()  # the worker has disabled it
+    resource.setrlimit(resource.RLIMIT_FSIZE, (min(file_size, job["output"] + 1), file_size))
     if any(path in job["code"] for path in _STREAMS):
         _open_streams_by_path()
     records = Records(results)
@@ -48,14 +52,14 @@ def run(job: dict[str, Any], blob: tuple[int, int], results: int, files: int, li
         code = compile(job["code"], FILE, "exec", dont_inherit=True)
     except BaseException as error:
         _show(error.with_traceback(None))
-        return _finish(_undefined(error, COMPILE, records, link))
+        return _finish(_report_undefined(error, COMPILE, records, link))
     if job["mode"] == "stdio":
         return _stdio(code, job, blob, records)
     module, _, error = _execute(code, "solution", job["prelude"])
     if error is not None:
         _show(error)
         kind = MEMORY if isinstance(error, MemoryError) else DEFINE
-        return _finish(_undefined(error, kind, records, link))
+        return _finish(_report_undefined(error, kind, records, link))
     if job["mode"] == "calls":
         return _calls(module, job, records)
     if link is not None:
@@ -64,7 +68,7 @@ def run(job: dict[str, Any], blob: tuple[int, int], results: int, files: int, li
 
 
 def _open_streams_by_path() -> None:
-    """Make `open("/dev/stdin")` and the like work: they lead through /proc, which no program may read."""
+    """Make `open("/dev/stdin")` and the like work, which lead through /proc, where no program may read."""
     real = builtins.open
 
     def opened(file: Any, *args: Any, **kwargs: Any) -> Any:
@@ -74,8 +78,8 @@ def _open_streams_by_path() -> None:
     builtins.open = io.open = opened
 
 
-def _undefined(error: BaseException, kind: str, records: Records, link: int | None) -> int:
-    """Report why the program could not be defined: to its tests, or in a record."""
+def _report_undefined(error: BaseException, kind: str, records: Records, link: int | None) -> int:
+    """Report why the program could not be defined, to its tests or in a record; return the exit status."""
     if link is None:
         records.failed(error, kind)
     else:
@@ -94,16 +98,11 @@ def _show(error: BaseException) -> None:
         os.write(2, type(error).__name__.encode())
 
 
-def _fresh(name: str) -> ModuleType:
+def _execute(code: CodeType, name: str, prelude: str) -> tuple[ModuleType, int, BaseException | None]:
+    """Run code as a new module; return the module, the exit status, and the exception that ended it."""
     module = ModuleType(name)
     module.__dict__["__builtins__"] = __builtins__
     sys.modules[name] = module
-    return module
-
-
-def _execute(code: CodeType, name: str, prelude: str = "") -> tuple[ModuleType, int, BaseException | None]:
-    """Run code as a module; return the module, the exit status, and the exception that ended it."""
-    module = _fresh(name)
     try:
         if prelude:
             exec(prelude, module.__dict__)
@@ -121,25 +120,23 @@ def _status(error: SystemExit) -> int:
         return 0
     if isinstance(error.code, int):
         return error.code & 0xFF
-    try:
+    with contextlib.suppress(BaseException):
         print(error.code, file=sys.stderr)
-    except BaseException:
-        return 1
     return 1
 
 
 def _finish(status: int) -> int:
-    """Do what the interpreter does at its end: wait for threads, run exit functions, flush buffers."""
+    """Do what the interpreter does at its end: wait for threads, run exit functions, flush buffers.
+
+    Returns:
+        The exit status: `status`, or the interpreter's own if a buffer cannot be flushed.
+    """
     try:
         if threading.active_count() > 1 or getattr(threading, "_threading_atexits", ()):
             threading._shutdown()  # pyright: ignore[reportAttributeAccessIssue]
         atexit._run_exitfuncs()
     except BaseException as error:
         _show(error)
-    return _flushed(status)
-
-
-def _flushed(status: int) -> int:
     for stream in (sys.stdout, sys.__stdout__, sys.stderr):
         try:
             if stream is not None and not stream.closed:
@@ -153,37 +150,38 @@ def _stdio(code: CodeType, job: dict[str, Any], blob: tuple[int, int], records: 
     """Run the program once for each input, in turn; stop early if it leaves threads running."""
     inputs: list[tuple[int, int, int]] = job["inputs"]
     status = 0
-    for count, (case, offset, length) in enumerate(inputs):
-        if count:
+    for index, (case, offset, length) in enumerate(inputs):
+        if index > 0:
             _renew_streams()
-        if count or length:
+        if index > 0 or length > 0:
             _feed(blob[0], blob[1] + offset, length, job["output"])
         records.begin(case)
         error: BaseException | None
         _, status, error = _execute(code, "__main__", job["prelude"])
         if error is not None and not isinstance(error, SystemExit):
             _show(error)
-        last = count == len(inputs) - 1 or threading.active_count() > 1  # before these threads are waited for
+        leaves_threads = threading.active_count() > 1  # asked before `_finish` waits for them
         status = _finish(status)
         if isinstance(error, MemoryError):
             records.failed(error, MEMORY)
         if len(inputs) > 1:
             ends = [os.fstat(descriptor).st_size for descriptor in (1, 2)]
             records.write({"case": case, "status": status, "ends": ends, "seconds": records.seconds()})
-        if last:
+        if leaves_threads:
             break
     return status
 
 
 def _feed(blob: int, offset: int, length: int, output: int) -> None:
-    """Put an input into descriptor 0's file, and let the output grow by as much as one case may print."""
+    """Put an input into standard input's file, and let the output grow by as much as one case may print."""
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
     if length or os.fstat(0).st_size:
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
         os.ftruncate(0, 0)
         os.lseek(0, 0, os.SEEK_SET)
         end = offset + length
-        while offset < end and (sent := os.sendfile(0, blob, offset, end - offset)):  # 0 at the file's end
+        # 0 bytes are sent if the program has cut the blob short.
+        while offset < end and (sent := os.sendfile(0, blob, offset, end - offset)):
             offset += sent
         os.lseek(0, 0, os.SEEK_SET)
     written = max(os.lseek(1, 0, os.SEEK_END), os.lseek(2, 0, os.SEEK_END))
@@ -217,13 +215,17 @@ def _calls(module: ModuleType, job: dict[str, Any], records: Records) -> int:
 
 
 def _called(module: ModuleType, entry: str, arguments: bytes) -> Any:
-    # A 0 in front, with which nothing marshalled begins, says that the codec wrote the arguments.
+    """Return the result of one call; `arguments` are packed as `Job.calls` says."""
+    # No marshalled pair begins with a zero byte, so one says that the codec wrote the arguments.
     args, kwargs = decode(arguments[1:]) if arguments[:1] == b"\0" else marshal.loads(arguments)
     return _entry(module, entry)(*args, **kwargs)
 
 
 def _entry(module: ModuleType, path: str) -> Any:
-    """Return what `f`, `Solution().method` or `Solution.method` names; a class on the way is instantiated."""
+    """Return the object that `f`, `Solution().method` or `Solution.method` names.
+
+    A class before the last name is instantiated, with or without brackets.
+    """
     value: Any = module
     names = path.split(".")
     for i, name in enumerate(names):

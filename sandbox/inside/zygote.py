@@ -1,9 +1,9 @@
 """A worker: a process that confines itself once and then forks itself for every program.
 
 `main` runs in a freshly exec'ed interpreter that has one thread, a clean environment and only the descriptors
-that it needs. It becomes the *stub*, which stays unconfined and only waits, to tidy up in the end. Its child
-is the *worker*, which is confined; where there are namespaces, it is pid 1 of its own process namespace. The
-worker never looks at a program: it forks, watches (`watch.py`) and reports.
+that it needs. This process becomes the *stub*, which stays unconfined, waits, and tidies up in the end. Its
+child is the *worker*, which is confined; where there are namespaces, it is process 1 of its own process
+namespace. The worker never looks at a program: it forks, watches (`watch.py`) and reports.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ from ..wire.protocol import BY_ITSELF, READY, REPLY, REQUEST, WORN, Request
 from ..wire.records import PROGRESS, Records
 from . import harness
 from .thread_semaphore import ThreadSemaphore
-from .watch import LAST_WORDS_S, Child, Watch
+from .watch import REPORT_S, Child, Watch
 
 PRELOADED = (
     "abc", "array", "bisect", "cmath", "collections", "contextlib", "copy", "dataclasses", "datetime",
@@ -52,18 +52,19 @@ PRELOADED = (
 )  # fmt: skip
 """Modules that most programs import: a worker imports them once, before it forks."""
 _BLANK_PID = 0x7A69_6E63
-"""Stands for a program's pid in the filters, which are made once; a program fills in its own."""
+"""The number in place of a pid in the filters, which are made once; each program fills in its own pid."""
 _THREADS = 256
+"""The most processes and threads in a worker's namespaces, unless a job sets another number."""
 _STACK = 64 << 20
-"""Bytes of stack of a program's first thread: deep recursion through C code needs much."""
+"""Bytes of stack of a program's first thread; deep recursion through C code needs much."""
 
 
 def main(config: dict[str, Any]) -> None:
-    """Be the stub: enter namespaces, fork the worker, wait for its end, tidy up.
+    """Run the stub: enter namespaces, fork the worker, wait for its end, tidy up.
 
     Args:
-        config: `tier`; `tmp`, a folder for this worker alone (an empty text in tier `namespaces`, which makes
-            its own); `preload`, the modules to import; and the descriptors `control`, `blob` and `results`.
+        config: `tier`; `tmp`, a folder for this worker alone (empty in tier `namespaces`, where it makes its
+            own); `preload`, the modules to import; and the descriptors `control`, `blob` and `results`.
     """
     tier, tmp = Tier(config["tier"]), config["tmp"]
     user = os.geteuid()
@@ -78,7 +79,7 @@ def main(config: dict[str, Any]) -> None:
         try:
             _Worker(tier, tmp, user, config, stub).serve()
         except BaseException as error:
-            os.write(2, f"{type(error).__name__}: {error}".encode())  # the caller reads it as the reason
+            os.write(2, f"{type(error).__name__}: {error}".encode())  # the caller reports it as the reason
             os._exit(1)
         os._exit(0)
     for descriptor in (config["control"], config["blob"], config["results"]):
@@ -91,14 +92,15 @@ def main(config: dict[str, Any]) -> None:
 
 
 class _Worker:
-    """The confined process. Making one confines the process that makes it, step by step and for good."""
+    """The confined process. Creating an instance confines the process that creates it, for good."""
 
     def __init__(self, tier: Tier, tmp: str, user: int, config: dict[str, Any], stub: int):
         self.tier = tier
         self.control, self.blob, self.results = (config[name] for name in ("control", "blob", "results"))
         _prepare_interpreter(config)
-        with open("/proc/self/statm") as sizes:  # the address space of an interpreter that does nothing yet
-            self.own_bytes = int(sizes.read().split()[0]) * resource.getpagesize()
+        with open("/proc/self/statm") as sizes:
+            pages = int(sizes.read().split()[0])  # the address space of an interpreter that does nothing yet
+        self.own_bytes = pages * resource.getpagesize()
         # The folders that a program may write to, each with the entries that stay when it is emptied.
         self.folders = {tmp: frozenset[str]()}
         if tier is Tier.NAMESPACES:
@@ -110,7 +112,7 @@ class _Worker:
         switch_user(user)
         confine(tier, tmp)
         if tier is not Tier.NAMESPACES:
-            kernel.adopt_orphans()  # pid 1 of a process namespace does so anyway
+            kernel.adopt_orphans()  # process 1 of a process namespace does so anyway
             setattr(importlib.import_module("_multiprocessing"), "SemLock", ThreadSemaphore)  # noqa: B010
         self._die_with(stub)
         set_fixed_limits(tier)
@@ -135,7 +137,7 @@ class _Worker:
     def _die_with(self, stub: int) -> None:
         """Have the kernel kill this process when the stub ends."""
         kernel.die_with_parent(signal.SIGKILL)
-        # The stub may have ended before. In a new process namespace its pid reads as 0 in any case.
+        # The stub may have ended before that. In a new process namespace its pid reads as 0 in any case.
         if self.tier is not Tier.NAMESPACES and os.getppid() != stub:
             os._exit(1)
 
@@ -147,8 +149,8 @@ class _Worker:
             os.write(channel, self._run(Request(*REQUEST.unpack(request))))
 
     def _run(self, limits: Request) -> bytes:
-        """Run one job, whose content is in the blob; return the reply."""
-        # Every program shares these open files with us, and may have changed their flags, offset and content.
+        """Run one job, which the caller has written into the blob; return the reply."""
+        # Programs share these open files with us, and may have changed their flags, offset and content.
         for descriptor in (0, 1, 2, self.results):
             fcntl.fcntl(descriptor, fcntl.F_SETFL, 0)
             os.lseek(descriptor, 0, os.SEEK_SET)
@@ -165,18 +167,18 @@ class _Worker:
         else:
             program = self._fork(lambda: self._run_program(limits))
         cause = self.watch.until_end(program, tests or program, began, limits)
-        if tests is not None:  # after a limit they have yet to report what they know
-            self._end(tests, patience=0.0 if cause == BY_ITSELF else LAST_WORDS_S)
+        if tests is not None:  # if the program was killed at a limit, they have yet to report their results
+            self._end(tests, patience=0.0 if cause == BY_ITSELF else REPORT_S)
         _, status, usage = self._end(program)
         wall = time.monotonic() - began
         if limits.processes > 1:
             self._end_the_rest()
         if not self._tidied():
-            cause = WORN + cause
+            cause += WORN
         return REPLY.pack(cause, status, usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss)
 
     def _fork(self, work: Callable[[], int]) -> Child:
-        """Start a child that does some work and exits with the status that this returns."""
+        """Fork a child that calls `work` and exits with the status that it returns."""
         pid = kernel.fork()
         if pid == 0:
             try:
@@ -190,57 +192,58 @@ class _Worker:
         return child
 
     def _end(self, child: Child, patience: float = 0.0) -> Any:
-        """Kill a child unless it ends within `patience` seconds; return what wait4 says about it."""
+        """Kill a child unless it ends within `patience` seconds; return what wait4 returns for it."""
         self.poll.unregister(child.pidfd)
         if patience:
             select.select([child.pidfd], [], [], patience)
-        os.kill(child.pid, signal.SIGKILL)  # without effect if it has ended: its pid is ours until wait4
+        # If it has ended, this has no effect: the pid is not given to another process before wait4.
+        os.kill(child.pid, signal.SIGKILL)
         os.close(child.pidfd)
         return os.wait4(child.pid, 0)
 
-    def _run_program(self, limits: Request, link: int | None = None, other: Any = None) -> int:
-        """In a child: take the limits and run the program.
+    def _run_program(self, limits: Request, link: int | None = None, other_end: Any = None) -> int:
+        """Set the limits and run the program; called in a child.
 
         Args:
             limits: the job's limits.
-            link: socket to the tests' process, if there is one.
-            other: the other end of that socket.
+            link: descriptor of the socket to the tests' process, if there is one.
+            other_end: the other end of that socket.
         """
-        self._take_limits(limits, other)
+        self._take_limits(limits, other_end)
         start, end = self._part(0)
         job = marshal.loads(os.pread(self.blob, end - start, start))
         if link is None:
             return harness.run(job, (self.blob, end), self.results, limits.file_size)
-        for descriptor in (self.blob, self.results):  # the tests, and the file that their results go to
+        for descriptor in (self.blob, self.results):  # they hold the tests and will hold their results
             os.close(descriptor)
         return harness.run(job, (-1, 0), -1, limits.file_size, link)
 
-    def _run_tests(self, limits: Request, link: int, other: Any) -> int:
-        """In another child: take the limits and run the tests."""
-        self._take_limits(limits, other)
+    def _run_tests(self, limits: Request, link: int, other_end: Any) -> int:
+        """Set the limits and run the tests; called in another child."""
+        self._take_limits(limits, other_end)
         _, end_of_program = self._part(0)
         start, end = self._part(end_of_program)
         job = marshal.loads(os.pread(self.blob, end - start, start))
         return run_beside_program(job, link, Records(self.results))
 
     def _part(self, offset: int) -> tuple[int, int]:
-        """Return where a part of the blob begins and ends; its length is in the 8 bytes before it."""
+        """Return where a part of the blob begins and ends; `offset` is that of its length, in 8 bytes."""
         (length,) = struct.unpack("=Q", os.pread(self.blob, 8, offset))
         return offset + 8, offset + 8 + length
 
-    def _take_limits(self, limits: Request, other: Any) -> None:
-        """In a child: close what is the worker's, and take the limits for good."""
+    def _take_limits(self, limits: Request, other_end: Any) -> None:
+        """Close the worker's own descriptors, and set the limits for good; called in a child."""
         os.close(self.control)
-        if other is not None:
-            other.close()
-        if self.tier is not Tier.NAMESPACES:
+        if other_end is not None:
+            other_end.close()
+        if self.tier is not Tier.NAMESPACES:  # processes of a namespace end with its process 1 anyway
             kernel.die_with_parent(signal.SIGKILL)
         address_space = self.own_bytes + limits.memory
         resource.setrlimit(resource.RLIMIT_AS, (address_space, address_space))
         if limits.processes > 1:
-            # This limit holds for each process alone; the worker watches the first one more closely.
-            whole = int(limits.job_cpu_s) + 2
-            resource.setrlimit(resource.RLIMIT_CPU, (whole, whole + 1))
+            # This limit applies to each process by itself; the worker watches the first one more closely.
+            seconds = int(limits.job_cpu_s) + 2
+            resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
             # This limit counts all processes of a user, and this worker's user has no others.
             resource.setrlimit(resource.RLIMIT_NPROC, (2 + limits.processes, 2 + limits.processes))
         if self.tier is not Tier.RLIMITS:
@@ -249,7 +252,7 @@ class _Worker:
     def _end_the_rest(self) -> None:
         """Kill the processes that a program has left running."""
         if os.getpid() != 1:
-            return  # outside a process namespace of our own, -1 would mean everybody's processes
+            return  # outside a process namespace of our own, -1 would mean all processes of this user
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(-1, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
@@ -270,13 +273,13 @@ class _Worker:
 
 
 def _prepare_interpreter(config: dict[str, Any]) -> None:
-    """Bring the interpreter into the state in which every program meets it, and forget the caller's."""
+    """Bring the interpreter into the state in which every program finds it, without traces of the caller."""
     sys.path[:] = library_path()
     for module in (*PRELOADED, *config["preload"]):
-        with contextlib.suppress(Exception):  # a program that imports it meets the error itself
+        with contextlib.suppress(Exception):  # a program that imports it gets the error itself
             importlib.import_module(module)
     sys.argv[:] = [harness.FILE]
     config.clear()
     sys.orig_argv[:] = ["python"]
     warnings.simplefilter("ignore", SyntaxWarning)
-    random.seed(0)  # every program meets the same random numbers, whatever ran before it
+    random.seed(0)  # every program gets the same random numbers, whatever ran before it

@@ -1,1 +1,1 @@
-"""Confining a process: the tiers, system-call filters, Landlock rules, namespaces and scratch folders."""
+"""Confining a process by tiers of isolation: namespaces, Landlock rules, system-call filters, limits."""

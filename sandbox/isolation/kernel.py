@@ -1,18 +1,18 @@
-"""System calls that confine a process, made through ctypes. Thin wrappers that raise OSError on failure."""
+"""System calls that confine a process: thin wrappers, made with ctypes, that raise OSError on failure."""
 
 import ctypes
 import os
 import platform
 import sys
 
-from .syscalls import setting_up
+from .syscalls import ARCHITECTURES, setting_up
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _locked = ctypes.PyDLL(None)
 """Like `_libc`, but keeps the interpreter's lock during a call, so that a forked child holds it too."""
-_NUMBERS = setting_up() if platform.machine() in ("x86_64", "aarch64") else {}
+_NUMBERS = setting_up() if platform.machine() in ARCHITECTURES else {}
 
-# linux/sched.h (CLONE_*), sys/mount.h and linux/prctl.h
+# Constants of linux/sched.h (CLONE_*), sys/mount.h and linux/prctl.h
 NEW_USER, NEW_NET, NEW_IPC, NEW_UTS = 0x10000000, 0x40000000, 0x08000000, 0x04000000
 NEW_MOUNTS, NEW_PIDS = 0x00020000, 0x20000000
 MS_NOSUID, MS_NODEV, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 0x1000, 0x4000, 0x40000
@@ -50,9 +50,9 @@ def mount(source: str, target: str, kind: str | None, flags: int, options: str =
 
 
 def change_root(folder: str) -> None:
-    """Make a mount point the root, and detach the old root."""
+    """Make a mount point the root folder, and detach the old root."""
     os.chdir(folder)
-    # The same folder twice puts the old root on top of the new one, from where "." detaches it.
+    # Given the same folder twice, this stacks the old root on the new one, and the next call takes it off.
     _call("pivot_root", b".", b".")
     _checked(_libc.umount2(b".", _DETACH), "umount2")
     os.chdir("/")
@@ -69,7 +69,7 @@ def adopt_orphans() -> None:
 
 
 def give_up_privileges() -> None:
-    """Drop all capabilities for good, and hide this process's memory from other processes of its user."""
+    """Drop all capabilities for good, and hide this process's memory from the user's other processes."""
     _prctl(_NO_NEW_PRIVS, 1)
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this process
     _call("capset", ctypes.byref(header), ctypes.byref((ctypes.c_uint32 * 6)()))
@@ -79,9 +79,9 @@ def give_up_privileges() -> None:
 def fork() -> int:
     """Fork a process that has only one thread; return 0 in the child and its pid in the parent.
 
-    This is the C library's fork. `os.fork` also repairs locks that other threads may have held. There are no
-    other threads here, and the repair would write to 180 pages, each of which the child would then have to
-    copy: a quarter of what running a program costs.
+    This calls the C library's fork. `os.fork` also repairs locks that other threads may have held. There are
+    no other threads here, and the repair writes to 180 pages, each of which the child then has to copy. That
+    would be a quarter of the cost of running a program.
     """
     return _checked(_locked.fork(), "fork")
 
@@ -95,7 +95,7 @@ class Filter:
 
     Args:
         code: instructions, from `seccomp.py`.
-        blank: a 32-bit number; every occurrence of it in the code is replaced by the number given to `enter`.
+        blank: a 32-bit number; `enter` replaces every occurrence of it in the code by another number.
     """
 
     def __init__(self, code: bytes, blank: int | None = None):
@@ -111,7 +111,7 @@ class Filter:
         self._arguments = (_SET_SECCOMP, 2, ctypes.byref(self._program), 0, 0)  # 2 = SECCOMP_MODE_FILTER
 
     def enter(self, value: int = 0) -> None:
-        """Apply the filter to this process and everything that it will fork, with `value` in the blanks."""
+        """Apply the filter to this process and all that it will fork, with `value` in place of the blank."""
         for blank in self._blanks:
             blank.value = value
         if _locked.prctl(*self._arguments) != 0:
@@ -125,10 +125,11 @@ def landlock_version() -> int:
     return max(0, _libc.syscall(create, None, ctypes.c_long(0), ask_for_version))
 
 
-_FILE_RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 5: (1 << 16) - 1}
-"""All rights to files that an ABI version knows, by the version that introduced the last of them."""
+# Landlock's rights, as bits (linux/landlock.h)
+_ALL_RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 5: (1 << 16) - 1}
+"""All rights to files and folders that there are from an ABI version on."""
 _READ = 0b1101  # execute, read a file, read a folder
-_OF_A_FILE = 0b111 | 1 << 14  # execute, write, read, truncate: the rights that apply to a single file
+_FILE_RIGHTS = 0b111 | 1 << 14  # execute, write, read, truncate: the rights that apply to a single file
 
 
 class _RuleSet(ctypes.Structure):
@@ -137,30 +138,26 @@ class _RuleSet(ctypes.Structure):
 
 class _PathRule(ctypes.Structure):
     _pack_ = 1
-    _layout_ = "ms"  # which Python 3.14 wants next to _pack_
+    _layout_ = "ms"  # Python 3.14 requires it next to _pack_
     _fields_ = (("access", ctypes.c_uint64), ("folder", ctypes.c_int32))
 
 
 def restrict_files(readable: list[str], writable: list[str]) -> None:
     """Confine this process, and everything that it forks, to paths and what is below them (Landlock).
 
-    From ABI 4 on this also closes TCP, and from ABI 6 on signals and abstract sockets to processes outside.
+    From ABI 4 on this also forbids TCP, and from ABI 6 on signals and abstract sockets to processes outside.
     """
     abi = landlock_version()
-    files = _FILE_RIGHTS[max(version for version in _FILE_RIGHTS if version <= abi)]
-    rules = _RuleSet(files, 0b11 if abi >= 4 else 0, 0b11 if abi >= 6 else 0)
-    if abi >= 6:
-        size = 24
-    elif abi >= 4:
-        size = 16
-    else:
-        size = 8
+    all_rights = _ALL_RIGHTS[max(version for version in _ALL_RIGHTS if version <= abi)]
+    rules = _RuleSet(all_rights, 0b11 if abi >= 4 else 0, 0b11 if abi >= 6 else 0)
+    size = 8 * (1 + (abi >= 4) + (abi >= 6))  # bytes of the fields that this ABI has
     ruleset = _call("landlock_create_ruleset", ctypes.byref(rules), size, 0)
-    for paths, access in ((readable, _READ), (writable, files)):
+    for paths, access in ((readable, _READ), (writable, all_rights)):
         for path in paths:
             descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
-            allowed = access if os.path.isdir(path) else access & _OF_A_FILE & files
-            _call("landlock_add_rule", ruleset, 1, ctypes.byref(_PathRule(allowed, descriptor)), 0)
+            allowed = access if os.path.isdir(path) else access & _FILE_RIGHTS & all_rights
+            rule = ctypes.byref(_PathRule(allowed, descriptor))
+            _call("landlock_add_rule", ruleset, 1, rule, 0)  # 1 = LANDLOCK_RULE_PATH_BENEATH
             os.close(descriptor)
     _call("landlock_restrict_self", ruleset, 0)
     os.close(ruleset)

@@ -1,4 +1,4 @@
-"""The folder that a program may write to: how much is in it, and emptying it for the next program."""
+"""The folder that a program may write to: measuring its content, and emptying it for the next program."""
 
 import math
 import os
@@ -11,15 +11,16 @@ DEPTH = 64
 
 def space(folder: str) -> float:
     """Return the bytes that the files below a folder take; infinity if they are too many or too deep."""
-    total, files, folders = 0, 0, [(folder, 0)]
+    total, count = 0, 0
+    folders = [(folder, 0)]
     while folders:
-        here, depth = folders.pop()
+        current, depth = folders.pop()
         try:
-            with os.scandir(here) as entries:
+            with os.scandir(current) as entries:
                 for entry in entries:
                     total += entry.stat(follow_symlinks=False).st_blocks * 512
-                    files += 1
-                    if files > TMP_FILES or depth > DEPTH:
+                    count += 1
+                    if count > TMP_FILES or depth > DEPTH:
                         return math.inf
                     if entry.is_dir(follow_symlinks=False):
                         folders.append((entry.path, depth + 1))
@@ -31,8 +32,8 @@ def space(folder: str) -> float:
 def empty(folder: str, kept: frozenset[str] = frozenset()) -> None:
     """Remove everything in a folder except the entries that are `kept`.
 
-    The content of subfolders is moved up and not descended into: a program may nest folders more deeply than
-    a path can be long.
+    Subfolders are not descended into; their content is moved up instead, since a program may nest folders so
+    deeply that a path would be too long.
     """
     count = 0
     while names := set(os.listdir(folder)) - kept:

@@ -1,8 +1,8 @@
-"""The system calls that a sandboxed process may make: two seccomp filters, as BPF programs.
+"""Two seccomp filters, as BPF programs, that restrict the system calls of a sandboxed process.
 
 The first one is an allow-list that a worker enters once, for itself and every program that it forks. It is a
-balanced tree of comparisons, because the kernel runs a new filter once for every call number and a list would
-make that slow. The second one is small, and every program enters it for itself: it forbids what only the
+balanced tree of comparisons, because the kernel runs a new filter once for every call number, and with a list
+that would be slow. The second one is small, and every program enters it for itself: it forbids what only the
 worker needs, above all forking.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from .syscalls import AUDIT_ARCH, allowed
 
 Code = tuple[tuple[int, int, int, int], ...]
-"""Instructions: opcode, how many to skip if true, how many if false, operand (linux/filter.h)."""
+"""Instructions: opcode, how many to skip if true, how many to skip if false, operand (linux/filter.h)."""
 
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 _ARCH_AT = 4  # offsets in struct seccomp_data: call number at 0, architecture at 4, arguments from 16 on
@@ -28,10 +28,10 @@ def _errno(number: int) -> Code:
 ALLOW: Code = ((_RETURN, 0, 0, 0x7FFF0000),)  # SECCOMP_RET_ALLOW
 DENY = _errno(errno.EPERM)
 NOTHING_DONE = _errno(0)
-"""Report success without making the call: for calls that could change files outside and that a program can do
-without."""
+"""Report success without making the call: for calls that could change files outside, and whose effect a
+program can do without."""
 ABSENT = _errno(errno.ENOSYS)
-"""As on a kernel that lacks the call; the C library then uses an older one."""
+"""Fail as a kernel does that lacks the call; the C library then uses an older one."""
 
 
 def _load(argument: int, *, high: bool = False) -> tuple[int, int, int, int]:
@@ -47,7 +47,7 @@ def _one_of(argument: int, values: tuple[int, ...], *, mask: int | None = None) 
 
 
 def _all_of(*codes: Code) -> Code:
-    """Return code that allows a call only if each of `codes` does; all of them end in (deny, allow)."""
+    """Return code that allows a call only if each of `codes` does, all of which end in (deny, allow)."""
     joined = codes[-1]
     for code in reversed(codes[:-1]):
         joined = (*code[:-1], *joined)  # where a code would allow, the next one follows
@@ -67,7 +67,7 @@ _SPECIAL: dict[str, Code] = {
     # Duplicating (1030 = F_DUPFD_CLOEXEC), flags, record locks, reading seals (1034); no leases, no signals.
     "fcntl": _one_of(1, (*range(8), *range(36, 39), 1030, 1034)),
     "prctl": _one_of(0, (1, 3, 22, *_NAMES)),  # 1 = PDEATHSIG, 3 = GET_DUMPABLE, 22 = SECCOMP
-    # Only connected streams: a datagram could be addressed to a socket outside.
+    # Only streams, which are connected; a datagram could be addressed to a socket outside.
     "socketpair": _all_of(_one_of(0, (1,)), _one_of(1, (1, 5), mask=0xF)),
     "sendto": _NO_ADDRESS,
 }  # fmt: skip
@@ -84,8 +84,8 @@ def program_filter(pid: int, *, forks: bool = False, machine: str = platform.mac
     """Return the filter that a program enters in addition.
 
     Args:
-        pid: the program's own pid, as it sees it. It may signal no other process and set limits of no other.
-        forks: whether it may start processes and other programs. It may then signal every process it sees.
+        pid: the program's own pid, as it sees it. It may not signal another process, nor set its limits.
+        forks: whether it may start processes and other programs. If so, it may signal every process it sees.
         machine: the architecture, a key of `AUDIT_ARCH`.
     """
     rules: dict[str, Code] = {
@@ -105,16 +105,17 @@ def program_filter(pid: int, *, forks: bool = False, machine: str = platform.mac
 
 
 def _program(rules: Mapping[int, Code], default: Code, machine: str) -> bytes:
-    """Return a filter that runs a call number's code in `rules`, or else `default`."""
+    """Return a filter that runs the code that `rules` has for the call number, or else `default`."""
     starts: dict[int, Code] = {0: default}
     for number in sorted(rules):
         starts[number] = rules[number]
         starts[number + 1] = default
     merged: list[tuple[int, Code]] = []
-    for start, code in sorted(starts.items()):  # one segment for neighbours with the same code
+    for start, code in sorted(starts.items()):  # neighbours with the same code become one segment
         if not merged or merged[-1][1] != code:
             merged.append((start, code))
     known = AUDIT_ARCH[machine]
+    # On another architecture, the numbers would mean other calls.
     arch = ((_LOAD, 0, 0, _ARCH_AT), (_EQUAL, 1, 0, known), (_RETURN, 0, 0, _KILL), (_LOAD, 0, 0, 0))
     return b"".join(struct.pack("=HBBI", *step) for step in (*arch, *_tree(merged)))
 

@@ -1,6 +1,7 @@
-"""The system calls that a sandboxed process may make at all, with their numbers on each architecture.
+"""The system calls that a sandboxed process may make, with their numbers on each architecture.
 
-A test compares the numbers with the kernel's headers (asm/unistd_64.h, asm-generic/unistd.h).
+The filters in `seccomp.py` restrict the arguments of some. A test compares the numbers with the kernel's
+headers (asm/unistd_64.h, asm-generic/unistd.h).
 """
 
 import platform
@@ -41,7 +42,7 @@ _ALLOWED = """
     socketpair 53 199, sendto 44 206, recvfrom 45 207, sendmsg 46 211, recvmsg 47 212, shutdown 48 210,
     getsockopt 55 209, setsockopt 54 208, getsockname 51 204, getpeername 52 205
 """
-"""The allow-list as `name x86-64 aarch64`, where - means that an architecture lacks the call.
+"""The allow-list as `name x86-64 aarch64`, where `-` means that the architecture lacks the call.
 
 Groups: files, memory, signals, descriptors, time, processes, socket pairs.
 """
@@ -50,9 +51,10 @@ _SETTING_UP = """
     capset 126 91, pivot_root 155 41, landlock_create_ruleset 444 444, landlock_add_rule 445 445,
     landlock_restrict_self 446 446
 """
-"""Calls that confining a process takes, and that nothing inside may make."""
+"""Calls with which a worker confines itself, and that no sandboxed process may make."""
 
 ARCHITECTURES = {"x86_64": 0, "aarch64": 1}
+"""The architectures that the sandbox supports, with their column in the tables above."""
 AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 """The number that a filter sees for each architecture (linux/audit.h)."""
 
@@ -69,5 +71,5 @@ def allowed(machine: str = platform.machine()) -> dict[str, int]:
 
 
 def setting_up(machine: str = platform.machine()) -> dict[str, int]:
-    """Return the numbers of the calls that only confining a process takes, by name."""
+    """Return the numbers of the calls with which a worker confines itself, by name."""
     return _table(_SETTING_UP, machine)

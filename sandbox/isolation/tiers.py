@@ -1,7 +1,7 @@
-"""The tiers of isolation, and how a worker confines itself in one.
+"""The tiers of isolation, and the steps with which a worker confines itself in one.
 
-This runs once per worker, in its own freshly exec'ed process and before any program; every program that the
-worker forks inherits the result.
+The steps run once per worker, in its own freshly exec'ed process and before any program; every program that
+the worker forks inherits the result. `inside/zygote.py` calls them in order.
 """
 
 import os
@@ -16,20 +16,22 @@ from .seccomp import worker_filter
 TMP_MB = 64
 """MiB that a program's private folder may hold."""
 TMP_FILES = 4096
-"""Files that it may hold."""
+"""Files that a program's private folder may hold."""
 _OPEN_FILES = 512
+"""Descriptors that a process may have open."""
 _USER = 0x60000000
-"""The worker of a root user takes the user id `_USER` + its pid, which nobody else is likely to have."""
+"""A worker that root starts gets the user id `_USER` + its pid, which nobody else is likely to have."""
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _SYSTEM = (
     "/usr/lib", "/usr/lib64", "/usr/libexec", "/usr/local/lib", "/lib", "/lib64", "/usr/include",
     "/usr/bin", "/bin", "/usr/local/bin", "/usr/share/zoneinfo", "/etc/ld.so.cache", "/etc/localtime",
     "/etc/alternatives", "/etc/ssl/openssl.cnf",
 )  # fmt: skip
+"""Paths of libraries, tools and settings that programs may read and execute."""
 
 
 class Tier(StrEnum):
-    """How a program is confined, strongest first; `PROMISES` says what each one guarantees."""
+    """A way to confine programs, strongest first; `PROMISES` says what each one guarantees."""
 
     NAMESPACES = "namespaces"
     LANDLOCK = "landlock"
@@ -46,7 +48,7 @@ PROMISES = {
     Tier.SECCOMP: "a program has no network and starts no processes, but READS AND WRITES every file that the"
     " user can",
     Tier.RLIMITS: "a program's time, memory and output are limited, but it DOES whatever the user can",
-    Tier.REMOTE: "a program is confined as the other machine promises",
+    Tier.REMOTE: "a program is confined as far as the server promises",
 }
 SAFE = (Tier.NAMESPACES, Tier.LANDLOCK)
 """The tiers that are used without being asked for by name."""
@@ -59,11 +61,11 @@ def library_path() -> list[str]:
 
 
 def readable_paths() -> list[str]:
-    """Return what a program may read and execute: the interpreter, libraries and tools, and nobody's data."""
+    """Return the paths that a program may read and execute: the interpreter, libraries and tools, no data."""
     python = [sys.executable, os.path.realpath(sys.executable), os.path.join(sys.prefix, "pyvenv.cfg")]
     candidates = [*_SYSTEM, *library_path(), os.path.join(sys.base_prefix, "lib"), *python]
     readable: list[str] = []
-    for path in sorted({os.path.normpath(path) for path in candidates}):  # folders before their content
+    for path in sorted({os.path.normpath(path) for path in candidates}):  # a folder precedes its content
         inside = any(path.startswith(os.path.join(parent, "")) for parent in readable)
         if os.path.exists(path) and not inside:
             readable.append(path)
@@ -71,10 +73,10 @@ def readable_paths() -> list[str]:
 
 
 def enter_namespaces() -> int:
-    """Enter new namespaces. The new process namespace begins with the next child.
+    """Enter new namespaces; the next child will be process 1 of the new process namespace.
 
     Returns:
-        The user id that the worker should take; its present one if it cannot have another.
+        The user id that the worker should take: another one if this process is root, else its present one.
 
     Raises:
         OSError: the kernel or a container's profile does not allow it.
@@ -86,7 +88,7 @@ def enter_namespaces() -> int:
             kernel.unshare(spaces)
             return _USER + os.getpid()
         except PermissionError:
-            pass  # root in a container may lack the right; then try as any other user would
+            pass  # root in a container may lack the right, and then needs a user namespace as other users do
     kernel.unshare(spaces | kernel.NEW_USER)
     for file, line in (
         ("setgroups", "deny"),
@@ -102,14 +104,14 @@ def private_root(user: int) -> tuple[str, frozenset[str]]:
     """Make a new root that holds nothing but the readable paths, some devices and an empty folder.
 
     Returns:
-        The program's folder, and the entries of /tmp that must stay. The folder is /tmp itself, unless
-        libraries are below /tmp: their entries must stay, and the folder is /box.
+        The program's folder, and the entries of /tmp that must stay when it is emptied. The folder is /tmp
+        itself, unless there are libraries below /tmp: then their entries must stay, and the folder is /box.
     """
     readable = [*readable_paths(), *_DEVICES]
     kept = frozenset(path.split("/")[2] for path in readable if path.startswith("/tmp/"))
     folder = "/box" if kept else "/tmp"
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
-    # The new root is mounted over a folder that holds none of the readable paths, or it would hide them.
+    # The new root is mounted on a folder that holds none of the readable paths, because it hides its content.
     root = "/sys" if os.path.isdir("/sys") else "/mnt"
     flags = kernel.MS_NOSUID | kernel.MS_NODEV
     kernel.mount("tmpfs", root, "tmpfs", flags, "mode=0755,size=1m")
@@ -134,7 +136,7 @@ def private_root(user: int) -> tuple[str, frozenset[str]]:
 
 
 def switch_user(user: int) -> None:
-    """Become another user, who owns nothing, and its group, for good."""
+    """Become another user, who owns nothing, and a group of the same number, for good."""
     if user != os.geteuid():
         os.setgroups([])
         os.setresgid(user, user, user)
@@ -144,8 +146,8 @@ def switch_user(user: int) -> None:
 def own_user() -> int:
     """Return the user id that a worker without namespaces should take.
 
-    A root user's worker gets an id of its own if that user can reach every readable path, which a child tries
-    out. Otherwise the id stays as it is.
+    A worker that root starts gets an id of its own, provided that this user can reach every readable path,
+    which a child tries out. Otherwise the id stays as it is.
     """
     if os.geteuid() != 0:
         return os.geteuid()
@@ -163,14 +165,15 @@ def own_user() -> int:
 
 
 def confine(tier: Tier, tmp: str) -> None:
-    """Give up privileges and access to files, as far as the tier says.
+    """Give up privileges and access to files, as far as the tier promises.
 
     Raises:
         OSError: the tier needs a newer Landlock.
     """
     if tier in SAFE:
-        if kernel.landlock_version() < 3:
-            raise OSError(f"Landlock ABI {kernel.landlock_version()}, and 3 or higher is needed (Linux 6.2)")
+        version = kernel.landlock_version()
+        if version < 3:
+            raise OSError(f"the kernel has Landlock ABI {version}; 3 or higher is needed (Linux 6.2)")
         kernel.give_up_privileges()
         devices = [path for path in _DEVICES if os.path.exists(path)]
         kernel.restrict_files([*readable_paths(), *devices], _writable(tier, tmp))
@@ -184,14 +187,14 @@ def _writable(tier: Tier, tmp: str) -> list[str]:
 
 def set_fixed_limits(tier: Tier) -> None:
     """Set the limits that are the same for every program, and enter the worker's filter."""
-    for kind, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, _OPEN_FILES)):
-        resource.setrlimit(kind, (most, most))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
     if tier is not Tier.RLIMITS:
         kernel.Filter(worker_filter()).enter()
 
 
 def check_confinement(tier: Tier) -> None:
-    """Try what the tier forbids, so that a confinement that silently failed is noticed before programs run.
+    """Try what the tier forbids, so that a confinement that failed silently is noticed before programs run.
 
     Raises:
         OSError: one of the attempts succeeded.

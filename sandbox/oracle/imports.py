@@ -1,4 +1,4 @@
-"""The meaning of the names that tests import or use: a library, or the program under whatever module name."""
+"""Telling whether a name that tests import or use means a library, or the program under any module name."""
 
 import ast
 import contextlib
@@ -15,11 +15,11 @@ _LIBRARIES = frozenset("numpy pandas scipy sympy sklearn torch pytest hypothesis
 
 
 def used_libraries(trees: Sequence[ast.AST], names: Mapping[str, Any]) -> dict[str, ModuleType]:
-    """Return the libraries whose attributes the tests use, by the name that the tests use for them.
+    """Return the libraries whose attributes the tests use, by the names that the tests have for them.
 
-    Tests may use a library that only the program imports. They get the real library for it, since what they
-    compare with must not be the program's. `names` are the program's own names: one that is also a library's
-    is taken for the library only if the library has the attribute.
+    Tests may use a library that only the program imports. They get the real one, since the program must not
+    decide what its results are compared with. `names` are the program's own names: one that is also the name
+    of a library counts as the library only if the library has the attribute.
     """
     used = {}
     for node in _nodes(trees):
@@ -35,9 +35,9 @@ def used_libraries(trees: Sequence[ast.AST], names: Mapping[str, Any]) -> dict[s
 
 
 def imports_of(trees: Sequence[ast.AST]) -> tuple[set[str], set[str]]:
-    """Return the modules that tests import from the program, and the names that they import from libraries.
+    """Return the modules that tests import as the program, and the names that they import from libraries.
 
-    A module that is neither Python's nor a known library's can only be the program, by its dotted name.
+    A module that belongs neither to Python nor to a known library can only be the program.
     """
     program_modules: set[str] = set()
     library_names: set[str] = set()

@@ -1,10 +1,10 @@
-"""Objects that tests lend to a program, such as callbacks: what the program may do with them."""
+"""What a program may do with the objects that tests lend to it, such as callbacks."""
 
 from collections.abc import Mapping, Sequence
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
-LENT = tuple(
+LENT_METHODS = tuple(
     f"__{name}__"
     for name in "iter next len getitem contains eq lt gt le ge hash str repr bool enter exit".split()
 )
@@ -14,17 +14,18 @@ FUNCTION_NAMES = frozenset(("__name__", "__qualname__", "__doc__", "__module__")
 
 
 def special_methods_of(value: Any) -> list[str]:
-    """Return those of `LENT` that an object's class defines."""
-    return [name for name in LENT if any(name in vars(base) for base in type(value).__mro__[:-1])]
+    """Return those of `LENT_METHODS` that an object's class defines."""
+    classes = type(value).__mro__[:-1]  # without `object`
+    return [name for name in LENT_METHODS if any(name in vars(base) for base in classes)]
 
 
 def use_lent(lent: Any, how: str, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """Do with a lent object what the program asks for, and return the result.
+    """Use a lent object as the program asks, and return the result.
 
     Args:
-        lent: the object.
+        lent: the lent object.
         how: `call`, `special`, `get` or `set`.
-        name: of the attribute or special method.
+        name: the name of the attribute or special method.
         args: the arguments of a call, or the value to set.
         kwargs: the keyword arguments of a call.
 
@@ -33,17 +34,17 @@ def use_lent(lent: Any, how: str, name: str, args: Sequence[Any], kwargs: Mappin
     """
     if how == "call":
         return lent(*args, **kwargs)
-    if how == "special" and name in LENT:
+    if how == "special" and name in LENT_METHODS:
         return getattr(type(lent), name)(lent, *args)
-    function = isinstance(lent, type | FunctionType | MethodType | BuiltinFunctionType)
-    if not (name in FUNCTION_NAMES or (name[0] != "_" and not function)):
+    is_function = isinstance(lent, type | FunctionType | MethodType | BuiltinFunctionType)
+    if name not in FUNCTION_NAMES and (name[0] == "_" or is_function):
         raise AttributeError(name)
     if how == "get":
         return getattr(lent, name)
     # A mock's records, methods and properties decide whether a test passes, so they stay as they are.
     own = getattr(type(lent), name, None)
     if _is_mock(lent) or callable(own) or hasattr(own, "__get__"):
-        raise AttributeError(f"{name} of an object of the tests is not the program's to set")
+        raise AttributeError(f"a program may not set {name!r} of an object that the tests have lent to it")
     setattr(lent, name, args[0])
     return None
 

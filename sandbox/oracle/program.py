@@ -1,4 +1,7 @@
-"""The program as its tests see it from another process: calls go out, plain data and stand-ins come back."""
+"""The tests' side of a program in another process: calls go out, plain data and stand-ins come back.
+
+`program_side.py` has the other side, and explains the messages.
+"""
 
 import builtins
 import importlib
@@ -10,11 +13,11 @@ from typing import Any
 from ..wire.codec import containers, pack, unpack
 from ..wire.dialogue import Link, Message
 from .lending import special_methods_of, use_lent
-from .program_side import PURE, is_builtin
+from .program_side import is_builtin, is_harmless_builtin, nearest_builtin
 from .stand_ins import RefusedError, StandIn, StandInClass, namespace_of, restore
 
 _JUDGING = frozenset("unittest doctest bdb test _pytest pytest".split())
-"""Modules whose exceptions steer test runners, so that a program may not raise them here."""
+"""Modules whose exceptions steer test runners. A program may not raise them here."""
 
 
 class ProgramEndedError(BaseException):
@@ -22,10 +25,10 @@ class ProgramEndedError(BaseException):
 
 
 class Program:
-    """The program, with everything that tests do to it.
+    """The program that tests use, with the operations that stand-ins need.
 
     Args:
-        descriptor: socket to the program's side.
+        descriptor: socket to the program's process.
         on_cpu: called with the program's CPU seconds whenever it answers.
     """
 
@@ -35,15 +38,15 @@ class Program:
         self._classes: dict[int, type] = {}
         self._objects: dict[int, Any] = {}
         self._lent: list[Any] = []
-        self._places: dict[int, int] = {}
+        self._lent_numbers: dict[int, int] = {}  # by the object's id()
         self.ended = False
-        self.refused = ""  # the last refusal; `Recorder.begin` empties it for each test
+        self.refused = ""  # the message of the last refusal; `Recorder.begin` clears it for each test
 
     def names(self) -> tuple[dict[str, Any], tuple[str, str] | None]:
-        """Return what the program defines: plain values as they are, everything else as stand-ins.
+        """Return what the program defines, by name: plain values as they are, everything else as stand-ins.
 
-        If it could not be defined, also return what failed (a value of a record's `failed`) and the error's
-        text.
+        If it could not be defined, return no names, and what failed (a value of a record's `failed`) with the
+        error's text.
         """
         answer = self._ask({"do": "names"})
         value, failed = answer.get("value"), answer.get("failed")
@@ -54,8 +57,8 @@ class Program:
         # Names with two underscores mean something to Python, as __path__ does to its imports.
         names = {n: self.unpack(p) for n, p in value.items() if n.isidentifier() and not n.startswith("__")}
         classes = {name: kind for name, kind in names.items() if isinstance(kind, StandInClass)}
-        # A class with a function's name is used like one: its objects are answers, which must not be shown
-        # what the tests expect.
+        # A class with a function's name is used as a function: its objects are answers, which must not be
+        # shown what the tests expect.
         answers = [kind for name, kind in classes.items() if not _is_class_name(name)]
         for name, kind in classes.items():
             if _is_class_name(name) and kind not in answers:
@@ -63,9 +66,9 @@ class Program:
         return names, None
 
     def call(self, handle: int, args: tuple[Any, ...], kwargs: dict[str, Any], special: str = "") -> Any:
-        """Call an object of the program's; lists, dicts and sets that it changes are changed here too."""
+        """Call one of the program's objects; lists, dicts and sets that it changes are changed here too."""
         own_args, own_kwargs = list(args), dict(kwargs)
-        # Numbered as on the program's side, which returns one of our own containers by its number.
+        # Both sides number the containers alike, so that the program can return one of ours by its number.
         ours = containers([own_args, list(own_kwargs.values())])[2:]
         packed = {"args": self.pack(own_args), "kwargs": self.pack(own_kwargs)}
         question: Message = {"do": "call", "on": handle, **packed}
@@ -82,15 +85,15 @@ class Program:
         return unpack(value, lambda packed: ours[packed["a"]] if "a" in packed else self._known(packed))
 
     def get(self, handle: int, name: str) -> Any:
-        """Return an attribute."""
+        """Return an object's attribute."""
         return self._do({"do": "get", "on": handle, "name": name})
 
     def set(self, handle: int, name: str, value: Any) -> None:
-        """Set an attribute."""
+        """Set an object's attribute."""
         self._do({"do": "set", "on": handle, "name": name, "value": self.pack(value)})
 
     def delete(self, handle: int, name: str) -> None:
-        """Delete an attribute."""
+        """Delete an object's attribute."""
         self._do({"do": "delete", "on": handle, "name": name})
 
     def data(self, handle: int) -> Any:
@@ -100,7 +103,7 @@ class Program:
         return unpack(answer.get("value"))
 
     def refuse(self, what: str) -> RefusedError:
-        """Return the error to raise, and remember it: a test that catches it has failed all the same."""
+        """Return the error to raise, and remember it, so that a test that catches it fails all the same."""
         self.refused = f"{what} would show the program a value of the tests; compare plain data instead"
         return RefusedError(self.refused)
 
@@ -123,7 +126,7 @@ class Program:
         return answer
 
     def _raise(self, answer: Message) -> None:
-        """Raise what the program raised, if it did: an Exception or a SystemExit, and nothing else."""
+        """Raise what the program raised, if it raised anything, as an Exception or a SystemExit."""
         raised = answer.get("raised")
         if not isinstance(raised, dict):
             return
@@ -140,13 +143,13 @@ class Program:
         try:
             error = kind(*self.unpack(raised.get("args")))
         except Exception:
-            error = kind.__new__(kind, text)  # a class whose __init__ wants other arguments
+            error = kind.__new__(kind, text)  # the __init__ of the class expects other arguments
         if hasattr(kind, "_markscheme_text"):
             error._markscheme_text, error._markscheme_handle = text, raised.get("on")
         raise error
 
     def pack(self, value: Any) -> Any:
-        """Return a value as a message holds it; what is not plain data is sent as a handle or is lent."""
+        """Return a value as a message holds it: what is not plain data becomes a handle or is lent."""
         return pack(value, self._foreign)
 
     def unpack(self, packed: Any) -> Any:
@@ -170,23 +173,22 @@ class Program:
             raise self.refuse("passing a module")
         if isinstance(value, TracebackType):
             return None
-        place = self._places.get(id(value))
-        if place is None:
-            place = self._places[id(value)] = len(self._lent)
+        number = self._lent_numbers.get(id(value))
+        if number is None:
+            number = self._lent_numbers[id(value)] = len(self._lent)
             self._lent.append(value)
-        return {"!": [place, special_methods_of(value)]}
+        return {"!": [number, special_methods_of(value)]}
 
     def _packed_error(self, value: Any) -> Any:
-        """Return what is sent for an exception, or for a class of exceptions of the program's."""
+        """Return what is sent for an exception, or for one of the program's classes of exceptions."""
         if isinstance(value, type):
             return {"^": vars(value)["_markscheme_class"]}
         if hasattr(type(value), "_markscheme_class"):
             return {"^": self._handle_of_error(value)}
-        kind = next(b for b in type(value).__mro__ if getattr(builtins, b.__name__, None) is b)
-        return {"E": [kind.__name__, self.pack(list(value.args))]}
+        return {"E": [nearest_builtin(type(value)), self.pack(list(value.args))]}
 
     def _handle_of_error(self, error: Any) -> int:
-        """Return the handle of an exception of the program's; one that the tests made is made there too."""
+        """Return the handle of an exception of one of the program's classes, creating it there if need be."""
         if not isinstance(error._markscheme_handle, int):
             question: Message = {"do": "call", "on": type(error)._markscheme_class, "kwargs": {"d": []}}
             answer = self._ask({**question, "args": self.pack(list(error.args))})
@@ -195,13 +197,13 @@ class Program:
         return error._markscheme_handle
 
     def _known(self, packed: Message) -> Any:
-        """Return the value for what the program's `ObjectServer` sends in place of plain data."""
+        """Return the value for what the program's `ObjectServer` sends where a value is not plain data."""
         if "!" in packed:
             return self._lent[packed["!"][0]]
         if "B" in packed:
             value = getattr(builtins, packed["B"])
-            if not (is_builtin(value) and (isinstance(value, type) or value.__name__ in PURE)):
-                raise ValueError("neither a type nor a function that executes no code")
+            if not is_harmless_builtin(value):
+                raise ValueError("not a built-in that a program may hand to tests")
             return value
         if "@c" in packed:
             return self._class(packed["@c"])
@@ -235,7 +237,7 @@ class Program:
         name = str(description.get("name"))
         try:
             return StandInClass(name, bases, namespace)
-        except TypeError:  # the stand-ins' bases have no consistent order, as the program's own have
+        except TypeError:  # without the program's built-in bases, the others may have no consistent order
             return StandInClass(name, (StandIn,), namespace)
 
     def _error_class(self, handle: int, description: Message) -> type:
@@ -273,16 +275,13 @@ class Program:
             name = str(question.get("name"))
             return {"value": self.pack(use_lent(lent, question["do"], name, args, kwargs))}
         except Exception as error:
-            builtin = next(
-                b.__name__ for b in type(error).__mro__ if getattr(builtins, b.__name__, None) is b
-            )
-            own = hasattr(type(error), "_markscheme_class")
-            known = self._handle_of_error(error) if own else None
-            return {"raised": {"builtin": builtin, "args": [str(error)], "on": known}}
+            from_program = hasattr(type(error), "_markscheme_class")
+            handle = self._handle_of_error(error) if from_program else None
+            return {"raised": {"builtin": nearest_builtin(type(error)), "args": [str(error)], "on": handle}}
 
 
 def _is_class_name(name: str) -> bool:
-    """Whether a name is written like a class's; a class with another name is used like a function."""
+    """Whether a name is written as that of a class; a class with another name is used as a function."""
     return name.lstrip("_")[:1].isupper()
 
 

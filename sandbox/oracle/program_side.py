@@ -1,8 +1,13 @@
-"""The program's side of tests that run in another process: they use its functions and objects by handle.
+"""The program's side of tests that run in another process and use its functions and objects by handle.
 
-The tests ask over a link, and get plain data or, for everything else, a handle: a number that stands for an
-object here. This code shares its process with the program, which may change it, so the tests' side
-(`program.py`) believes nothing that comes from here but plain data.
+The tests ask over a link (`wire/dialogue.py`), and get plain data or, for everything else, a handle: the
+number of an object here. This code shares its process with the program, which may change it, so the tests'
+side (`program.py`) trusts nothing that comes from here except plain data.
+
+Besides the codec's tags, these messages use the following ones. From the program: `@` [handle of an object,
+handle of its class], `@c` handle of a class, `a` number of a container among the arguments, `N` for
+NotImplemented. From the tests: `^` handle, `E` [name, arguments] of a built-in exception. From both: `B` name
+of a built-in, `!` [number, special methods] of an object that the tests have lent.
 """
 
 import builtins
@@ -17,7 +22,7 @@ from typing import Any
 
 from ..wire.codec import NotPlainError, containers, pack, unpack
 from ..wire.dialogue import Link, Message
-from .lending import FUNCTION_NAMES, LENT
+from .lending import FUNCTION_NAMES, LENT_METHODS
 
 DUNDERS = tuple(
     f"__{name}__"
@@ -29,19 +34,20 @@ DUNDERS = tuple(
     ).split()
 )
 """Special methods, which Python looks up on a class: a stand-in's class gets those that the program's has."""
-PURE = frozenset(
+_PURE = frozenset(
     "abs all any ascii bin callable chr divmod format hash hex isinstance issubclass len max min oct ord pow"
     " print repr round sorted sum".split()
 )
 """Built-in functions that a program may hand to tests: none of them executes text as code."""
-PLAIN = (int, float, complex, str, bytes, list, tuple, dict, set, frozenset)
+_PLAIN = (int, float, complex, str, bytes, list, tuple, dict, set, frozenset)
+"""Built-in classes of plain data, which the program may derive classes from."""
 
 
 class ObjectServer:
-    """Answers what the tests ask of the program and its objects.
+    """A server, in the program's process, of the tests' questions about the program and its objects.
 
     Args:
-        descriptor: socket to the tests' side.
+        descriptor: socket to the tests' process.
         module: the program.
         failed: if it could not be defined, what failed (a value of a record's `failed`) and the error's text.
     """
@@ -125,17 +131,14 @@ class ObjectServer:
         kind = self._objects[question["on"]]
         own = [base for base in kind.__mro__ if base not in (object, type)]
         dunders = [name for name in DUNDERS if any(vars(base).get(name) is not None for base in own)]
-        bases = []
-        for base in kind.__bases__:
-            builtin = getattr(builtins, base.__name__, None) is base
-            bases.append(base.__name__ if builtin else self._handle(base))
+        bases = [base.__name__ if is_builtin(base) else self._handle(base) for base in kind.__bases__]
         description = {
             "name": kind.__name__,
             "module": kind.__module__,
             "bases": bases,
             "dunders": dunders,
-            "error": _nearest_error(kind),
-            "plain": issubclass(kind, PLAIN),
+            "error": issubclass(kind, BaseException),
+            "plain": issubclass(kind, _PLAIN),
         }
         return {"value": description}
 
@@ -146,17 +149,17 @@ class ObjectServer:
         return unpack(packed, self._known)
 
     def _foreign(self, value: Any) -> Any:
-        """Return what is sent in place of a value: `!` a lent object, `B` a built-in, `@` one of ours."""
+        """Return what is sent in place of a value that is not plain data; see above for the tags."""
         if isinstance(value, Borrowed):
             return {"!": [object.__getattribute__(value, "_number"), []]}
-        if is_builtin(value) and (isinstance(value, type) or value.__name__ in PURE):
+        if is_harmless_builtin(value):
             return {"B": value.__name__}
         if isinstance(value, type):
             return {"@c": self._handle(value)}
         return {"@": [self._handle(value), self._handle(type(value))]}
 
     def _known(self, packed: Message) -> Any:
-        """Return the value for what the tests' `Program` sends in place of plain data."""
+        """Return the value for what the tests' `Program` sends where a value is not plain data."""
         if "^" in packed:
             return self._objects[packed["^"]]
         if "E" in packed:
@@ -177,7 +180,7 @@ class ObjectServer:
         return handle
 
     def _borrow(self, question: Message, args: Any = (), kwargs: Any = None) -> Any:
-        """Ask the tests' side to do something with an object that it has lent."""
+        """Ask the tests' process to do something with an object that it has lent."""
         packed = {"args": self._pack(list(args)), "kwargs": self._pack(kwargs or {})}
         answer = self._link.ask({**question, **packed})
         if "raised" not in answer:
@@ -190,7 +193,7 @@ class ObjectServer:
 
     def _raised(self, error: BaseException) -> Message:
         kind = type(error)
-        builtin = _nearest_builtin(kind)
+        builtin = nearest_builtin(kind)
         raised: Message = {"builtin": builtin, "on": self._handle(error), "text": _text(error)}
         if builtin != kind.__name__:
             raised["class"] = self._handle(kind)
@@ -215,12 +218,20 @@ class ObjectServer:
 
 
 def is_builtin(value: Any) -> bool:
-    """Whether a value is a type or function that every process has under the value's own name."""
-    return isinstance(value, type | BuiltinFunctionType) and _builtin(value) is value
+    """Whether a value is a built-in type or function, which every process has under the value's own name."""
+    if not isinstance(value, type | BuiltinFunctionType):
+        return False
+    return getattr(builtins, getattr(value, "__name__", ""), None) is value
 
 
-def _builtin(value: Any) -> Any:
-    return getattr(builtins, getattr(value, "__name__", ""), None)
+def is_harmless_builtin(value: Any) -> bool:
+    """Whether a value is a built-in type, or a built-in function that executes no text as code."""
+    return is_builtin(value) and (isinstance(value, type) or value.__name__ in _PURE)
+
+
+def nearest_builtin(kind: type) -> str:
+    """Return the name of the first built-in class among a class and its bases."""
+    return next(base.__name__ for base in kind.__mro__ if getattr(builtins, base.__name__, None) is base)
 
 
 def _size(descriptor: int) -> int:
@@ -234,17 +245,8 @@ def _text(error: BaseException) -> str:
         return ""
 
 
-def _nearest_builtin(kind: type) -> str:
-    return next(base.__name__ for base in kind.__mro__ if getattr(builtins, base.__name__, None) is base)
-
-
-def _nearest_error(kind: type) -> str:
-    """Return the name of the nearest built-in exception that a class is derived from; empty if none."""
-    return _nearest_builtin(kind) if issubclass(kind, BaseException) else ""
-
-
 class Borrowed:
-    """An object of the tests, lent to the program, which may call it and use its public attributes."""
+    """An object that the tests have lent to the program, which may call it and use its public attributes."""
 
     def __init__(self, number: int, borrow: Callable[..., Any]):
         object.__setattr__(self, "_number", number)
@@ -273,4 +275,4 @@ def _borrowed_class(special: tuple[str, ...]) -> type[Borrowed]:
 
         return call
 
-    return type("Borrowed", (Borrowed,), {name: method(name) for name in special if name in LENT})
+    return type("Borrowed", (Borrowed,), {name: method(name) for name in special if name in LENT_METHODS})

@@ -1,4 +1,4 @@
-"""Records of what came of each test."""
+"""`Recorder`: writing down the outcome of each test."""
 
 from typing import Any
 
@@ -7,32 +7,37 @@ from .program import Program, ProgramEndedError
 
 
 class Recorder:
-    """Writes a record for each test, and a last one that says that no test is missing.
+    """A writer of one record per test, and of a last record that says that all tests have been run.
 
     Args:
-        records: the file.
-        program: the program if it has a process of its own; None if the tests share its process.
+        records: the file to write to.
+        program: the program, if it has a process of its own; None if the tests share its process.
     """
 
     def __init__(self, records: Records, program: Program | None):
         self.records, self._program = records, program
 
     def begin(self, place: int) -> None:
-        """Note that a test begins, whose limits count from now on."""
+        """Note that a test begins: its limits count from now on."""
         self.records.begin(place)
         if self._program is not None:
             self._program.refused = ""
 
     def add(self, name: str, error: BaseException | str | None, place: int | None = None) -> None:
-        """Write how a test ended; `error` is None if it passed, and `place` is that of an assert.
+        """Write how a test ended.
+
+        Args:
+            name: the test's name.
+            error: why it failed; None if it passed.
+            place: if the test is an assert, its place among the asserts.
 
         Raises:
-            ProgramEndedError: the program has ended, and the test has hidden it. The test gets no record, and
-                counts as one that was not run.
+            ProgramEndedError: the program has ended, and the test has caught the error. The test gets no
+                record, and counts as one that was not run.
         """
         self._check_program()
         refused = self._program.refused if self._program is not None else ""
-        error = error or refused or None  # a test that has hidden a refusal has failed
+        error = error or refused or None  # a test that has caught a refusal has failed all the same
         record: dict[str, Any] = {"test": name, "passed": error is None}
         if place is not None:
             record["case"] = place
@@ -44,7 +49,7 @@ class Recorder:
         """Write that every test has been run.
 
         Raises:
-            ProgramEndedError: the program has ended before.
+            ProgramEndedError: the program has ended before that.
         """
         self._check_program()
         self.records.write({"done": True})

@@ -1,6 +1,6 @@
-"""Runners for the three kinds of tests: asserts, unittest and pytest modules.
+"""Runners for the three kinds of tests: asserts, unittest modules and pytest modules.
 
-unittest and pytest are imported only for their own tests; the worker has then imported them before it forked.
+unittest and pytest are imported only where they are needed; the worker then imported them before it forked.
 """
 
 import io
@@ -45,7 +45,7 @@ def _run_unittest(job: dict[str, Any], namespace: dict[str, Any], recorder: Reco
 
 
 def _unittest_result(recorder: Recorder) -> Any:
-    """Return a unittest.TestResult that records each test but the skipped ones."""
+    """Return a unittest.TestResult that records each test that is not skipped."""
     import unittest
 
     class Result(unittest.TestResult):
@@ -68,7 +68,7 @@ def _unittest_result(recorder: Recorder) -> Any:
         def addError(self, test: unittest.TestCase, err: Any) -> None:
             if isinstance(test, unittest.TestCase):
                 self._fail(err)
-            else:  # the set-up or tear-down of a class or module
+            else:  # the error is in the set-up or tear-down of a class or module
                 recorder.add(str(test), err[1])
 
         def addUnexpectedSuccess(self, test: unittest.TestCase) -> None:
@@ -85,8 +85,8 @@ def _run_pytest(job: dict[str, Any], namespace: dict[str, Any], recorder: Record
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     import pytest
 
-    # The module is not a file, but pytest wants a path and reads what it finds around it. So the path is one
-    # where a program cannot write.
+    # The module is not in a file, but pytest needs a path and reads what it finds around it, so the path is
+    # one where a program cannot write.
     path = os.__file__
     folder = os.path.dirname(path)
     plugin = _pytest_plugin(recorder, _pytest_module(job, namespace))
@@ -95,12 +95,12 @@ def _run_pytest(job: dict[str, Any], namespace: dict[str, Any], recorder: Record
     options += ["--rootdir", folder, "--confcutdir", folder, *_WITHOUT_PLUGINS]
     code = pytest.main([path, *options], plugins=[plugin])
     if plugin.finished != plugin.collected or code not in (0, 1):  # 0 = all passed, 1 = some failed
-        recorder.add("pytest", f"ended before its tests did (exit code {int(code)})")
+        recorder.add("pytest", f"pytest ended before its tests did (exit code {int(code)})")
     recorder.finish()
 
 
 def _pytest_module(job: dict[str, Any], namespace: dict[str, Any]) -> Any:
-    """Return a pytest.Module class whose module is the tests', made in memory."""
+    """Return a pytest.Module class whose module is the tests', which exists only in memory."""
     import pytest
 
     class InMemory(pytest.Module):
@@ -111,7 +111,7 @@ def _pytest_module(job: dict[str, Any], namespace: dict[str, Any]) -> Any:
 
 
 def _pytest_plugin(recorder: Recorder, module_class: Any) -> Any:
-    """Return a pytest plugin that collects the tests' module and records each test but the skipped ones."""
+    """Return a pytest plugin that collects the tests' module and records each test that is not skipped."""
     import pytest
 
     class Plugin:
@@ -159,7 +159,7 @@ def _tests_module(job: dict[str, Any], namespace: dict[str, Any]) -> ModuleType:
     return module
 
 
-# These plugins of pytest's own would look for files, or write them.
+# These plugins are part of pytest, and would look for files or write them.
 _WITHOUT_PLUGINS = [
     part
     for plugin in "cacheprovider pastebin junitxml doctest faulthandler setuponly setupplan stepwise".split()
@@ -170,4 +170,4 @@ RUNNERS: dict[str, Callable[[dict[str, Any], dict[str, Any], Recorder], None]] =
     "unittest": _run_unittest,
     "pytest": _run_pytest,
 }
-"""By the job's `kind`. Each takes the job, the names that the tests see, and the recorder."""
+"""The runners by the job's `kind`. Each takes the job, the names that the tests see, and the recorder."""

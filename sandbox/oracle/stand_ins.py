@@ -4,10 +4,10 @@ Expected values must not reach the program, and the program must not decide what
 program is asked whether two of its objects are equal, but never whether one is equal to a plain value: that
 is decided here, by the plain data that the object holds if its class is derived from a built-in one.
 
-Another operator with a plain value on its other side is passed to the program only for an object that the
-tests have made themselves from one of its classes, and only if another object comes back: `Vector(1, 2) * 3`
-works, and so does `in`. Everything else that would show an expected value to the program is refused, and the
-test fails.
+Other operators between an object and a plain value are passed to the program only if the tests have created
+the object themselves from one of its classes, and their result counts only if it is another object:
+`Vector(1, 2) * 3` works. (`in` may give any result.) Everything else that would show an expected value to the
+program is refused, and the test fails.
 """
 
 from collections.abc import Callable
@@ -28,26 +28,27 @@ _QUERIES = frozenset(
 )
 """Methods of plain data that tests call with an expected value as the argument."""
 _READABLE = frozenset(("__name__", "__qualname__", "__module__", "__annotations__", "__wrapped__"))
+"""Special attributes that are read from the program's object."""
 
 
 class RefusedError(BaseException):
-    """An expected value would have reached the program. Not an Exception, which a test might catch."""
+    """An expected value would have reached the program. Not an Exception, since a test might catch that."""
 
 
 class ProgramLink(Protocol):
-    """The operations on the program that stand-ins need; `program.py` has them."""
+    """The operations on the program that stand-ins need; `Program` in `program.py` provides them."""
 
     def call(self, handle: int, args: tuple[Any, ...], kwargs: dict[str, Any], special: str = "") -> Any:
         """Call an object, or a special method of its class."""
 
     def get(self, handle: int, name: str) -> Any:
-        """Return an attribute."""
+        """Return an object's attribute."""
 
     def set(self, handle: int, name: str, value: Any) -> None:
-        """Set an attribute."""
+        """Set an object's attribute."""
 
     def delete(self, handle: int, name: str) -> None:
-        """Delete an attribute."""
+        """Delete an object's attribute."""
 
     def data(self, handle: int) -> Any:
         """Return the plain data of an object whose class is derived from a built-in one."""
@@ -58,10 +59,10 @@ class ProgramLink(Protocol):
 
 
 class StandInClass(type):
-    """The class of the stand-ins for one of the program's classes. Calling it makes an object there."""
+    """The metaclass of stand-ins for the program's classes."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        """Make an object in the program's process, and return its stand-in."""
+        """Create an object in the program's process, and return its stand-in."""
         result = cls._markscheme_program.call(cls._markscheme_class, args, kwargs)
         if isinstance(result, StandIn) and cls._markscheme_trusted:
             object.__setattr__(result, "_markscheme_ours", True)
@@ -100,9 +101,9 @@ class StandIn:
     """Whether the object's class is derived from a built-in one, so that it holds plain data."""
 
     def __getattr__(self, name: str) -> Any:
-        if name == "_markscheme_ours":  # whether the tests have made the object; a slot that is seldom filled
+        if name == "_markscheme_ours":  # the slot is set only if the tests have created the object
             return False
-        # Other special names are protocols, such as that of arrays, which could point into our memory.
+        # Other special names belong to protocols, such as that of arrays, which could point into our memory.
         if name.startswith("__") and name not in _READABLE:
             raise AttributeError(name)
         if name in _QUERIES and not self._markscheme_ours:
@@ -117,7 +118,7 @@ class StandIn:
 
 
 def _query(stand_in: StandIn, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Call one of `_QUERIES`: in the program among its own objects, else here on the object's plain data."""
+    """Call one of `_QUERIES`: in the program if all arguments are its objects, else here on plain data."""
     program = stand_in._markscheme_program
     if all(isinstance(arg, StandIn) for arg in args):
         return program.get(stand_in._markscheme_handle, name)(*args, **kwargs)
@@ -127,12 +128,12 @@ def _query(stand_in: StandIn, name: str, args: tuple[Any, ...], kwargs: dict[str
 
 
 def namespace_of(program: ProgramLink, handle: int, special: list[str], plain: bool) -> dict[str, Any]:
-    """Return the namespace of a stand-in's class.
+    """Return the namespace of the stand-in for a class.
 
     Args:
-        program: where its object is.
-        handle: the program's class.
-        special: special methods that the program's class has.
+        program: the program that has the class.
+        handle: the handle of the class.
+        special: the special methods that the class has.
         plain: whether the class is derived from a built-in one.
     """
     namespace = {name: _special(program, name, plain) for name in special}
@@ -172,7 +173,7 @@ def _special(program: ProgramLink, name: str, plain: bool) -> Callable[..., Any]
 
 
 def _equal(program: ProgramLink, defined: bool, plain: bool) -> Callable[[StandIn, object], Any]:
-    """Return `__eq__` of a stand-in's class; `defined` = the program's class has one too."""
+    """Return `__eq__` of a stand-in's class; `defined` says whether the program's class has one too."""
 
     def equal(self: StandIn, other: object) -> Any:
         if self is other:
@@ -186,30 +187,30 @@ def _equal(program: ProgramLink, defined: bool, plain: bool) -> Callable[[StandI
     return equal
 
 
-def restore(ours: Any, now: Any) -> None:
-    """Change our lists, dicts and sets in place to what the program's copies of them are now."""
-    if type(ours) is not type(now):
+def restore(ours: Any, theirs: Any) -> None:
+    """Change our lists, dicts and sets in place, to what a call has made of the program's copies of them."""
+    if type(ours) is not type(theirs):
         return
     if isinstance(ours, list):
-        for old, new in zip(ours, now, strict=False):
+        pairs = list(zip(ours, theirs, strict=False))
+        for old, new in pairs:
             restore(old, new)
-        kept = [old if _same_container(old, new) else new for old, new in zip(ours, now, strict=False)]
-        ours[:] = kept + now[len(ours) :]
+        ours[:] = [old if _is_restored(old, new) else new for old, new in pairs] + theirs[len(ours) :]
     elif isinstance(ours, dict):
-        for key, new in now.items():
-            if key in ours and _same_container(ours[key], new):
+        for key, new in theirs.items():
+            if key in ours and _is_restored(ours[key], new):
                 restore(ours[key], new)
-                now[key] = ours[key]
+                theirs[key] = ours[key]
         ours.clear()
-        ours.update(now)
+        ours.update(theirs)
     elif isinstance(ours, set):
         ours.clear()
-        ours.update(now)
+        ours.update(theirs)
     elif isinstance(ours, tuple):
-        for old, new in zip(ours, now, strict=False):
+        for old, new in zip(ours, theirs, strict=False):
             restore(old, new)
 
 
-def _same_container(old: Any, new: Any) -> bool:
-    """Whether `old` has been restored in place to `new`, and can stay."""
+def _is_restored(old: Any, new: Any) -> bool:
+    """Whether `restore` changes `old` in place to be as `new`, so that the object can stay."""
     return type(old) is type(new) and isinstance(old, list | dict | set)

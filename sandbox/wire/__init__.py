@@ -1,1 +1,1 @@
-"""The formats in which the sandbox's processes exchange data: plain values, records in a file, messages."""
+"""The formats in which the sandbox's processes exchange data: plain values, records in files, messages."""

@@ -1,11 +1,11 @@
-"""Plain data between a program's process and ours: JSON with tags, which can hold nothing that runs.
+"""Plain data between a program's process and ours, as JSON with tags, which cannot hold code.
 
 None, bool, int, float, complex, str, bytes, list, tuple, set, frozenset, dict, Decimal, Fraction, dates and
 times, ranges, slices, paths, Counter, OrderedDict, deque and named tuples arrive as they were. An instance of
-a class derived from one of them arrives as the plain data that it holds, read by the base's own methods, so
-that no method of the program's is called. Arrays arrive as lists, and iterators are drained into `Items`.
+a class derived from one of them arrives as the plain data that it holds, read by methods of the base class so
+that none of the program's methods is called. Arrays arrive as lists, and iterators are drained into `Items`.
 
-`RemoteSandbox` sends this file's source text to another machine, so it may import nothing of this package.
+`RemoteSandbox` sends the source of this file to a server, so it may not import anything from this package.
 """
 
 import itertools
@@ -23,21 +23,23 @@ from typing import Any
 Foreign = Callable[[Any], Any]
 """When packing: returns the JSON for a value that is not plain data. When unpacking: the reverse."""
 DEPTH = 200
-"""Deepest nesting of a value that is sent."""
+"""The deepest nesting of a value that is sent."""
 NODES = 2_000_000
-"""Most items of all containers together in a value that is sent."""
+"""The most items of all containers together in a value that is sent."""
 DIGITS = 1 << 20
-"""Most hexadecimal digits of an integer that is read."""
+"""The most hexadecimal digits of an integer that is read."""
 FINE_DIGITS = 4096
-"""Most digits, and highest power of ten, of a fraction or decimal: arithmetic with more is slow."""
+"""The most digits of a fraction or decimal, and its highest power of ten: arithmetic with more is slow."""
 COLLISIONS = 1000
-"""Most members of a set or dict whose hash another member has: adding many of those takes quadratic time."""
+"""The most members of a set or dict that share a hash with another: adding them takes quadratic time."""
 KINDS = 1000
-"""Most named tuples in a text that is read, since each may need a class of its own."""
+"""The most named tuples in a text that is read, since each may need a class of its own."""
 _DRAINED = 100_000
-_SMALL = 1 << 53  # larger integers are sent in hexadecimal, which has no limit of 4300 digits in Python
+"""The most items of an iterator that is sent."""
+_SMALL = 1 << 53
+"""Integers from here on are sent in hexadecimal, to which Python's limit of 4300 digits does not apply."""
 _OWN = frozenset("builtins collections decimal fractions datetime pathlib itertools numpy".split())
-"""Modules whose classes are plain data also where `foreign` is given; others go to `foreign`."""
+"""Where `foreign` is given, only values of these modules' classes are packed here; others go to `foreign`."""
 _VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
 _ITERATORS = (
     map, zip, filter, enumerate, reversed, type(iter([])), type(iter(())), type(iter(set())), type(iter("")),
@@ -48,7 +50,7 @@ _ITERATORS = (
 
 
 class Items:
-    """The items of a drained iterator. It can be iterated over, as by list(), and is equal to nothing."""
+    """The items of a drained iterator. It can be iterated over, as by list(), and equals only itself."""
 
     __hash__ = None  # pyright: ignore[reportAssignmentType]
 
@@ -85,8 +87,8 @@ def encode(value: Any, foreign: Foreign | None = None) -> str:
 def pack(value: Any, foreign: Foreign | None = None, known: Mapping[int, int] | None = None) -> Any:
     """Return a value as objects that JSON can hold; see `encode`.
 
-    `known` numbers, by their id(), the lists, dicts and sets that the other side already has: a number is
-    sent in their place, so that it gets its own object back.
+    `known` maps the id() of lists, dicts and sets that the other side already has to their numbers: a number
+    is sent in place of such an object, so that the other side gets its own object back.
     """
     return _Encoder(foreign, known or {}).pack(value, 0)
 
@@ -107,7 +109,7 @@ def containers(value: Any) -> list[Any]:
 
 
 class _Encoder:
-    """Packs one value, and counts the items that it may still have (`left`)."""
+    """A packer of one value, which counts down how many items the value may still have (`left`)."""
 
     def __init__(self, foreign: Foreign | None, known: Mapping[int, int]):
         self.foreign, self.known = foreign, known
@@ -120,10 +122,10 @@ class _Encoder:
         if kind is int:
             return value if -_SMALL < value < _SMALL else {"i": f"{value:x}"}
         if kind is float:
-            return value if value - value == 0 else {"f": repr(value)}  # only finite numbers pass the test
+            return value if value - value == 0 else {"f": repr(value)}  # true for finite numbers only
         self.left -= 1
         if depth > DEPTH or self.left < 0:
-            raise NotPlainError("the value is nested too deeply, or too large")
+            raise NotPlainError(f"the value is nested too deeply (at most {DEPTH}), or too large")
         if id(value) in self.known:
             return {"a": self.known[id(value)]}
         if kind is list:
@@ -135,7 +137,7 @@ class _Encoder:
     def _all(self, values: Any, depth: int) -> list[Any]:
         self.left -= len(values)
         if self.left < 0:
-            raise NotPlainError("the value is too large")
+            raise NotPlainError(f"the value is too large (at most {NODES} items)")
         return [self.pack(item, depth + 1) for item in values]
 
     def _tagged(self, value: Any, kind: type, depth: int) -> Any:
@@ -154,12 +156,12 @@ class _Encoder:
         if isinstance(value, _VIEWS) or (self.foreign is None and isinstance(value, _ITERATORS)):
             drained = list(itertools.islice(iter(value), _DRAINED + 1))
             if len(drained) > _DRAINED:
-                raise NotPlainError(f"an iterator of more than {_DRAINED} items")
+                raise NotPlainError(f"the value holds an iterator of more than {_DRAINED} items")
             return {"V" if isinstance(value, _VIEWS) else "I": self._all(drained, depth)}
         numpy = sys.modules.get("numpy")
         if numpy is not None and isinstance(value, numpy.ndarray | numpy.generic):
             shaped = numpy.ndarray.tolist(value) if isinstance(value, numpy.ndarray) else value.item()
-            if type(shaped) is not kind:  # a longdouble's item is a longdouble again, without end
+            if type(shaped) is not kind:  # the item() of a longdouble is a longdouble again
                 return self.pack(shaped, depth + 1)
         if self.foreign is not None:
             return self.foreign(value)
@@ -170,7 +172,7 @@ def _pairs(value: Any) -> Iterator[Any]:
     return itertools.chain.from_iterable(dict.items(value))
 
 
-# The first base that fits decides, so classes stand before the classes that they are derived from.
+# The first base that fits decides, so a class precedes the classes that it is derived from.
 _CONTAINERS: tuple[tuple[type, str, Any], ...] = (
     (list, "l", list.__iter__), (tuple, "t", tuple.__iter__), (Counter, "C", _pairs),
     (OrderedDict, "O", _pairs), (dict, "d", _pairs), (deque, "q", deque.__iter__),
@@ -221,7 +223,7 @@ def unpack(packed: Any, foreign: Foreign | None = None) -> Any:
 
 def _unpack(packed: Any, foreign: Foreign | None, depth: int) -> Any:
     if depth > 2 * DEPTH:
-        raise ValueError("nested too deeply")
+        raise ValueError(f"a value nested more than {2 * DEPTH} deep")
     if isinstance(packed, list):
         return [_unpack(item, foreign, depth + 1) for item in packed]
     if not isinstance(packed, dict):
@@ -250,7 +252,7 @@ def _mapping(items: list[Any]) -> dict[Any, Any]:
 
 
 def _hashed(items: list[Any]) -> list[Any]:
-    """Return the members of a set or the keys of a dict if building it will not take too long."""
+    """Return the members of a set or the keys of a dict, after checking that it can be built quickly."""
     if len(items) - len(set(map(hash, items))) > COLLISIONS:
         raise ValueError(f"a set or dictionary with more than {COLLISIONS} members that share a hash")
     return items

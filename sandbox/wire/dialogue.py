@@ -1,7 +1,8 @@
-"""Questions and answers between two processes over one socket, where either side may ask while it is asked.
+"""Questions and answers between two processes over one socket.
 
-Every message is JSON with its length before it. The other side may be hostile, so anything that is not a
-message ends the dialogue with an EOFError, as if the other side had closed it.
+Either side may ask, also while it answers: a test calls the program, which calls back. Every message is JSON
+with its length before it. The other side may be hostile, so anything that is not a message ends the dialogue
+with an EOFError, as if the other side had closed it.
 """
 
 import json
@@ -13,9 +14,10 @@ from typing import Any
 
 from .protocol import read_exactly
 
+Message = dict[str, Any]
 _LENGTH = struct.Struct("=I")
 _LONGEST = 64 << 20
-Message = dict[str, Any]
+"""The most bytes of a message."""
 
 
 class Link:
@@ -23,7 +25,7 @@ class Link:
 
     Args:
         descriptor: a stream socket.
-        serve: returns the answer to a question of the other side.
+        serve: a function that returns the answer to a question of the other side.
     """
 
     def __init__(self, descriptor: int, serve: Callable[[Message], Message]):
@@ -34,9 +36,9 @@ class Link:
         """Send a question and return its answer; questions that arrive in between are answered.
 
         Raises:
-            EOFError: the other side is gone, or sends something else than messages.
+            EOFError: the other side is gone, or has sent something that is not a message.
         """
-        with self._lock:  # a program's threads may ask too
+        with self._lock:  # several threads of a program may ask
             self._send({"ask": question})
             while True:
                 message = self._receive()
@@ -49,7 +51,7 @@ class Link:
         """Answer questions until the other side is gone.
 
         Raises:
-            EOFError: it is gone. This is the only way out.
+            EOFError: the other side is gone. This always happens in the end.
         """
         while True:
             self._answer(self._receive())

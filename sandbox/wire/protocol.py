@@ -1,6 +1,6 @@
-"""The messages between a worker and its caller: small records over a socket.
+"""The messages between a worker and its caller: small binary messages over a socket.
 
-Everything larger (the program, its inputs, what it prints) goes through files in memory that both have open.
+Everything larger (the program, its inputs, its output) goes through files in memory that both have open.
 """
 
 import os
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Request(NamedTuple):
-    """The limits of one job. A job is one program, which may have several cases."""
+    """A caller's request to run a job: its limits. A job is one program, which may have several cases."""
 
     cpu_s: float
     """CPU seconds of one case."""
@@ -32,16 +32,18 @@ class Request(NamedTuple):
     """Whether tests run in a second process, next to the program's."""
 
 
-REQUEST = struct.Struct("=ddddQQQI?")
-"""A `Request`."""
-REPLY = struct.Struct("=BiddQ")
-"""Cause of the program's end, wait status, CPU and wall seconds, peak memory in KiB."""
-QUESTION = b"?"
-"""The worker's question, sent with a pidfd: for how many seconds has this process waited for a processor?"""
 READY = b"ready"
 """Sent by a worker once, when it is confined and can run programs."""
+REQUEST = struct.Struct("=ddddQQQI?")
+"""The format of a `Request`."""
+QUESTION = b"?"
+"""A worker's question, sent with a pidfd: for how many seconds has this process waited for a processor? The
+caller answers with a number as text."""
+REPLY = struct.Struct("=BiddQ")
+"""The format of the reply to a request: the cause of the program's end (below), its wait status, CPU seconds,
+wall-clock seconds, and peak memory in KiB."""
 BY_ITSELF, CPU, WALL, SPACE, WORN = range(5)
-"""Why a program ended: on its own, or killed at its CPU limit, at its wall limit or for filling its folder.
+"""Causes of a program's end: by itself, or killed at its CPU limit, its wall limit or for filling its folder.
 
 WORN is added to one of these if the worker could not tidy up afterwards, so that it must be replaced.
 """

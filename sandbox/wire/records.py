@@ -1,7 +1,7 @@
-"""Records that a program's process, or the process of its tests, leaves in a file for the caller to read.
+"""Records that a program's process, or its tests' process, writes to a file for the caller to read.
 
-A program can forge the records of its own process, so those only hold answers, which the caller compares. The
-records of passed tests come from the tests' process, which the program cannot reach (except in shared mode).
+A program can forge the records of its own process, so those only hold answers, which the caller compares.
+Records of tests come from the tests' process, which the program cannot reach (except in shared mode).
 """
 
 import json
@@ -13,25 +13,25 @@ from typing import Any
 PROGRESS = struct.Struct("=qdd")
 """The start of the file: the number of the running case, and when it began (CPU and monotonic seconds)."""
 LENGTH = struct.Struct("=I")
-"""Bytes of the JSON that follows; precedes each record."""
+"""The number of bytes of a record, which precedes its JSON."""
 COMPILE, DEFINE, MEMORY, TESTS = "compile", "define", "memory", "tests"
-"""Values of a record's `failed`: the program's text, its definitions, its memory, or the tests themselves."""
+"""Values of a record's `failed`: compiling the program, executing its definitions, its memory, its tests."""
 
 
 class Records:
-    """The file of records, as its writer sees it."""
+    """A writer of the file of records."""
 
     def __init__(self, descriptor: int):
         self.descriptor = descriptor
-        self.started = (0.0, 0.0)
-        self.program_cpu_s: float | None = None
+        self.started = (0.0, 0.0)  # when the running case began, in CPU and monotonic seconds
+        self.program_cpu_s: float | None = None  # None if the program runs in this process
 
     def note_program_cpu(self, seconds: float) -> None:
-        """Use the CPU time that a program in another process reports, instead of this process's own."""
+        """Note the CPU time of a program in another process, which counts instead of this process's own."""
         self.program_cpu_s = seconds
 
     def begin(self, case: int) -> None:
-        """Write down that a case begins: its limits count from now on."""
+        """Write that a case begins: its limits count from now on."""
         cpu = time.process_time() if self.program_cpu_s is None else self.program_cpu_s
         self.started = (cpu, time.monotonic())
         os.pwrite(self.descriptor, PROGRESS.pack(case, *self.started), 0)
@@ -47,7 +47,7 @@ class Records:
         os.write(self.descriptor, LENGTH.pack(len(body)) + body)
 
     def failed(self, error: BaseException | str, kind: str) -> None:
-        """Add a record of what kept the program or the tests from running."""
+        """Add a record of what kept the program or its tests from running; `kind` is a value from above."""
         self.write({"failed": kind, "error": error if isinstance(error, str) else describe(error)})
 
 
