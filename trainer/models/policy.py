@@ -1,4 +1,4 @@
-"""The model that learns, with its tokenizer: its precision, its context, and prompts as it reads them."""
+"""The model that learns, with its tokenizer: precision, context length, and prompts as token ids."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -51,7 +51,7 @@ class Policy:
 
     @contextmanager
     def in_float32(self) -> Iterator[None]:
-        """Compute in float32 inside a `with` block, for comparisons that only rounding may disturb."""
+        """Compute in float32 inside a `with` block, for comparisons that allow no more than its rounding."""
         before, self.dtype = self.dtype, torch.float32
         try:
             yield
@@ -83,7 +83,7 @@ class Policy:
         return limit
 
     def render(self, task: Task, problem: Problem) -> tuple[str, str]:
-        """Return the prompt's text as the policy reads it, and the `prefill` at its end.
+        """Return the prompt's text as the policy reads it, and its `prefill` (see `EncodedPrompt`).
 
         Raises:
             PolicyError: the task has chat messages or a system text, and the tokenizer no chat template.
@@ -132,7 +132,7 @@ class Policy:
         ids = self.tokenizer(text, add_special_tokens=not from_template)["input_ids"]
         where = f"problem {problem.id} of {task.name!r}"
         if not ids:
-            raise PolicyError(f"{where}: the prompt {text!r} has no tokens; drop the row or fill its prompt")
+            raise PolicyError(f"{where}: the prompt {text!r} has no tokens; drop the row or give it a prompt")
         if self.context is not None and len(ids) + max_new_tokens > self.context:
             raise PolicyError(
                 f"{where}: a prompt of {len(ids)} tokens and {max_new_tokens} new tokens exceed the context"
@@ -142,7 +142,7 @@ class Policy:
         return EncodedPrompt(list(ids), prefill)
 
     def _check_tokenizer(self, text: str, ids: Sequence[int], where: str) -> None:
-        """Refuse a tokenizer that loses parts of a prompt: the policy would be asked something else.
+        """Reject a tokenizer that loses parts of a prompt, because the policy would be asked something else.
 
         Raises:
             PolicyError: a part has become the unknown token, or most spaces are gone.
