@@ -50,7 +50,7 @@ class Engine(ABC):
 
     @abstractmethod
     def is_exact(self, sampling: SamplingConfig) -> bool:
-        """Whether the log-probabilities of `generate` equal the trainer's up to rounding.
+        """Return whether the log-probabilities of `generate` equal the trainer's up to rounding.
 
         If so, they are the old log-probabilities of the update, which need not be computed.
         """

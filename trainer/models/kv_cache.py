@@ -106,7 +106,10 @@ class _Prefixed(DynamicLayer):
 
 
 def can_share_prompts(model: Any) -> bool:
-    """Whether every layer of the model caches only attention keys and values (sliding windows included)."""
+    """Return whether every layer of the model caches attention keys and values only.
+
+    Layers with a sliding window are among these.
+    """
     layers = DynamicCache(config=model.config).layers
     return all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers)
 

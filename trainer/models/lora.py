@@ -61,7 +61,7 @@ def _refuse_tied_embeddings(model: Any) -> None:
 
 
 def has_adapter(model: Any) -> bool:
-    """Whether a model contains an adapter."""
+    """Return whether a model contains an adapter."""
     return bool(getattr(model, "_hf_peft_config_loaded", False))
 
 

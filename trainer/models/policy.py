@@ -11,6 +11,7 @@ from jinja2 import TemplateError
 from ...sandbox.errors import PolicyError
 from ...tasks.problem import Problem
 from ...tasks.schema import Task
+from ...verifiers.steps.token_positions import common_length
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class Policy:
             messages += problem.prompt
         with_opening = self._templated(task, messages, opening=True)
         without_opening = self._templated(task, messages, opening=False)
-        opening = with_opening[_common_length(with_opening, without_opening) :]
+        opening = with_opening[common_length(with_opening, without_opening) :]
         return with_opening, _unclosed_thinking(opening)
 
     def _templated(self, task: Task, messages: Sequence[Any], *, opening: bool) -> str:
@@ -167,14 +168,6 @@ class Policy:
         return self.tokenizer.decode(
             list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
-
-
-def _common_length(one: str, two: str) -> int:
-    """Return the length of the longest common start of two texts."""
-    for i, (a, b) in enumerate(zip(one, two, strict=False)):
-        if a != b:
-            return i
-    return min(len(one), len(two))
 
 
 def _unclosed_thinking(opening: str) -> str:
