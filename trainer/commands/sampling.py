@@ -77,7 +77,7 @@ def sampler_of(
 
 
 def sample(args: argparse.Namespace) -> int:
-    """Sample completions, and print the pass@k of the model as it is: the baseline of a training."""
+    """Sample completions, and print the model's pass@k, which is the baseline for a training."""
     task = load_task(args.task, overrides=args.overrides, allow_code=args.allow_code)
     if args.temperature == 0 and args.n > 1:
         raise DataError(

@@ -125,9 +125,9 @@ class CopyEngine(Engine):
         self._probes = [by_length[-1], by_length[0]]
 
     def probe(self) -> float:
-        """Sample a few tokens, and return the mean absolute difference of their log-probabilities (nats).
+        """Sample a few tokens, and return how much their log-probabilities differ from the trainer's.
 
-        The difference is that between the engine's and the trainer's.
+        The result is the mean absolute difference in nats.
         """
         if not self._probes:
             self._probes = self._random_probes()

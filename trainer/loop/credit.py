@@ -1,8 +1,8 @@
 """From scores to advantages: a training step's scored groups in, the advantage of every token out.
 
-`mode: outcome` gives every token of a completion the completion's outcome advantage. `mode: process` adds
-the advantages of the steps that end at or after the token. In both, a row without a known score is left out.
-The formulas are in `trainer/objective/`.
+`mode: outcome` gives every token of a completion the completion's outcome advantage. `mode: process` adds the
+credit for the steps that end at or after the token. In both, a row without a known score is left out. The
+formulas are in `trainer/objective/`.
 """
 
 import math
@@ -76,7 +76,7 @@ def credits_of(
 
 
 def _place_steps(row: Sequence[Credit], group: Group, loaded: LoadedTask, tokenizer: Any) -> None:
-    """Find each step's last token; leave out rows whose steps were not marked by no fault of their own."""
+    """Find each step's last token; leave out rows whose steps have no marks, if the policy is not to blame."""
     assert loaded.task.process is not None
     tail = loaded.task.process.tail
     for credit, completion, score in zip(row, group.completions, group.scores, strict=True):

@@ -58,7 +58,7 @@ class Bar:
         return self._bar
 
     def step(self, number: int, metrics: Mapping[str, Any]) -> None:
-        """Advance the bar to a step, with the step's metrics behind it."""
+        """Advance the bar to a step, with the step's metrics after it."""
         bar = self._get("step", self.total, number - 1)
         bar.set_postfix_str(summary_line(metrics), refresh=False)
         bar.update(number - bar.n)
@@ -80,7 +80,7 @@ class Bar:
 
 
 class Lines:
-    """Plain lines, for a log file: about forty in a run."""
+    """Plain lines, for a log file; in a long run, not for every step."""
 
     def __init__(self, total: int, stream: TextIO):
         self.total, self.stream = total, stream

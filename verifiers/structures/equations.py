@@ -29,7 +29,7 @@ def read_assignments(shape: Shape | None, same: Same, *, wanted: bool = False) -
     """Return the heads and values of `x = 2` or `x = 1, y = 2`; None if a part is not an assignment.
 
     In `x = 1, 2` the head belongs to both values. With `wanted`, a formula of several variables may be the
-    head too, as in the answer `m + n = 12` to a question for m + n.
+    head too, as in the answer `m + n = 12` to a question about m + n.
 
     Raises:
         Contradiction: the values of a chain differ.
@@ -168,7 +168,7 @@ def same_letters(one: tuple[str, str], two: tuple[str, str]) -> tuple[str, str]:
 
 
 _SIGNS = {"<": 1, r"\le": 2, ">": -1, r"\ge": -2, "=": 0, "==": 0, r"\ne": 9}
-"""Numbers for signs, such that -1 times a number is the sign of an inequality times a negative factor."""
+"""A number for each sign; negated, it is that of the sign after multiplying by a negative factor."""
 _SYMMETRIC = (_SIGNS["="], _SIGNS[r"\ne"])
 _EITHER_WAY = ("=", r"\ne", r"\perp", r"\parallel", r"\cong", r"\sim")
 

@@ -36,7 +36,7 @@ _MEANING = {text: i for i, texts in enumerate(_MEANINGS) for text in texts}
 TRUTHS = (_MEANING["yes"], _MEANING["no"])
 """The meanings of yes and of no."""
 _REALS = _MEANING["reals"]
-"""The only meaning that the `structure` tier can read too: as an interval."""
+"""The `structure` tier can read this meaning too, as an interval."""
 
 
 def meaning(text: str) -> int | None:

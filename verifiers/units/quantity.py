@@ -1,6 +1,6 @@
 r"""Quantities: splitting an answer into a value and its unit, and converting values.
 
-Quantities are `5 km`, `5\text{ km/h}`, `3 ft 4 in`, `12 apples`, `15 cm^2` and `50 cents`. Nouns count as
+Examples are `5 km`, `5\text{ km/h}`, `3 ft 4 in`, `12 apples`, `15 cm^2` and `50 cents`. Nouns count as
 units: `5 apples` and `5 red apples` agree, `5 apples` and `5 pears` do not. One bare letter after a plain
 number and a space is a unit (`5 m`, `9.8 m/s^2`); several of them are variables (`2 g h`).
 """
