@@ -76,7 +76,7 @@ def credits_of(
 
 
 def _place_steps(row: Sequence[Credit], group: Group, loaded: LoadedTask, tokenizer: Any) -> None:
-    """Find each step's last token; leave out rows whose steps have no marks, if the policy is not to blame."""
+    """Find each step's last token; leave out rows whose steps have no marks through our own fault."""
     assert loaded.task.process is not None
     tail = loaded.task.process.tail
     for credit, completion, score in zip(row, group.completions, group.scores, strict=True):
