@@ -23,7 +23,7 @@ from trl import GRPOConfig, GRPOTrainer
 from markscheme.tasks import Completion
 from markscheme.trainer.config.run_config import PolicyConfig, RunConfig
 from markscheme.trainer.loop.learner import Learner
-from markscheme.trainer.models.batch import Sampled, repeated
+from markscheme.trainer.models.batch import Sampled, for_each_token
 from markscheme.trainer.models.load_policy import load_policy
 from support import small_policy
 
@@ -120,7 +120,7 @@ def ours(folder: Path, trainer: Watched, aggregate: str, beta: float, kl: str) -
         (n, p.grad.clone()) for n, p in policy.model.named_parameters()
     )
     sampled = Sampled(
-        completions, repeated(completions, inputs["advantages"].tolist()), rows("old_per_token_logps"),
+        completions, for_each_token(completions, inputs["advantages"].tolist()), rows("old_per_token_logps"),
         rows("ref_per_token_logps") if beta else None, exact=True,
     )  # fmt: skip
     learner.update(sampled, range(8), 1, first=False)

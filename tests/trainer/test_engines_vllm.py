@@ -81,8 +81,8 @@ def five_updates(engine: CopyEngine, policy: Policy) -> None:
         engine.sync(policy, version)
         after = engine.groups([LONG, SHORT], 4, SAMPLING, seed=version)
         assert worst(policy, after) < 1e-4
-        assert engine.apart is not None
-        assert engine.apart < 1e-5
+        assert engine.probe_mismatch is not None
+        assert engine.probe_mismatch < 1e-5
         assert {c.weight_version for group in after for c in group} == {version}
 
 
@@ -181,7 +181,7 @@ def test_a_model_that_vllm_computes_otherwise_is_told_from_weights_that_did_not_
     changes = {"sliding_window": 64, "query_pre_attn_scalar": 16, "final_logit_softcapping": 5.0}
     policy = policy_in(tmp_path, "gemma2", **changes)
     engine = in_process(policy)
-    if engine.apart_at_load < 1e-3:
+    if engine.mismatch_at_load < 1e-3:
         pytest.skip("this vLLM computes Gemma 2 as transformers does")
     with pytest.raises(RunError, match="with the weights that the engine loaded itself"):
         engine.sync(policy, 0)
@@ -203,8 +203,8 @@ def test_bfloat16_is_a_mismatch_that_is_measured(in_process: Any, tmp_path: Path
     policy = policy_in(tmp_path)
     engine = in_process(policy, dtype="bfloat16")
     engine.sync(policy, 0)
-    assert engine.apart is not None
-    assert 1e-3 < engine.apart < 0.3
+    assert engine.probe_mismatch is not None
+    assert 1e-3 < engine.probe_mismatch < 0.3
     assert engine.dtype == "bfloat16"
 
 
@@ -477,8 +477,8 @@ def test_one_bad_server_among_several_is_found_by_the_probe(
     monkeypatch.setattr(bad, "put", lambda path, version, shape: put(old, version, shape))
     with pytest.raises(RunError, match="differ from the trainer's"):
         engine.sync(policy, 1)
-    assert engine.apart is not None
-    assert engine.apart > 0.05
+    assert engine.probe_mismatch is not None
+    assert engine.probe_mismatch > 0.05
 
 
 @pytest.mark.parametrize("found", [(math.nan, 0.0), (0.0, math.nan)])

@@ -215,9 +215,9 @@ def test_credits_are_outcome_and_steps_on_their_tokens(
             eps=0.1,
         )
         for i, credit in enumerate(row):
-            assert credit.tokens is not None
+            assert credit.advantages is not None
             joined = 0.5 * wanted[i, : lengths[i]] + outcome[i]
-            assert credit.tokens == pytest.approx(joined.tolist(), abs=1e-12)
+            assert credit.advantages == pytest.approx(joined.tolist(), abs=1e-12)
 
 
 def test_the_gate_goes_by_the_scheme_s_own_verdict(place: Path, policy: Policy) -> None:
@@ -229,9 +229,9 @@ def test_the_gate_goes_by_the_scheme_s_own_verdict(place: Path, policy: Policy) 
     found = credits_of(groups, {"digits": loaded}, algorithm(), policy.tokenizer, 1)
     for row, told in zip(found, labels, strict=True):
         for credit, label in zip(row, told, strict=True):
-            assert credit.tokens is not None
-            assert all(a >= 0 for a in credit.tokens) if label else all(a <= 0 for a in credit.tokens)
-    assert any(any(credit.tokens or ()) for row in found for credit in row)
+            assert credit.advantages is not None
+            assert all(a >= 0 for a in credit.advantages) if label else all(a <= 0 for a in credit.advantages)
+    assert any(any(credit.advantages or ()) for row in found for credit in row)
 
 
 def test_the_weight_may_change_over_training(place: Path, policy: Policy) -> None:
@@ -241,8 +241,8 @@ def test_the_weight_may_change_over_training(place: Path, policy: Policy) -> Non
         credits_of(groups, {"digits": loaded}, algorithm(), policy.tokenizer, step) for step in (1, 5)
     )
     outcome = credits_of(groups, {"digits": loaded}, algorithm(mode="outcome"), policy.tokenizer, 1)
-    assert [[c.tokens for c in row] for row in early] == [[c.tokens for c in row] for row in outcome]
-    assert [[c.tokens for c in row] for row in late] != [[c.tokens for c in row] for row in outcome]
+    assert [[c.advantages for c in row] for row in early] == [[c.advantages for c in row] for row in outcome]
+    assert [[c.advantages for c in row] for row in late] != [[c.advantages for c in row] for row in outcome]
 
 
 @pytest.mark.parametrize("ratio", ["token", "sequence"])
@@ -253,7 +253,7 @@ def test_advantages_of_tokens_reach_the_gradient_whole_or_in_chunks(
     groups, loaded = groups_of(place, policy, f"{{use: 'mine.py:step_digits', split: {SEPARATOR}}}")
     earned = credits_of(groups, {"digits": loaded}, algorithm(), policy.tokenizer, 1)
     completions = [completion for group in groups for completion in group.completions]
-    tokens: list[Sequence[float] | None] = [credit.tokens for row in earned for credit in row]
+    tokens: list[Sequence[float] | None] = [credit.advantages for row in earned for credit in row]
 
     def learned(budget: int | None) -> dict[str, torch.Tensor]:
         settings = {"mode": "process", "kl_coef": 0.0, "ratio": ratio, "max_grad_norm": 1e9}

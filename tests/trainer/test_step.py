@@ -19,7 +19,7 @@ from markscheme.trainer.config.run_config import PolicyConfig, RunConfig
 from markscheme.trainer.engines.hf import HfEngine
 from markscheme.trainer.loop.learner import Learner
 from markscheme.trainer.models import forward, lm_head
-from markscheme.trainer.models.batch import Sampled, blocks, chunks, make_batch, repeated
+from markscheme.trainer.models.batch import Sampled, blocks, chunks, for_each_token, make_batch
 from markscheme.trainer.models.forward import Forward, choose_way, own_logprobs
 from markscheme.trainer.models.load_policy import load_policy
 from markscheme.trainer.models.policy import Policy
@@ -92,7 +92,7 @@ ADVANTAGES = [0.5, -1.0, 0.7, -0.2, 0.0, 0.0, 0.0, 0.0, 1.5, -0.4, 0.0, -1.1]
 def answered(policy: Policy, advantages: Sequence[float] = ADVANTAGES) -> tuple[list[Completion], list[Any]]:
     """Completions with the advantages of their tokens."""
     completions = completions_of(policy)
-    return completions, repeated(completions, advantages)
+    return completions, for_each_token(completions, advantages)
 
 
 def sampled_of(policy: Policy) -> Sampled:
@@ -158,7 +158,9 @@ def our_gradients(
         taken.update(gradients(policy.model))
 
     learner.optimizer.step = keep  # the gradients as the optimizer would get them
-    assert learner.learn(completions, repeated(completions, ADVANTAGES), 1, exact=False)["grad_norm"] > 0
+    assert (
+        learner.learn(completions, for_each_token(completions, ADVANTAGES), 1, exact=False)["grad_norm"] > 0
+    )
     return taken
 
 
@@ -358,7 +360,7 @@ def test_a_step_without_any_gradient_moves_the_optimizer_as_zeros_would(policies
         learner = Learner(policy, None, run_config(algorithm=FREE))
         learner.learn(*answered(policy), 1, exact=False)
         if not skipping:
-            learner._teaching = lambda sampled, rows: list(rows)  # type: ignore[method-assign]
+            learner._with_gradient = lambda sampled, rows: list(rows)  # type: ignore[method-assign]
         told = learner.learn(*answered(policy, [0.0] * 12), 2, exact=False)
         assert told["grad_norm"] == 0
         weights.append({name: p.detach().clone() for name, p in policy.model.named_parameters()})
@@ -370,9 +372,11 @@ def test_left_out_rows_teach_nothing(policies: dict[str, Policy]) -> None:
     completions, config = completions_of(policy), run_config(algorithm=FREE)
     learner = Learner(policy, None, config)
     learner.optimizer.step = lambda *a, **k: None  # type: ignore[method-assign]
-    learner.learn(completions, repeated(completions, [*ADVANTAGES[:8], *[math.nan] * 4]), 1, exact=False)
+    learner.learn(
+        completions, for_each_token(completions, [*ADVANTAGES[:8], *[math.nan] * 4]), 1, exact=False
+    )
     with_nan = gradients(policy.model)
-    learner.learn(completions[:8], repeated(completions[:8], ADVANTAGES[:8]), 1, exact=False)
+    learner.learn(completions[:8], for_each_token(completions[:8], ADVANTAGES[:8]), 1, exact=False)
     assert apart(with_nan, gradients(policy.model)) < 1e-6
 
 
@@ -394,10 +398,10 @@ def test_exact_log_probabilities_of_the_sampler_need_no_second_forward(policies:
     calls = []
     logprobs = learner.forward.logprobs
     learner.forward.logprobs = lambda *a: calls.append(1) or logprobs(*a)  # type: ignore[method-assign]
-    told = learner.learn(completions, repeated(completions, [1.0, -1.0] * 6), 1, exact=True)
+    told = learner.learn(completions, for_each_token(completions, [1.0, -1.0] * 6), 1, exact=True)
     assert not calls
     assert told["mismatch_max"] < 1e-5
-    learner.learn(completions, repeated(completions, [1.0, -1.0] * 6), 1, exact=False)
+    learner.learn(completions, for_each_token(completions, [1.0, -1.0] * 6), 1, exact=False)
     assert calls == [1]
 
 
@@ -462,7 +466,7 @@ def test_blocks_and_chunks_hold_every_row_once_within_the_budget(
             assert len(chunk) == 1 or len(chunk) * (block.width + max(lengths)) <= budget
             assert 16 * sum(max(lengths) - n for n in lengths) <= budget
             batch = make_batch(
-                Sampled(completions, repeated(completions, [0.0] * len(rows))), block, chunk, CPU
+                Sampled(completions, for_each_token(completions, [0.0] * len(rows))), block, chunk, CPU
             )
             for row, i in enumerate(chunk):
                 assert block.prompts[batch.prompt_B[row]] == tuple(completions[i].prompt_token_ids)
