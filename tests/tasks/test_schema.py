@@ -119,6 +119,14 @@ def test_the_hash_depends_on_content_and_code_but_not_on_comments(
     assert make_task(with_code).hash != before
 
 
+def test_a_task_keeps_the_hash_that_it_had_before_later_sections(make_task: MakeTask) -> None:
+    """So that runs which were started with an earlier version can still be resumed."""
+    task = make_task(REWARDS)
+    assert (task.process, task.sandbox) == (None, None)
+    assert task.hash == "c1578cf691b69c1328d1cd91419ee7ab519c63169c098d252345362c4d678add"
+    assert make_task(REWARDS + "\nprocess: {use: step_scores}").hash != task.hash
+
+
 def test_weights_step_and_ramp_over_training() -> None:
     stepped = RewardEntry(use="x", weight={0: 0.0, 100: 1.0, 200: 3.0})
     assert [stepped.weight_at(step) for step in (0, 99, 100, 150, 200, 999, None)] == [0, 0, 1, 1, 3, 3, 3]
