@@ -134,7 +134,7 @@ def test_marks_carry_the_spans_of_their_steps(make_task: MakeTask) -> None:
     assert values_of_steps(with_bonus) == [1.0, 0.75, 0.25]
 
 
-def test_a_step_reward_may_stand_under_rewards_and_process_may_name_it(make_task: MakeTask) -> None:
+def test_a_step_reward_may_be_an_entry_of_its_own_and_process_may_name_it(make_task: MakeTask) -> None:
     entries = "rewards: {worst: {use: by_word, weight: 2}, last: {use: by_word_async, reduce: last}}"
     completion = Completion("good\nhalf\nbad")
     (score,) = MarkScheme(make_task(entries)).score([TWO_PLUS_TWO], [completion])
@@ -205,7 +205,7 @@ def test_a_range_that_makes_no_sense_for_marks_is_refused(make_task: MakeTask) -
         def endless(problem: Any, completion: Any, steps: Any) -> list[Any]:
             return []
 
-    # In a range below 0, the product of two wrong steps would be the best mark.
+    # From -1 to 1, the product of two wrong steps is that of two right ones.
     with pytest.raises(TaskError, match="two wrong steps"):
         score_steps(make_task, "good", "{use: by_word_async, reduce: product}")
 
