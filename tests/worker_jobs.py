@@ -57,7 +57,7 @@ def maker(offset: int) -> Any:
 
 @reward("patient")
 def patient(problem: Problem, completion: Completion, *, share: float = 0.5) -> float:
-    """Return a share; hang, raise or use 64 GiB if the completion says so."""
+    """Return a share; hang, raise or use 64 GiB if the completion says `hang`, `boom` or `much`."""
     if "hang" in completion.text:
         spin(0)
     if "boom" in completion.text:
@@ -69,6 +69,7 @@ def patient(problem: Problem, completion: Completion, *, share: float = 0.5) -> 
 
 @verifier("patient_verifier")
 def patient_verifier(problem: Problem, completion: Completion) -> bool:
+    """Return whether the completion is the reference; sleep for a minute first if it says `hang`."""
     if "hang" in completion.text:
         time.sleep(60)
     return completion.text == problem.reference
@@ -76,7 +77,7 @@ def patient_verifier(problem: Problem, completion: Completion) -> bool:
 
 @reward("patient_batch", batch=True)
 def patient_batch(problems: Sequence[Problem], completions: Sequence[Completion]) -> list[float]:
-    """Return 1 for each completion, but hang if any of the batch says so."""
+    """Return 1 for each completion, but hang if any of them says `hang`."""
     if any("hang" in completion.text for completion in completions):
         spin(0)
     return [1.0] * len(completions)

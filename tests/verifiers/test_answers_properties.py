@@ -238,8 +238,10 @@ def test_a_text_is_never_wrong_for_itself(text: str) -> None:
     assert compare_answers(text, text).correct is not False or not normalise(text)
 
 
-PIECES = [*"0123456789xyeiπ√²½∞{}()[]|^_+-*/=<>≤,.;:!%$& ", r"\frac", r"\sqrt", r"\pm", r"\cup", r"\{", r"\}", r"\text{ and }",
-          r"\begin{pmatrix}", r"\end{pmatrix}", r"\log_", "sin", " or ", r"\in", r"\le", "10^{", "\\\\"]  # fmt: skip
+PIECES = [
+    *"0123456789xyeiπ√²½∞{}()[]|^_+-*/=<>≤,.;:!%$& ", r"\frac", r"\sqrt", r"\pm", r"\cup", r"\{", r"\}", r"\text{ and }",
+    r"\begin{pmatrix}", r"\end{pmatrix}", r"\log_", "sin", " or ", r"\in", r"\le", "10^{", "\\\\",
+]  # fmt: skip
 LATEX = st.lists(st.sampled_from(PIECES), max_size=25).map("".join)
 
 

@@ -73,14 +73,14 @@ def test_an_unknown_policy_is_an_error_that_shows_the_known_ones() -> None:
         split_steps("a", {"by": "separator", "separator": ""})  # type: ignore[arg-type]
 
 
-PIECES = st.lists(
-    st.sampled_from(["a", "é", "日", "🙂", " ", "\n", "\n\n", "\r\n", ".", "$", "$$", "```\n", "Step 1: ", "1. ",
-                     "<think>", "</think>", "<code>", "</code>", "\\[", "\\]", "(", ")", "def f():", "\ud800"]),
-    max_size=40,
-).map("".join)  # fmt: skip
+PIECES = [
+    "a", "é", "日", "🙂", " ", "\n", "\n\n", "\r\n", ".", "$", "$$", "```\n", "Step 1: ", "1. ",
+    "<think>", "</think>", "<code>", "</code>", "\\[", "\\]", "(", ")", "def f():", "\ud800",
+]  # fmt: skip
+TEXTS = st.lists(st.sampled_from(PIECES), max_size=40).map("".join)
 
 
-@given(text=PIECES, by=st.sampled_from(["lines", "separator", "numbered", "sentences", "code"]))
+@given(text=TEXTS, by=st.sampled_from(["lines", "separator", "numbered", "sentences", "code"]))
 def test_steps_cover_the_text_in_order_and_are_never_empty(text: str, by: str) -> None:
     steps = split_steps(text, by)
     assert all(text[step.start : step.end].strip() for step in steps)
