@@ -4,7 +4,7 @@ from pathlib import Path
 from types import FunctionType
 
 import pytest
-import worker_jobs  # noqa: F401  (registers `patient` and its kind)
+import worker_jobs  # noqa: F401  (registers `patient` and the others)
 
 from markscheme.rewards import MarkScheme, reward
 from markscheme.sandbox import TaskError
