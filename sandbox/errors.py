@@ -86,6 +86,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or the name of its class if it has no message."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
 def first_of(lines: Sequence[str], most: int = 20) -> str:
     """Return the first `most` lines of a long list, joined, and how many more there are."""
     more = [f"and {len(lines) - most} more"] if len(lines) > most else []

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ...sandbox.errors import RewardError
+from ...sandbox.errors import RewardError, first_line
 from .prm_formats import Dtype, Encoder, PrmFormat, PrmInput
 from .vllm_settings import settings_for_vllm
 
@@ -64,7 +64,7 @@ class VllmPrm:
                 **settings,
             )
         except (ValueError, RuntimeError, OSError, NotImplementedError, AssertionError) as error:
-            raise RewardError(f"vLLM does not start on {source!r}: {str(error).splitlines()[0]}") from error
+            raise RewardError(f"vLLM does not start on {source!r}: {first_line(error)}") from error
         finally:
             torch.set_num_threads(threads)  # on the CPU, vLLM changes the number
 

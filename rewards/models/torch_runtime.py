@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import torch
 
-from ...sandbox.errors import PolicyError
+from ...sandbox.errors import PolicyError, first_line
 
 
 def choose_device(name: str) -> torch.device:
@@ -24,9 +24,7 @@ def choose_device(name: str) -> torch.device:
             warnings.simplefilter("ignore")  # a device that cannot be used warns before it raises
             return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
-        raise PolicyError(
-            f"device {name!r} cannot be used: {str(error).splitlines()[0]}; try device: auto"
-        ) from error
+        raise PolicyError(f"device {name!r} cannot be used: {first_line(error)}; try device: auto") from error
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ...rewards.models.vllm_settings import settings_for_vllm
-from ...sandbox.errors import RunError
+from ...sandbox.errors import RunError, first_line
 from ...tasks.problem import Completion
 from ..config.run_config import EngineConfig, SamplingConfig
 from ..models.notes import Note, ignored
@@ -69,7 +69,7 @@ class VllmEngine(CopyEngine):
             )
             llm.init_weight_transfer_engine({"init_info": {"shape": shape_of(policy.model)}})
         except (ValueError, RuntimeError, OSError, NotImplementedError, AssertionError) as error:
-            raise RunError(f"vLLM does not start on {policy.name!r}: {str(error).splitlines()[0]}") from error
+            raise RunError(f"vLLM does not start on {policy.name!r}: {first_line(error)}") from error
         finally:
             torch.set_num_threads(threads)  # vLLM changes it for the whole process
         return llm
@@ -134,7 +134,7 @@ class VllmEngine(CopyEngine):
         except (RuntimeError, ValueError, KeyError, AttributeError) as error:
             raise RunError(
                 f"{self.where} cannot reload the weights of {self.policy.name!r}: a layer of this model fails"
-                f" ({str(error).splitlines()[0]}); sample with engine.kind hf"
+                f" ({first_line(error)}); sample with engine.kind hf"
             ) from error
         self._llm.reset_prefix_cache()
 

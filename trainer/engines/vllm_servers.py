@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 
-from ...sandbox.errors import RunError
+from ...sandbox.errors import RunError, first_line
 from ...tasks.problem import Completion
 from ..config.run_config import EngineConfig, SamplingConfig
 from ..models.notes import Note, ignored
@@ -193,7 +193,7 @@ class VllmServers(CopyEngine):
                 raise error
             was_lost, server.lost = server.lost, True
         if not was_lost:
-            self.note(f"{str(error).splitlines()[0]}; the other servers take its prompts")
+            self.note(f"{first_line(error)}; the other servers take its prompts")
 
     def generate(
         self, prompts: Sequence[EncodedPrompt], n: int, sampling: SamplingConfig, *, seed: int

@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor
 
+from ...sandbox.errors import first_line
 from ...tasks.problem import Completion
 from .batch import Batch, Block, Sampled, blocks, chunks, for_each_token, left_padded, make_batch
 from .kv_cache import can_share_prompts, prefix_cache, recorded, recording_cache
@@ -237,13 +238,13 @@ def _reason_against(policy: Policy, way: Way) -> str | None:
             computed = forward.logprobs(model, sampled, range(len(completions)))
             for completion, logprobs in zip(completions, computed, strict=True):
                 completion.logprobs = logprobs
-            largest = max(differences_to_own(model, completions))
+            differences = differences_to_own(model, completions)
     except (RuntimeError, ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
         # Model code that a way does not suit can fail anywhere, with any of these.
-        return f"{type(error).__name__}: {str(error).splitlines()[0]}"
-    if largest <= TOLERANCE:
+        return f"{type(error).__name__}: {first_line(error)}"
+    if all(difference <= TOLERANCE for difference in differences):  # not max(): it may overlook a NaN
         return None
-    return f"log-probabilities differ by {largest:.2g} from the model's own"
+    return f"log-probabilities differ by {max(differences):.2g} from the model's own"
 
 
 def random_completions(model: Any) -> list[Completion]:

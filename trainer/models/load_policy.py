@@ -10,7 +10,7 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 from ...rewards.models.torch_runtime import quiet
-from ...sandbox.errors import PolicyError
+from ...sandbox.errors import PolicyError, first_line
 from ..config.run_config import PolicyConfig
 from .lora import add_adapter
 from .notes import Note, ignored
@@ -76,8 +76,7 @@ def _from_pretrained(source: str, name: str) -> tuple[Any, Any]:
             model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise PolicyError(
-            f"policy.model {name!r} does not load: {type(error).__name__}: {str(error).splitlines()[0]};"
-            f" {expected}"
+            f"policy.model {name!r} does not load: {type(error).__name__}: {first_line(error)}; {expected}"
         ) from error
     return model, tokenizer
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...sandbox.errors import PolicyError
+from ...sandbox.errors import PolicyError, first_line
 from ..config.run_config import LoraConfig
 
 ADAPTER = "adapter"
@@ -46,7 +46,7 @@ def add_adapter(model: Any, config: LoraConfig, saved: Path | None, *, seed: int
             torch.manual_seed(seed)
             model.add_adapter(settings)
     except ValueError as error:
-        raise PolicyError(f"policy.lora: {str(error).splitlines()[0]}") from error
+        raise PolicyError(f"policy.lora: {first_line(error)}") from error
     _refuse_tied_embeddings(model)
 
 

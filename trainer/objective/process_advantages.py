@@ -147,7 +147,7 @@ def _statistics_of(rewards_GK: Tensor, settings: StepSettings) -> tuple[Tensor, 
     known = ~rewards_GK.isnan()
     weights_GK = known.double()
     if settings.pool == "outputs":
-        weights_GK = known / known.sum(-1, keepdim=True).clamp(min=1)
+        weights_GK = weights_GK / weights_GK.sum(-1, keepdim=True).clamp(min=1)
     if settings.credit != "clip":
         return rewards_GK, weights_GK
     losses_GK = torch.where(known, (rewards_GK - settings.clip_at).clamp(max=0.0), 0.0)

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from ...rewards.models.torch_runtime import quiet
-from ...sandbox.errors import RunError
+from ...sandbox.errors import RunError, first_line
 from ..config.run_config import RunConfig
 from ..config.run_file import load_run
 from ..loop.grpo import Step, grpo_step
@@ -80,7 +80,7 @@ def train(
                 state.close()
     except torch.OutOfMemoryError as error:
         raise RunError(
-            f"out of memory ({str(error).splitlines()[0]}); lower microbatch_tokens or engine.max_rows, then"
+            f"out of memory ({first_line(error)}); lower microbatch_tokens or engine.max_rows, then"
             " continue with --resume"
         ) from error
     finally:
