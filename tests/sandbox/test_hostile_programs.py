@@ -75,7 +75,7 @@ def each_of(rows: list[dict[str, Any]]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("row", rows, ids=[row["name"] for row in rows])
 
 
-def tests_for(row: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def selected_tests(row: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the tests that judge a row's program, without those of type pytest for most rows."""
     return {kind: tests for kind, tests in TESTS.items() if kind != "pytest" or row["name"] in WITH_PYTEST}
 
@@ -140,7 +140,7 @@ def assert_untouched(sandbox: Sandbox) -> None:
 def test_no_hostile_program_gets_a_mark(sandbox: Sandbox, row: dict[str, Any]) -> None:
     correct = {
         kind: verify_program(row["code"], tests, sandbox=sandbox, stop_early=True).correct
-        for kind, tests in tests_for(row).items()
+        for kind, tests in selected_tests(row).items()
     }
     assert correct == dict.fromkeys(correct, False)
     assert_untouched(sandbox)
@@ -185,7 +185,7 @@ def filled_in(code: str, outside: Outside) -> str:
 @each_of(HONEST["mark"])
 def test_no_honest_function_is_refused(sandbox: Sandbox, row: dict[str, Any]) -> None:
     outcomes = {}
-    for kind, tests in tests_for(row).items():
+    for kind, tests in selected_tests(row).items():
         code = row["code"]
         if kind == "stdio":
             if row["name"] in PRINTS_MORE:
