@@ -1,4 +1,8 @@
-"""The order of the house: who may import whom, what is public, and what the base install may load."""
+"""The order of the package: which module may import which, what is public, and what each import may load.
+
+Imports are read from the source, wherever they stand in a file. Names of modules in strings count as imports
+too, because the tables of lazily imported names hold modules as strings, and worker processes run code from them.
+"""
 
 import ast
 import importlib
@@ -11,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from support import ROOT
+
 ROOMS = {
     "sandbox": "errors lazy_names display execution wire isolation oracle deadline inside worker executor cases test_runs"
     " sandbox remote",
@@ -21,12 +26,12 @@ ROOMS = {
     "rewards": "score composition rows scheme builtin models offline check exports",
     "trainer": "objective config models engines loop reward_models run report commands",
 }
-"""Folders from left to right, and the rooms (wings and single files) of each from left to right.
+"""The package's folders from left to right, and the rooms of each from left to right: sub-folders and single files.
 
-A module imports only from rooms to the left of its own, or from its own room. A folder's `__init__` is
-its public face and stands to the right of all its rooms.
+A module imports only from its own room and from rooms to the left of it. A folder's `__init__` imports from all
+of its rooms, as if it were the room on their right.
 """
-FACE = "__init__"
+INIT = "__init__"
 PUBLIC = {
     "markscheme.sandbox": {"MarkschemeError", "TaskError", "DataError", "UnknownNameError", "RewardError"}
     | {"InfraError", "DeadlineError", "MemoryLimitError", "PolicyError", "RunError", "with_deadline"}
@@ -43,46 +48,58 @@ MODEL_BASED = {f"rewards/models/{name}.py" for name in ("batching", "prm_torch",
 
 
 def module_files(root: Path = ROOT) -> dict[str, Path]:
-    """Every module of the package, nested ones too, by its dotted name without `markscheme.`."""
-    found = {}
+    """Return the file of every module of the package by its dotted name without `markscheme.`."""
+    files = {}
     for folder in ROOMS:
         for path in sorted((root / folder).rglob("*.py")):
             parts = path.relative_to(root).with_suffix("").parts
-            found[".".join(parts[:-1] if parts[-1] == FACE else parts)] = path
-    return found
+            if parts[-1] == INIT:
+                parts = parts[:-1]
+            files[".".join(parts)] = path
+    return files
 
 
 def imports_of(module: str, path: Path, known: Mapping[str, Path]) -> Iterator[tuple[int, str]]:
-    """Yield (line, module) for whatever a file imports, at any depth, or names in a string."""
+    """Yield (line, module) for everything that a file imports, at any depth, or names in a string."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    package = module.split(".") if path.stem == FACE else module.split(".")[:-1]
+    package = module if path.stem == INIT else module.rpartition(".")[0]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name.removeprefix("markscheme.")) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = (node.module or "").removeprefix("markscheme.")
-            if node.level:
-                base = ".".join([*package[: len(package) - node.level + 1], *filter(None, [node.module])])
             for alias in node.names:
-                deeper = f"{base}.{alias.name}" if base else alias.name
-                yield node.lineno, deeper if deeper in known else base
+                yield node.lineno, alias.name.removeprefix("markscheme.")
+        elif isinstance(node, ast.ImportFrom):
+            base = imported_from(node, package)
+            for alias in node.names:
+                submodule = f"{base}.{alias.name}" if base else alias.name
+                yield node.lineno, submodule if submodule in known else base
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
-            yield from ((node.lineno, name) for name in _named_in(node.value, known))
+            for name in modules_in_text(node.value, known):
+                yield node.lineno, name
 
 
-def _named_in(text: str, known: Mapping[str, Path]) -> Iterator[str]:
-    """Yield the modules that a string names: a lazy table's entry, or code that a new process will run."""
+def imported_from(node: ast.ImportFrom, package: str) -> str:
+    """Return the module after `from`, as an absolute name without `markscheme.`."""
+    name = node.module or ""
+    if node.level == 0:
+        return name.removeprefix("markscheme.")
+    parts = package.split(".")
+    parts = parts[: len(parts) - node.level + 1]
+    return ".".join([*parts, name] if name else parts)
+
+
+def modules_in_text(text: str, known: Mapping[str, Path]) -> Iterator[str]:
+    """Yield the modules that a string names: an entry of a lazy table, or code that a new process will run."""
     for dotted in re.findall(r"\bmarkscheme\.([a-z_]+(?:\.[a-z_0-9]+)*)", text):
         parts = dotted.split(".")
         while parts and ".".join(parts) not in known:
-            parts.pop()
+            parts.pop()  # the last part may be an attribute of a module
         if parts:
             yield ".".join(parts)
 
 
-def place_of(module: str, known: Mapping[str, Path]) -> tuple[int, int]:
-    """Return a module's place: its folder's number and its room's."""
+def position_of(module: str) -> tuple[int, int]:
+    """Return how far right a module is: the numbers of its folder and of its room."""
     folder, *inner = module.split(".")
     rooms = ROOMS[folder].split()
     assert not inner or inner[0] in rooms, f"{module}: add its room to ROOMS, in order"
@@ -90,32 +107,32 @@ def place_of(module: str, known: Mapping[str, Path]) -> tuple[int, int]:
 
 
 def wrong_imports(root: Path = ROOT) -> list[str]:
-    """Return every import that runs back, as `file:line imports module`."""
+    """Return every import from the right, or of a module that does not exist, with its file and line."""
     known = module_files(root)
     wrong = []
     for module, path in known.items():
         for line, target in imports_of(module, path, known):
             first = target.split(".")[0]
-            if target in known and place_of(target, known) > place_of(module, known):
+            if target in known and position_of(target) > position_of(module):
                 wrong.append(f"{path.relative_to(root)}:{line} imports {target}")
             elif target not in known and first in ROOMS and target != module:
-                wrong.append(f"{path.relative_to(root)}:{line} imports {target}, which is not there")
+                wrong.append(f"{path.relative_to(root)}:{line} imports {target}, which does not exist")
     return wrong
 
 
-def circles(root: Path = ROOT) -> list[list[str]]:
-    """Return the circles of modules that import each other, at any depth of nesting."""
+def import_cycles(root: Path = ROOT) -> list[list[str]]:
+    """Return the cycles of modules that import each other, at any depth of nesting."""
     known = module_files(root)
     edges = {
         module: {target for _, target in imports_of(module, path, known) if target in known} - {module}
         for module, path in known.items()
     }
-    found: list[list[str]] = []
+    cycles: list[list[str]] = []
     done: set[str] = set()
 
     def visit(module: str, path: list[str]) -> None:
         if module in path:
-            found.append([*path[path.index(module) :], module])
+            cycles.append([*path[path.index(module) :], module])
         elif module not in done:
             for target in sorted(edges[module]):
                 visit(target, [*path, module])
@@ -123,17 +140,18 @@ def circles(root: Path = ROOT) -> list[list[str]]:
 
     for module in edges:
         visit(module, [])
-    return found
+    return cycles
 
 
 def test_every_module_imports_only_from_its_left() -> None:
     assert wrong_imports() == []
 
 
-def test_no_modules_import_each_other_in_a_circle() -> None:
-    assert circles() == []
+def test_no_modules_import_each_other_in_a_cycle() -> None:
+    assert import_cycles() == []
 
 
+# The text of a module sandbox/wire/planted.py, and the violation that must be found in it.
 PLANTED = {
     "from ..execution import Limits\nfrom ..sandbox import Sandbox\n": "sandbox/wire/planted.py:2 imports sandbox.sandbox",
     "def f():\n    from ...rewards.score import Score\n": "sandbox/wire/planted.py:2 imports rewards.score",
@@ -146,53 +164,54 @@ PLANTED = {
 
 
 @pytest.fixture
-def copied_house(tmp_path: Path) -> Path:
-    """A copy of all modules, to plant a violation in."""
-    for module, path in module_files().items():
+def copy_of_package(tmp_path: Path) -> Path:
+    """Copy all modules to a folder where a test can plant a violation."""
+    for path in module_files().values():
         copy = tmp_path / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(path.read_bytes())
-        assert module
     return tmp_path
 
 
 @pytest.mark.parametrize("code", PLANTED)
-def test_a_planted_import_that_runs_back_is_found(copied_house: Path, code: str) -> None:
-    (copied_house / "sandbox/wire/planted.py").write_text(code)
-    assert wrong_imports(copied_house) == [PLANTED[code]]
+def test_a_planted_import_from_the_right_is_found(copy_of_package: Path, code: str) -> None:
+    (copy_of_package / "sandbox/wire/planted.py").write_text(code)
+    assert wrong_imports(copy_of_package) == [PLANTED[code]]
 
 
-def test_a_planted_circle_is_found(copied_house: Path) -> None:
-    (copied_house / "sandbox/wire/one.py").write_text("from .two import b\na = 1\n")
-    (copied_house / "sandbox/wire/two.py").write_text("b = 1\n\ndef f():\n    from .one import a\n")
-    assert ["sandbox.wire.one", "sandbox.wire.two", "sandbox.wire.one"] in circles(copied_house)
+def test_a_planted_cycle_is_found(copy_of_package: Path) -> None:
+    (copy_of_package / "sandbox/wire/one.py").write_text("from .two import b\na = 1\n")
+    (copy_of_package / "sandbox/wire/two.py").write_text("b = 1\n\ndef f():\n    from .one import a\n")
+    assert ["sandbox.wire.one", "sandbox.wire.two", "sandbox.wire.one"] in import_cycles(copy_of_package)
 
 
-def test_no_wing_holds_more_than_twelve_files() -> None:
-    wings = {path.parent for path in module_files().values()}
-    sizes = {
-        str(wing.relative_to(ROOT)): len(set(wing.glob("*.py")) - {wing / f"{FACE}.py"}) for wing in wings
-    }
-    assert {wing: size for wing, size in sizes.items() if size > 12} == {}
+def test_no_folder_holds_more_than_twelve_files() -> None:
+    too_large = {}
+    for folder in {path.parent for path in module_files().values()}:
+        files = {path.name for path in folder.glob("*.py")} - {f"{INIT}.py"}
+        if len(files) > 12:
+            too_large[str(folder.relative_to(ROOT))] = sorted(files)
+    assert too_large == {}
 
 
-def test_every_room_is_shipped_as_a_package() -> None:
-    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-    there = {f"markscheme.{module}" for module, path in module_files().items() if path.stem == FACE}
-    assert there <= set(declared)
-    assert all((ROOT / package.replace("markscheme", ".", 1).replace(".", "/", 9)).exists() for package in ())
-    assert {"markscheme.tasks.shipped"} >= set(declared) - there - {"markscheme"}
+def test_every_folder_is_shipped_as_a_package() -> None:
+    declared = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
+    packages = {f"markscheme.{module}" for module, path in module_files().items() if path.stem == INIT}
+    # The root itself, and a folder that holds only data.
+    assert declared == packages | {"markscheme", "markscheme.tasks.shipped"}
+    assert (ROOT / "tasks/shipped").is_dir()
 
 
 def test_only_the_trainer_and_model_based_rewards_import_torch() -> None:
     known = module_files()
-    wrong = [
-        f"{path.relative_to(ROOT)}:{line}"
-        for module, path in known.items()
-        if not module.startswith("trainer") and str(path.relative_to(ROOT)) not in MODEL_BASED
-        for line, target in imports_of(module, path, known)
-        if target.split(".")[0] in TORCH
-    ]
+    wrong = []
+    for module, path in known.items():
+        name = str(path.relative_to(ROOT))
+        if module.startswith("trainer") or name in MODEL_BASED:
+            continue
+        for line, target in imports_of(module, path, known):
+            if target.split(".")[0] in TORCH:
+                wrong.append(f"{name}:{line}")
     assert wrong == []
 
 
@@ -203,23 +222,32 @@ def test_public_names_are_the_promised_ones(module: str) -> None:
     assert all(hasattr(loaded, name) for name in loaded.__all__)
 
 
-def _modules_after(code: str) -> set[str]:
+def packages_loaded_by(code: str) -> set[str]:
+    """Return the top-level names of all modules that a fresh interpreter has loaded after it has run code."""
     script = f"{code}\nimport sys; print(*sys.modules)"
-    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    return {name.split(".")[0] for name in ran.stdout.split()}
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return {name.split(".")[0] for name in ended.stdout.split()}
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    loaded = packages_loaded_by("import markscheme")
+    assert "markscheme" in loaded
+    assert not loaded & {"torch", "transformers", "datasets", "pydantic", "sympy", "yaml", "jinja2"}
 
 
 def test_scoring_does_not_load_torch_or_datasets() -> None:
-    loaded = _modules_after(
+    loaded = packages_loaded_by(
         "from markscheme.tasks import *; from markscheme.rewards import *\n"
-        "t = load_task('addition'); p = load_problems(t, limit=2)\n"
-        "assert MarkScheme(t).score(p, [Completion(str(x.solution)) for x in p])[0].value == 1.0"
+        "task = load_task('addition')\n"
+        "problems = load_problems(task, limit=2)\n"
+        "completions = [Completion(str(problem.solution)) for problem in problems]\n"
+        "assert MarkScheme(task).score(problems, completions)[0].value == 1.0"
     )
     assert not loaded & (TORCH | {"datasets"})
 
 
 def test_the_command_line_answers_help_without_heavy_modules() -> None:
-    loaded = _modules_after(
+    loaded = packages_loaded_by(
         "from markscheme.trainer.commands.cli import main\nimport contextlib, io\n"
         "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit): main(['--help'])"
     )
@@ -227,6 +255,6 @@ def test_the_command_line_answers_help_without_heavy_modules() -> None:
 
 
 def test_no_module_shadows_the_standard_library() -> None:
-    names = {path.stem for path in module_files().values()} - {FACE}
+    names = {path.stem for path in module_files().values()} - {INIT}
     assert not names & sys.stdlib_module_names
     assert not names & {"utils", "helpers", "common", "math", "code", "types"}

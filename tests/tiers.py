@@ -1,4 +1,4 @@
-"""Skipping where a machine lacks a tier of the sandbox."""
+"""Skip tests that need a tier of the sandbox where this machine does not offer it."""
 
 import pytest
 
@@ -7,6 +7,7 @@ from markscheme.sandbox.sandbox import try_tier
 
 
 def needs_tier(tier: Tier) -> None:
-    """Skip where a tier of the sandbox does not start on this machine."""
-    if (why := try_tier(tier)) is not None:
-        pytest.skip(f"the tier {tier} does not start here: {why}")
+    """Skip the test, or every test of the fixture, that calls this where a tier does not start."""
+    reason = try_tier(tier)
+    if reason is not None:
+        pytest.skip(f"the tier {tier} does not start here: {reason}")

@@ -1,4 +1,4 @@
-"""Hard deadlines: a pool of worker processes that are killed from outside."""
+"""`with_deadline` and its pool: worker processes call trusted functions, and are killed from outside if late."""
 
 import asyncio
 import os
@@ -9,9 +9,9 @@ import textwrap
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from processes import left_after
 
 from markscheme.sandbox import DeadlineError, InfraError, MemoryLimitError, with_deadline
 from markscheme.sandbox.deadline.pool import Pool, shared_pool
@@ -32,15 +32,16 @@ def test_results_come_back_in_order(pool: Pool) -> None:
     assert pool.run("worker_jobs:add", [], timeout_s=30) == []
 
 
-def test_a_hang_is_killed_and_costs_its_neighbours_nothing(pool: Pool) -> None:
-    found = pool.run("worker_jobs:spin", [(i,) for i in range(35)], timeout_s=0.3)
-    late = [i for i, result in enumerate(found) if isinstance(result, DeadlineError)]
+def test_a_hanging_call_is_killed_and_the_others_are_unaffected(pool: Pool) -> None:
+    # `spin` hangs on every tenth number and returns the others.
+    results = pool.run("worker_jobs:spin", [(i,) for i in range(35)], timeout_s=0.3)
+    late = [i for i, result in enumerate(results) if isinstance(result, DeadlineError)]
     assert late == [0, 10, 20, 30]
-    assert [result for i, result in enumerate(found) if i not in late] == [i for i in range(35) if i % 10]
-    assert "0.3 s" in str(found[0])
+    assert [result for i, result in enumerate(results) if i not in late] == [i for i in range(35) if i % 10]
+    assert "0.3 s" in str(results[0])
 
 
-def test_whatever_a_call_does_stands_in_its_place(pool: Pool) -> None:
+def test_a_call_that_fails_gives_its_exception_in_place_of_a_result(pool: Pool) -> None:
     (failed,) = pool.run("worker_jobs:fail", [("why",)], timeout_s=30)
     assert isinstance(failed, ValueError)
     assert "in a worker process" in failed.__notes__[0]
@@ -67,100 +68,115 @@ def test_memory_is_limited_and_the_worker_replaced(pool: Pool) -> None:
 
 def test_workers_that_die_idle_are_replaced(pool: Pool) -> None:
     for _ in range(2):
-        for victim in set(pool.run("worker_jobs:pid", [()] * 8, timeout_s=30)):
-            os.kill(victim, signal.SIGKILL)
+        for worker in set(pool.run("worker_jobs:pid", [()] * 8, timeout_s=30)):
+            os.kill(worker, signal.SIGKILL)
         assert pool.run("worker_jobs:add", [(1, 1)] * 8, timeout_s=30) == [2] * 8
     assert pool._server is not None
     pool._server.kill()
     pool._server.wait()
-    assert [r for r in pool.run("worker_jobs:add", [(1, 1)] * 8, timeout_s=30) if r != 2] == []
+    assert pool.run("worker_jobs:add", [(1, 1)] * 8, timeout_s=30) == [2] * 8
 
 
-def test_sympy_counts_in_plain_python_there(pool: Pool) -> None:
+def test_workers_use_sympy_without_gmpy2(pool: Pool) -> None:
+    # gmpy2 aborts the process when memory runs out.
     assert pool.run("worker_jobs:ground_types", [()], timeout_s=60) == ["python"]
 
 
 def test_threads_share_the_pool() -> None:
-    found: dict[int, list[object]] = {}
+    results_of: dict[int, list[object]] = {}
 
-    def use(k: int) -> None:
-        found[k] = with_deadline("worker_jobs:spin", [(k,), (k + 1,)], timeout_s=0.3)
+    def spin_twice(number: int) -> None:
+        results_of[number] = with_deadline("worker_jobs:spin", [(number,), (number + 1,)], timeout_s=0.3)
 
-    threads = [threading.Thread(target=use, args=(k,)) for k in range(1, 21)]
+    threads = [threading.Thread(target=spin_twice, args=(number,)) for number in range(1, 21)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    for k, results in found.items():
-        for number, result in zip((k, k + 1), results, strict=True):
-            assert isinstance(result, DeadlineError) if number % 10 == 0 else result == number
+    assert len(results_of) == 20
+    for first, results in results_of.items():
+        for number, result in zip((first, first + 1), results, strict=True):
+            if number % 10 == 0:
+                assert isinstance(result, DeadlineError)
+            else:
+                assert result == number
 
 
 def test_it_works_inside_a_running_event_loop() -> None:
-    async def many() -> list[list[object]]:
-        call = asyncio.to_thread(with_deadline, "worker_jobs:add", [(1, 2)], timeout_s=30)
-        here = with_deadline("worker_jobs:add", [(2, 2)], timeout_s=30)
-        return [here, *await asyncio.gather(call)]
+    async def call_twice() -> list[object]:
+        in_thread = asyncio.to_thread(with_deadline, "worker_jobs:add", [(1, 2)], timeout_s=30)
+        in_loop = with_deadline("worker_jobs:add", [(2, 2)], timeout_s=30)
+        return [*in_loop, *await in_thread]
 
-    assert asyncio.run(many()) == [[4], [3]]
+    assert asyncio.run(call_twice()) == [4, 3]
 
 
-def test_a_forked_child_has_a_pool_of_its_own() -> None:
-    mine = with_deadline("worker_jobs:pid", [()], timeout_s=30)
+def test_a_forked_child_gets_a_pool_of_its_own() -> None:
+    (our_worker,) = with_deadline("worker_jobs:pid", [()], timeout_s=30)
     read, write = os.pipe()
-    if (child := os.fork()) == 0:
+    child = os.fork()
+    if child == 0:
         try:
-            os.write(write, str(with_deadline("worker_jobs:pid", [()], timeout_s=30)[0]).encode())
+            (its_worker,) = with_deadline("worker_jobs:pid", [()], timeout_s=30)
+            os.write(write, str(its_worker).encode())
         finally:
             os._exit(0)
     os.waitpid(child, 0)
-    assert int(os.read(read, 100)) not in mine
-    assert with_deadline("worker_jobs:pid", [()], timeout_s=30) != []
+    assert int(os.read(read, 100)) != our_worker
+    assert with_deadline("worker_jobs:add", [(1, 1)], timeout_s=30) == [2]  # the parent's pool still works
     os.close(read)
     os.close(write)
 
 
-def test_the_callers_alarm_is_untouched() -> None:
-    rung = []
-    before = signal.signal(signal.SIGALRM, lambda *_: rung.append(time.monotonic()))
+def test_the_timer_of_the_caller_is_untouched() -> None:
+    alarms = []
+
+    def note_alarm(*_: object) -> None:
+        alarms.append(time.monotonic())
+
+    before = signal.signal(signal.SIGALRM, note_alarm)
     try:
         signal.setitimer(signal.ITIMER_REAL, 30)
         with_deadline("worker_jobs:spin", [(0,), (1,)], timeout_s=0.2)
         assert 25 < signal.setitimer(signal.ITIMER_REAL, 0)[0] <= 30
-        assert not rung
+        assert not alarms
     finally:
         signal.signal(signal.SIGALRM, before)
 
 
-SCRIPT = """
-    import os, sys, time
+CALLER = """
+    import os, sys
     sys.path.insert(0, {tests!r})
-    from markscheme.sandbox.deadline.pool import shared_pool, with_deadline
+    from markscheme.sandbox import with_deadline
+    from markscheme.sandbox.deadline.pool import shared_pool
     print(*with_deadline("worker_jobs:pid", [()] * 4, timeout_s=30), shared_pool()._server.pid, flush=True)
-    {last}
+    {last_line}
 """
+HANG = "with_deadline('worker_jobs:spin', [(0,)] * 2, timeout_s=60)"
 
 
 @pytest.mark.parametrize(
-    "last", ["", "os.kill(os.getpid(), 9)", "with_deadline('worker_jobs:spin', [(0,)] * 2, timeout_s=60)"]
+    "last_line",
+    [
+        pytest.param("", id="caller ends"),
+        pytest.param("os.kill(os.getpid(), 9)", id="caller kills itself"),
+        pytest.param(HANG, id="caller is killed while a worker hangs"),
+    ],
 )
-def test_nothing_is_left_behind(last: str) -> None:
-    """Also when the caller is killed, and when a worker hangs while it is."""
-    script = textwrap.dedent(SCRIPT.format(tests=str(ROOT / "tests"), last=last))
+def test_no_process_is_left_behind(last_line: str) -> None:
+    script = textwrap.dedent(CALLER.format(tests=str(ROOT / "tests"), last_line=last_line))
     caller = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert caller.stdout is not None
     pids = {int(pid) for pid in caller.stdout.readline().split()}
-    if "spin" in last:
+    assert len(pids) >= 2  # a worker and its server
+    if last_line == HANG:
         time.sleep(0.5)
         caller.kill()
     caller.wait(timeout=60)
     caller.stdout.close()
-    deadline = time.monotonic() + 20
-    while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+    assert left_after(pids, timeout_s=20) == []
 
 
-def test_closing_is_no_end() -> None:
+def test_a_closed_pool_starts_again_when_it_is_used() -> None:
     shared_pool().close()
     assert with_deadline("worker_jobs:add", [(1, 1)], timeout_s=30) == [2]

@@ -1,4 +1,7 @@
-"""Hostile programs and honest ones, each in both upper tiers: no forged mark, no effect outside, none refused."""
+"""Hostile and honest programs in both safe tiers: no forged mark, no effect outside, no honest program refused.
+
+The programs are in tests/data/hostile_programs.yaml and tests/data/honest_programs.yaml.
+"""
 
 import contextlib
 import os
@@ -6,6 +9,7 @@ import socket
 import stat
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +25,10 @@ from tiers import needs_tier
 HOSTILE = yaml.safe_load((ROOT / "tests/data/hostile_programs.yaml").read_text(encoding="utf-8"))
 HONEST = yaml.safe_load((ROOT / "tests/data/honest_programs.yaml").read_text(encoding="utf-8"))
 LIMITS = Limits(cpu_s=0.4, wall_s=1.2, memory_mb=400, output_mb=1)
-NUMBERS = (2, 3, 5)
-AS_PROGRAM = "\nif __name__ == '__main__':\n    print(f(int(input())))\n"
+SECRET_VARIABLE = "MARKSCHEME_TEST_SECRET"  # the hostile program that looks for it names it too
 
+# Tests of each type that a function `f` passes if it squares 2, 3 and 5.
+NUMBERS = (2, 3, 5)
 TESTS: dict[str, dict[str, Any]] = {
     "asserts": {"type": "asserts", "asserts": [f"assert f({n}) == {n * n}" for n in NUMBERS]},
     "near": {"type": "asserts", "asserts": [f"assert abs(f({n}) - {n * n}.0) < 1e-9" for n in NUMBERS]},
@@ -49,83 +54,70 @@ TESTS: dict[str, dict[str, Any]] = {
         "def test_f(n, e): assert f(n) == e and f(n) in [e]\n"
         "def test_near(): assert f(5) == pytest.approx(25)\n",
     },
+    "stdio": {"type": "stdio", "cases": [{"stdin": f"{n}\n", "stdout": f"{n * n}\n"} for n in NUMBERS]},
 }  # fmt: skip
-STDIO = {"type": "stdio", "cases": [{"stdin": f"{n}\n", "stdout": f"{n * n}\n"} for n in NUMBERS]}
+MAIN_GUARD = "\nif __name__ == '__main__':\n    print(f(int(input())))\n"
+# Tests of type pytest take long, so only these programs run them here. The slow suite has all hostile ones.
+WITH_PYTEST = {
+    "returns an object that answers every operator",
+    "shadows the names that tests use",
+    "plants files that pytest loads",
+    "is a callable instance",
+    "uses asyncio",
+    "prints on every call",
+}
+PRINTS_MORE = {"prints on every call", "computes and prints on import"}
+"""Honest programs that fail stdio tests, because they print more than the square."""
 
 
-@pytest.fixture(scope="module", params=SAFE)
-def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    needs_tier(request.param)
-    with Sandbox(1, tier=request.param, limits=LIMITS) as made:
-        yield made
-
-
-def named(rows: list[dict[str, Any]]) -> Any:
+def each_of(rows: list[dict[str, Any]]) -> pytest.MarkDecorator:
+    """Parametrise a test by rows of one of the files, and name each case as its row."""
     return pytest.mark.parametrize("row", rows, ids=[row["name"] for row in rows])
 
 
-@named(HOSTILE["mark"])
-def test_no_hostile_program_gets_a_mark(sandbox: Sandbox, row: dict[str, Any]) -> None:
-    kinds = {**TESTS, "stdio": STDIO}
-    if row["name"] not in ("object with every operator", "shadows what tests use", "plants pytest files"):
-        kinds.pop("pytest")  # each takes long: those that aim at it, and in the slow suite all
-    verdicts = {
-        kind: verify_program(row["code"], tests, sandbox=sandbox, stop_early=True)
-        for kind, tests in kinds.items()
-    }
-    assert {kind: verdict.correct for kind, verdict in verdicts.items()} == dict.fromkeys(kinds, False)
-    assert_untouched(sandbox)
+def selected_tests(row: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the tests that judge a row's program, without those of type pytest for most rows."""
+    return {kind: tests for kind, tests in TESTS.items() if kind != "pytest" or row["name"] in WITH_PYTEST}
 
 
-@pytest.mark.slow
-@named(HOSTILE["mark"])
-def test_no_hostile_program_gets_a_mark_of_pytest(sandbox: Sandbox, row: dict[str, Any]) -> None:
-    assert verify_program(row["code"], TESTS["pytest"], sandbox=sandbox).correct is False
+@dataclass
+class Outside:
+    """What a program must not reach: a folder with a file `secret`, and a port on which the caller listens."""
+
+    folder: Path
+    port: int
+    connections: list[Any]
 
 
 @pytest.fixture(scope="module")
-def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """What a program must not reach: a file, a folder, an environment, an open port."""
+def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outside]:
     folder = tmp_path_factory.mktemp("outside")
     (folder / "secret").write_text("secret")
-    folder.chmod(0o755)
+    # File permissions allow every user to read it, so that nothing but the sandbox protects it.
     (folder / "secret").chmod(0o644)
-    os.environ["MARKSCHEME_TEST_SECRET"] = "secret"
-    calls: list[Any] = []
+    folder.chmod(0o755)
+    connections: list[Any] = []
 
     def accept() -> None:
         with contextlib.suppress(OSError):  # the server is closed in the end
-            calls.append(server.accept())
+            connections.append(server.accept())
 
+    os.environ[SECRET_VARIABLE] = "secret"
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=accept, daemon=True).start()
-        yield {"folder": folder, "port": server.getsockname()[1], "calls": calls}
-    del os.environ["MARKSCHEME_TEST_SECRET"]
+        yield Outside(folder, server.getsockname()[1], connections)
+    del os.environ[SECRET_VARIABLE]
 
 
-@named(HOSTILE["run"])
-def test_no_hostile_program_gets_out(sandbox: Sandbox, outside: dict[str, Any], row: dict[str, Any]) -> None:
-    secret: Path = outside["folder"] / "secret"
-    before = secret.stat()
-    code = row["code"].replace("{secret}", str(secret)).replace("{folder}", str(outside["folder"]))
-    code = code.replace("{backwards}", str(ROOT / "tests")[::-1]).replace("{port}", str(outside["port"]))
-    ran = sandbox.run(code, "PREVIOUS")
-    assert ran.verdict != "sandbox_error"
-    assert "ESCAPED" not in ran.stdout
-    assert ran.cpu_s < LIMITS.cpu_s + 0.15
-    assert_untouched(sandbox)
-    after = secret.stat()
-    assert (after.st_mode, after.st_mtime_ns, after.st_size) == (
-        before.st_mode,
-        before.st_mtime_ns,
-        before.st_size,
-    )
-    assert os.listdir(outside["folder"]) == ["secret"]
-    assert stat.S_IMODE(outside["folder"].stat().st_mode) == 0o755
-    assert outside["calls"] == []
+@pytest.fixture(scope="module", params=SAFE)
+def sandbox(request: pytest.FixtureRequest, outside: Outside) -> Iterator[Sandbox]:
+    """A sandbox in each safe tier, started after `outside` has set the secret environment variable."""
+    needs_tier(request.param)
+    with Sandbox(1, tier=request.param, limits=LIMITS) as sandbox:
+        yield sandbox
 
 
-CANARY = """
+OBSERVE = """
 import os, sys, resource, signal, threading
 try: shared = os.listdir('/dev/shm')
 except OSError: shared = []
@@ -135,40 +127,87 @@ print(resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 100, sorted(os.environ) ==
 open('mine', 'w').write('x' * 1000)
 print(os.path.getsize('mine'), 'json' in sys.modules, abs(-3))
 """
-EXPECTED = "hello [] 0\n1 1000 18 0.0\nTrue True\n1000 True 3\n"
+OBSERVED = "hello [] 0\n1 1000 18 0.0\nTrue True\n1000 True 3\n"
 
 
 def assert_untouched(sandbox: Sandbox) -> None:
-    """The next program finds everything as if it were the first, and nothing of the others is left."""
-    ran = sandbox.run(CANARY, "hello")
-    assert (ran.verdict, ran.stdout, ran.stderr) == ("ok", EXPECTED, "")
+    """Check that the next program finds its process and its folder as if it were the first one."""
+    execution = sandbox.run(OBSERVE, "hello")
+    assert (execution.verdict, execution.stdout, execution.stderr) == ("ok", OBSERVED, "")
 
 
-@named(HONEST["mark"])
-def test_no_honest_function_is_refused(sandbox: Sandbox, row: dict[str, Any]) -> None:
-    guard = "" if "main guard" in row["name"] else AS_PROGRAM
-    verdicts = {
-        kind: verify_program(row["code"] + (guard if kind == "stdio" else ""), tests, sandbox=sandbox)
-        for kind, tests in {**TESTS, "stdio": STDIO}.items()
-        if kind != "pytest" or row["name"] in ("a method", "asyncio", "prints much")
+@each_of(HOSTILE["mark"])
+def test_no_hostile_program_gets_a_mark(sandbox: Sandbox, row: dict[str, Any]) -> None:
+    correct = {
+        kind: verify_program(row["code"], tests, sandbox=sandbox, stop_early=True).correct
+        for kind, tests in selected_tests(row).items()
     }
-    if row["name"] in ("prints much", "module level work"):
-        verdicts.pop("stdio")  # they print more than the square
-    assert {k: (v.correct, v.evidence.get("first_failed")) for k, v in verdicts.items()} == dict.fromkeys(
-        verdicts, (True, None)
-    )
+    assert correct == dict.fromkeys(correct, False)
+    assert_untouched(sandbox)
 
 
-@named(HONEST["run"])
+@pytest.mark.slow
+@each_of(HOSTILE["mark"])
+def test_no_hostile_program_gets_a_mark_of_pytest(sandbox: Sandbox, row: dict[str, Any]) -> None:
+    assert verify_program(row["code"], TESTS["pytest"], sandbox=sandbox).correct is False
+
+
+@each_of(HOSTILE["run"])
+def test_no_hostile_program_gets_out(sandbox: Sandbox, outside: Outside, row: dict[str, Any]) -> None:
+    secret = outside.folder / "secret"
+    before = secret.stat()
+    execution = sandbox.run(filled_in(row["code"], outside), "PREVIOUS")
+    assert execution.verdict != "sandbox_error"
+    assert "ESCAPED" not in execution.stdout
+    assert execution.cpu_s < LIMITS.cpu_s + 0.15
+    assert_untouched(sandbox)
+    after = secret.stat()
+    assert (after.st_mode, after.st_size) == (before.st_mode, before.st_size)
+    assert after.st_mtime_ns == before.st_mtime_ns
+    assert os.listdir(outside.folder) == ["secret"]
+    assert stat.S_IMODE(outside.folder.stat().st_mode) == 0o755
+    assert outside.connections == []
+
+
+def filled_in(code: str, outside: Outside) -> str:
+    """Return a program with the places and the port that it tries to reach."""
+    values = {
+        "{secret}": str(outside.folder / "secret"),
+        "{folder}": str(outside.folder),
+        "{port}": str(outside.port),
+        "{backwards}": str(ROOT / "tests")[::-1],
+    }
+    for name, value in values.items():
+        code = code.replace(name, value)
+    return code
+
+
+@each_of(HONEST["mark"])
+def test_no_honest_function_is_refused(sandbox: Sandbox, row: dict[str, Any]) -> None:
+    outcomes = {}
+    for kind, tests in selected_tests(row).items():
+        code = row["code"]
+        if kind == "stdio":
+            if row["name"] in PRINTS_MORE:
+                continue
+            if row["name"] != "has a main guard":
+                code += MAIN_GUARD
+        verdict = verify_program(code, tests, sandbox=sandbox)
+        outcomes[kind] = (verdict.correct, verdict.evidence.get("first_failed"))
+    assert outcomes == dict.fromkeys(outcomes, (True, None))
+
+
+@each_of(HONEST["run"])
 def test_no_honest_program_is_refused(sandbox: Sandbox, row: dict[str, Any]) -> None:
-    ran = sandbox.run(row["code"], row.get("stdin", ""), limits=Limits(cpu_s=5, memory_mb=600, output_mb=2))
-    assert (ran.verdict, ran.exit_code) == ("ok", 0), ran.stderr
+    limits = Limits(cpu_s=5, memory_mb=600, output_mb=2)
+    execution = sandbox.run(row["code"], row.get("stdin", ""), limits=limits)
+    assert (execution.verdict, execution.exit_code) == ("ok", 0), execution.stderr
     if "stdout" in row:
-        assert ran.stdout == row["stdout"]
+        assert execution.stdout == row["stdout"]
     else:
-        assert eval(row["check"], {"out": ran.stdout})
+        assert eval(row["check"], {"out": execution.stdout})
 
 
-def test_the_batteries_are_large_enough() -> None:
+def test_the_files_hold_enough_programs() -> None:
     assert len(HOSTILE["mark"]) + len(HOSTILE["run"]) >= 120
     assert len(HONEST["mark"]) + len(HONEST["run"]) >= 60
