@@ -7,7 +7,7 @@ from ...sandbox.remote import shared_executor
 from ...tasks.problem import Problem
 from ...verifiers.programs.find_code import extract_program
 from ...verifiers.programs.parse import parse
-from ...verifiers.programs.test_schema import Asserts, Calls, ProgramTests, Stdio
+from ...verifiers.programs.tests_schema import Asserts, Calls, ProgramTests, Stdio
 from ...verifiers.programs.verify import Integrity, typed_tests, verify_program
 from ..scheme import MarkScheme
 from .finding import SHOWN, Finding

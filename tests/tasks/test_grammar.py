@@ -19,7 +19,7 @@ from markscheme.sandbox import Limits
 from markscheme.tasks import Completion, Task, load_problems, load_task
 from markscheme.tasks.reward_entries import ProcessEntry, RewardEntry
 from markscheme.tasks.schema import DataSource, ProblemTemplates, SandboxConfig
-from markscheme.verifiers.programs.test_schema import (
+from markscheme.verifiers.programs.tests_schema import (
     Asserts,
     CallCase,
     Calls,

@@ -1,4 +1,4 @@
-"""Converting rows of APPS, TACO and LiveCodeBench to the shapes of tests in `test_schema.py`.
+"""Converting rows of APPS, TACO and LiveCodeBench to the shapes of tests in `tests_schema.py`.
 
 Each conversion gets the mapping under `tests:` of a task, with the data set's own columns as keys. It
 returns `calls` tests if the row names a function, else `stdio` tests. Keys that it does not know, such as
@@ -121,7 +121,7 @@ SHAPES = tuple(_CONVERSIONS)
 
 
 def converted(tests: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    """Return tests in a shape of `test_schema.py`: converted if they have a data set's, else as they are.
+    """Return tests in a shape of `tests_schema.py`: converted if they have a data set's, else as they are.
 
     Raises:
         TaskError: the row does not have the shape that its `type` names; the message begins with `where`.

@@ -13,11 +13,11 @@ from typing import Any
 from ...sandbox.cases import Called, run_calls, run_cases
 from ...sandbox.execution import Execution, Limits, RunVerdict
 from ...sandbox.executor import Executor
-from ...sandbox.test_runs import TestRun, run_tests
+from ...sandbox.run_tests import TestRun, run_tests
 from ..verdict import Reason
 from .same_value import same_output, same_value
 from .split_asserts import Call, packed_arguments
-from .test_schema import Asserts, Calls, ProgramTests, Pytest, Stdio, Unittest
+from .tests_schema import Asserts, Calls, ProgramTests, Pytest, Stdio, Unittest
 
 SHOWN_CHARS = 500
 """Characters of an output or an error that a case keeps."""

@@ -12,7 +12,7 @@ from ...tasks.problem import Completion, Problem
 from ..completion import whole_answer
 from ..verdict import Reason, Verdict, verifier
 from .find_code import extract_program
-from .test_schema import ProgramTests
+from .tests_schema import ProgramTests
 from .verify import Integrity, tests_fault, typed_tests, verify_program
 
 

@@ -15,7 +15,7 @@ from ...sandbox.executor import Executor
 from ...sandbox.sandbox import shared_sandbox
 from ..verdict import Reason, Verdict
 from .judge_cases import Case, Submission, judge_cases
-from .test_schema import ProgramTests, program_tests
+from .tests_schema import ProgramTests, program_tests
 
 Integrity = Literal["separate", "shared"]
 """Where asserts and test modules run: in a process of their own, or in the program's."""
@@ -52,7 +52,7 @@ def verify_program(
 
     Args:
         code: Python source.
-        tests: plain data in one of the shapes of `test_schema.py`, such as
+        tests: plain data in one of the shapes of `tests_schema.py`, such as
             `{type: asserts, asserts: [...]}`, `{type: calls, ...}` or `{type: stdio, ...}`.
         limits: the limits of each case; None = the sandbox's own.
         sandbox: the sandbox to run it in; None = the one that everything in this process shares.

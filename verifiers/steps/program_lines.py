@@ -21,7 +21,7 @@ from ...tasks.problem import Problem
 from ..programs.parse import parse
 from ..programs.same_value import same_value
 from ..programs.split_asserts import Call, packed_arguments
-from ..programs.test_schema import Asserts, Calls, program_tests
+from ..programs.tests_schema import Asserts, Calls, program_tests
 from ..verdict import Reason, Verdict
 from .split import split_steps
 
