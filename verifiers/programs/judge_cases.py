@@ -13,7 +13,7 @@ from typing import Any
 from ...sandbox.cases import Called, run_calls, run_cases
 from ...sandbox.execution import Execution, Limits, RunVerdict
 from ...sandbox.executor import Executor
-from ...sandbox.run_tests import TestRun, run_tests
+from ...sandbox.oracle_client import TestRun, run_tests
 from ..verdict import Reason
 from .same_value import same_output, same_value
 from .split_asserts import Call, packed_arguments
