@@ -1,4 +1,5 @@
-# Each target makes its own environment first; nothing but Python 3.11+, make and a compiler is needed.
+# Each target makes its own environment first; nothing but Python 3.11+ and make is needed, and a C++ compiler
+# for test-slow, where vLLM compiles its CPU kernels.
 PYTHON ?= python3
 TASK ?= addition
 SEEDS ?= 0
@@ -7,7 +8,7 @@ BIN := $(VENV)/bin
 SLOW := .venv-slow
 BENCH := .venv-bench
 VLLM := .venv-vllm
-SOURCES := $(shell find sandbox tasks verifiers rewards trainer -type f -not -path "*/__pycache__/*")
+SOURCES := __init__.py __main__.py $(shell find sandbox tasks verifiers rewards trainer -type f -not -path "*/__pycache__/*")
 PIP := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: train test test-slow lint types bench clean
@@ -39,7 +40,7 @@ bench: $(VENV)/.dev $(BENCH)/.ready $(SLOW)/.ready
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/step_marks.py
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/prm_throughput.py
 
-# What training needs. An editable install by links, so that type checkers can follow it too.
+# What training needs. The editable install is made of links, which type checkers can follow too.
 $(VENV)/.train: $(SOURCES) pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python $(PIP) --config-settings editable_mode=strict --editable ".[train]"
@@ -50,8 +51,8 @@ $(VENV)/.dev: $(VENV)/.train
 	$(BIN)/python $(PIP) --config-settings editable_mode=strict --editable ".[dev]"
 	touch $@
 
-# The peers, in an environment of their own, for the slow tests that run beside them. verl's own pins
-# contradict TRL's, and only its reward manager is needed: so without its dependencies.
+# The peers that slow tests compare with, in an environment of their own. verl's pins contradict TRL's, and only its
+# reward manager is needed, so it is installed without its dependencies.
 $(SLOW)/.ready: $(SOURCES) pyproject.toml constraints.txt
 	test -x $(SLOW)/bin/python || $(PYTHON) -m venv $(SLOW)
 	$(SLOW)/bin/python $(PIP) --config-settings editable_mode=strict --editable ".[train]" trl==1.16.0
@@ -59,7 +60,7 @@ $(SLOW)/.ready: $(SOURCES) pyproject.toml constraints.txt
 	$(SLOW)/bin/python $(PIP) --no-deps verl==0.9.1
 	touch $@
 
-# vLLM for CPUs. Its audio and vision packages come as CUDA builds, which fail to load and take it along.
+# vLLM for CPUs. The audio and vision packages that it brings are CUDA builds; importing them fails, and vLLM with them.
 $(VLLM)/.ready: $(SOURCES) pyproject.toml constraints.txt
 	test -x $(VLLM)/bin/python || $(PYTHON) -m venv $(VLLM)
 	$(VLLM)/bin/python $(PIP) torch

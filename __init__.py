@@ -1,7 +1,8 @@
 """markscheme: declare how answers earn marks, check the scheme offline, and train on it with GRPO.
 
-The names below are imported when they are first used, so `import markscheme` needs neither torch nor time.
-The five folders `sandbox`, `tasks`, `verifiers`, `rewards` and `trainer` hold the rest.
+The code is in five folders, each of which imports only from those before it: `sandbox` runs programs, `tasks`
+reads task files, `verifiers` judges answers, `rewards` turns judgements into scores, and `trainer` trains on
+the scores. The names below are imported when they are first used, so `import markscheme` is fast.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Rewards: functions that score completions, their composition by a task, and exports to other trainers."""
+"""Functions that score completions, their composition by a task, and exports to other trainers."""
 
 from typing import TYPE_CHECKING
 

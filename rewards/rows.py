@@ -1,6 +1,7 @@
-"""Rows that cross to disk: completions read from JSONL, scores written to it. `schema: 1`."""
+"""Rows on disk: completions, which are read from files, and scores, which are written to JSONL."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +19,11 @@ from ..tasks.whole_files import written_whole
 from .score import Part, Score, StepMark
 
 SCHEMA = 1
+"""The version of both kinds of rows; rows of another one are refused."""
 
 
 class CompletionRow(BaseModel):
-    """A line of a completions file: a completion, with the task's columns or a problem's id."""
+    """A row of a completions file: a completion, with the task's columns or a problem's id."""
 
     model_config = ConfigDict(extra="allow", populate_by_name=True, use_attribute_docstrings=True)
 
@@ -29,11 +31,11 @@ class CompletionRow(BaseModel):
     completion: str
     """The text to score, or chat messages, of which the assistant's count."""
     problem: Any = None
-    """The problem's id, where the row's own columns do not make the problem."""
+    """The problem's id, if the row does not have the columns that the task's templates read."""
     split: str | None = None
     """The split that the problem is in; None = the task's own."""
     prefill: str = ""
-    """The start of the answer that the chat template had already written."""
+    """The start of the answer, if the chat template put it at the end of the prompt."""
     token_ids: list[int] = Field(default_factory=list)
     finish_reason: str | None = None
 
@@ -48,19 +50,20 @@ class CompletionRow(BaseModel):
 
 
 class ScoreRow(BaseModel):
-    """A line of a scores file."""
+    """A row of a scores file."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True, use_attribute_docstrings=True)
 
     schema_: int = Field(default=SCHEMA, alias="schema")
     task: str
     task_hash: str
-    """Of the task with its overrides: two files with one hash were scored alike."""
+    """The hash of the task with its overrides: files with the same hash were scored in the same way."""
     problem: str
+    """The problem's id."""
     row: int
-    """Position in the completions file, or of the completion in its group; counted from 0."""
+    """Position of the completion in its file or, in training, in its group; counted from 0."""
     step: int | None = None
-    """The training step."""
+    """The training step; None outside training."""
     completion: str
     prefill: str = ""
     finish_reason: str | None = None
@@ -68,18 +71,18 @@ class ScoreRow(BaseModel):
     value: float | None
     status: str
     right: bool | None
-    """Whether the completion is right, by the scheme's accuracy entry."""
+    """Whether the completion is right, as `MarkScheme.is_right` says."""
     advantage: float | None = None
-    """In training: the mean over the completion's tokens."""
+    """In training: the mean advantage of the completion's tokens."""
     parts: dict[str, dict[str, Any]]
-    """By entry: value, weight, status, reason, seconds, detail, verdict."""
+    """The parts by entry: value, weight, status, reason, seconds, detail, verdict."""
     steps: list[dict[str, Any]] | None = None
     """Marks of steps: start, end, cut (characters), bytes, part, value, status, reason, advantage."""
 
 
 @dataclass
 class Answered:
-    """The completions of a file, with the problems that they answer."""
+    """The completions of a file, with the problems that they answer and the rows that they come from."""
 
     problems: list[Problem]
     completions: list[Completion]
@@ -89,20 +92,14 @@ class Answered:
 def read_completions(
     task: Task, path: Path, *, split: str | None = None, limit: int | None = None
 ) -> Answered:
-    """Read a completions file.
+    """Read up to `limit` rows of a completions file.
 
-    If a row has the columns that the task's templates read, they make the problem; else the row's
-    `problem` is looked up by id among the task's problems.
-
-    Args:
-        task: the task that the completions answer.
-        path: the file.
-        split: the split to look ids up in; None = the row's own, else the task's.
-        limit: read at most this many rows.
+    If a row has the columns that the task's templates read, they make the problem. Otherwise the row's
+    `problem` is the id of one in `split`; by default in the split that the row names, or else the task's own.
 
     Raises:
-        DataError: rows that are not JSON, have no completion, or answer an unknown problem; all of them
-            are named at once.
+        DataError: there is no such file, it has no rows, or one is not JSON; or some rows have no completion
+            or answer an unknown problem, and the message lists them.
     """
     if not path.exists():
         raise DataError(f"{path}: there is no such completions file; give a .jsonl file")
@@ -138,7 +135,7 @@ def read_completions(
 
 
 class _ProblemFinder:
-    """Finds the problem that a row answers."""
+    """A finder of the problem that a row answers, which loads each split once."""
 
     def __init__(self, task: Task, split: str | None):
         self._maker, self._split = ProblemMaker(task), split
@@ -155,15 +152,14 @@ class _ProblemFinder:
                 f"the row has neither the columns that the task's templates read (missing: {missing}) nor a"
                 " `problem` id; for another column: --set problem.reference='{{ column }}'"
             )
-        wanted, task = self._split or parsed.split, self._maker.task
-        if wanted not in self._known:
-            self._known[wanted] = {problem.id: problem for problem in load_problems(task, split=wanted)}
-        known, given = self._known[wanted], str(parsed.problem)
-        if given not in known:
-            raise DataError(
-                f"task {task.name!r} has no problem {given!r} in this split{did_you_mean(given, known)}"
-            )
-        return known[given]
+        task, split, problem_id = self._maker.task, self._split or parsed.split, str(parsed.problem)
+        if split not in self._known:
+            self._known[split] = {problem.id: problem for problem in load_problems(task, split=split)}
+        known = self._known[split]
+        if problem_id not in known:
+            where = f"split {split or task.data.split!r} of task {task.name!r}"
+            raise DataError(f"{where} has no problem {problem_id!r}{did_you_mean(problem_id, known)}")
+        return known[problem_id]
 
 
 def score_row(
@@ -178,19 +174,13 @@ def score_row(
 ) -> dict[str, Any]:
     """Return a scored completion as a plain mapping, ready for JSON.
 
-    Args:
-        task: the task.
-        task_hash: `task.hash`, which is too slow to compute for every row.
-        problem: what was asked.
-        completion: what was answered.
-        score: what it is worth.
-        step_advantages: the advantage of each step, in process mode.
-        more: the other fields of `ScoreRow`.
+    `task_hash` is `task.hash`, which takes too long to compute for every row; `step_advantages` has the
+    advantage of each step, in process mode; and `more` has the other fields of `ScoreRow`.
     """
     steps = None if score.steps is None else [step_row(mark) for mark in score.steps]
-    for row, advantage in zip(steps or (), step_advantages, strict=False):
-        row["advantage"] = advantage
-    made = ScoreRow(
+    for step, advantage in zip(steps or (), step_advantages, strict=False):
+        step["advantage"] = advantage
+    row = ScoreRow(
         task=task.name,
         task_hash=task_hash,
         problem=problem.id,
@@ -204,7 +194,7 @@ def score_row(
         steps=steps,
         **more,
     )
-    return made.model_dump(mode="json", by_alias=True)
+    return row.model_dump(mode="json", by_alias=True)
 
 
 def part_row(part: Part) -> dict[str, Any]:
@@ -247,7 +237,7 @@ def step_row(mark: StepMark) -> dict[str, Any]:
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows to a file that appears only when all of them are in it.
+    """Write rows to a JSONL file, which appears only when it is complete.
 
     Raises:
         DataError: the place cannot be written to.
@@ -266,7 +256,4 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 def status_counts(scores: Sequence[Score]) -> dict[str, int]:
     """Return how many scores have each status."""
-    counts: dict[str, int] = {}
-    for score in scores:
-        counts[str(score.status)] = counts.get(str(score.status), 0) + 1
-    return counts
+    return dict(Counter(str(score.status) for score in scores))

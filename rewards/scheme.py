@@ -1,4 +1,8 @@
-"""`MarkScheme`: a task's entries, run over completions and combined into scores."""
+"""`MarkScheme`: running a task's entries on completions, and combining their parts into scores.
+
+The pieces are in composition/: `build_entries.py` looks up what entries name, `run_composite.py` runs an
+entry, and `combine.py` has the arithmetic of totals.
+"""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +24,7 @@ _OK = Status.OK
 
 
 class MarkScheme:
-    r"""The composition that a task declares. Safe to share between threads once it is built.
+    r"""A task's entries, ready to score completions. Safe to share between threads.
 
         >>> from markscheme.rewards import MarkScheme
         >>> from markscheme.tasks import Completion, load_problems, load_task
@@ -32,11 +36,12 @@ class MarkScheme:
         Score(0.9, ok: correct 1 (equal), format 0 (failed))
 
     Args:
-        task: what declares it.
-        process: whether to mark steps too, where the task has a `process:`.
+        task: the task that declares the entries.
+        process: whether to run the task's `process:` too, if it has one.
 
     Raises:
-        TaskError: every entry that cannot be resolved or typed, each with file and line.
+        TaskError: some entries name nothing that exists, or have wrong parameters; the message lists all of
+            them, with file and line.
     """
 
     def __init__(self, task: Task, *, process: bool = True):
@@ -51,13 +56,13 @@ class MarkScheme:
         return self.range_at(None)
 
     def range_at(self, step: int | None) -> Bounds:
-        """Return the lowest and highest value of a score at a training step."""
+        """Return the lowest and highest value of a score at a training step; None = the final weights."""
         counted = [entry for entry in self._entries.values() if not entry.watched]
-        ends = [(entry.declared.weight_at(step), entry.bounds_in_total) for entry in counted]
-        return total_range(ends, self.task.combine)
+        weighted = [(entry.declared.weight_at(step), entry.bounds_in_total) for entry in counted]
+        return total_range(weighted, self.task.combine)
 
     def bounds_of(self, name: str) -> Bounds:
-        """Return the lowest and highest value of one entry."""
+        """Return the lowest and highest value of an entry."""
         return self._entries[name].bounds
 
     @property
@@ -84,55 +89,58 @@ class MarkScheme:
         return next(iter(readers + verifiers), None)
 
     def is_right(self, score: Score) -> bool | None:
-        """Say whether a scored completion is right; None if that could not be judged.
+        """Return whether a scored completion is right; None if that could not be judged.
 
-        The entry named `correct` tells; without one, the first verifier that reads the reference, else
-        the first verifier, else whether every part that counts is at the top of its range (None where
-        a range has no top).
+        The entry named `correct` decides; without one, the first verifier that reads references or tests,
+        else the first verifier. Without a verifier, every part that counts must be at the top of its range
+        (None if a range has no top).
         """
-        if self._accuracy_entry is None:
-            counted = [(p, self._entries[n].bounds[1]) for n, p in score.parts.items() if p.weight > 0]
-            if score.value is None or any(math.isinf(top) for _, top in counted):
-                return None
-            return all(part.value is not None and part.value >= top for part, top in counted)
-        return part_is_right(score.parts[self._accuracy_entry], self.bounds_of(self._accuracy_entry))
+        if self._accuracy_entry is not None:
+            return part_is_right(score.parts[self._accuracy_entry], self.bounds_of(self._accuracy_entry))
+        entries = self._entries
+        counted = [(part, entries[name].bounds[1]) for name, part in score.parts.items() if part.weight > 0]
+        if score.value is None or any(math.isinf(top) for _, top in counted):
+            return None
+        return all(part.value is not None and part.value >= top for part, top in counted)
 
     @property
     def judges(self) -> list[Verifier]:
-        """The verifiers that judge by the problems' references or tests."""
+        """The verifiers that read the problems' references or tests."""
         return reference_readers(list(self._entries.values()))
 
     def check_references(self, problems: Sequence[Problem]) -> None:
-        """Look at every reference, and at all tests, before anything is scored.
+        """Check every problem's references and tests before anything is scored.
 
         Raises:
-            DataError: all problems whose reference or tests are missing or cannot be judged by.
+            DataError: some references or tests are missing, or verifiers cannot judge by them; the message
+                lists them.
         """
-        readers = self.judges
-        faults = [fault for problem in problems for reader in readers for fault in _faults(reader, problem)]
-        faults = list(dict.fromkeys(faults))
+        judges = self.judges
+        faults: dict[str, None] = {}  # a set in order: several verifiers may find the same fault
+        for problem in problems:
+            for judge in judges:
+                faults |= dict.fromkeys(_faults(judge, problem))
         if faults:
-            by = "tests" if any(reader.tests_fault for reader in readers) else "reference"
-            where = self.task.where("problem", by)
-            raise DataError(
-                f"{where}: {len(faults)} {by.removesuffix('s')}(s) cannot be judged by:\n{first_of(faults)}"
-            )
+            key = "tests" if any(judge.tests_fault for judge in judges) else "reference"
+            count = f"{len(faults)} {key.removesuffix('s')}(s)"
+            where = self.task.where("problem", key)
+            raise DataError(f"{where}: {count} cannot be judged by:\n{first_of(list(faults))}")
 
     def score(
         self, problems: Sequence[Problem], completions: Sequence[Completion], *, step: int | None = None
     ) -> list[Score]:
-        """Score completions; `completions[i]` answers `problems[i]`.
+        """Score completions.
 
         Args:
-            problems: one per completion (repeat a problem for a group).
-            completions: as many.
+            problems: one problem per completion; a problem with several completions is repeated.
+            completions: `completions[i]` answers `problems[i]`.
             step: the training step, for weights that change; None = the final weights.
 
         Returns:
-            One Score per completion, in order. A failure is told in its status, never as a silent 0.
+            One Score per completion, in order. A failure shows in the status, and is never a silent 0.
 
         Raises:
-            RewardError: the lists differ in length, or a failure whose `on_failure` is `stop`.
+            RewardError: the lists differ in length, or there was a failure whose `on_failure` is `stop`.
             TaskError: a problem lacks the column that an entry's `when: {column: ...}` reads.
             SandboxError: no safe sandbox can be started for the programs.
         """
@@ -145,43 +153,43 @@ class MarkScheme:
         rows = Rows(problems, completions, parts)
         for name, entry in self._entries.items():
             weight = 0.0 if entry.watched else entry.declared.weight_at(step)
-            parts[name] = made = self._run(entry, rows)
-            for part in made:
+            parts[name] = self._run(entry, rows)
+            for part in parts[name]:
                 part.weight = weight
-        together = zip(*(parts[name] for name in self._order), strict=True)
-        scores = [self._combine(dict(zip(self._order, row, strict=True))) for row in together]
+        per_completion = zip(*(parts[name] for name in self._order), strict=True)
+        scores = [self._combine(dict(zip(self._order, row, strict=True))) for row in per_completion]
         for score, completion in zip(scores, completions, strict=True):
             score.steps = _steps_of(score.parts, completion)
         return scores
 
     def _run(self, entry: Entry, rows: Rows) -> list[Part]:
-        """Run an entry on the rows that its `when` lets through; the others get a part that says so."""
+        """Run an entry on the rows that meet its `when`; the others get a part that says that they do not."""
         if entry.declared.when is None:
             return run_entry(entry, rows)
-        made = self._shut_out(entry, rows)
-        places = [i for i, part in enumerate(made) if part is None]
+        parts = self._excluded(entry, rows)
+        places = [i for i, part in enumerate(parts) if part is None]
         for i, part in zip(places, run_entry(entry, rows.only(places)), strict=True):
             gate = rows.parts[entry.gate][i] if entry.gate else None
             if gate is not None and gate.value is None and part.value not in (None, 0.0):
-                # The gate could not be judged, so neither can what it guards; 0 stays 0 either way.
+                # The gate could not be judged, so neither can the entry; only 0 is 0 in any case.
                 part = Part(None, status=gate.status, reason="gate_unknown", verdict=part.verdict)
-            made[i] = part
-        return [part for part in made if part is not None]
+            parts[i] = part
+        return [part for part in parts if part is not None]
 
-    def _shut_out(self, entry: Entry, rows: Rows) -> list[Part | None]:
-        """Return a finished part for each row that the entry's `when` shuts out, None for the others."""
+    def _excluded(self, entry: Entry, rows: Rows) -> list[Part | None]:
+        """Return the part of each row that does not meet the entry's `when`, and None for the others."""
         if entry.gate:
             bounds = self.bounds_of(entry.gate)
-            shut = [_is_shut(part, bounds) for part in rows.parts[entry.gate]]
-            return [Part(0.0, reason="gate_closed") if is_shut else None for is_shut in shut]
+            closed = [_is_closed(part, bounds) for part in rows.parts[entry.gate]]
+            return [Part(0.0, reason="gate_closed") if is_closed else None for is_closed in closed]
+        routed = [self._is_routed(entry, problem) for problem in rows.problems]
         return [
-            None
-            if self._is_routed(entry, problem)
-            else Part(None, status=Status.NOT_APPLICABLE, reason="routed elsewhere")
-            for problem in rows.problems
+            None if is_routed else Part(None, status=Status.NOT_APPLICABLE, reason="routed elsewhere")
+            for is_routed in routed
         ]
 
     def _is_routed(self, entry: Entry, problem: Problem) -> bool:
+        """Return whether an entry applies to a problem, by the columns of its row."""
         for column, wanted in entry.route.items():
             if column not in problem.info:
                 section = "watch" if entry.watched else "rewards"
@@ -195,25 +203,27 @@ class MarkScheme:
         return True
 
     def _combine(self, parts: dict[str, Part]) -> Score:
-        if self.task.combine == "sum":  # the common case, kept short
-            total, fine = 0.0, True
+        """Return the score that a completion's parts add up to."""
+        if self.task.combine == "sum":  # a short way for the common case, in which every part has a value
+            total, all_ok = 0.0, True
             for part in parts.values():
                 if part.value is None:
                     break
                 total += part.weight * part.value
-                fine = fine and part.status is _OK
+                all_ok = all_ok and part.status is _OK
             else:
-                return Score(total, _OK if fine else _first_failure(parts), parts)
+                return Score(total, _OK if all_ok else _first_failure(parts), parts)
         return self._combine_with_unknowns(parts)
 
     def _combine_with_unknowns(self, parts: dict[str, Part]) -> Score:
+        """Return the score for any `combine`, and for parts without a value."""
         counted = {name: part for name, part in parts.items() if not self._entries[name].watched}
         applies = [part.status is not Status.NOT_APPLICABLE for part in counted.values()]
         weights = renormalised([part.weight for part in counted.values()], applies)
         weighted = []
-        for (name, part), weight, use in zip(counted.items(), weights, applies, strict=True):
+        for (name, part), weight, part_applies in zip(counted.items(), weights, applies, strict=True):
             part.weight = weight
-            if use:
+            if part_applies:
                 weighted.append((part.value, weight, self._entries[name].bounds_in_total))
         value = fold(weighted, self.task.combine)
         if value is not None:
@@ -225,38 +235,40 @@ class MarkScheme:
 def _steps_of(parts: Mapping[str, Part], completion: Completion) -> list[StepMark] | None:
     """Return the marks of a completion's steps.
 
-    A completion that failed by its own fault has one mark, over all of its text.
+    They come from `process:` if the task has it, else from the first part with any. A completion that failed
+    there by its own fault has one mark, over all of its text.
     """
-    named = [PROCESS] if PROCESS in parts else parts
-    part = next((parts[name] for name in named if parts[name].steps is not None), None)
+    names = [PROCESS] if PROCESS in parts else parts
+    part = next((parts[name] for name in names if parts[name].steps is not None), None)
     if part is None and PROCESS in parts and parts[PROCESS].status in COMPLETIONS_FAULT:
         part = parts[PROCESS]
         return [StepMark(whole(completion.text), part.value, part.status, part.reason)]
     return None if part is None else part.steps
 
 
-def _faults(reader: Verifier, problem: Problem) -> Iterator[str]:
-    """Yield the reasons for which a verifier cannot judge by this problem."""
-    if reader.tests_fault is not None:
-        fault = reader.tests_fault(problem.tests)
+def _faults(judge: Verifier, problem: Problem) -> Iterator[str]:
+    """Yield the reasons why a verifier cannot judge by a problem's references or tests."""
+    if judge.tests_fault is not None:
+        fault = judge.tests_fault(problem.tests)
         if fault:
             yield f"problem {problem.id}: {fault}"
-    if reader.reference_fault is not None:
-        found = [f"{fault} ({r!r})" for r in problem.references if (fault := reader.reference_fault(r))]
-        if not problem.references or found:
-            yield f"problem {problem.id}: reference {', '.join(found) or 'is missing'}"
+    if judge.reference_fault is not None:
+        checked = [(judge.reference_fault(reference), reference) for reference in problem.references]
+        faults = [f"{fault} ({reference!r})" for fault, reference in checked if fault]
+        if faults or not checked:
+            yield f"problem {problem.id}: reference {', '.join(faults) or 'is missing'}"
 
 
 def _first_failure(parts: Mapping[str, Part]) -> Status:
-    """Return the first status among the parts that count which is not `ok`, so that it can be seen."""
+    """Return the first status of a failure among the parts that count; `ok` if there is none."""
     for part in parts.values():
         if part.weight != 0 and part.status not in (_OK, Status.NOT_APPLICABLE):
             return part.status
     return _OK
 
 
-def _is_shut(gate: Part, bounds: Bounds) -> bool:
-    """Whether a gate is closed; one that could not be judged, by what `on_failure` made it worth."""
+def _is_closed(gate: Part, bounds: Bounds) -> bool:
+    """Return whether a gate is closed; if it could not be judged, what `on_failure` made it worth decides."""
     right = part_is_right(gate, bounds)
     if right is None:
         return gate.value is not None and gate.value < bounds[1]
@@ -264,7 +276,7 @@ def _is_shut(gate: Part, bounds: Bounds) -> bool:
 
 
 def part_is_right(part: Part, bounds: Bounds) -> bool | None:
-    """Say whether a part holds: by its verdict, else by a value at the top of the range."""
+    """Return whether a part is right: by its verdict, or else by a value at the top of the range."""
     if part.verdict is not None:
         return part.verdict.correct
     return None if part.value is None else part.value >= bounds[1]

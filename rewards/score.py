@@ -1,6 +1,5 @@
-"""`Score`: the worth of a completion, part by part, with a status that says whose fault a failure is."""
+"""`Score`: what a completion is worth, part by part, with a status that says whose fault a failure is."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -11,19 +10,20 @@ from ..verifiers.verdict import Reason, Verdict
 
 
 class Status(StrEnum):
-    """Whose fault a failure is.
+    """The status of a part or a score: `ok`, or a failure.
 
-    That decides what it is worth: if the policy's own failures were left out, it would learn to fail.
+    A failure's status says whose fault it is, and that decides what it is worth by default: if the policy's
+    own failures were left out, it would learn to fail.
     """
 
     OK = "ok"
-    # The completion's fault: worth the component's lowest value; the reason is kept.
+    # The completion's fault: worth the component's lowest value.
     NO_ANSWER = "no_answer"
     TOO_LARGE = "too_large"
     TIMEOUT = "timeout"
     MEMORY = "memory"
     UNPARSABLE = "unparsable"
-    # Our fault: tried again, then the row is left out of its group.
+    # Our fault: the row is left out of its group; an `infra_error` only after a second attempt.
     INFRA_ERROR = "infra_error"
     ABSTAIN = "abstain"
     # The author's fault: the row is left out; training stops above 5 % of the last 256 rows.
@@ -35,7 +35,7 @@ class Status(StrEnum):
 COMPLETIONS_FAULT = frozenset(
     {Status.NO_ANSWER, Status.TOO_LARGE, Status.TIMEOUT, Status.MEMORY, Status.UNPARSABLE}
 )
-
+"""The failures that are the completion's own fault."""
 STATUS_OF_REASON = {
     Reason.NO_ANSWER: Status.NO_ANSWER,
     Reason.EMPTY: Status.NO_ANSWER,
@@ -46,16 +46,17 @@ STATUS_OF_REASON = {
     Reason.COMPILE_ERROR: Status.UNPARSABLE,
     Reason.OUTPUT_LIMIT: Status.TOO_LARGE,
 }
+"""The status for a verifier's reason to call a completion wrong; all other reasons are `ok`."""
 
 
 @dataclass(slots=True)
 class StepMark:
-    """What one step of a completion earned, with its place in the text."""
+    """The mark of one step of a completion."""
 
     step: Step
     """Where the step is in the text, in characters and in bytes."""
     value: float | None
-    """A number within the component's range; None = the step was not judged."""
+    """A number within the component's range; None if the step was not judged."""
     status: Status = Status.OK
     """`not_applicable` if the step states nothing that could be judged."""
     reason: str = ""
@@ -75,14 +76,14 @@ class Part:
     """
 
     value: float | None
-    """A number within the component's range; None = left out, for the reason that `status` gives."""
+    """A number within the component's range; None if there is none, for the reason that `status` gives."""
     weight: float = 1.0
-    """The factor at this training step; 0 for an entry that is only logged."""
+    """The factor in the total at this training step; 0 for an entry that is only logged."""
     status: Status = Status.OK
     reason: str = ""
     """Why the value is what it is: a verdict's reason, `gate_closed`, or the text of an error."""
     seconds: float = 0.0
-    """Wall time: the entry's own for this completion, or its share of a batch."""
+    """Wall-clock seconds that the entry took, divided by the number of completions scored at once."""
     detail: dict[str, Any] | None = None
     """Further evidence from the component, such as the member that decided, or a traceback."""
     verdict: Verdict | None = None
@@ -111,9 +112,9 @@ class Part:
 
 @dataclass(slots=True, repr=False)
 class Score:
-    """The worth of one completion under a mark scheme.
+    """What one completion is worth under a mark scheme.
 
-    A reward function may return a Score too; then `value`, `status`, `reason`, `detail` and `steps` are read.
+    A reward function may return one too; then `value`, `status`, `reason`, `detail` and `steps` are read.
 
     >>> from markscheme.rewards import Score
     >>> Score(None, "abstain", reason="the judge answered neither yes nor no")
@@ -121,19 +122,19 @@ class Score:
     """
 
     value: float | None
-    """The combined value; None = the row is left out of its group."""
+    """The combined value; None if the row is left out of its group."""
     status: Status | str = Status.OK
     """`ok`, or the first other status among the parts that count.
 
-    A failure is thus seen even where another part decided the value: under `combine: any_of` a score can
-    be 1.0 with the status `no_answer`. Where the value is None: the status of the part that took it away.
+    So a failure can be seen even where another part decided the value: under `combine: any_of` a score can be
+    1.0 with the status `no_answer`. If the value is None, this is the status of a part without a value.
     """
     parts: dict[str, Part] = field(default_factory=dict)
     """The parts by entry name, those of `watch:` entries (weight 0) included."""
     reason: str = ""
-    """Only for a reward function that returns a Score: why the value is what it is."""
+    """For a reward function that returns a Score: why the value is what it is."""
     detail: dict[str, Any] | None = None
-    """Only for a reward function that returns a Score: further evidence."""
+    """For a reward function that returns a Score: further evidence."""
     steps: list[StepMark] | None = None
     """The marks of the completion's steps, from the task's `process:`, else from the first entry with any."""
 
@@ -143,7 +144,5 @@ class Score:
         return f"Score({number(self.value)}, {why})"
 
     def _repr_html_(self) -> str:
-        parts: Mapping[str, str] = {
-            name: f"{part.line()} x {number(part.weight)}" for name, part in self.parts.items()
-        }
+        parts = {name: f"{part.line()} x {number(part.weight)}" for name, part in self.parts.items()}
         return html_table(f"Score {number(self.value)}, {self.status}", {**parts, "reason": self.reason})

@@ -1,6 +1,8 @@
-"""Running code under limits, and what every folder shares with this one: the errors.
+"""Running untrusted programs under limits, calling trusted code with a deadline, and all error classes.
 
-`Sandbox` is for programs that nobody trusts; `with_deadline` gives trusted code a hard deadline.
+`Sandbox` runs untrusted programs. `with_deadline` calls trusted functions and kills a call that takes too
+long. The error classes of the whole project are here because every other folder may import from this one,
+which imports from none of them.
 """
 
 from typing import TYPE_CHECKING

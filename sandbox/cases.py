@@ -1,40 +1,43 @@
-"""Many cases of one program: a batch in one process, and fresh ones where that does not settle it.
+"""Running many cases of one program: all of them in one process first, then in fresh ones where needed.
 
-Nothing in a program's process knows an answer, so a batch in which all cases are right is right,
-whatever one case left behind for the next. Where one is wrong, that might be for what an earlier
-case left. Then every case but the first, which nothing ran before, is judged by a run of its own, and
-by nothing else: were only the wrong ones run again, a program that notices would know which they are.
-Asserts are other: they mean to run one after the other, and keep what came of each.
+Nothing in a program's process knows an expected value. So if all cases of a batch are right, the program is
+right, whatever one case may have left behind for the next. If one is wrong, the reason may be something that
+an earlier case left behind. Then each case is judged by a run of its own, except the first, before which
+nothing ran. This includes the cases that were right: if only the wrong ones were run again, a program could
+detect that and learn which cases it had failed.
+
+Asserts are different: they are meant to run one after the other, so each outcome counts as it came out.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .execution import Execution, Limits, RunVerdict
 from .executor import Executor, encoded, text_of
 from .wire.codec import decode
+from .wire.protocol import BY_ITSELF
 from .worker import Job, Report
 
 
 @dataclass(slots=True)
 class Called:
-    """What the calls of one case gave."""
+    """The outcome of one case that consists of calls."""
 
     value: Any = None
-    """A list of plain data, one for each call; meaningless unless `raised` is empty."""
+    """A list with the plain data that each call returned; meaningless unless `raised` is empty."""
     raised: str = ""
-    """The exception's type, or the verdict of the run that never answered (`timeout`)."""
+    """The exception's type, or the run's verdict (such as `timeout`) if the program never answered; empty if
+    all calls returned."""
     error: str = ""
     """The exception's type and text."""
     cpu_s: float = 0.0
     verdict: RunVerdict = RunVerdict.OK
-    """`error` where it raised."""
+    """`error` if the program raised an exception."""
 
 
-PATIENCE = 2
-"""A program that has passed its time limit so often, each time in another process, is not run on the
-rest of its cases: they count as late too."""
+_MOST_TIMEOUTS = 2
+"""After this many time-outs in different processes, the program's remaining cases count as time-outs too."""
 _LATE = (RunVerdict.TIMEOUT, RunVerdict.WALL_TIMEOUT)
 
 
@@ -51,28 +54,28 @@ def run_cases(
     """Run a program once for each input.
 
     Args:
-        sandbox: where.
+        sandbox: the executor that runs it.
         code: Python source, run as `__main__`.
-        stdins: standard inputs.
-        right: whether a case's outcome is right; asked once or twice a case.
-        limits: of each case.
-        stop_early: end at the first case that is wrong for sure.
-        prelude: code that the program may count on.
+        stdins: the standard input of each case.
+        right: returns whether a case's outcome is right; called once or twice per case.
+        limits: the limits of each case; None = the executor's own.
+        stop_early: stop at the first case that is certainly wrong.
+        prelude: code that is executed before the program, in its namespace.
 
     Returns:
-        Outcomes in order; None for cases that were not reached.
+        The outcomes in order; None for cases that were not reached.
 
     Raises:
-        InfraError: a worker was lost twice.
+        InfraError: the executor itself failed.
     """
     limits = limits or sandbox.limits
     inputs = [encoded(stdin) for stdin in stdins]
     text_of(code, "code")
 
     def attempt(cases: Sequence[int]) -> list[Execution]:
-        some = [inputs[case] for case in cases]
-        report = sandbox.do(Job(code, limits, prelude=prelude, inputs=some, cases=len(some)))
-        return _executions(sandbox, report, limits, len(some))
+        chosen = [inputs[case] for case in cases]
+        report = sandbox.do(Job(code, limits, prelude=prelude, inputs=chosen, cases=len(cases)))
+        return _executions(sandbox, report, limits, len(cases))
 
     return _independent(len(inputs), attempt, right, stop_early)
 
@@ -91,22 +94,21 @@ def run_calls(
     """Define a program once and call its functions.
 
     Args:
-        sandbox: where.
+        sandbox: the executor that runs it.
         code: Python source, run as a module named `solution`.
-        cases: each of one call or several, as (entry, marshalled (args, kwargs)); an entry is `f`,
-            `a.b` or `Solution().method`.
-        prelude: code that the program may count on.
-        in_sequence: cases follow each other in one process, as asserts do; else each stands alone.
-        right: whether a case's outcome is right.
-        limits: of each case.
-        stop_early: end at the first case that is wrong for sure.
+        cases: each is one or several calls, as (entry, packed arguments); an entry is `f`, `a.b` or
+            `Solution().method`. See `Job.calls`.
+        prelude: code that is executed before the program, in its namespace.
+        in_sequence: whether cases follow each other in one process, as asserts do, or are independent.
+        right: returns whether a case's outcome is right.
+        limits: the limits of each case; None = the executor's own.
+        stop_early: stop at the first case that is certainly wrong.
 
     Returns:
-        Outcomes in order, the value of each the list of what its calls gave; None for cases that were
-        not reached.
+        The outcomes in order; None for cases that were not reached.
 
     Raises:
-        InfraError: a worker was lost twice.
+        InfraError: the executor itself failed.
     """
     limits = limits or sandbox.limits
     text_of(code, "code")
@@ -114,45 +116,49 @@ def run_calls(
     def attempt(group: Sequence[int]) -> list[Called]:
         numbered = [(place, list(cases[case])) for place, case in enumerate(group)]
         report = sandbox.do(Job(code, limits, "calls", prelude, calls=numbered, cases=len(group)))
-        return _answers(sandbox, report, limits, [len(cases[case]) for case in group])
+        return _outcomes(sandbox, report, limits, [len(cases[case]) for case in group])
 
-    settle = _in_sequence if in_sequence else _independent
-    return settle(len(cases), attempt, right, stop_early)
+    run = _in_sequence if in_sequence else _independent
+    return run(len(cases), attempt, right, stop_early)
 
 
 Attempt = Callable[[Sequence[int]], list[Any]]
-"""Runs cases in one process: the outcomes of those that it came to, in order."""
+"""Runs the cases of these numbers in one process; returns the outcomes of those that it reached, in order."""
 Right = Callable[[int, Any], bool]
+"""Returns whether a case's outcome is right."""
 
 
 def _independent(count: int, attempt: Attempt, right: Right, stop_early: bool) -> list[Any]:
-    """Run all cases at once; unless all are right, all but the first alone, which ran alone anyhow."""
+    """Run all cases in one process; unless all are right, run all but the first again, each in its own."""
     outcomes = attempt(range(count)) if count else []
-    settled: list[Any] = [outcomes[0] if case == 0 else None for case in range(count)]
     wrong = [case for case, outcome in enumerate(outcomes) if not right(case, outcome)]
     if not wrong and len(outcomes) == count:
         return outcomes
-    if _shared(outcomes, count):
+    if _is_undefined(outcomes, count):
         return outcomes
+    settled: list[Any] = [outcomes[0], *[None] * (count - 1)]
     first_is_wrong = wrong[:1] == [0]
     if stop_early and first_is_wrong:
         return settled
     late = int(first_is_wrong and outcomes[0].verdict in _LATE)
-    suspects = [case for case in (*wrong, *range(len(outcomes), count)) if case]
-    for case in (*suspects, *(case for case in range(1, count) if case not in set(suspects))):
-        settled[case] = outcome = attempt([case])[0]
+    # The cases that were wrong or not reached come first, so that `stop_early` has less to run.
+    suspects = [case for case in (*wrong, *range(len(outcomes), count)) if case != 0]
+    others = sorted(set(range(1, count)) - set(suspects))
+    for case in (*suspects, *others):
+        outcome = attempt([case])[0]
+        settled[case] = outcome
         if right(case, outcome):
             continue
         if stop_early:
             return settled
         late += outcome.verdict in _LATE
-        if late >= PATIENCE:
+        if late >= _MOST_TIMEOUTS:
             return [outcome if known is None else known for known in settled]
     return settled
 
 
 def _in_sequence(count: int, attempt: Attempt, right: Right, stop_early: bool) -> list[Any]:
-    """Run cases one after the other, in one process for as long as it lasts."""
+    """Run cases one after the other in one process; if it ends early, run the rest in a new one."""
     settled: list[Any] = []
     late = 0
     while len(settled) < count:
@@ -161,92 +167,76 @@ def _in_sequence(count: int, attempt: Attempt, right: Right, stop_early: bool) -
         for outcome in outcomes:
             settled.append(outcome)
             if stop_early and not right(len(settled) - 1, outcome):
-                return [*settled, *(None for _ in range(len(settled), count))]
-        if _shared(outcomes, count - start):
+                return [*settled, *[None] * (count - len(settled))]
+        if _is_undefined(outcomes, count - start):
             break
         late += outcomes[-1].verdict in _LATE
-        if late >= PATIENCE:
+        if late >= _MOST_TIMEOUTS:
             settled += [outcomes[-1]] * (count - len(settled))
     return settled
 
 
-def _shared(outcomes: Sequence[Any], count: int) -> bool:
-    """Whether one outcome stands for all cases: the program could not be defined."""
+def _is_undefined(outcomes: Sequence[Any], count: int) -> bool:
+    """Whether the program could not be defined, for which `_outcomes` gives every case the same object."""
     return 1 < count == len(outcomes) and all(outcome is outcomes[0] for outcome in outcomes)
 
 
 def _executions(sandbox: Executor, report: Report, limits: Limits, count: int) -> list[Execution]:
-    """Return the executions of the cases that were run, in order: those with a record, and the last."""
+    """Return the executions of the cases that were run: those that left a record, and the one after them."""
     if count == 1:
         return [sandbox.execution(report, limits)]
-    made: list[Execution] = []
-    out, err = 0, 0
+    executions: list[Execution] = []
+    out, err = 0, 0  # where the running case's output begins
+    failures: list[dict[str, Any]] = []
     for record in report.records:
-        try:
-            status, (to_out, to_err), (cpu, wall) = record["status"], record["ends"], record["seconds"]
-            sliced = report.stdout[out : int(to_out)], report.stderr[err : int(to_err)]
-            alone = Report(
-                0,
-                (int(status) & 0xFF) << 8,
-                float(cpu),
-                float(wall),
-                report.kib,
-                *sliced,
-                _failure(report, len(made)),
-            )
-            out, err = int(to_out), int(to_err)
-        except (KeyError, TypeError, ValueError, OverflowError):
+        if "failed" in record:  # why the case failed whose own record comes next
+            failures = [record]
             continue
-        made.append(sandbox.execution(alone, limits))
-        if len(made) == count:
-            return made
-    if made and report.status == 0:
-        return made  # it stopped early, for the threads that a case left
-    last = Report(
-        report.cause,
-        report.status,
-        report.cpu_s,
-        report.wall_s,
-        report.kib,
-        report.stdout[out:],
-        report.stderr[err:],
-        [record for record in report.records if "failed" in record][-1:],
-    )
-    return [*made, sandbox.execution(last, limits)]
+        try:
+            out_end, err_end = map(int, record["ends"])
+            cpu, wall = map(float, record["seconds"])
+            case_report = Report(
+                cause=BY_ITSELF,
+                status=(int(record["status"]) & 0xFF) << 8,
+                cpu_s=cpu,
+                wall_s=wall,
+                kib=report.kib,
+                stdout=report.stdout[out:out_end],
+                stderr=report.stderr[err:err_end],
+                records=failures,
+            )
+        except (KeyError, TypeError, ValueError, OverflowError):  # not a case's record, or a forged one
+            continue
+        out, err, failures = out_end, err_end, []
+        executions.append(sandbox.execution(case_report, limits))
+        if len(executions) == count:
+            return executions
+    if executions and report.status == 0:
+        return executions  # it stopped early because a case left threads running
+    last = replace(report, stdout=report.stdout[out:], stderr=report.stderr[err:], records=failures)
+    return [*executions, sandbox.execution(last, limits)]
 
 
-def _failure(report: Report, case: int) -> list[dict[str, Any]]:
-    """Return what the program's process said of why this case failed: it stands before the case's record."""
-    seen = -1
-    previous: dict[str, Any] = {}
+def _outcomes(sandbox: Executor, report: Report, limits: Limits, call_counts: Sequence[int]) -> list[Called]:
+    """Return the outcomes of the cases that were run, in order; `call_counts` has one number per case."""
+    outcomes: list[Called] = []
+    count = len(call_counts)
     for record in report.records:
-        if "status" in record:
-            seen += 1
-            if seen == case:
-                return [previous] if "failed" in previous else []
-        previous = record
-    return []
-
-
-def _answers(sandbox: Executor, report: Report, limits: Limits, calls: Sequence[int]) -> list[Called]:
-    """Return what the cases that were run gave, in order; `calls` = how many calls each has."""
-    made: list[Called] = []
-    count = len(calls)
-    for record in report.records:
-        if len(made) < count and record.get("case") == len(made):
-            made.append(_answer(record, calls[len(made)]))
-    if len(made) == count:
-        return made
+        if len(outcomes) < count and record.get("case") == len(outcomes):
+            outcomes.append(_outcome(record, call_counts[len(outcomes)]))
+    if len(outcomes) == count:
+        return outcomes
     ended = sandbox.execution(report, limits)
     error = ended.detail.get("error") or ended.stderr[-2000:] or f"the program ended ({ended.verdict})"
     verdict = RunVerdict.ERROR if ended.verdict == RunVerdict.OK else ended.verdict
     last = Called(raised=verdict.value, error=error, cpu_s=ended.cpu_s, verdict=verdict)
-    if report.running < 0 and not made:  # before any call: the definitions fail for all of them
+    if report.running < 0 and not outcomes:  # before any call: the definitions fail for every case
         return [last] * count
-    return [*made, last]
+    return [*outcomes, last]
 
 
-def _answer(record: dict[str, Any], calls: int) -> Called:
+def _outcome(record: dict[str, Any], call_count: int) -> Called:
+    """Return the outcome that a case's record holds. The record may be forged, so every part is checked."""
     seconds = record.get("seconds")
     cpu = seconds[0] if isinstance(seconds, list) and seconds and isinstance(seconds[0], float) else 0.0
     if "value" not in record:
@@ -255,8 +245,8 @@ def _answer(record: dict[str, Any], calls: int) -> Called:
         return Called(raised=raised, error=str(record.get("error"))[:2000], cpu_s=cpu, verdict=verdict)
     try:
         value = decode(record["value"])
-        if not isinstance(value, list) or len(value) != calls:
-            raise ValueError(f"not the answers of {calls} calls")
+        if not isinstance(value, list) or len(value) != call_count:
+            raise ValueError(f"not the answers of {call_count} calls")
         return Called(value, cpu_s=cpu)
     except (ValueError, TypeError, AttributeError) as error:
         return Called(raised="NotPlainError", error=str(error)[:200], cpu_s=cpu, verdict=RunVerdict.ERROR)

@@ -1,4 +1,4 @@
-"""How results show themselves: one line in a terminal, a small table in a notebook."""
+"""Helpers that display results: in one line in a terminal, as a small table in a notebook."""
 
 from collections.abc import Mapping
 from html import escape
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def shortened(text: str, most: int = 60) -> str:
-    """Return text as a Python literal, its middle left out where it is long."""
+    """Return text as a Python literal, with its middle cut out if it is longer than `most` characters."""
     if len(text) <= most:
         return repr(text)
     half = most // 2
@@ -14,7 +14,7 @@ def shortened(text: str, most: int = 60) -> str:
 
 
 def number(value: float | None) -> str:
-    """Return a number without needless digits, and `none` for None."""
+    """Return a number with at most four significant digits, or `none` for None."""
     return "none" if value is None else f"{value:.4g}"
 
 

@@ -1,19 +1,20 @@
-"""The error tree of the whole project, in the leftmost folder so that every other may raise from it.
+"""The error classes of the whole project, in the folder from which every other one may import.
 
 MarkschemeError
-├── TaskError(ValueError)         a task or run file says something wrong; carries file, line, key
-├── DataError(ValueError)         a row, a completion file or a data set is not what was declared
-├── UnknownNameError(LookupError) a name that nothing answers to; shows the nearest ones
-├── RewardError(ValueError)       a reward's or verifier's definition or value is wrong
-├── InfraError(RuntimeError)      ours failed (an endpoint, a sandbox): retried, never marked as 0
-├── DeadlineError(TimeoutError)   a call did not end within its time; its process was killed
-├── MemoryLimitError(MemoryError) a call wanted more memory than it was given
+├── TaskError(ValueError)         a task or run file is wrong
+├── DataError(ValueError)         a row, a file of completions or a data set is not as declared
+├── UnknownNameError(LookupError) nothing is registered under a name
+├── RewardError(ValueError)       a reward or verifier is defined wrongly or returned a wrong value
+├── InfraError(RuntimeError)      our side failed (an endpoint, a sandbox): retried, then left out
+├── DeadlineError(TimeoutError)   a call exceeded its time limit, and its process was killed
+├── MemoryLimitError(MemoryError) a call exceeded its memory limit
 ├── SandboxError(RuntimeError)    no safe sandbox can be started here, or it is closed
-├── LimitsError(ValueError)       limits of a program that make no sense
-├── PolicyError(ValueError)       a model or tokenizer cannot do what the run asks
-└── RunError(RuntimeError)        training or sampling cannot start or go on
+├── LimitsError(ValueError)       a limit of a program is out of range
+├── PolicyError(ValueError)       a model or tokenizer cannot do what the run asks of it
+└── RunError(RuntimeError)        training or sampling cannot start or continue
 
-What was given, what was expected, what to do: every message says the three.
+The rule for a message about a user's mistake: say what was given, what was expected and what to do, and name
+the file, line and key where there are any.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,57 +26,58 @@ class MarkschemeError(Exception):
 
 
 class TaskError(MarkschemeError, ValueError):
-    """A task or run file is wrong; the message names file, line and key path."""
+    """A task or run file is wrong; the message names the file, line and key where they are known."""
 
 
 class DataError(MarkschemeError, ValueError):
-    """A row or a file of rows is wrong; the message names the file and the line."""
+    """Data is not as declared: a row, a file of rows, or a value that was passed in."""
 
 
 class UnknownNameError(MarkschemeError, LookupError):
-    """A name that nothing is registered under."""
+    """Nothing is registered under a name."""
 
     @classmethod
     def of(cls, kind: str, name: str, known: Iterable[str], *, where: str = "") -> "UnknownNameError":
-        """Return the error for `name`, with close matches and all known names."""
+        """Return the error for `name`, with close matches and all known names in its message."""
         known = sorted(known)
         place = f" in {where}" if where else ""
         return cls(f"unknown {kind} {name!r}{place}{did_you_mean(name, known)} (known: {', '.join(known)})")
 
 
 class RewardError(MarkschemeError, ValueError):
-    """A reward or verifier is declared wrongly, or returned what it may not return."""
+    """A reward or verifier is declared wrongly, or returned a value that it may not return."""
 
 
 class InfraError(MarkschemeError, RuntimeError):
-    """Raise this from a reward when *your* side failed (endpoint down, judge unreadable).
+    """Raise this from a reward when *your* side failed (an endpoint is down, a judge's answer is unreadable).
 
-    The row is retried once and then left out of its group; it is never worth 0.
+    The row is retried once and then left out of its group, unless the task's `on_failure` gives `infra_error`
+    another worth.
     """
 
 
 class DeadlineError(MarkschemeError, TimeoutError):
-    """A call in a worker process passed its wall-clock limit and was killed."""
+    """A call in a worker process exceeded its wall-clock limit and was killed."""
 
 
 class MemoryLimitError(MarkschemeError, MemoryError):
-    """A call in a worker process passed its memory limit."""
+    """A call in a worker process exceeded its memory limit."""
 
 
 class SandboxError(MarkschemeError, RuntimeError):
-    """No sandbox that is safe can be started here; the message says why and what to do."""
+    """A sandbox cannot do what it is asked, most often because no safe tier can be started here."""
 
 
 class LimitsError(MarkschemeError, ValueError):
-    """Limits that no program can be held to."""
+    """A limit is out of its range, or contradicts another one."""
 
 
 class PolicyError(MarkschemeError, ValueError):
-    """A model or tokenizer cannot serve this run."""
+    """A model or tokenizer cannot be used for this run."""
 
 
 class RunError(MarkschemeError, RuntimeError):
-    """A run cannot start or cannot go on."""
+    """A run cannot start or cannot continue."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -84,7 +86,12 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or the name of its class if it has no message."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
 def first_of(lines: Sequence[str], most: int = 20) -> str:
-    """Return the first lines of a long list, and how many more there are."""
+    """Return the first `most` lines of a long list, joined, and how many more there are."""
     more = [f"and {len(lines) - most} more"] if len(lines) > most else []
     return "\n".join([*lines[:most], *more])

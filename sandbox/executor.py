@@ -1,4 +1,7 @@
-"""What every executor of programs offers, on this machine or another: single runs, batches, and verdicts."""
+"""`Executor`, the base class of the sandboxes: `Sandbox` runs programs here, `RemoteSandbox` on a server.
+
+A subclass turns a `Job` into a `Report` of facts. This file turns that into the verdict on the program.
+"""
 
 import os
 import signal
@@ -19,38 +22,38 @@ Program = str | tuple[str, str]
 
 
 class Executor:
-    """Runs untrusted Python programs. Safe to share between threads; a context manager.
+    """A runner of untrusted Python programs. Safe to share between threads; a `with` block closes it.
 
-    A subclass provides `do`; everything else is built on it.
+    A subclass provides `do` and the attributes below; everything else is built on them.
     """
 
     tier: Tier
     limits: Limits
     workers: int
     serves_tests = True
-    """Whether tests can run in a second process beside the program's."""
+    """Whether tests can run in a second process, next to the program's."""
 
     def do(self, job: Job) -> Report:
-        """Run one job and return the facts about it.
+        """Run one job and return the facts about it, without a verdict.
 
         Raises:
-            InfraError: the executor itself failed, twice.
+            InfraError: the executor itself failed, and failed again when it retried.
         """
         raise NotImplementedError
 
     def close(self) -> None:
-        """Stop whatever is running."""
+        """Release what the executor holds: by default nothing; a local sandbox ends its workers."""
 
     def run(self, code: str, stdin: str = "", *, limits: Limits | None = None) -> Execution:
-        """Run a program once, as `__main__`, and return what became of it.
+        """Run a program once, as `__main__`.
 
         Args:
             code: Python source.
             stdin: the program's standard input.
-            limits: None = the executor's own.
+            limits: the limits of this run; None = the executor's own.
 
         Returns:
-            The execution. If the executor failed twice, its verdict is `sandbox_error`.
+            The execution. If the executor itself failed, its verdict is `sandbox_error`.
 
         Raises:
             DataError: code or input is not text.
@@ -81,13 +84,22 @@ class Executor:
             return list(threads.map(function, items))
 
     def execution(self, report: Report, limits: Limits) -> Execution:
-        """Turn the report of a single run into an execution, outputs included."""
-        made = verdict_of(report, limits)
-        most = int(limits.output_mb * (1 << 20))
-        made.tier = self.tier
-        made.stdout = report.stdout[:most].decode(errors="replace")
-        made.stderr = report.stderr[:most].decode(errors="replace")
-        return made
+        """Return the execution that the report of a single run describes."""
+        most = limits.output_bytes
+        code = os.waitstatus_to_exitcode(report.status)
+        failure = next((record for record in report.records if isinstance(record.get("failed"), str)), {})
+        return Execution(
+            _verdict(report, limits, code, failure.get("failed")),
+            stdout=report.stdout[:most].decode(errors="replace"),
+            stderr=report.stderr[:most].decode(errors="replace"),
+            exit_code=code if code >= 0 else None,
+            signal=-code if code < 0 else None,
+            cpu_s=report.cpu_s,
+            wall_s=report.wall_s,
+            memory_mb=report.kib / 1024,
+            tier=self.tier,
+            detail={"error": str(failure.get("error"))} if failure else {},
+        )
 
     def __enter__(self) -> Any:
         return self
@@ -97,10 +109,10 @@ class Executor:
 
 
 def text_of(value: object, what: str) -> str:
-    """Return `value` if it is text.
+    """Return `value` if it is text; `what` names it in the message.
 
     Raises:
-        DataError: it is not.
+        DataError: it is not text.
     """
     if not isinstance(value, str):
         raise DataError(f"{what} must be text (given: {type(value).__name__}); pass a str")
@@ -112,35 +124,28 @@ def encoded(text: str) -> bytes:
     return text_of(text, "stdin").encode(errors="surrogatepass")
 
 
-def verdict_of(report: Report, limits: Limits) -> Execution:
-    """Decide what a report means; the outputs are left empty."""
-    most = int(limits.output_mb * (1 << 20))
-    code = os.waitstatus_to_exitcode(report.status)
-    failed = next((record for record in report.records if isinstance(record.get("failed"), str)), None)
-    detail = {"error": str(failed.get("error"))} if failed else {}
-    made = Execution(
-        RunVerdict.OK,
-        exit_code=code if code >= 0 else None,
-        signal=-code if code < 0 else None,
-        cpu_s=report.cpu_s,
-        wall_s=report.wall_s,
-        memory_mb=report.kib / 1024,
-        detail=detail,
-    )
+def _verdict(report: Report, limits: Limits, code: int, failed: str | None) -> RunVerdict:
+    """Return the verdict on a run.
+
+    Args:
+        report: the facts about the run.
+        limits: the limits that it ran under.
+        code: the exit status, or minus the number of the signal that ended the program.
+        failed: what failed (`failed` of a record), if a record says so.
+    """
     cause = report.cause % WORN
-    # A crash close to the memory limit is taken for want of memory: C code seldom says so itself.
-    starved = made.signal is not None and report.kib >> 10 > 0.8 * limits.memory_mb
-    if cause == SPACE or made.signal == signal.SIGXFSZ or max(len(report.stdout), len(report.stderr)) > most:
-        made.verdict = RunVerdict.OUTPUT_LIMIT
-    elif cause == CPU or made.signal == signal.SIGXCPU:
-        made.verdict = RunVerdict.TIMEOUT
-    elif cause == WALL:
-        made.verdict = RunVerdict.WALL_TIMEOUT
-    elif (failed and failed["failed"] == MEMORY) or starved:
-        made.verdict = RunVerdict.MEMORY
-    elif made.signal:
-        made.verdict = RunVerdict.KILLED
-    elif code:
-        not_a_program = failed is not None and failed["failed"] == COMPILE
-        made.verdict = RunVerdict.COMPILE_ERROR if not_a_program else RunVerdict.ERROR
-    return made
+    too_much_output = max(len(report.stdout), len(report.stderr)) > limits.output_bytes
+    if cause == SPACE or code == -signal.SIGXFSZ or too_much_output:
+        return RunVerdict.OUTPUT_LIMIT
+    if cause == CPU or code == -signal.SIGXCPU:
+        return RunVerdict.TIMEOUT
+    if cause == WALL:
+        return RunVerdict.WALL_TIMEOUT
+    # A crash close to the memory limit counts as running out of memory: C code rarely raises MemoryError.
+    if failed == MEMORY or (code < 0 and (report.kib >> 10) > 0.8 * limits.memory_mb):
+        return RunVerdict.MEMORY
+    if code < 0:
+        return RunVerdict.KILLED
+    if code == 0:
+        return RunVerdict.OK
+    return RunVerdict.COMPILE_ERROR if failed == COMPILE else RunVerdict.ERROR

@@ -12,15 +12,18 @@ def lazy_names(
     """Return a package's `__getattr__` and `__dir__`.
 
     Args:
-        package: its `__name__`.
-        homes: public name to the module that defines it.
+        package: the package's `__name__`.
+        homes: the full name of the module that defines each public name.
     """
 
     def get(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         value = getattr(import_module(homes[name]), name)
-        setattr(sys.modules[package], name, value)  # the next time it is found without this function
+        setattr(sys.modules[package], name, value)  # from now on the name is found without this function
         return value
 
-    return get, lambda: sorted({*vars(sys.modules[package]), *homes})
+    def names() -> list[str]:
+        return sorted({*vars(sys.modules[package]), *homes})
+
+    return get, names

@@ -1,7 +1,7 @@
-"""`RemoteSandbox`: runs programs on another machine, through SandboxFusion's HTTP API.
+"""`RemoteSandbox`: running programs on a SandboxFusion server, through its HTTP API.
 
-How well programs are isolated there is that machine's promise, not ours. Expected values still never
-leave this machine: for calls, a small driver travels with the program and sends back plain data.
+How well programs are isolated is up to the server. Expected values still never leave this machine: for calls,
+a small driver is sent along with the program, and sends plain data back.
 """
 
 import inspect
@@ -25,50 +25,85 @@ from .worker import Job, Report
 
 _ATTEMPTS = 3
 _MARK = "\x1emarkscheme "
+"""The start of each line of standard output that holds a record of the driver."""
+# Runs on the server, after lines that define _CODEC, _CODE, _PRELUDE, _CASES and _MARK. It makes calls and
+# writes records as `inside/harness.py` does.
 _DRIVER = """
 import json as _json, sys as _sys, types as _types
-_codec = _types.ModuleType("_codec"); _sys.modules["_codec"] = _codec; exec(_CODEC, _codec.__dict__)
-def _told(error): return f"{type(error).__name__}: {error}"[:2000]
-def _tell(record): _sys.__stdout__.write(_MARK + _json.dumps(record) + "\\n"); _sys.__stdout__.flush()
-def _failed(what, error): _tell({"failed": what, "error": _told(error)}); _sys.exit(1)
-def _found(module, path):
-    found, names = module, path.split(".")
+
+_codec = _types.ModuleType("_codec")
+_sys.modules["_codec"] = _codec
+exec(_CODEC, _codec.__dict__)
+
+def _describe(error):
+    return f"{type(error).__name__}: {error}"[:2000]
+
+def _write(record):
+    _sys.__stdout__.write(_MARK + _json.dumps(record) + "\\n")
+    _sys.__stdout__.flush()
+
+def _fail(what, error):
+    _write({"failed": what, "error": _describe(error)})
+    _sys.exit(1)
+
+def _entry(module, path):
+    value, names = module, path.split(".")
     for i, name in enumerate(names):
         bare = name.removesuffix("()")
-        found = getattr(found, bare)
-        if bare != name or (isinstance(found, type) and i < len(names) - 1): found = found()
-    return found
+        value = getattr(value, bare)
+        if bare != name or (isinstance(value, type) and i < len(names) - 1):
+            value = value()
+    return value
+
+def _answers(module, calls):
+    answers = []
+    for entry, packed in calls:
+        args, kwargs = _codec.unpack(packed)
+        answers.append(_entry(module, entry)(*args, **kwargs))
+    return _codec.encode(answers)
+
 def _main():
-    module = _types.ModuleType("solution"); _sys.modules["solution"] = module
-    try: code = compile(_CODE, "solution.py", "exec")
-    except BaseException as error: return _failed("compile", error)
+    module = _types.ModuleType("solution")
+    _sys.modules["solution"] = module
     try:
-        exec(_PRELUDE, module.__dict__); exec(code, module.__dict__)
-    except BaseException as error: return _failed("define", error)
+        code = compile(_CODE, "solution.py", "exec")
+    except BaseException as error:
+        return _fail("compile", error)
+    try:
+        exec(_PRELUDE, module.__dict__)
+        exec(code, module.__dict__)
+    except BaseException as error:
+        return _fail("define", error)
     for case, calls in enumerate(_json.loads(_CASES)):
         record = {"case": case}
-        try: record["value"] = _codec.encode([_found(module, entry)(*args, **kwargs)
-            for entry, args, kwargs in ((e, *_codec.unpack(a)) for e, a in calls)])
-        except BaseException as error: record.update(raised=type(error).__name__, error=_told(error))
-        _tell(record)
+        try:
+            record["value"] = _answers(module, calls)
+        except BaseException as error:
+            record.update(raised=type(error).__name__, error=_describe(error))
+        _write(record)
+
 _main()
 """
 
 
 class RemoteSandbox(Executor):
-    """A SandboxFusion server as an executor. In a task: `sandbox: {url: "http://host:8080"}`.
+    """A SandboxFusion server as an executor. A task uses one with `sandbox: {url: "http://host:8080"}`.
 
-    It runs `stdio` and `calls` tests, and asserts that can be split into calls; test modules need the
-    local sandbox.
+    It runs `stdio` and `calls` tests, and asserts that can be split into calls; test modules need the local
+    sandbox. Making one does not connect to the server.
+
+    >>> sandbox = RemoteSandbox("http://127.0.0.1:8080/", limits=Limits(cpu_s=2, wall_s=10))
+    >>> sandbox.url, str(sandbox.tier), sandbox.limits.wall_s
+    ('http://127.0.0.1:8080', 'remote', 10)
 
     Args:
         url: the server's address, such as `http://host:8080`.
         workers: how many programs are sent to it at the same time.
-        limits: for programs that bring none of their own. The server does not report CPU time, so
+        limits: limits of programs that are run without their own. The server does not report CPU time, so
             `wall_s` is the limit that counts.
 
     Raises:
-        SandboxError: the address is not an HTTP one.
+        SandboxError: the address does not start with http:// or https://.
     """
 
     serves_tests = False
@@ -83,38 +118,38 @@ class RemoteSandbox(Executor):
         self.tier, self.limits = Tier.REMOTE, limits or Limits()
 
     def do(self, job: Job) -> Report:
-        """Run a job: of several inputs only the first, of calls all.
+        """Run a job: all of its calls, but only the first of its inputs.
 
         Raises:
             InfraError: the server cannot be reached, or fails.
-            SandboxError: the tests need a second process beside the program's.
+            SandboxError: the tests need a second process, next to the program's.
         """
         if job.mode == "stdio":
             code = "\n".join(filter(None, (job.prelude, job.code)))
-            return self._report(self._asked(code, job.inputs[0], job.limits, 1))
+            return _report(self._ask(code, job.inputs[0], job.limits, 1))
         if job.mode != "calls":
             raise SandboxError(
                 f"the sandbox server {self.url} cannot run tests in a process beside the program's: it takes"
                 " stdio, calls and asserts that can be split; drop `sandbox: {url: ...}` for these tests"
             )
         cases = [[(entry, _packed(arguments)) for entry, arguments in calls] for _, calls in job.calls]
-        given = {
+        constants = {
             "_CODEC": inspect.getsource(codec),
             "_CODE": job.code,
             "_PRELUDE": job.prelude,
             "_CASES": json.dumps(cases),
             "_MARK": _MARK,
         }
-        driver = "".join(f"{name} = {text!r}\n" for name, text in given.items()) + _DRIVER
-        report = self._report(self._asked(driver, b"", job.limits, len(cases)))
-        said = [line for line in report.stdout.decode(errors="replace").split("\n") if line.startswith(_MARK)]
-        report.records = [record for line in said if isinstance(record := _loaded(line[len(_MARK) :]), dict)]
-        report.running = -1 if any(r.get("failed") in (COMPILE, DEFINE) for r in report.records) else 0
+        driver = "".join(f"{name} = {text!r}\n" for name, text in constants.items()) + _DRIVER
+        report = _report(self._ask(driver, b"", job.limits, len(cases)))
+        report.records = _records(report.stdout)
+        failed = any(record.get("failed") in (COMPILE, DEFINE) for record in report.records)
+        report.running = -1 if failed else 0
         return report
 
-    def _asked(self, code: str, stdin: bytes, limits: Limits, cases: int) -> dict[str, Any]:
-        """Return the server's answer, after as many attempts as it takes or `_ATTEMPTS`."""
-        question = {
+    def _ask(self, code: str, stdin: bytes, limits: Limits, cases: int) -> dict[str, Any]:
+        """Have the server run code, with up to `_ATTEMPTS` attempts; return its answer."""
+        body = {
             "code": code,
             "language": "python",
             "stdin": stdin.decode(errors="surrogateescape"),
@@ -125,48 +160,71 @@ class RemoteSandbox(Executor):
             "fetch_files": [],
         }
         request = urllib.request.Request(
-            f"{self.url}/run_code", json.dumps(question).encode(), {"Content-Type": "application/json"}
+            f"{self.url}/run_code", json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
-        last: Exception | str = ""
+        problem: Exception | str = ""
         for attempt in range(_ATTEMPTS):
             time.sleep(attempt * 0.5)
             try:
                 with urllib.request.urlopen(request, timeout=limits.wall_s * cases + 120) as response:
                     answer = json.loads(response.read())
             except urllib.error.HTTPError as error:
-                last = f"{error.code} {error.reason}"
+                problem = f"{error.code} {error.reason}"
                 error.close()
                 continue
             except (OSError, ValueError) as error:
-                last = error
+                problem = error
                 continue
             if isinstance(answer, dict) and answer.get("status") in ("Success", "Failed"):
                 return answer
-            last = f"it says {str(answer)[:200]}"
-        raise InfraError(f"the sandbox server {self.url} gave no result in {_ATTEMPTS} attempts: {last}")
+            problem = f"it answered {str(answer)[:200]}"
+        raise InfraError(
+            f"the sandbox server {self.url} gave no result in {_ATTEMPTS} attempts: {problem}; check that it"
+            " runs and that this machine can reach it"
+        )
 
-    def _report(self, answer: dict[str, Any]) -> Report:
-        compiled, ran = answer.get("compile_result") or {}, answer.get("run_result") or {}
-        part = ran or compiled
-        failed_to_compile = bool(compiled) and (compiled.get("return_code") != 0 or not ran)
-        code = part.get("return_code")
-        status = _wait_status(code)
-        cause = WALL if part.get("status") == "TimeLimitExceeded" else BY_ITSELF
-        seconds = float(part.get("execution_time") or 0.0)
-        out, err = (
-            str(part.get(name) or "").encode(errors="surrogateescape") for name in ("stdout", "stderr")
-        )
-        records = (
-            [{"failed": COMPILE, "error": err.decode(errors="replace")[:2000]}] if failed_to_compile else []
-        )
-        return Report(cause, status, seconds, seconds, 0, out, err, records)
+
+def _report(answer: dict[str, Any]) -> Report:
+    """Return the facts that a server's answer holds. It has no memory use, and one time for CPU and wall."""
+    compiled, ran = answer.get("compile_result") or {}, answer.get("run_result") or {}
+    result = ran or compiled
+    seconds = float(result.get("execution_time") or 0.0)
+    stdout = str(result.get("stdout") or "").encode(errors="surrogateescape")
+    stderr = str(result.get("stderr") or "").encode(errors="surrogateescape")
+    records: list[dict[str, Any]] = []
+    if compiled and (compiled.get("return_code") != 0 or not ran):
+        records.append({"failed": COMPILE, "error": stderr.decode(errors="replace")[:2000]})
+    return Report(
+        cause=WALL if result.get("status") == "TimeLimitExceeded" else BY_ITSELF,
+        status=_wait_status(result.get("return_code")),
+        cpu_s=seconds,
+        wall_s=seconds,
+        kib=0,
+        stdout=stdout,
+        stderr=stderr,
+        records=records,
+    )
 
 
 def _wait_status(code: Any) -> int:
-    """Return an exit code in the form that wait() gives: a signal as it is, an exit code shifted."""
+    """Return an exit code, or minus a signal, as a wait status of os.wait(); anything else as exit code 1."""
     if not isinstance(code, int):
         return 1 << 8
     return -code if code < 0 else (code & 0xFF) << 8
+
+
+def _records(stdout: bytes) -> list[dict[str, Any]]:
+    """Return the driver's records, found among the lines that the program has printed."""
+    records = []
+    for line in stdout.decode(errors="replace").split("\n"):
+        if line.startswith(_MARK):
+            try:
+                record = json.loads(line[len(_MARK) :])
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(record, dict):
+                records.append(record)
+    return records
 
 
 @lru_cache
@@ -175,20 +233,14 @@ def _server(url: str) -> RemoteSandbox:
 
 
 def shared_executor(url: str | None) -> Executor:
-    """Return the executor that everything in this process shares: a server's, or the local sandbox.
+    """Return the executor that this process shares: the server at `url`, or for None the local sandbox.
 
     Raises:
-        SandboxError: the url is not one, or no safe sandbox can be started on this machine.
+        SandboxError: the url is not one of http or https, or no safe sandbox can be started on this machine.
     """
     return shared_sandbox() if url is None else _server(url)
 
 
 def _packed(arguments: bytes) -> Any:
+    """Return the arguments of a call (see `Job.calls`) as the codec's JSON."""
     return json.loads(arguments[1:]) if arguments[:1] == b"\0" else codec.pack(marshal.loads(arguments))
-
-
-def _loaded(line: str) -> Any:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError):
-        return None

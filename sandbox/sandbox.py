@@ -1,4 +1,4 @@
-"""`Sandbox`: the pool of workers that programs are given to, from any thread."""
+"""`Sandbox`: running programs on this machine, with a pool of workers for all threads of this process."""
 
 import atexit
 import os
@@ -19,11 +19,16 @@ from .isolation.tiers import SAFE, Tier
 from .worker import Job, Report, Worker, WorkerLostError, worn
 
 TIER_VARIABLE = "MARKSCHEME_SANDBOX_TIER"
+"""The environment variable that names the tier to use."""
 _HEAVY = ("pandas", "scipy", "sympy", "numpy")
-"""Imported ahead in workers of their own, the first that a program names: no program pays for its import,
-nor for the others' memory. The first two bring numpy along."""
+"""Libraries that take long to import. A program that uses one runs in a worker that has imported it already.
+
+Of several, that is only the first one in this order, so that a program does not pay for the memory of the
+others; pandas and scipy import numpy themselves.
+"""
 _IMPORT = re.compile(rf"\b(?:import|from)\s+({'|'.join(_HEAVY)})\b")
-_KINDS = 4
+_WORKERS_PER_SLOT = 4
+"""The most workers, each with other imports, that a slot keeps."""
 _FIXES = {
     Tier.NAMESPACES: "allow user namespaces (sysctl kernel.apparmor_restrict_unprivileged_userns=0, or an"
     " AppArmor profile; in a container --security-opt seccomp=unconfined or --cap-add SYS_ADMIN)",
@@ -32,10 +37,10 @@ _FIXES = {
 
 
 def check_platform() -> None:
-    """Refuse systems that have no such sandbox.
+    """Check that this system can confine programs at all.
 
     Raises:
-        SandboxError: not Linux on x86-64 or aarch64.
+        SandboxError: it is not Linux on x86-64 or aarch64.
     """
     if sys.platform != "linux" or platform.machine() not in ARCHITECTURES:
         raise SandboxError(
@@ -45,10 +50,10 @@ def check_platform() -> None:
 
 
 def tier_of(name: str) -> Tier:
-    """Return the tier of a name.
+    """Return the tier with this name.
 
     Raises:
-        SandboxError: there is none here.
+        SandboxError: no tier of this machine has the name.
     """
     local = [tier for tier in Tier if tier is not Tier.REMOTE]
     if name not in local:
@@ -58,7 +63,7 @@ def tier_of(name: str) -> Tier:
 
 @lru_cache
 def try_tier(tier: Tier) -> str | None:
-    """Start a worker in a tier and end it; return None, or why it does not start."""
+    """Start a worker in a tier and end it; return the reason if it does not start, else None."""
     try:
         Worker(tier).close()
     except OSError as error:
@@ -67,42 +72,43 @@ def try_tier(tier: Tier) -> str | None:
 
 
 def best_tier() -> Tier:
-    """Return the strongest tier that works here, or the one that the environment names.
+    """Return the tier that `TIER_VARIABLE` names, or else the strongest that works here.
 
     Raises:
-        SandboxError: none that is safe does; says why and what to do.
+        SandboxError: there is no tier of that name, or no safe tier works; the message says why, and what to
+            do.
     """
     check_platform()
-    if named := os.environ.get(TIER_VARIABLE):
-        return tier_of(named)
+    if name := os.environ.get(TIER_VARIABLE):
+        return tier_of(name)
     reasons = []
     for tier in SAFE:
         reason = try_tier(tier)
         if reason is None:
             return tier
-        reasons.append(f"  {tier}: {reason}; to mend it, {_FIXES[tier]}")
+        reasons.append(f"  {tier}: {reason}; to fix this, {_FIXES[tier]}")
     raise SandboxError(
         "no safe sandbox can be started here:\n"
         + "\n".join(reasons)
-        + f"\nWeaker ones must be asked for by name:"
+        + "\nWeaker tiers must be asked for by name:"
         f" Sandbox(tier='seccomp') or {TIER_VARIABLE}=rlimits; `markscheme doctor` says what each promises."
         " Or name a SandboxFusion server in the task: sandbox: {url: http://host:8080}."
     )
 
 
 class _Slot:
-    """Room for one program at a time: a worker of each kind that was needed lately."""
+    """A place for one program at a time, with a worker for each set of imports that was needed recently."""
 
     def __init__(self, tier: Tier):
         self.tier = tier
-        self.workers: dict[tuple[str, ...], Worker] = {}
+        self.workers: dict[tuple[str, ...], Worker] = {}  # by their imports; the one used last is at the end
 
     def worker(self, preload: tuple[str, ...]) -> Worker:
-        found = self.workers.pop(preload, None) or Worker(self.tier, preload)
-        self.workers[preload] = found  # the last used stands last
-        if len(self.workers) > _KINDS:
+        worker = self.workers.pop(preload, None) or Worker(self.tier, preload)
+        self.workers[preload] = worker
+        if len(self.workers) > _WORKERS_PER_SLOT:
             self.workers.pop(next(iter(self.workers))).close()
-        return found
+        return worker
 
     def drop(self, preload: tuple[str, ...]) -> None:
         if worker := self.workers.pop(preload, None):
@@ -114,15 +120,25 @@ class _Slot:
 
 
 class Sandbox(Executor):
-    """Workers that run untrusted programs. Safe to share between threads; a context manager.
+    r"""A runner of untrusted programs on this machine. Safe to share between threads; a context manager.
+
+    >>> from markscheme.sandbox import Limits
+    >>> with Sandbox(workers=2, limits=Limits(cpu_s=0.5)) as sandbox:
+    ...     squared = sandbox.run("print(int(input()) ** 2)", "12")
+    ...     batch = sandbox.run_batch(["print(1)", "while True: pass", "1 / 0"])
+    >>> squared.stdout
+    '144\n'
+    >>> [str(execution.verdict) for execution in batch]
+    ['ok', 'timeout', 'error']
 
     Args:
-        workers: how many programs run at once; None = one a processor.
-        limits: for programs that bring none of their own.
-        tier: None = the strongest that works here; a name asks for that one, also for a weak one.
+        workers: how many programs run at once; None = one per processor.
+        limits: limits of programs that are run without their own; None = the defaults of `Limits`.
+        tier: how programs are confined. None = the strongest tier that works here; the weak tiers `seccomp`
+            and `rlimits` must be named.
 
     Raises:
-        SandboxError: no safe tier works here, or not the one that was asked for.
+        SandboxError: no safe tier works here, or the named one does not.
     """
 
     def __init__(
@@ -130,16 +146,21 @@ class Sandbox(Executor):
     ):
         check_platform()
         if workers is not None and (not isinstance(workers, int) or workers < 1):
-            raise SandboxError(f"workers must be a whole number from 1 up (given: {workers!r})")
+            raise SandboxError(
+                f"workers must be a whole number above 0 (given: {workers!r}); None means one per processor"
+            )
         self.tier = best_tier() if tier is None else tier_of(tier)
         self.limits = limits or Limits()
         self.workers = workers or len(os.sched_getaffinity(0))
         self._open()
         slot = self._free.get()
         try:
-            slot.worker(())  # what cannot start says so now
+            slot.worker(())  # so that a tier that does not start fails now, and not at the first program
         except OSError as error:
-            raise SandboxError(f"the sandbox tier {self.tier} does not start here: {error}") from error
+            raise SandboxError(
+                f"the sandbox tier {self.tier} does not start here: {error}; `markscheme doctor` shows"
+                " which tiers do"
+            ) from error
         finally:
             self._free.put(slot)
 
@@ -149,13 +170,14 @@ class Sandbox(Executor):
         for slot in reversed(self._all):
             self._free.put(slot)
         self._closed = False
-        _open_ones.add(self)
+        _open_sandboxes.add(self)
 
     def do(self, job: Job) -> Report:
-        """Do a job on a free worker, once more if the worker is lost.
+        """Run a job on a free worker; if that worker is lost, run it once more on a new one.
 
         Raises:
-            InfraError: lost twice. SandboxError: the sandbox is closed, or the tier cannot hold processes.
+            InfraError: two workers were lost.
+            SandboxError: the sandbox is closed, or its tier cannot confine several processes.
         """
         count = job.limits.processes
         if count > 1 and self.tier is not Tier.NAMESPACES:
@@ -168,55 +190,65 @@ class Sandbox(Executor):
         try:
             for attempt in (1, 2):
                 if self._closed:
-                    raise SandboxError("the sandbox is closed")
+                    raise _closed_error()
                 try:
                     report = slot.worker(preload).do(job)
                 except (WorkerLostError, OSError) as error:
                     slot.drop(preload)
                     if attempt == 2 and not self._closed:
-                        raise InfraError(f"a sandbox worker was lost twice: {error}") from error
+                        raise InfraError(
+                            f"a sandbox worker was lost twice: {error}; check whether this machine has run"
+                            " out of memory or processes"
+                        ) from error
                     continue
                 if worn(report):
                     slot.drop(preload)
                 return report
-            raise SandboxError("the sandbox is closed")
-        except BaseException as error:
-            if not isinstance(error, InfraError):
-                slot.drop(preload)  # interrupted: it may be at work still
+            raise _closed_error()
+        except InfraError:
+            raise
+        except BaseException:
+            slot.drop(preload)  # after an interrupt the worker may still be running the job
             raise
         finally:
             self._free.put(slot)
 
     def close(self) -> None:
-        """End all workers, and what they run."""
+        """End all workers and the programs that they run. Calls that wait for a worker raise SandboxError."""
         self._closed = True
-        _open_ones.discard(self)
+        _open_sandboxes.discard(self)
         for slot in self._all:
             for worker in list(slot.workers.values()):
                 worker.abandon()
         for _ in self._all:
             self._free.get(timeout=30).close()
         for slot in self._all:
-            self._free.put(slot)
+            self._free.put(slot)  # for the calls that wait
 
     def _forget(self) -> None:
-        """In a forked child: leave the parent's workers to the parent, and start others."""
+        """Leave the workers to the parent process, and have new ones started; called in a forked child."""
         for slot in self._all:
             for worker in slot.workers.values():
                 worker.forget()
         self._open()
 
 
-_open_ones: "weakref.WeakSet[Sandbox]" = weakref.WeakSet()
-_lock = threading.Lock()
+def _closed_error() -> SandboxError:
+    return SandboxError("the sandbox is closed; make a new one with Sandbox()")
+
+
+_open_sandboxes: "weakref.WeakSet[Sandbox]" = weakref.WeakSet()
 _shared: list[Sandbox] = []
+"""Empty, or the sandbox that everything in this process shares."""
+_lock = threading.Lock()
+"""Guards `_shared`."""
 
 
 def shared_sandbox() -> Sandbox:
-    """Return the sandbox that everything in this process shares, started when first asked for.
+    """Return the sandbox that everything in this process shares; the first call starts it.
 
     Raises:
-        SandboxError: none that is safe can be started here.
+        SandboxError: no safe tier works here.
     """
     with _lock:
         if not _shared:
@@ -225,14 +257,14 @@ def shared_sandbox() -> Sandbox:
 
 
 def _close_all() -> None:
-    for sandbox in list(_open_ones):
+    for sandbox in list(_open_sandboxes):
         sandbox.close()
 
 
 def _after_fork() -> None:
     global _lock
-    _lock = threading.Lock()
-    for sandbox in list(_open_ones):
+    _lock = threading.Lock()  # another thread of the parent may have held the old one
+    for sandbox in list(_open_sandboxes):
         sandbox._forget()
 
 
@@ -246,6 +278,7 @@ def _installed(module: str) -> bool:
 
 
 def _preload(job: Job) -> tuple[str, ...]:
+    """Return the modules that a worker for this job should have imported already."""
     named = set(_IMPORT.findall(job.code))
     heavy = [module for module in _HEAVY if module in named and _installed(module)]
     return (*heavy[:1], *job.preload)

@@ -1,5 +1,6 @@
-"""Tests that call a program through stand-ins, from a process of their own: what came of each."""
+"""Running tests that use a program as a module: unittest, pytest, and asserts that are more than calls."""
 
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -14,32 +15,32 @@ from .worker import Job
 
 @dataclass(slots=True)
 class Tested:
-    """What came of one test."""
+    """The outcome of one test."""
 
     name: str
     passed: bool
     error: str = ""
     """Why it failed."""
     case: int | None = None
-    """The place of an assert."""
+    """The assert's place among the asserts; None if the test is not an assert."""
 
 
 @dataclass(slots=True)
 class TestRun:
-    """What came of a run of tests."""
+    """The outcome of a run of tests."""
 
-    __test__ = False  # not one of pytest's
+    __test__ = False  # pytest would otherwise collect this class
 
     outcomes: list[Tested] = field(default_factory=list)
-    """Of the tests that ended, in order."""
+    """The outcomes of the tests that ended, in order."""
     complete: bool = False
-    """Whether all tests were run: the program did not end, or was ended, before."""
+    """Whether all tests were run; if not, the program could not be defined, or ended early."""
     verdict: RunVerdict = RunVerdict.OK
-    """What became of the program: `ok` while it could answer."""
+    """How the program ended; `ok` if it answered until the tests were done."""
     error: str = ""
-    """What kept the program from being defined, or ended it."""
+    """Why the program could not be defined, or ended early; empty if all tests were run."""
     tests_fail: bool = False
-    """The tests themselves do not run."""
+    """Whether the tests are to blame, because they cannot be run."""
 
 
 def run_tests(
@@ -59,68 +60,72 @@ def run_tests(
     """Run tests against a program.
 
     Args:
-        sandbox: where.
-        code: the program.
+        sandbox: the executor that runs the program and the tests.
+        code: Python source of the program.
         kind: `asserts`, `unittest` or `pytest`.
-        tests: the tests' module; for asserts, what stands before them.
-        asserts: statements, each a test.
-        only: the asserts to run, by place; None = all.
-        count: about how many tests there are: in all they may take as many times the limits.
-        prelude: code that the program may count on.
-        shared: in the program's own process, where it can read what is expected.
-        limits: of each test.
-        names: functions of the program that have a built-in's name and are meant.
+        tests: source of the tests' module; for asserts, the code that precedes them.
+        asserts: statements, each of which is a test.
+        only: the places of the asserts to run; None = all.
+        count: about how many tests there are. All together may use that many times the limits.
+        prelude: code that is executed before the program, in its namespace.
+        shared: whether the tests run in the program's own process, where it can read what they expect.
+        limits: the limits of each test; None = the executor's own.
+        names: functions of the program that the tests call although they have a built-in's name.
 
     Raises:
-        InfraError: a worker was lost twice. SandboxError: the tests need pytest, which is not installed.
+        InfraError: the executor itself failed.
+        SandboxError: the tests need pytest, which is not installed.
     """
     if kind == "pytest" and find_spec("pytest") is None:
-        raise SandboxError("tests of type pytest need pytest: pip install pytest")
+        raise SandboxError("tests of type pytest need pytest, which is not installed: pip install pytest")
     limits = limits or sandbox.limits
     places = list(range(len(asserts)) if only is None else only)
-    beside: dict[str, Any] = {
-        "kind": kind,
-        "code": tests,
-        "asserts": list(asserts),
-        "only": places,
-        "names": list(names),
-    }
     job = Job(
         text_of(code, "code"),
         limits,
         "shared" if shared else "serve",
         prelude,
-        tests=beside,
+        tests={
+            "kind": kind,
+            "code": tests,
+            "asserts": list(asserts),
+            "only": places,
+            "names": list(names),
+        },
         cases=max(count, len(places), 1),
         preload=() if kind == "asserts" else (kind,),
     )
     report = sandbox.do(job)
-    return _read(sandbox.execution(report, limits), report.records)
+    return _test_run(sandbox.execution(report, limits), report.records)
 
 
-def _read(ended: Execution, records: Sequence[dict[str, Any]]) -> TestRun:
+def _test_run(ended: Execution, records: Sequence[dict[str, Any]]) -> TestRun:
+    """Return the outcome of a run, from the way in which the program ended and from the tests' records."""
     run = TestRun()
     for record in records:
+        failed = record.get("failed")
         if "test" in record:
-            place = record.get("case")
-            run.outcomes.append(
-                Tested(
-                    str(record["test"]),
-                    record.get("passed") is True,
-                    str(record.get("error", "")),
-                    place if isinstance(place, int) else None,
-                )
-            )
+            run.outcomes.append(_tested(record))
         elif record.get("done") is True:
             run.complete = True
-        elif isinstance(kind := record.get("failed"), str):
+        elif isinstance(failed, str):
             run.error = str(record.get("error"))
-            run.tests_fail = kind == TESTS
-            run.verdict = {COMPILE: RunVerdict.COMPILE_ERROR, MEMORY: RunVerdict.MEMORY}.get(
-                kind, RunVerdict.ERROR
-            )
+            run.tests_fail = failed == TESTS
+            verdicts = {COMPILE: RunVerdict.COMPILE_ERROR, MEMORY: RunVerdict.MEMORY}
+            run.verdict = verdicts.get(failed, RunVerdict.ERROR)
     if not run.complete and not run.error:
         run.error = ended.stderr[-2000:] or f"the program ended before its tests ({ended.verdict})"
-        killed_by_us = ended.verdict == RunVerdict.KILLED and ended.signal == 9
+        # When tests end early, the worker kills the program that they used, which is not the program's fault.
+        killed_by_us = ended.verdict == RunVerdict.KILLED and ended.signal == signal.SIGKILL
         run.verdict = RunVerdict.ERROR if ended.verdict == RunVerdict.OK or killed_by_us else ended.verdict
     return run
+
+
+def _tested(record: dict[str, Any]) -> Tested:
+    place = record.get("case")
+    return Tested(
+        name=str(record["test"]),
+        passed=record.get("passed") is True,
+        error=str(record.get("error", "")),
+        case=place if isinstance(place, int) else None,
+    )

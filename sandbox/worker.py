@@ -1,4 +1,8 @@
-"""One worker seen from the caller's side: start it, hand it a job, read what came of it."""
+"""A worker process from the caller's side: starting it, giving it a job, reading its report.
+
+The worker's own code is in `inside/zygote.py`. Both processes have some files in memory open, through which
+the program, its inputs and its output pass. Short messages go over a socket (`wire/protocol.py`).
+"""
 
 import json
 import marshal
@@ -9,17 +13,19 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from .execution import Limits
 from .isolation.tiers import Tier
-from .wire.protocol import QUESTION, READY, REPLY, REQUEST, WORN, read_at
+from .wire.protocol import QUESTION, READY, REPLY, REQUEST, WORN, Request, read_at
 from .wire.records import LENGTH, PROGRESS
 
 START_S = 120.0
+"""Seconds that a worker may take to start."""
+# The caller's sys.path serves only to import this package. Programs get the worker interpreter's own.
 _BOOT = """
 import json, os, sys
 config = json.loads(os.pread(int(sys.argv[1]), 1 << 20, 0))
@@ -31,85 +37,119 @@ main(config)
 ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
     "LANG": "C.UTF-8",
-    "PYTHONHASHSEED": "0",  # a set prints in one order, whichever worker runs it
-    "MALLOC_ARENA_MAX": "2",  # arenas reserve address space, which is what is limited
+    "PYTHONHASHSEED": "0",  # so that a set is printed in the same order by every worker
+    "MALLOC_ARENA_MAX": "2",  # arenas reserve address space, and the memory limit counts address space
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
 }
-_RECORDS = 64 << 20
+"""A program's environment variables, except HOME and TMPDIR, which the worker adds."""
+_LARGEST_RECORDS = 64 << 20
+"""The most bytes of records that are read."""
+_LARGEST_OUTPUT = 1 << 28
+"""The most bytes that all cases of a job may print together, unless one case alone may print more."""
 
 
 class WorkerLostError(RuntimeError):
-    """The worker is gone, or does not answer."""
+    """A worker has died, or does not answer."""
 
 
 Mode = Literal["stdio", "calls", "serve", "shared"]
 """How a program is run: as `__main__` once per input; as a module whose functions are called; as a module
-that answers to tests in another process; or in one process with its tests."""
+whose tests run in another process; or as a module whose tests run in its own process."""
 
 
 @dataclass(slots=True)
 class Job:
-    """One program, and what a worker is to do with it."""
+    """One program, and what a worker should do with it."""
 
     code: str
     limits: Limits
-    """Of each case."""
+    """The limits of each case."""
     mode: Mode = "stdio"
     prelude: str = ""
     """Code that is executed before the program, in its namespace."""
     inputs: Sequence[bytes] = ()
     """For `stdio`: one standard input per case."""
     calls: Sequence[tuple[int, list[tuple[str, bytes]]]] = ()
-    """For `calls`: each case's number, and its calls as (entry, marshalled arguments)."""
+    """For `calls`: each case's number and its calls, as (entry, packed arguments). The arguments are the pair
+    (args, kwargs), marshalled; or, where marshal lacks a type, a zero byte and the codec's text."""
     tests: dict[str, Any] | None = None
-    """For `serve` and `shared`: what `oracle.run_tests` is to run."""
+    """For `serve` and `shared`: the tests, as `run_beside_program` in oracle/run_tests.py takes them."""
     cases: int = 1
-    """How many cases there are: the job as a whole may take that many times the limits."""
+    """The number of cases, 1 or more: the job as a whole may use that many times the limits."""
     preload: tuple[str, ...] = ()
     """Modules that the worker should have imported before it forks."""
 
-    def for_program(self, placed: Sequence[tuple[int, int, int]]) -> dict[str, Any]:
-        """Return what the program's process is told; `placed` says where each input is in the blob."""
+    def for_program(self, places: Sequence[tuple[int, int, int]]) -> dict[str, Any]:
+        """Return what the program's process is given; `places` = each input's case, offset and length."""
         return {
             "code": self.code,
             "mode": self.mode,
             "prelude": self.prelude,
-            "inputs": list(placed),
+            "inputs": list(places),
             "calls": list(self.calls),
             "tests": self.tests if self.mode == "shared" else None,
-            "output": int(self.limits.output_mb * (1 << 20)),
+            "output": self.limits.output_bytes,
         }
+
+    def request(self) -> Request:
+        """Return the limits that the worker should enforce."""
+        limits = self.limits
+        largest_input = max(map(len, self.inputs), default=0)
+        return Request(
+            cpu_s=limits.cpu_s,
+            wall_s=limits.wall_s,
+            job_cpu_s=limits.cpu_s * self.cases,
+            job_wall_s=limits.wall_s * self.cases,
+            memory=limits.memory_mb << 20,
+            output=limits.output_bytes,
+            file_size=max(self.most_output(), largest_input),
+            processes=limits.processes,
+            with_tests=self.mode == "serve",
+        )
+
+    def most_output(self) -> int:
+        """Return the bytes that all cases together may print; one more per case, so that an excess shows."""
+        per_case = self.limits.output_bytes + 1
+        return min(self.cases * per_case, max(_LARGEST_OUTPUT, per_case))
 
 
 @dataclass(slots=True)
 class Report:
-    """What came of a job: facts, not yet a verdict."""
+    """The facts about a job that has run, without a verdict."""
 
     cause: int
+    """Why the program ended: BY_ITSELF, CPU, WALL or SPACE; plus WORN if the worker could not tidy up."""
     status: int
-    """As of wait()."""
+    """The program's wait status, as from os.wait()."""
     cpu_s: float
     wall_s: float
     kib: int
+    """Peak resident memory in KiB."""
     stdout: bytes
     stderr: bytes
     records: list[dict[str, Any]] = field(default_factory=list)
     running: int = -1
-    """The case that ran last."""
+    """The case that began last; -1 = none is known to have begun."""
 
 
 class Worker:
-    """A zygote and the files that it shares with us.
+    """A worker process, with the files in memory that it shares with this process.
+
+    The files are the programs' standard streams, `blob` (the job) and `results` (records; `wire/records.py`).
+
+    Args:
+        tier: how the worker confines itself.
+        preload: modules that it imports before it forks.
 
     Raises:
-        OSError: it does not start; says why.
+        OSError: it does not start; the message is the last line that the worker printed.
     """
 
     def __init__(self, tier: Tier, preload: tuple[str, ...] = ()):
-        self.preload = preload
-        self._files = [os.memfd_create(name) for name in ("stdin", "stdout", "stderr", "blob", "results")]
+        names = ("stdin", "stdout", "stderr", "blob", "results")
+        self._files = {name: os.memfd_create(name) for name in names}
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         tmp = "" if tier is Tier.NAMESPACES else tempfile.mkdtemp(prefix="markscheme-sandbox-")
         config = {
@@ -118,22 +158,14 @@ class Worker:
             "preload": preload,
             "path": sys.path,
             "control": theirs.fileno(),
-            "blob": self._files[3],
-            "results": self._files[4],
+            "blob": self._files["blob"],
+            "results": self._files["results"],
         }
-        os.pwrite(self._files[3], json.dumps(config).encode(), 0)  # not as an argument, which stays readable
-        library = {k: v for k, v in os.environ.items() if k == "LD_LIBRARY_PATH"}
+        # Not passed as a command-line argument, because programs could still read that in their memory.
+        os.pwrite(self._files["blob"], json.dumps(config).encode(), 0)
         try:
             with theirs:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-s", "-P", "-B", "-c", _BOOT, str(self._files[3])],
-                    stdin=self._files[0],
-                    stdout=self._files[1],
-                    stderr=self._files[2],
-                    pass_fds=[theirs.fileno(), *self._files[3:]],
-                    env={**ENVIRONMENT, **library},
-                    start_new_session=True,  # Ctrl-C is for the caller
-                )
+                self._process = self._start(theirs.fileno())
         except OSError:
             self.forget()
             if tmp:
@@ -143,49 +175,53 @@ class Worker:
         with suppress(OSError):
             if self._control.recv(len(READY)) == READY:
                 return
-        said = read_at(self._files[2], 4000, 0).decode(errors="replace")
+        output = read_at(self._files["stderr"], 4000, 0).decode(errors="replace").strip()
         self.close()
-        raise OSError(said.strip().splitlines()[-1] if said.strip() else "the worker ended without a word")
+        raise OSError(output.splitlines()[-1] if output else "the worker ended without an error message")
+
+    def _start(self, control: int) -> "subprocess.Popen[bytes]":
+        # The interpreter may need this one to find its own library.
+        library = {k: v for k, v in os.environ.items() if k == "LD_LIBRARY_PATH"}
+        blob, results = self._files["blob"], self._files["results"]
+        return subprocess.Popen(
+            [sys.executable, "-s", "-P", "-B", "-c", _BOOT, str(blob)],
+            stdin=self._files["stdin"],
+            stdout=self._files["stdout"],
+            stderr=self._files["stderr"],
+            pass_fds=[control, blob, results],
+            env={**ENVIRONMENT, **library},
+            start_new_session=True,  # Ctrl-C is for the caller, which then closes the worker
+        )
 
     def do(self, job: Job) -> Report:
         """Run a job.
 
         Raises:
-            WorkerLostError: the worker died or hangs; it is of no more use.
+            WorkerLostError: the worker has died or hangs; it cannot be used any more.
         """
         self._write(job)
-        limits, cases = job.limits, max(job.cases, 1)
-        output = int(limits.output_mb * (1 << 20))
-        largest = max(map(len, job.inputs), default=0)
-        files = min(cases * (output + 1), max(1 << 28, output + 1))
-        self._control.settimeout(25 * (limits.wall_s * cases + 4))
-        request = REQUEST.pack(
-            limits.cpu_s,
-            limits.wall_s,
-            limits.cpu_s * cases,
-            limits.wall_s * cases,
-            limits.memory_mb << 20,
-            output,
-            max(files, largest),
-            limits.processes,
-            job.mode == "serve",
-        )
+        # The worker forgives up to 20 times the wall limit of waiting for a processor; the rest is reserve.
+        self._control.settimeout(25 * (job.limits.wall_s * job.cases + 4))
         try:
-            self._control.send(request)
-            reply = self._answer()
+            self._control.send(REQUEST.pack(*job.request()))
+            reply = self._reply()
         except OSError as error:
-            raise WorkerLostError(f"a sandbox worker is lost: {error!r}") from error
+            raise WorkerLostError(f"a sandbox worker does not answer: {error!r}") from error
         if len(reply) != REPLY.size:
             raise WorkerLostError("a sandbox worker has died")
-        return self._report(*REPLY.unpack(reply), most=files)
+        return self._report(*REPLY.unpack(reply), most_output=job.most_output())
 
     def _write(self, job: Job) -> None:
-        blob = self._files[3]
-        placed, offset = [], 0
+        """Write a job into the blob: the program's part, its inputs, and for `serve` the tests' part.
+
+        The two parts are marshalled, with their length before them.
+        """
+        blob = self._files["blob"]
+        places, offset = [], 0
         for case, data in enumerate(job.inputs):
-            placed.append((case, offset, len(data)))
+            places.append((case, offset, len(data)))
             offset += len(data)
-        head = marshal.dumps(job.for_program(placed))
+        head = marshal.dumps(job.for_program(places))
         parts = [struct.pack("=Q", len(head)), head, *job.inputs]
         if job.mode == "serve":
             tests = marshal.dumps(job.tests)
@@ -197,35 +233,39 @@ class Worker:
                 written = os.pwrite(blob, part, offset)
                 part, offset = part[written:], offset + written
 
-    def _answer(self) -> bytes:
+    def _reply(self) -> bytes:
+        """Return the worker's reply, after answering the questions that it asks before."""
         while True:
             message, descriptors, _, _ = socket.recv_fds(self._control, REPLY.size, 1)
             if message != QUESTION:
                 return message
             for descriptor in descriptors:
-                waited = _waited(descriptor)
+                waited = _seconds_without_processor(descriptor)
                 os.close(descriptor)
                 self._control.send(repr(waited).encode())
 
-    def _report(self, cause: int, status: int, cpu: float, wall: float, kib: int, *, most: int) -> Report:
-        _, out, err, _, results = self._files
-        sizes = [os.fstat(descriptor).st_size for descriptor in (out, err, results)]
-        stdout, stderr = (read_at(fd, min(size, most), 0) for fd, size in ((out, sizes[0]), (err, sizes[1])))
-        records: list[dict[str, Any]] = []
-        running = -1
-        if sizes[2] > PROGRESS.size:
-            records = list(_records(read_at(results, min(sizes[2], _RECORDS), PROGRESS.size)))
-        if sizes[2] >= PROGRESS.size:
-            running = PROGRESS.unpack(os.pread(results, PROGRESS.size, 0))[0]
-        return Report(cause, status, cpu, wall, kib, stdout, stderr, records, running)
+    def _report(
+        self, cause: int, status: int, cpu: float, wall: float, kib: int, *, most_output: int
+    ) -> Report:
+        stdout = self._content("stdout", most_output)
+        stderr = self._content("stderr", most_output)
+        results = self._content("results", _LARGEST_RECORDS)
+        # A program may have cut the file short.
+        running = PROGRESS.unpack_from(results)[0] if len(results) >= PROGRESS.size else -1
+        return Report(cause, status, cpu, wall, kib, stdout, stderr, list(_records(results)), running)
+
+    def _content(self, name: str, most: int) -> bytes:
+        """Return up to `most` bytes of one of the shared files."""
+        size = os.fstat(self._files[name]).st_size
+        return read_at(self._files[name], min(size, most), 0)
 
     def abandon(self) -> None:
-        """Tell the worker that its caller is gone; who waits for its answer is told too."""
+        """End the connection: the worker ends, and a thread that waits for its reply gets an error."""
         with suppress(OSError):
             self._control.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """End the worker and all that it runs."""
+        """End the worker and everything that it runs."""
         self._control.close()
         try:
             self._process.wait(timeout=5)
@@ -236,40 +276,40 @@ class Worker:
         self.forget()
 
     def forget(self) -> None:
-        """Close our descriptors only: after a fork, the worker is the parent's."""
+        """Close our descriptors and leave the worker alone: after a fork it belongs to the parent process."""
         self._control.close()
-        for descriptor in self._files:
+        for descriptor in self._files.values():
             os.close(descriptor)
-        self._files = []
+        self._files = {}
 
 
 def worn(report: Report) -> bool:
-    """Whether the worker that made this report could not tidy up after it."""
+    """Whether the worker could not tidy up after the job that it reports, so that it must be replaced."""
     return report.cause >= WORN
 
 
-def _waited(process: int) -> float:
-    """Return the seconds that a process (a pidfd) has waited for a processor: its longest-waiting thread."""
+def _seconds_without_processor(pidfd: int) -> float:
+    """Return how long a process has waited for a processor, by its thread that has waited longest."""
     try:
-        with open(f"/proc/self/fdinfo/{process}") as lines:
+        with open(f"/proc/self/fdinfo/{pidfd}") as lines:
             pid = next(line.split()[1] for line in lines if line.startswith("Pid:"))
         delays = []
         for thread in os.listdir(f"/proc/{pid}/task"):
             with suppress(OSError), open(f"/proc/{pid}/task/{thread}/schedstat") as numbers:
-                delays.append(int(numbers.read().split()[1]))
+                delays.append(int(numbers.read().split()[1]))  # nanoseconds
         return max(delays, default=0) / 1e9
     except (OSError, StopIteration, ValueError, IndexError):
         return 0.0
 
 
-def _records(body: bytes) -> Any:
-    """Yield the records of a program's process; what is no record ends them."""
-    offset = 0
-    while offset + LENGTH.size <= len(body):
-        (length,) = LENGTH.unpack_from(body, offset)
+def _records(results: bytes) -> Iterator[dict[str, Any]]:
+    """Yield the records in the file of results, up to the first place that does not hold one."""
+    offset = PROGRESS.size
+    while offset + LENGTH.size <= len(results):
+        (length,) = LENGTH.unpack_from(results, offset)
         offset += LENGTH.size
         try:
-            record = json.loads(body[offset : offset + length])
+            record = json.loads(results[offset : offset + length])
         except (ValueError, RecursionError):
             return
         if not isinstance(record, dict):

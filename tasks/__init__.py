@@ -1,4 +1,4 @@
-"""Tasks: task files, the problems they describe, and completions. Nothing is scored in this folder."""
+"""Task files, the problems that they describe, and completions. Nothing is scored in this folder."""
 
 from .load import load_task
 from .problem import Completion, Problem

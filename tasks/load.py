@@ -1,4 +1,4 @@
-"""Loading tasks: from a shipped name or a YAML file to a `Task`."""
+"""Loading a `Task`, by its shipped name or from a YAML file."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,8 +18,8 @@ def find_task(name_or_path: str | Path) -> Path:
     """Return the file of a task, given its path or its shipped name.
 
     Raises:
-        TaskError: a path at which there is no file.
-        UnknownNameError: a name that is not a shipped task's; close matches are shown.
+        TaskError: there is no file at the path.
+        UnknownNameError: no shipped task has the name; close matches are shown.
     """
     path = Path(name_or_path)
     if path.is_file():

@@ -1,4 +1,4 @@
-"""What is asked and what was answered: `Problem` and `Completion`."""
+"""`Problem`, which a policy is asked to solve, and `Completion`, its answer."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ Prompt = str | tuple[Message, ...]
 
 
 class Problem(BaseModel):
-    """One thing that is asked, and what a right answer is judged by.
+    """One problem: a prompt, and what its answers are judged by.
 
     >>> from markscheme.tasks import Problem
     >>> Problem(prompt="What is 6 * 7?", reference=42).references
@@ -27,18 +27,19 @@ class Problem(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     id: str = ""
-    """A stable name. If it is left empty: the first 16 hex digits of a hash of prompt and reference."""
+    """A stable name; by default 16 hex digits of a hash of prompt and reference."""
     prompt: Prompt
     """Text, or chat messages (`{"role": ..., "content": ...}`) without the task's system text."""
     reference: str | tuple[str, ...] | None = None
-    """The accepted answer, or several of which any one is right."""
+    """The accepted answer, or several, any of which is accepted."""
     tests: Any = None
     """Tests for a program, as plain data."""
     solution: str | None = None
     """A correct completion, never shown to the policy: for `markscheme check`, and for checks of steps that
     compare with it."""
     info: Mapping[str, Any] = Field(default_factory=dict)
-    """The row's own columns, and what the task's `info:` templates add. Routing by row reads it."""
+    """The row's own columns, and those that the task's `info:` templates add. `when: {column: value}` of an
+    entry reads them."""
 
     @model_validator(mode="before")
     @classmethod
@@ -71,35 +72,35 @@ class Problem(BaseModel):
 
 
 def _text(value: Any) -> Any:
-    """Return a number as text, whole ones without a point; leave all else to the model's own check."""
+    """Return a number as text, without a point if it is whole; leave anything else to the validation."""
     if isinstance(value, float) and math.isfinite(value):
         return str(int(value)) if value.is_integer() else format(Decimal(repr(value)), "f")
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def content_id(prompt: Any, reference: Any = None) -> str:
-    """Return 16 hex digits that name this content: the same on every machine and in every order."""
+    """Return 16 hex digits that identify this content, on every machine and whatever the order of keys."""
     canonical = json.dumps([prompt, reference], ensure_ascii=False, sort_keys=True, default=str)
     return hashlib.sha256(canonical.encode(errors="backslashreplace")).hexdigest()[:16]
 
 
 def said_by(role: str, messages: Iterable[Message], *, between: str = "") -> str:
-    """Return what one role said in chat messages, joined; a message without content adds nothing.
+    """Return the joined text of all chat messages of one role; a message without content adds nothing.
 
-    Content may also be a list of parts (`{"type": "text", "text": ...}`), of which the texts count.
+    Content may also be a list of parts (`{"type": "text", "text": ...}`), whose texts are joined.
 
         >>> from markscheme.tasks.problem import said_by
         >>> said_by("user", [{"role": "system", "content": "Add."}, {"role": "user", "content": "2 + 2?"}])
         '2 + 2?'
     """
-    said = []
+    contents = []
     for message in messages:
         if message.get("role") == role:
             content = message.get("content")
             parts = content if isinstance(content, list) else [content]
             texts = (part.get("text") if isinstance(part, Mapping) else part for part in parts)
-            said.append("".join(str(text) for text in texts if text is not None))
-    return between.join(said)
+            contents.append("".join(str(text) for text in texts if text is not None))
+    return between.join(contents)
 
 
 @dataclass(slots=True, repr=False)
@@ -116,22 +117,22 @@ class Completion:
     text: str
     """The generated text, without the end-of-sequence token."""
     token_ids: list[int] = field(default_factory=list)
-    """The generated ids, the end-of-sequence token included where one was sampled."""
+    """The generated token ids, including the end-of-sequence token if one was sampled."""
     logprobs: list[float] = field(default_factory=list)
-    """Nats, one per generated id: log-probability under the distribution that was sampled from."""
+    """Log-probability of each generated token, in nats, under the distribution that it was sampled from."""
     loss_mask: list[int] | None = None
-    """1 where the policy wrote the token, 0 where a tool or a template put it; None = all ones."""
+    """1 for each token that the policy wrote, 0 for those of a tool or a template; None = all ones."""
     prompt_token_ids: list[int] = field(default_factory=list)
-    """The ids that the policy was given."""
+    """The token ids of the prompt."""
     finish_reason: str | None = None
-    """`stop` (an end token was sampled) or `length` (cut off at max_new_tokens)."""
+    """`stop` (an end-of-sequence token was sampled) or `length` (cut off at max_new_tokens)."""
     weight_version: int | None = None
-    """How many updates the sampling weights had seen."""
+    """How many updates the sampling weights had had."""
     prefill: str = ""
-    """The start of the answer that the chat template already put into the prompt.
+    """The start of the answer, if the chat template put it at the end of the prompt.
 
-    R1-style templates end the prompt in `<think>` and a line break, so the completion holds only
-    the closing tag; format checks and extraction read `prefill + text`.
+    R1-style templates end the prompt in `<think>` and a line break, so that the completion has only the
+    closing tag. Format checks and extraction read `prefill + text`.
     """
 
     def __repr__(self) -> str:

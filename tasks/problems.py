@@ -1,4 +1,4 @@
-"""Loading a task's problems: rows come from a hub data set, files or a generator, and fill its templates."""
+"""Loading a task's problems: rows of a hub data set, of files or of a generator, put into its templates."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ from .templates import check_columns, compile_template, render
 from .validation import first_fault
 
 SHUFFLE_BUFFER = 10_000
-"""Rows that a streamed data set holds at once to shuffle them."""
+"""Rows of a streamed data set that are held at once to shuffle them."""
 
 
 def load_problems(task: Task, *, split: str | None = None, limit: int | None = None) -> Sequence[Problem]:
@@ -44,19 +44,20 @@ def load_problems(task: Task, *, split: str | None = None, limit: int | None = N
         rows = list(located)
         Random(task.data.seed).shuffle(rows)
         located = iter(rows)
-    problems, errors = _make(ProblemMaker(task), located, _split_filter(task, split), most)
+    problems, errors = _problems_and_errors(ProblemMaker(task), located, _split_filter(task, split), most)
     if errors:
-        count = f"{len(errors)} row(s) of task {task.name!r} cannot be turned into problems"
-        raise DataError(f"{count}:\n{first_of(errors)}")
+        raise DataError(
+            f"{len(errors)} row(s) of task {task.name!r} cannot be turned into problems:\n{first_of(errors)}"
+        )
     if not problems:
         raise DataError(f"{task.where('data')}: split {split!r} has no rows; check the path and the split")
     return problems
 
 
-def _make(
+def _problems_and_errors(
     maker: "ProblemMaker", located: Iterable[Located], keep: Callable[[Problem], bool], most: int | None
 ) -> tuple[list[Problem], list[str]]:
-    """Return up to `most` of the problems that `keep` accepts, and the errors of the rows that make none."""
+    """Return up to `most` of the problems that `keep` accepts, and the errors of rows without a problem."""
     problems: list[Problem] = []
     errors: list[str] = []
     by_id: dict[str, Problem] = {}
@@ -87,7 +88,7 @@ def without_overlap(train: Sequence[Problem], held_out: Iterable[Problem]) -> li
 
 
 class ProblemMaker:
-    """A function that turns rows into problems by a task's templates, which it compiles once."""
+    """A callable that turns rows into problems, by a task's templates, which it compiles once."""
 
     def __init__(self, task: Task):
         self.task = task
@@ -105,7 +106,7 @@ class ProblemMaker:
         return frozenset[str]().union(*(columns for _, columns in self._templates.values()))
 
     def __call__(self, row: Row, place: str) -> Problem:
-        """Return the problem that a row describes; `place` is where the row comes from, for error messages.
+        """Return the problem that a row describes; `place` says in messages where the row comes from.
 
         Raises:
             TaskError: a template reads a column that the row does not have.
@@ -129,13 +130,12 @@ class ProblemMaker:
 
 
 def _split_filter(task: Task, split: str) -> Callable[[Problem], bool]:
-    """Return the test of whether a problem belongs to `split`, where `held_out` divides unsplit data.
+    """Return a function that tells whether a problem belongs to `split`, for data that `held_out` divides.
 
     Raises:
         TaskError: `held_out` makes no such split.
     """
-    share = task.data.held_out
-    own = task.data.split
+    share, own = task.data.held_out, task.data.split
     if not share:
         return lambda problem: True
     if split not in (own, "test"):
@@ -146,7 +146,7 @@ def _split_filter(task: Task, split: str) -> Callable[[Problem], bool]:
     wants_test = split == "test" and own != "test"
 
     def keep(problem: Problem) -> bool:
-        # By a hash of the prompt, so that the same question is always on the same side.
+        # A hash of the prompt decides, so that the same prompt is always on the same side.
         fraction = int(content_id(problem.prompt), 16) / 16**16
         return (fraction < share) == wants_test
 
@@ -229,9 +229,9 @@ def _files_of_split(task: Task, path: Path, split: str) -> list[Path]:
 
 
 def _files_by_split(task: Task, folder: Path) -> dict[str, list[Path]]:
-    """Return a folder's files by split, as in `train.jsonl`, `train-00001.parquet` or `train/a.json`.
+    """Return a folder's files by split, which their names say: `train-00001.parquet`, `train/a.json`.
 
-    If none of the names is that of a usual split, all files together are the task's own split.
+    If no file has the name of a usual split, all files together are the task's own split.
     """
     files = [
         file

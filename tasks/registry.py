@@ -1,9 +1,9 @@
-"""From a name in a YAML file to the Python object that it means: one resolver for all kinds of names.
+"""Looking up the Python object that a name in a YAML file means, for all kinds of names.
 
 A name is looked up among the built-in names, then among functions decorated in this process, then as
 `module:attr` or `file.py:attr`, then among the entry points of installed packages (which are loaded only
 when nothing else has the name). `module:attr` and `file.py:attr` execute code that a YAML file names, so a
-task file is as trusted as a script; `allow_code=False` (`--no-code`) refuses them.
+task file must be trusted like a script; `allow_code=False` (`--no-code`) refuses them.
 """
 
 import importlib
@@ -24,14 +24,14 @@ from .problem import content_id
 
 @dataclass
 class Table:
-    """The names of one kind of function."""
+    """The known names of one kind of object."""
 
     kind: str
     """`generator`, `verifier` or `reward`."""
     builtin: dict[str, str] = field(default_factory=dict)
-    """Name to `module:attribute`. A folder's `__init__` fills it in, so nothing is imported early."""
+    """`module:attribute` by name, so that nothing is imported early. A folder's `__init__` fills it in."""
     decorated: dict[str, tuple[Any, str]] = field(default_factory=dict)
-    """Name to a function that was decorated in this process, and the file that it comes from."""
+    """By name: a function that was decorated in this process, and the file that it comes from."""
 
     @property
     def group(self) -> str:
@@ -39,25 +39,25 @@ class Table:
         return f"markscheme.{self.kind}s"
 
     def register(self, name: str, function: Any, *, rival: "Table | None" = None) -> None:
-        """Enter a decorated function.
+        """Add a decorated function.
 
-        A redefinition from the same file (or notebook) replaces the old one. Functions of a file that a
-        task names are reached through that file, and take no name.
+        A function of the same name from the same file (or notebook) is replaced. Nothing is added for files
+        that a task names, since the task reaches their functions as `file.py:attr`.
 
         Args:
-            name: what `use:` will say.
-            function: the function.
+            name: the name to give in `use:`.
+            function: the decorated function.
             rival: another table whose names would be confused with this one's.
 
         Raises:
-            RewardError: the name is built in, or is another file's or the rival table's.
+            RewardError: the name is built in, or belongs to another file or to the rival table.
         """
         if _in_task_file.get() or self.builtin.get(name) == f"{function.__module__}:{function.__name__}":
             return
         if name in self.builtin or (rival is not None and name in rival.builtin):
             raise RewardError(f"{self.kind} {name!r} is built in; choose another name")
         if rival is not None and name in rival.decorated:
-            raise RewardError(f"{self.kind} {name!r}: a {rival.kind} has this name; choose another")
+            raise RewardError(f"{self.kind} {name!r}: a {rival.kind} has this name; choose another name")
         origin = _origin(function)
         old = self.decorated.get(name)
         if old is not None and old[1] != origin:
@@ -71,7 +71,7 @@ class Table:
 
 
 def _origin(function: Any) -> str:
-    """Return the file that a function was written in; functions without a file count as one notebook."""
+    """Return the file that a function was written in, or `this session` for all functions without a file."""
     code = getattr(function, "__code__", None)
     name = code.co_filename if code else getattr(function, "__module__", "")
     return name if os.path.exists(name) else "this session"
@@ -85,12 +85,12 @@ def resolve(
     where: str = "",
     allow_code: bool = True,
 ) -> Any:
-    """Return what `name` means, looking through `tables` in order.
+    """Return the object that `name` means, looking through `tables` in order.
 
     Args:
-        name: as in the YAML file.
+        name: the name, as in the YAML file.
         tables: the kinds of names that are accepted there.
-        folder: what `file.py` is relative to.
+        folder: the folder that a relative `file.py` starts from.
         where: the name's place in its file, for messages.
         allow_code: whether `module:attr` and `file.py:attr` are accepted.
 
@@ -117,17 +117,20 @@ def resolve(
             except Exception as error:
                 raise TaskError(
                     f"{where}: the plugin {name!r} ({point.value}) cannot be imported: {error!r};"
-                    " mend or uninstall its package"
+                    " repair or uninstall its package"
                 ) from error
     known = [known for table in tables for known in table.names()]
     raise UnknownNameError.of(tables[0].kind, name, known, where=where)
 
 
 _files: dict[tuple[Path, int], ModuleType] = {}
+"""The modules made of files, by path and time of change in nanoseconds."""
 _in_task_file: ContextVar[bool] = ContextVar("_in_task_file", default=False)
+"""Whether a file that a task names is being executed."""
 
 
 def _load(target: str, folder: Path, where: str) -> Any:
+    """Return the object at `module:attr` or `file.py:attr`."""
     source, _, attribute = target.rpartition(":")
     try:
         module = (
@@ -141,14 +144,15 @@ def _load(target: str, folder: Path, where: str) -> Any:
             " or a file beside the task"
         ) from error
     if not hasattr(module, attribute):
-        own = [n for n, thing in vars(module).items() if getattr(thing, "__module__", "") == module.__name__]
+        # Names that the module itself defines are the likely ones; without any, all of its names are shown.
+        own = [n for n, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
         public = [name for name in own or vars(module) if not name.startswith("_")]
         raise UnknownNameError.of("attribute", attribute, public, where=f"{source} ({where})")
     return getattr(module, attribute)
 
 
 def _load_file(path: Path) -> ModuleType:
-    """Execute a file as a module of its own, once for each of its versions."""
+    """Return the module that a file makes; it is executed again only when it has changed."""
     key = (path, path.stat().st_mtime_ns)
     if key not in _files:
         name = f"markscheme_file_{path.stem}_{content_id(str(path))}"

@@ -1,7 +1,7 @@
-"""The entries of a task's `rewards:`, `watch:` and `process:` sections: their keys, and rules for them.
+"""The schema of the entries of a task's `rewards:`, `watch:` and `process:` sections.
 
-Only the shape is checked here. `MarkScheme` looks up the component that `use:` names and checks the
-component's own parameters.
+An entry names a component, which is a reward, a verifier or a composite of other entries. Only the shape is
+checked here: `MarkScheme`, in rewards/, looks up the component and checks the component's own parameters.
 """
 
 from typing import Annotated, Any, Literal
@@ -22,18 +22,18 @@ FAULTS = (
     "abstain",
     "bug",
 )
-"""The failure statuses that `on_failure` may give a value to; `Status` in rewards/ explains them."""
+"""The statuses of failures, to which `on_failure` may give a worth; `Status` in rewards/ explains them."""
 Credit = Literal["sum", "clip"]
 """How a token is credited for the steps that end at or after it; `process_advantages` has the formulas."""
 Pool = Literal["steps", "outputs"]
-"""What the mean and the standard deviation of step marks are taken over."""
+"""Which have equal weight in the mean and the standard deviation of step marks: steps, or completions."""
 
 _LARGEST_WEIGHT = 1e100
 """Keeps weighted sums of ordinary values far below the largest float, about 1.8e308."""
 
 
 class RewardEntry(BaseModel):
-    """One entry of `rewards:` or `watch:`. Keys not listed here are the component's own parameters."""
+    """One entry of `rewards:` or `watch:`. Keys that are not listed here are the component's parameters."""
 
     model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
 
@@ -77,7 +77,7 @@ class RewardEntry(BaseModel):
     @classmethod
     def _ordered(cls, clip: tuple[float, float] | None) -> tuple[float, float] | None:
         if clip is not None and not clip[0] <= clip[1]:
-            raise ValueError("expected [lowest, highest] with lowest <= highest")
+            raise ValueError("expected [lowest, highest], with lowest <= highest")
         return clip
 
     @field_validator("on_failure")

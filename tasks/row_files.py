@@ -85,7 +85,7 @@ def _csv(path: Path) -> Iterator[Located]:
     with path.open(encoding="utf-8-sig", newline="") as lines:
         reader = csv.DictReader(lines, strict=True)
         for row in reader:
-            # DictReader files surplus fields under the key None, and fills missing ones with None.
+            # DictReader puts surplus fields under the key None, and gives missing ones the value None.
             if None in row or None in row.values():
                 raise DataError(
                     f"{path}:{reader.line_num}: the row has too many or too few fields; expected"

@@ -1,7 +1,7 @@
 """The schema of a task file: which keys it may have, of which type, and what they mean.
 
 A task says where its rows come from, how a row becomes a problem, and how answers are scored. Only the shape
-is checked here; `MarkScheme`, in rewards/, looks up the rewards that a task names.
+is checked here: `MarkScheme`, in rewards/, looks up the components that a task names.
 """
 
 import dataclasses
@@ -175,10 +175,10 @@ class Task(BaseModel):
         """Reject unknown keys with close matches; pydantic's own message for a dataclass shows none."""
         if isinstance(limits, dict):
             known = [field.name for field in dataclasses.fields(Limits)]
-            for key in set(limits) - set(known):
-                raise ValueError(
-                    f"unknown key {key!r}{did_you_mean(str(key), known)} (allowed: {', '.join(known)})"
-                )
+            for key in limits:
+                if key not in known:
+                    near = did_you_mean(str(key), known)
+                    raise ValueError(f"unknown key {key!r}{near} (allowed: {', '.join(known)})")
         return limits
 
     @field_validator("watch", mode="before")
@@ -234,8 +234,8 @@ class Task(BaseModel):
     def hash(self) -> str:
         """SHA-256 of the task, overrides included, and of the source of every `file.py` that it names."""
         sources = {name: self._source_hash(name) for name in sorted(set(self._named_files()))}
-        # These sections were added to the schema later. A task without them keeps its old hash, so that runs
-        # which were started before can still be resumed.
+        # These sections were added to the schema later. A task without them keeps its old hash, so that older
+        # runs can still be resumed.
         absent = {name for name in (PROCESS, "sandbox") if getattr(self, name) is None}
         content = {"task": self.model_dump(mode="json", exclude=absent), "sources": sources}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -29,11 +29,11 @@ Render = Callable[[Mapping[str, Any]], Any]
 
 
 def compile_template(template: Any, where: str) -> tuple[Render, frozenset[str]]:
-    """Compile a template, or templates nested in lists and mappings; any other value stands for itself.
+    """Compile a template, or templates nested in lists and mappings; any other value is rendered as it is.
 
     Args:
         template: the template, as the task file has it.
-        where: its place in the file, for error messages.
+        where: its place in the file, for messages.
 
     Returns:
         The compiled template, and the columns that it reads.
@@ -58,7 +58,7 @@ def _compile_text(template: str, where: str) -> tuple[Render, frozenset[str]]:
     try:
         tree = _ENVIRONMENT.parse(template)
         columns = frozenset(meta.find_undeclared_variables(tree))
-        # A comment behind the expression (`{{ a }}{# why #}`) leaves no node, so the text is looked at too.
+        # The tree does not show a comment after the expression (`{{ a }}{# why #}`), so the text must end it.
         if _is_single_expression(tree) and template.strip().endswith("}}"):
             expression = re.sub(r"^\{\{[-+]?|[-+]?\}\}$", "", template.strip())
             return _ENVIRONMENT.compile_expression(expression, undefined_to_none=False), columns
@@ -82,7 +82,7 @@ def _is_single_expression(tree: nodes.Template) -> bool:
 
 
 def render(template: Render, row: Mapping[str, Any], where: str) -> Any:
-    """Return the value of a compiled template for a row; `where` is the row's place, for error messages.
+    """Return the value of a compiled template for a row; `where` names the row and the key in messages.
 
     Raises:
         DataError: the row does not have what the template reads, or an expression fails on its value.

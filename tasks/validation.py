@@ -1,4 +1,4 @@
-"""pydantic's validation errors as one line each for the author of a file: place, rule, and what was given."""
+"""pydantic's validation errors as one line per mistake: its place, what was expected, and what was given."""
 
 import re
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ _UNION_BRANCH = re.compile(r"[\[\](){}]|^(constrained-str|str|int|float|bool|lis
 
 @dataclass(frozen=True)
 class Fault:
-    """One mistake in a value."""
+    """One mistake in a file or a row."""
 
     keys: tuple[str | int, ...]
-    """Where it is, from the outermost key to the innermost."""
+    """The keys that lead to it, from the outermost to the innermost."""
     kind: str
-    """pydantic's name of the mistake, such as `missing` or `extra_forbidden`."""
+    """pydantic's name for this kind of mistake, such as `missing` or `extra_forbidden`."""
     message: str
     """What was expected."""
     given: Any
@@ -37,7 +37,7 @@ class Fault:
 
 
 def faults_of(error: ValidationError) -> Iterator[Fault]:
-    """Yield the mistakes, only the first of each place: pydantic reports every branch of a union."""
+    """Yield the mistakes, one per place, because pydantic reports one for every branch of a union."""
     seen: set[tuple[str | int, ...]] = set()
     for detail in error.errors(include_url=False):
         keys = tuple(key for key in detail["loc"] if not _is_union_branch(key))

@@ -1,4 +1,4 @@
-"""Writing files and folders that appear under their name only when all of their content is there."""
+"""Writing files and folders that appear under their name only when they are complete."""
 
 import shutil
 from collections.abc import Iterator

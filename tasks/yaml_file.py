@@ -1,4 +1,4 @@
-"""YAML files with the line of every key, so that an error message can name the place of a mistake.
+"""Reading YAML with the line of every key, so that an error message can name the place of a mistake.
 
 This differs from plain PyYAML where YAML 1.1 surprises people: only `true` and `false` are booleans (`yes`,
 `no` and `on` stay text), `1e-4` is a number, and a key that is given twice is an error.
@@ -90,7 +90,9 @@ def parse_yaml(text: str, path: Path | None = None) -> YamlFile:
         loader = _Loader(text)
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
-            raise TaskError(f"{file.name}: expected a mapping of keys (`name: ...`), got something else")
+            raise TaskError(
+                f"{file.name}: expected a mapping of keys (`name: ...`), got text that starts {text[:40]!r}"
+            )
         _record_lines(node, (), file)
         file.data = loader.construct_document(node)  # pyright: ignore[reportAttributeAccessIssue]
         return file
@@ -146,7 +148,7 @@ def apply_overrides(file: YamlFile, overrides: Sequence[str]) -> None:
         keys, equals, text = override.partition("=")
         if not equals or not keys.strip():
             raise TaskError(f"--set {override!r}: expected key=value, such as rewards.correct.weight=0.5")
-        # A YAML alias makes two keys share one object, and only one of them is to change.
+        # A YAML alias makes two keys share one object, and only one of them should change.
         file.data = copy.deepcopy(file.data)
         *parents, last = keys.strip().split(".")
         target: Any = file.data
@@ -207,7 +209,7 @@ def _allowed_keys(model: type[BaseModel], keys: KeyPath) -> list[str]:
 
 
 def _object_schema(node: Any, schema: Any) -> Any:
-    """Return the object among a node's alternatives, with a `$ref` looked up; else the node itself."""
+    """Return the schema of an object among a node's alternatives, following `$ref`; else the node itself."""
     for option in (node, *node.get("anyOf", ())):
         if "$ref" in option:
             return schema["$defs"][option["$ref"].rsplit("/", 1)[1]]

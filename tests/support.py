@@ -1,44 +1,81 @@
-"""Names that several test files share."""
+"""Helpers that several test files share: labelled answers, completions, schemes, and a small policy."""
 
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from markscheme.rewards import MarkScheme, Score
 from markscheme.tasks import Completion, Problem, Task
 from markscheme.verifiers import Verdict, compare_answers, extract_answer, verifier, verify_answer
 
 ROOT = Path(__file__).resolve().parent.parent
+"""The root of the repository."""
 MakeTask = Callable[..., Task]
-LABELLED: list[dict[str, Any]] = [
+"""The type of the fixture `make_task`."""
+PrmFolder = Callable[[str], Path]
+"""The type of the fixture `prm_folder`."""
+
+LABELLED_ANSWERS: list[dict[str, Any]] = [
     json.loads(line) for line in (ROOT / "tests/data/answers.jsonl").read_text(encoding="utf-8").splitlines()
 ]
-"""Answers with the mark that they deserve, and where each row comes from."""
+"""Answers and completions, each with the mark that it deserves (`correct`) and the source of the row."""
+LAST_TIER_PAIR = (r"\sum_{n=1}^{3} n^2", r"\sum_{n=1}^{3} n n")
+"""Two equal formulas that only the last tier of the answer judge, math-verify, can read."""
+HANGING_PAIRS = [
+    (
+        rf"\int_0^1 \frac{{\ln(1+x+x^5)}}{{1+x^{{{n}}}}} dx",
+        rf"\int_0^1 \frac{{\ln(1+x+x^5)}}{{1+x^{{{n + 2}}}}} dx",
+    )
+    for n in range(9, 29, 2)
+]
+"""Ten pairs that only the last tier can read, each of which keeps sympy busy for minutes."""
+
+TWO_PLUS_TWO = Problem(prompt="What is 2+2?", reference="4", info={"kind": "math"})
 
 
-def judged(row: dict[str, Any]) -> Verdict:
-    """Judge a labelled row: a pair, or a completion."""
+def judge_labelled(row: dict[str, Any]) -> Verdict:
+    """Judge a row of `LABELLED_ANSWERS`: a bare answer, or a completion."""
     if "answer" in row:
         return compare_answers(row["reference"], row["answer"])
     return verify_answer(row["reference"], row["completion"], extract=row["extract"])
 
 
 def boxed(answer: str, thought: str = "so") -> Completion:
-    """A completion in the usual form."""
+    """Return a completion that thinks first and then gives its answer in a box."""
     return Completion(f"<think>{thought}</think>\\boxed{{{answer}}}")
+
+
+def score_one(task: Task, completion: Completion, problem: Problem = TWO_PLUS_TWO, **options: Any) -> Score:
+    """Score a single completion by a task's mark scheme."""
+    (score,) = MarkScheme(task).score([problem], [completion], **options)
+    return score
+
+
+def asserts(*lines: str, **options: Any) -> dict[str, Any]:
+    """Return tests of a program that are a list of asserts."""
+    return {"type": "asserts", "asserts": list(lines), **options}
 
 
 @verifier("doubtful")
 def doubtful(problem: Problem, completion: Completion, *, extract: str = "strict") -> bool | Verdict | None:
-    """As `answer`, but one that cannot tell where the answer has a letter in it."""
-    found = extract_answer(completion.text, extract=extract)
-    if found.text is not None and any(c.isalpha() for c in found.text):
+    """Judge as `answer` does, but leave every answer with a letter in it undecided."""
+    answer = extract_answer(completion.text, extract=extract).text
+    if answer is not None and any(character.isalpha() for character in answer):
         return None
     return verify_answer(problem.references, completion.text, extract=extract)
 
 
 def small_policy(folder: Path, architecture: str = "llama", *, chat: bool = False, **changes: object) -> Path:
-    """Save a random-weight model of a real architecture, with a character tokenizer, to a folder."""
+    """Save a random-weight model of a real architecture, with a character tokenizer, and return the folder.
+
+    Args:
+        folder: where to save.
+        architecture: a model type of transformers.
+        chat: whether the tokenizer has a chat template.
+        changes: settings of the model that differ from the small ones below.
+    """
+    # Imported here because most test files do without torch.
     import torch
     import transformers
 
@@ -48,13 +85,24 @@ def small_policy(folder: Path, architecture: str = "llama", *, chat: bool = Fals
     tokenizer = build_tokenizer(tuple(characters))
     if chat:
         tokenizer.chat_template = CHAT_TEMPLATE
-    shape = {
-        "vocab_size": len(tokenizer), "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
-        "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16, "max_position_embeddings": 256,
-        "pad_token_id": 0, "eos_token_id": 1, "bos_token_id": None, "initializer_range": 0.2, **changes,
-    }  # fmt: skip
+    settings = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "head_dim": 16,
+        "max_position_embeddings": 256,
+        "pad_token_id": 0,
+        "eos_token_id": 1,
+        "bos_token_id": None,
+        # Ten times the usual 0.02, so that the logits of so small a model differ.
+        "initializer_range": 0.2,
+        **changes,
+    }
     torch.manual_seed(1)
-    config = transformers.AutoConfig.for_model(architecture, **shape)
+    config = transformers.AutoConfig.for_model(architecture, **settings)
     model = transformers.AutoModelForCausalLM.from_config(config)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -65,4 +113,4 @@ CHAT_TEMPLATE = (
     "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}\n{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|><think>\n{% endif %}"
 )
-"""R1-style: the generation prompt opens the thinking part."""
+"""As in DeepSeek-R1, the generation prompt already opens the thinking part."""

@@ -1,4 +1,4 @@
-"""What does it teach? Advantages, losses, engines, the training loop and the command line."""
+"""Training by GRPO: advantages, losses, engines that sample, the training loop, and the command line."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,7 @@
-"""Is it right? Verifiers return a `Verdict` of three values; what that is worth is decided in rewards/."""
+"""Verifiers: functions that judge whether a completion is right, or has the right form.
+
+They return a `Verdict`: right, wrong, or could not be judged. The worth of a verdict is decided in rewards/.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Shared by verifiers of completions: the text to judge, the end of its thinking, an extracted answer."""
+"""What all verifiers of completions use: the text to judge, the end of its thinking, an extracted answer."""
 
 import re
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ class Extracted:
     """Its place in the completion."""
     reason: Reason | None = None
     """Why the answer is wrong without being compared: there is none (`no_answer`, `empty`), or the text
-    around it takes it back (`denied`, `ambiguous`, `contradicts`). None = it can be compared."""
+    around it speaks against it (`denied`, `ambiguous`, `contradicts`). None = it can be compared."""
     closed: bool = True
     """False if the box or tag was never closed: a completion that was cut off might have gone on."""
 
 
 def whole_answer(problem: Problem, completion: Completion) -> str:
-    """Return the completion with the part of it that the chat template wrote: an opened `<think>`, say.
+    """Return the completion, preceded by what the chat template wrote of it, such as an opened `<think>`.
 
     That part is the completion's `prefill`, or, for a prompt that is text, a `<think>` at its end.
     """

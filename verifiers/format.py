@@ -1,4 +1,4 @@
-r"""Is the form right? Verifiers for tags, boxes, patterns and JSON, and the measures behind form rewards.
+r"""Verifiers of a completion's form (tags, boxes, patterns, JSON), and measures on which rewards are built.
 
 Every verifier here reads the whole answer, which includes what the chat template wrote at its start (an
 opened `<think>`): the completion's `prefill`, or the end of a prompt that is text.
@@ -197,7 +197,7 @@ _WORD = re.compile(r"[一-鿿㐀-䶿぀-ヿ]|[^\W\d_]+")
 
 
 def known_language(language: str) -> str:
-    """Return a language's code, once it is known to be one whose script is listed here.
+    """Return a language's code, after checking that its script is listed here.
 
     Raises:
         RewardError: it is not.
@@ -211,8 +211,8 @@ def language_share(text: str, language: str) -> float:
     """Return the share of words that are written in a language's script, 0 to 1; 1 if there are no words.
 
     Source: DeepSeek-R1 (arXiv 2501.12948), the language consistency reward: words in the target language
-    over all words. Here only the script is looked at, so languages that share one (English and French) can
-    hardly be told apart. LaTeX commands and tags are left out, and every Chinese or Japanese character counts
+    over all words. Only the script is examined here, so languages that share one (English and French) are
+    hardly distinguished. LaTeX commands and tags are left out, and every Chinese or Japanese character counts
     as a word.
 
     Raises:

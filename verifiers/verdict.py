@@ -24,7 +24,7 @@ class Reason(StrEnum):
     UNEVALUATED = "unevaluated"  # it leaves the calculation undone (`3 * 6` where 18 is expected)
     UNITS_DIFFER = "units_differ"  # its unit or currency does not convert to the reference's
     UNPARSABLE_ANSWER = "unparsable_answer"  # it cannot be read as a value, or has none (`1/0`)
-    UNPARSABLE_REFERENCE = "unparsable_reference"  # the author's fault: reported when a task is loaded
+    UNPARSABLE_REFERENCE = "unparsable_reference"  # the task author's fault: reported when a task is loaded
     TOO_LARGE = "too_large"  # it exceeds a size limit and was not evaluated
     TIMEOUT = "timeout"  # the comparison, or the program, exceeded its time limit
     MEMORY = "memory"  # it exceeded its memory limit
@@ -52,7 +52,7 @@ class Verdict:
     """
 
     correct: bool | None
-    """Whether the answer is right. None = it could not be judged, which is never to be read as wrong."""
+    """Whether the answer is right. None = it could not be judged, which must never be read as wrong."""
     reason: Reason = Reason.UNDECIDED
     extracted: str | None = None
     """The answer that was judged."""
@@ -136,8 +136,8 @@ def verifier(
 ) -> Callable[[F], F]:
     """Register a verifier: `(problem, completion, **parameters) -> bool | None | Verdict`.
 
-    The function returns None for a completion that it cannot judge. Its keyword-only parameters are
-    filled from the task file. It may be `async`. Your code can go on calling it as an ordinary function.
+    The function returns None for a completion that it cannot judge. Its keyword-only parameters are filled in
+    from the task file. It may be `async`. It can still be called as an ordinary function.
 
         >>> from markscheme.tasks import Completion, Problem
         >>> from markscheme.verifiers import verifier
@@ -150,8 +150,8 @@ def verifier(
     In a task: `{use: "mine.py:polite", word: "thank you"}`.
 
     Args:
-        name: what a task's `use:` says.
-        reference_fault: returns why a reference cannot be judged by, or None. Where it is given, a
+        name: the name that a task gives in `use:`.
+        reference_fault: returns why no answer can be judged by a reference, or None. If it is given, a
             problem without a usable reference is an error when its task is loaded.
         tests_fault: the same for a problem's tests.
         batch: the function takes lists of problems and completions and returns a list of verdicts, one per
@@ -162,7 +162,7 @@ def verifier(
     """
     if not isinstance(name, str):
         raise RewardError(
-            f"@verifier needs the name that a task's `use:` will say (given: {name!r}); write"
+            f"@verifier needs the name that a task will give in `use:` (given: {name!r}); write"
             ' @verifier("name")'
         )
 

@@ -39,7 +39,7 @@ def length(
         completion: the completion to measure.
         target: the wanted length, in `unit`; 1 or more.
         tolerance: how far from the target the value is still 1, in `unit`; 0 or more.
-        unit: the unit of length. `tokens` needs completions with their token ids; others are not scored.
+        unit: the unit of length. With `tokens`, a completion without token ids is not scored.
     """
     measured = length_of(completion, unit)
     if measured is None:
@@ -70,7 +70,7 @@ def overlong(
         max_tokens: the length, in `unit`, from which on the value is -1.
         cache_tokens: the length of the interval before `max_tokens` in which the value falls from 0 to -1;
             above 0 and at most `max_tokens`.
-        unit: the unit of length. `tokens` needs completions with their token ids; others are not scored.
+        unit: the unit of length. With `tokens`, a completion without token ids is not scored.
 
     Raises:
         RewardError: `cache_tokens` is larger than `max_tokens`.

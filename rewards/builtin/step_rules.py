@@ -36,9 +36,9 @@ def step_checker(
         steps: the texts of each completion's steps.
         check: the rule. `arithmetic`: the equations between numbers in the step are true. `code_runs`: the
             program up to this line runs without an error on the inputs of the problem's tests.
-            `code_as_solution`: put in the place of the same line of the reference solution, the line leaves
-            every variable with the same value. `addition_lines`: the step follows from the line before it, in
-            the task `addition`.
+            `code_as_solution`: if the line replaces the same line of the reference solution, every variable
+            keeps its value. `addition_lines`: the step follows from the lines before it, in the task
+            `addition`.
         limits: the resources of programs that a check runs; null = the task's `limits:`.
         sandbox_url: address of a SandboxFusion server to run programs on; null = the task's `sandbox:`.
     """
@@ -59,7 +59,7 @@ def step_scores(
         problem: the problem, whose row has the marks.
         completion: not used beyond its steps.
         steps: the texts of the steps.
-        column: the column with the marks: a list of one number from 0 to 1 per step, null for a step without.
+        column: the column with the marks: a list with one number from 0 to 1 per step, or null for no mark.
 
     Raises:
         RewardError: there is no such column, or it does not have one mark per step.

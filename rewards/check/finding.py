@@ -12,7 +12,7 @@ class Finding:
 
     name: str
     good: bool | None
-    """Whether the check passed; None = there was nothing to check, or the author has to judge the result."""
+    """Whether the check passed; None if there was nothing to check, or the author has to judge the result."""
     said: str
     """The result in one line."""
     details: list[str] = field(default_factory=list)

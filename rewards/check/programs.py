@@ -1,4 +1,4 @@
-"""Checks of unit tests: can they judge a program from outside, and does no constant result pass them?"""
+"""Checks of unit tests: whether they can run in another process, and whether a constant passes them."""
 
 import ast
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from ..scheme import MarkScheme
 from .finding import SHOWN, Finding
 
 _CONSTANTS = ("None", "True", "False", "0", "1", "''", "[]")
-"""Results, as Python source, that are tried where a test's expected values cannot be read off."""
+"""Results, as Python source, that are tried if the tests' expected values cannot be read off."""
 
 
 def program_findings(scheme: MarkScheme, problems: Sequence[Problem]) -> list[Finding]:
-    """Return the findings on problems that unit tests judge; none if no verifier of the task reads tests."""
+    """Return the findings on the problems' unit tests; none if no verifier of the task reads tests."""
     if not any(verifier.tests_fault for verifier in scheme.judges):
         return []
     sandbox, limits = shared_executor(scheme.task.sandbox_url), scheme.task.limits
@@ -27,27 +27,26 @@ def program_findings(scheme: MarkScheme, problems: Sequence[Problem]) -> list[Fi
         verdict = verify_program(code, problem.tests, limits=limits, sandbox=sandbox, integrity=integrity)
         return verdict.correct is True
 
-    def shared_process(problem: Problem) -> str | None:
-        """Report a solution that passes its tests only if they run in the program's own process."""
+    def shared_process_line(problem: Problem) -> str | None:
+        """Return a line on a solution that passes its tests only if they run in its own process, or None."""
         if isinstance(typed_tests(problem.tests), Calls | Stdio) or passes(problem, "separate"):
             return None
         if not passes(problem, "shared"):
             return None  # a wrong solution, which is another check's finding
         return f"problem {problem.id}: its solution passes only with the tests in its own process"
 
-    def constant(problem: Problem) -> str | None:
-        """Report tests that a program passes which ignores its input."""
+    def constant_line(problem: Problem) -> str | None:
+        """Return a line on tests that a program passes which ignores its input, or None."""
         value = passing_constant(problem)
         if value is None:
             return None
         return f"problem {problem.id}: a program that always gives {value} passes its tests"
 
     solved = [problem for problem in problems if problem.solution is not None]
-    need_shared = [line for line in sandbox.map(shared_process, solved) if line]
-    weak = [line for line in sandbox.map(constant, problems) if line]
-    separate = (
-        f"{len(solved) - len(need_shared)} of {len(solved)} solutions can be judged from another process"
-    )
+    need_shared = [line for line in sandbox.map(shared_process_line, solved) if line]
+    weak = [line for line in sandbox.map(constant_line, problems) if line]
+    judged = len(solved) - len(need_shared)
+    separate = f"{judged} of {len(solved)} solutions can be judged from another process"
     if need_shared:
         separate += "; the others need `integrity: shared`"
     constants = f"{len(weak)} of {len(problems)} problem(s) have tests that a constant result passes"

@@ -16,7 +16,7 @@ _IN_WORDS = {True: "right", False: "wrong", None: "undecided"}
 
 
 def check_task(task: Task, *, limit: int | None = 1000) -> list[Finding]:
-    """Run all checks on a task; `limit` is the most problems to check.
+    """Run all checks on a task, with at most `limit` of its problems.
 
     Raises:
         TaskError: the task's mark scheme cannot be built.
@@ -49,7 +49,7 @@ def _scheme(task: Task, scheme: MarkScheme) -> Finding:
 
 
 def _data(task: Task, limit: int | None) -> tuple[Finding, list[Problem]]:
-    """Load the task's problems; if that fails, return the reason and no problems."""
+    """Load the task's problems; if that fails, the finding has the reason, and there are no problems."""
     try:
         problems = list(load_problems(task, limit=limit))
     except MarkschemeError as error:
@@ -70,7 +70,7 @@ def _references(scheme: MarkScheme, problems: list[Problem]) -> Finding:
 
 
 def _solutions(scheme: MarkScheme, solved: list[Problem], scores: list[Score]) -> Finding:
-    """Check that reference solutions are marked right: if one is not, the scheme or the solution is wrong."""
+    """Check that reference solutions are marked right; if one is not, the scheme or the solution is wrong."""
     if not solved:
         return Finding("solutions", None, "the task has no reference solutions")
     wrong = [
@@ -83,7 +83,7 @@ def _solutions(scheme: MarkScheme, solved: list[Problem], scores: list[Score]) -
 
 
 def _steps(scheme: MarkScheme, solved: list[Problem], scores: list[Score]) -> list[Finding]:
-    """Check the marks of the reference solutions' steps: one below the middle would punish a right step."""
+    """Check the marks of the reference solutions' steps; one below the middle would punish a right step."""
     process = scheme.task.process
     if process is None:
         return []
@@ -116,7 +116,7 @@ def _explained(score: Score) -> str:
 
 
 def _first_failing_case(part: Part) -> str:
-    """Return the first case that a program failed, with its message; empty if there is none."""
+    """Return the first case that a program failed, with its message; empty if it failed none."""
     failed = part.verdict.evidence.get("first_failed") if part.verdict is not None else None
     return f" (case {failed['case'] + 1}: {failed['said'].strip()[-200:]})" if failed else ""
 
@@ -140,11 +140,10 @@ def _cases(task: Task, scheme: MarkScheme) -> Finding:
         return Finding("cases", False, str(error))
     pairs = [(label, mark) for label, mark, _ in outcomes]
     missed = [line for label, mark, line in outcomes if label is not mark]
-    undecided = sum(mark is None for _, mark in pairs)
     result = (
         f"{len(outcomes) - len(missed)} of {len(outcomes)} labelled cases are marked as labelled"
         f" (wrong marked right {pairs.count((False, True))}, right marked wrong {pairs.count((True, False))},"
-        f" undecided {undecided})"
+        f" undecided {sum(mark is None for _, mark in pairs)})"
     )
     return Finding("cases", not missed, result, missed[:SHOWN])
 
@@ -152,8 +151,8 @@ def _cases(task: Task, scheme: MarkScheme) -> Finding:
 def run_cases(task: Task, scheme: MarkScheme, path: Path) -> list[tuple[bool, bool | None, str]]:
     """Score labelled cases; return the label and the mark of each, and a line that explains the mark.
 
-    A case is a row with the columns that the task's templates read, `completion`, `correct` (the label) and,
-    optionally, `prefill`, `tags` and `note`.
+    A case is a row with the columns that the task's templates read, with `completion`, `correct` (the label)
+    and, if wanted, `prefill`, `tags` and `note`.
 
     Raises:
         DataError: a case lacks its completion, its label or a column, or does not make a problem.

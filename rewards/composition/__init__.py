@@ -1,1 +1,1 @@
-"""From a task's entries to scores: what runs, in which order, and how values combine."""
+"""From a task's entries to scores: building entries, running their components, combining their values."""

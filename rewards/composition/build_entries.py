@@ -1,7 +1,11 @@
-"""From a task's declared entries to entries that can be run: everything is resolved and checked at load."""
+"""Building entries that can run from those that a task declares.
+
+All names are looked up and all parameters are checked here, when a scheme is built, so that a mistake is
+reported before anything is scored.
+"""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -16,31 +20,32 @@ from .registry import Component, Reward, find_component, range_of, rewards_that_
 from .step_options import StepOptions, keyword_parameters, step_options, typed_parameters
 
 Keys = tuple[str | int, ...]
+"""The keys that lead to an entry in the task file, for messages."""
 T = TypeVar("T")
 
 
 def build_entries(task: Task, *, process: bool = True) -> dict[str, Entry]:
-    """Resolve every entry of a task, ordered so that each comes after the entries that it refers to.
+    """Return every entry of a task, in an order in which each comes after the entries that it refers to.
 
     Args:
-        task: what declares them.
-        process: whether the task's `process:` is wanted too.
+        task: the task that declares the entries.
+        process: whether to include the task's `process:`.
 
     Raises:
-        TaskError: every mistake of every entry, one per line.
+        TaskError: some entries have mistakes; the message has one line for each mistake.
     """
     builder = _Builder(task)
     entries: dict[str, Entry] = {}
     builder.attempt(lambda: rules_of(task.extract, task.where("extract")))
     for section, declared in (("rewards", task.rewards), ("watch", task.watch)):
         for name, entry in declared.items():
-            made = builder.attempt(lambda n=name, e=entry, s=section: builder.entry(n, e, (s, n)))
-            if made is not None:
-                entries[name] = made
+            built = builder.attempt(lambda n=name, e=entry, s=section: builder.entry(n, e, (s, n)))
+            if built is not None:
+                entries[name] = built
     if process and task.process is not None:
-        made = builder.attempt(builder.process)
-        if made is not None:
-            entries[PROCESS] = made
+        built = builder.attempt(builder.process)
+        if built is not None:
+            entries[PROCESS] = built
     ordered = None if builder.mistakes else builder.attempt(lambda: _ordered(task, entries))
     if ordered is None:
         raise TaskError("\n".join(builder.mistakes))
@@ -48,7 +53,7 @@ def build_entries(task: Task, *, process: bool = True) -> dict[str, Entry]:
 
 
 class _Builder:
-    """Builds the entries of one task, and collects what is wrong with them."""
+    """A builder of one task's entries, which collects the mistakes in them."""
 
     def __init__(self, task: Task):
         self.task = task
@@ -56,7 +61,7 @@ class _Builder:
         self.mistakes: list[str] = []
 
     def attempt(self, make: Callable[[], T]) -> T | None:
-        """Return what `make` returns, or note its error and return None."""
+        """Return what `make` returns; if it fails, add its error to the mistakes and return None."""
         try:
             return make()
         except MarkschemeError as error:
@@ -64,7 +69,7 @@ class _Builder:
             return None
 
     def entry(self, name: str, declared: RewardEntry, keys: Keys) -> Entry:
-        """Resolve one entry; `keys` say where it is in the task file."""
+        """Build one entry; `keys` say where it is in the task file."""
         if declared.use in COMPOSITES:
             return self._composite(name, declared, keys)
         task, where = self.task, self.task.where(*keys)
@@ -95,16 +100,15 @@ class _Builder:
         return Entry(name, declared, component, bounds, where, parameters, options, address, watched)
 
     def _with_task_defaults(self, component: Component, given: dict[str, Any], keys: Keys) -> dict[str, Any]:
-        """Add what the task says once for all its entries, unless this entry says it itself."""
-        task, takes = self.task, keyword_parameters(component.function)
+        """Return the given parameters, and those that the task sets for all of its entries."""
+        task, known = self.task, keyword_parameters(component.function)
         for_all = {"extract": task.extract, "limits": task.limits, "sandbox_url": task.sandbox_url}
-        common = {key: value for key, value in for_all.items() if key in takes and value is not None}
+        common = {key: value for key, value in for_all.items() if key in known and value is not None}
         if "extract" in given:
             rules_of(given["extract"], task.where(*keys, "extract"))
         model = given.get("model")
         if isinstance(model, str) and (task.folder / model / "config.json").is_file():
-            common["model"] = str((task.folder / model).resolve())  # beside the task, as all of its files
-            given = {key: value for key, value in given.items() if key != "model"}
+            given = {**given, "model": str((task.folder / model).resolve())}  # a folder beside the task file
         return {**common, **given}
 
     def _composite(self, name: str, declared: RewardEntry, keys: Keys) -> Entry:
@@ -131,8 +135,8 @@ class _Builder:
                 " member"
             )
         members = tuple(self._member(member, (*keys, "of", i)) for i, member in enumerate(declared.of))
-        ends = [self._bounds_of(member, (name,)) for member in members]
-        bounds = _clipped((min(low for low, _ in ends), max(high for _, high in ends)), declared.clip, where)
+        bounds = _union([self._bounds_of(member, (name,)) for member in members])
+        bounds = _clipped(bounds, declared.clip, where)
         self._check_worth(name, declared, bounds, keys)
         how: Any = declared.use
         composite = Composite(how, members, reduce)
@@ -151,32 +155,34 @@ class _Builder:
             )
         return self.entry(member.use, member, keys)
 
-    def _bounds_of(self, member: Entry | str, path: tuple[str, ...]) -> Bounds:
-        """Return a member's range; one that is only named is looked up, through other composites too."""
-        if not isinstance(member, str):
-            return member.bounds
-        if member in path:
-            raise TaskError(_circle(self.task, (*path, member)))
-        declared, where = self.declared[member], self.task.where("rewards", member)
-        if declared.use in COMPOSITES:
-            inner = [self._bounds_of_declared(one, (*path, member)) for one in declared.of]
-            return min(low for low, _ in inner), max(high for _, high in inner)
-        bounds = _clipped(range_of(find_component(self.task, declared.use, where)), declared.clip, where)
-        if declared.when:  # a closed gate makes the entry worth 0
-            return min(bounds[0], 0.0), max(bounds[1], 0.0)
-        return bounds
+    def _bounds_of(self, member: Entry | RewardEntry | str, path: tuple[str, ...]) -> Bounds:
+        """Return a member's range.
 
-    def _bounds_of_declared(self, member: str | RewardEntry, path: tuple[str, ...]) -> Bounds:
-        if isinstance(member, str) and member in self.declared:
-            return self._bounds_of(member, path)
-        declared = RewardEntry(use=member) if isinstance(member, str) else member
+        Entries that are only named may not be built yet, so their range is looked up, through other
+        composites too; `path` has the names of the entries that led there.
+        """
+        if isinstance(member, Entry):
+            return member.bounds
+        is_entry = isinstance(member, str) and member in self.declared
+        if isinstance(member, RewardEntry):
+            declared = member
+        elif not is_entry:
+            declared = RewardEntry(use=member)
+        elif member in path:
+            raise TaskError(_circle(self.task, (*path, member)))
+        else:
+            declared, path = self.declared[member], (*path, member)
         if declared.use in COMPOSITES:
-            inner = [self._bounds_of_declared(one, path) for one in declared.of]
-            return min(low for low, _ in inner), max(high for _, high in inner)
-        return range_of(find_component(self.task, declared.use, self.task.where("rewards", path[-1])))
+            return _union([self._bounds_of(one, path) for one in declared.of])
+        where = self.task.where("rewards", path[-1])
+        bounds = range_of(find_component(self.task, declared.use, where))
+        if not is_entry:
+            return bounds
+        bounds = _clipped(bounds, declared.clip, where)
+        return _union([bounds, (0.0, 0.0)]) if declared.when else bounds  # a closed gate makes it worth 0
 
     def process(self) -> Entry:
-        """Resolve `process:`, which names a component that marks steps, or an entry that has one."""
+        """Build the entry of `process:`, which names a component that marks steps, or an entry with one."""
         task, declared = self.task, self.task.process
         assert declared is not None
         where = task.where(PROCESS, "use")
@@ -185,8 +191,8 @@ class _Builder:
             declared.parameters or declared.clip or declared.on_failure or declared.timeout_s
         ):
             raise TaskError(
-                f"{where}: {declared.use!r} is an entry of this task, and its parameters stand there; give"
-                " none here"
+                f"{where}: {declared.use!r} is an entry of this task, which has its own parameters; move"
+                " those of `process` to it"
             )
         use = declared.use if named is None else named.use
         component = None if use in COMPOSITES else find_component(task, use, where)
@@ -208,8 +214,8 @@ class _Builder:
             return None
         if component.is_async:
             raise TaskError(
-                f"{where}: {declared.use!r} takes a whole batch asynchronously, and no deadline can be kept"
-                " for one completion of it; drop timeout_s, and keep the time inside the function"
+                f"{where}: {declared.use!r} takes a whole batch asynchronously, so timeout_s cannot be"
+                " applied to one completion; drop timeout_s, and limit the time inside the function"
             )
         return address_of(self.task, declared.use, component, where)
 
@@ -218,12 +224,18 @@ class _Builder:
             if not isinstance(worth, str) and not bounds[0] <= worth <= bounds[1]:
                 place = self.task.where(*keys, "on_failure", status)
                 raise TaskError(
-                    f"{place}: a value within the range of {name!r}, {list(bounds)}, was expected"
-                    f" (given: {worth}); or say leave_out or stop"
+                    f"{place}: expected a value within the range of {name!r}, {list(bounds)}, or leave_out or"
+                    f" stop (given: {worth})"
                 )
 
 
+def _union(ranges: Sequence[Bounds]) -> Bounds:
+    """Return the smallest range that contains all of the given ones."""
+    return min(low for low, _ in ranges), max(high for _, high in ranges)
+
+
 def _clipped(bounds: Bounds, clip: Bounds | None, where: str) -> Bounds:
+    """Return the part of a range that an entry's `clip` leaves."""
     if clip is None:
         return bounds
     if clip[0] > bounds[1] or clip[1] < bounds[0]:
@@ -235,15 +247,15 @@ def _clipped(bounds: Bounds, clip: Bounds | None, where: str) -> Bounds:
 
 
 def _circle(task: Task, path: tuple[str, ...]) -> str:
-    return f"{task.where('rewards')}: entries refer to each other: {' -> '.join(path)}; break the circle"
+    return f"{task.where('rewards')}: entries refer to each other: {' -> '.join(path)}; remove one reference"
 
 
 def _ordered(task: Task, entries: Mapping[str, Entry]) -> dict[str, Entry]:
     """Sort entries so that each comes after those that it refers to.
 
     Raises:
-        TaskError: entries that refer to each other in a circle, or a reward that needs a watched entry.
-        UnknownNameError: a gate that names no entry.
+        TaskError: entries refer to each other in a circle, or a reward refers to a watched entry.
+        UnknownNameError: the name in a `when` is not that of an entry.
     """
     done: dict[str, Entry] = {}
 
@@ -253,8 +265,10 @@ def _ordered(task: Task, entries: Mapping[str, Entry]) -> dict[str, Entry]:
         if name in done:
             return
         entry = entries[name]
-        named = {one for one in entry.inner() if isinstance(one, str)}
-        for other in sorted(named | ({entry.gate} if entry.gate else set())):
+        named = {one for one in entry.walk() if isinstance(one, str)}
+        if entry.gate:
+            named.add(entry.gate)
+        for other in sorted(named):
             _check_reference(task, entry, other, entries)
             visit(other, (*path, name))
         done[name] = entry
@@ -271,7 +285,7 @@ def _check_reference(task: Task, entry: Entry, other: str, entries: Mapping[str,
     if entries[other].watched and not entry.watched:
         raise TaskError(
             f"{task.where('rewards', entry.name)}: {other!r} is only watched, and a reward cannot depend on"
-            " it; move it to `rewards` (with weight 0 it is not paid)"
+            " it; move it to `rewards` (with weight 0 it does not count)"
         )
     if other == entry.gate and math.isinf(entries[other].bounds[1]):
         raise TaskError(

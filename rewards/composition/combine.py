@@ -1,8 +1,8 @@
-"""How parts become one value: pure functions, in which an unknown part is handled as Kleene's logic does.
+"""The arithmetic that turns parts into one value: pure functions, in which parts may be unknown.
 
-An unknown part (value None) makes the total unknown only if it could change it: 0 x None = 0, and
-False and None = False. One rule covers every way of combining: put the lowest and the highest value in the
-unknown part's place; if both give the same total, that is the total, else there is none.
+As in Kleene's three-valued logic, an unknown part (value None) makes the total unknown only if it could
+change it: 0 x None = 0, and False and None = False. One rule covers every way of combining: its lowest and
+highest values are put in its place; if both give the same total, that is the total, else there is none.
 """
 
 import math
@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from itertools import product as corners
 
 LARGEST = 1e300
-"""Stands for an infinite bound in the rule above, where 0 x infinity would not be a number."""
-
+"""Takes the place of an infinite bound in the rule above, since 0 x infinity is not a number."""
 Bounds = tuple[float, float]
+"""The lowest and the highest value of a range."""
 Weighted = tuple[float | None, float, Bounds]
-"""One part: its value or None, its weight, its lowest and highest value."""
+"""A part: its value or None, its weight, its range."""
 
 
 def fold(parts: Sequence[Weighted], how: str) -> float | None:
@@ -23,7 +23,7 @@ def fold(parts: Sequence[Weighted], how: str) -> float | None:
 
     Args:
         parts: the parts, without those that do not apply.
-        how: `sum`, `min` or `product` of weight x value; `all_of`, `any_of`: 1 if all (any) of the
+        how: `sum`, `min` or `product` of weight x value; or `all_of` or `any_of`: 1 if all or any of the
             parts reach the top of their range, else 0.
 
     Returns:
@@ -62,13 +62,14 @@ def _fold_known(parts: Sequence[tuple[float, float, Bounds]], how: str) -> float
 
 
 def renormalised(weights: Sequence[float], applies: Sequence[bool]) -> list[float]:
-    """Share the weight of parts that do not apply among the others, in proportion.
+    """Distribute the weight of parts that do not apply among the others, in proportion to their weights.
 
-    The sum of absolute weights stays the same, so rows of different kinds stay comparable.
+    The sum of absolute weights stays the same, so that rows of different kinds stay comparable.
     """
-    kept = math.fsum(abs(weight) for weight, use in zip(weights, applies, strict=True) if use)
+    pairs = list(zip(weights, applies, strict=True))
+    kept = math.fsum(abs(weight) for weight, part_applies in pairs if part_applies)
     scale = math.fsum(map(abs, weights)) / kept if kept else 1.0
-    return [weight * scale if use else 0.0 for weight, use in zip(weights, applies, strict=True)]
+    return [weight * scale if part_applies else 0.0 for weight, part_applies in pairs]
 
 
 def ensemble(values: Sequence[float | None], reduce: str) -> float | None:

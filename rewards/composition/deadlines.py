@@ -52,7 +52,7 @@ def address_of(task: Task, use: str, component: Component, where: str) -> Addres
     shared_pool().warm(__name__)
     if use not in REWARDS.decorated and use not in VERIFIERS.decorated:
         return Address(use, str(task.folder.resolve()))
-    # Only this process knows the names of decorated functions, so the function's module or file stands in.
+    # Only this process knows the names of decorated functions, so the address has the module or file instead.
     function = component.function
     name = getattr(function, "__qualname__", "")
     module = sys.modules.get(getattr(function, "__module__", ""))
@@ -114,5 +114,5 @@ def run_batch(address: Address, parameters: dict[str, Any], timeout_s: float, li
 
 
 def _only(result: Any) -> Any:
-    """Return the single value of a batch of one; anything else stays as it is, and is reported as a bug."""
+    """Return the single value of a batch of one; anything else is returned as it is, and becomes a bug."""
     return result[0] if isinstance(result, list | tuple) and len(result) == 1 else result

@@ -1,8 +1,8 @@
 """The nouns of a composition: an `Entry` and what it runs, and the `Rows` that it is run on.
 
-A task declares entries (`RewardEntry`); an `Entry` is one of them with its names resolved and its
-parameters typed. What it names is a component: a reward, a verifier, or a `Composite` of other entries.
-It gives every completion one `Part`, and the parts of all entries become a `Score`.
+A task declares entries (`RewardEntry`). An `Entry` is one of them with its names looked up and its parameters
+checked. It names a component: a reward, a verifier, or a `Composite` of other entries. It gives every
+completion one `Part`, and the parts of all entries become a `Score`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,12 +13,11 @@ from ...tasks.problem import Completion, Problem
 from ...tasks.reward_entries import RewardEntry
 from ...verifiers.verdict import Verifier
 from ..score import Part
+from .combine import Bounds
 from .deadlines import Address
 from .registry import Component
 from .step_options import StepOptions
 
-Bounds = tuple[float, float]
-"""Lowest and highest value."""
 How = Literal["cascade", "any_of", "ensemble"]
 Reduction = Literal["mean", "median", "min"]
 
@@ -37,6 +36,7 @@ class Composite:
     members: tuple["Entry | str", ...]
     """Entries of its own, or names of other entries of the task, whose parts are then reused."""
     reduce: Reduction = "mean"
+    """How an ensemble combines its members' values."""
 
 
 @dataclass(frozen=True)
@@ -48,52 +48,54 @@ class Entry:
     """The entry as the task file has it: weight, gate, clip, deadline, failure policy."""
     component: Component | Composite
     bounds: Bounds
-    """Of its values, after clipping."""
-    where: str = ""
+    """The range of its values, after clipping."""
+    where: str
     """`file:line: key`, for messages."""
     parameters: dict[str, Any] = field(default_factory=dict)
-    """The component's own, defaults filled in."""
+    """The component's own parameters, with defaults filled in."""
     steps: StepOptions | None = None
-    """How steps are split and reduced, where the component marks steps."""
+    """How steps are split and reduced, if the component marks steps."""
     address: Address | None = None
-    """Where a worker process finds the function, where it has a deadline and is synchronous."""
+    """Where a worker process finds the function, if it has a deadline and is synchronous."""
     watched: bool = False
-    """Whether it is only logged: never part of the total."""
+    """Whether it is never part of the total: an entry of `watch:`, or `process:`."""
 
     @property
     def gate(self) -> str | None:
-        """The entry without which this one is worth 0."""
+        """The name of the entry that must be right, or this one is worth 0; None if there is none."""
         return self.declared.when if isinstance(self.declared.when, str) else None
 
     @property
     def route(self) -> Mapping[str, Any]:
-        """The columns that a problem must have for this entry to apply to it; empty = all problems."""
+        """The values of a row's columns for which this entry applies; empty if it applies to all rows."""
         return self.declared.when if isinstance(self.declared.when, dict) else {}
 
     @property
     def bounds_in_total(self) -> Bounds:
-        """Of what it adds to a total: a closed gate makes it 0."""
+        """The range of what it adds to a total, which includes 0 if a gate may close."""
         low, high = self.bounds
         return (min(low, 0.0), max(high, 0.0)) if self.gate else (low, high)
 
-    def clipped(self, part: Part) -> Part:
-        """Bring a part's value into the range that the entry's `clip` gives."""
+    def clip(self, part: Part) -> None:
+        """Move a part's value into the range that the entry's `clip` gives."""
         clip = self.declared.clip
         if clip is not None and part.value is not None:
             part.value = min(max(part.value, clip[0]), clip[1])
-        return part
 
-    def inner(self) -> Iterator["Entry | str"]:
-        """Yield this entry and everything below it; entries that are only named come as names."""
+    def walk(self) -> Iterator["Entry | str"]:
+        """Yield this entry and all members below it; entries that are only named come as names."""
         yield self
         if isinstance(self.component, Composite):
             for member in self.component.members:
-                yield from (member,) if isinstance(member, str) else member.inner()
+                if isinstance(member, str):
+                    yield member
+                else:
+                    yield from member.walk()
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The completions that are being scored, and what other entries have given them already."""
+    """The completions that are being scored, and the parts that other entries have given them already."""
 
     problems: Sequence[Problem]
     completions: Sequence[Completion]
@@ -110,11 +112,11 @@ class Rows:
 
 
 def reference_readers(entries: Sequence[Entry]) -> list[Verifier]:
-    """Return the verifiers that judge by a problem's reference or tests, however deep they are nested."""
+    """Return the verifiers that read problems' references or tests, those of nested members included."""
     return [
         entry.component
         for outer in entries
-        for entry in outer.inner()
+        for entry in outer.walk()
         if not isinstance(entry, str)
         and isinstance(entry.component, Verifier)
         and (entry.component.reference_fault or entry.component.tests_fault)

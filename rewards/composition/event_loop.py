@@ -1,7 +1,7 @@
-"""The event loop that asynchronous rewards run in: one for the process, in a thread of its own.
+"""The event loop that asynchronous rewards run in: one for the whole process, in a thread of its own.
 
-A caller that is itself asynchronous, such as a notebook, already runs a loop in its thread, and a running
-loop cannot wait for another one.
+It needs its own thread because a caller that is itself asynchronous, such as a notebook, already runs a loop
+in its thread, and a thread cannot run a second one.
 """
 
 import asyncio

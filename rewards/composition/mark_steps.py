@@ -1,4 +1,4 @@
-"""Marks of steps: a reward's values for the steps of a completion become one Score with marks.
+"""Running a reward that marks steps, and turning its values into one Score per completion.
 
 The reward function gets the texts of the steps and returns one value per step. This file splits the
 completion, gives every mark its place in the text, and reduces the marks to the completion's own value.
@@ -15,40 +15,36 @@ from ..score import Score, Status, StepMark
 from .calls import call
 from .entries import Bounds, Composite, Entry, Rows
 from .registry import range_of
-from .step_options import Reduce, StepOptions
+from .step_options import Reduce
 
 
 def mark_steps(entry: Entry, rows: Rows) -> list[Any]:
-    """Return one Score per completion, with marks of its steps; an exception where the call failed."""
+    """Return one Score per completion, with the marks of its steps, or an exception if the call failed."""
     options, component = entry.steps, entry.component
     assert options is not None
     assert not isinstance(component, Composite)
     bounds = range_of(component)
-    split = [
-        [step for step in split_steps(c.text, options.split, prefill=c.prefill) if _wanted(step, options)]
-        for c in rows.completions
-    ]
-    results: list[Any] = [_unmarkable(steps, options.max_steps) for steps in split]
+    steps_of: list[list[Step]] = []
+    for completion in rows.completions:
+        steps = split_steps(completion.text, options.split, prefill=completion.prefill)
+        steps_of.append([step for step in steps if options.part in ("all", step.part)])
+    results: list[Any] = [_unmarkable(steps, options.max_steps) for steps in steps_of]
     markable = [i for i, unmarkable in enumerate(results) if unmarkable is None]
     if not markable:
         return results
-    some = rows.only(markable)
+    chosen = rows.only(markable)
     texts = [
-        [c.text[step.start : step.end] for step in split[i]]
-        for i, c in zip(markable, some.completions, strict=True)
+        [completion.text[step.start : step.end] for step in steps_of[i]]
+        for i, completion in zip(markable, chosen.completions, strict=True)
     ]
-    values = call(entry, (list(some.problems), list(some.completions), texts))
-    for i, of_steps in zip(markable, values, strict=True):
-        results[i] = _scored(split[i], of_steps, options.reduce, bounds)
+    values_of = call(entry, (list(chosen.problems), list(chosen.completions), texts))
+    for i, values in zip(markable, values_of, strict=True):
+        results[i] = _scored(steps_of[i], values, options.reduce, bounds)
     return results
 
 
-def _wanted(step: Step, options: StepOptions) -> bool:
-    return options.part in ("all", step.part)
-
-
 def _unmarkable(steps: Sequence[Step], most: int) -> Score | None:
-    """Return the score of a completion whose steps cannot be marked; None where they can."""
+    """Return the score of a completion whose steps cannot be marked; None if they can."""
     if not steps:
         return Score(None, Status.NO_ANSWER, reason="the completion has no steps")
     if len(steps) > most:
@@ -58,7 +54,7 @@ def _unmarkable(steps: Sequence[Step], most: int) -> Score | None:
 
 
 def _scored(steps: Sequence[Step], values: Any, reduce: Reduce, bounds: Bounds) -> Any:
-    """Return a completion's Score from the values of its steps; a Score or an exception stays itself."""
+    """Return a completion's Score from the values of its steps; keep a Score or an exception as it is."""
     if isinstance(values, Score | BaseException):
         return values
     if isinstance(values, str | bytes | dict) or not isinstance(values, Sequence):
@@ -88,10 +84,11 @@ def _scored(steps: Sequence[Step], values: Any, reduce: Reduce, bounds: Bounds) 
 
 
 def _mark(step: Step, value: Any, bounds: Bounds) -> StepMark | str:
-    """Return a step's mark from what a function returned for it, or what is wrong with that."""
+    """Return a step's mark from what a function returned for it, or a text on what is wrong with that."""
     if value is None:
         return StepMark(step, None, Status.NOT_APPLICABLE)
-    if isinstance(value, bool) or str(getattr(value, "dtype", "")) in ("bool", "torch.bool"):
+    is_bool = isinstance(value, bool) or str(getattr(value, "dtype", "")) in ("bool", "torch.bool")
+    if is_bool:  # numpy's and torch's too
         return StepMark(step, bounds[1] if value else bounds[0])
     if isinstance(value, Verdict):
         if value.correct is None:
@@ -109,10 +106,10 @@ def _mark(step: Step, value: Any, bounds: Bounds) -> StepMark | str:
 
 
 def reduced(values: Sequence[float | None], reduce: Reduce, bounds: Bounds) -> float | None:
-    """Return a completion's value from those of its steps; None where an unknown one could change it.
+    """Return a completion's value from those of its steps; None if an unknown one could change it.
 
-    Under `min` and `product`, a step at the bottom of the range (0 for `product`) settles the value,
-    whatever the unknown ones are: Kleene's three-valued logic.
+    With `min` and `product`, a step at the bottom of the range (0 for `product`) decides the value, whatever
+    the unknown ones are, as in Kleene's three-valued logic.
     """
     known = [value for value in values if value is not None]
     if not known:

@@ -10,6 +10,7 @@ from ...sandbox.errors import RewardError, TaskError
 from ...tasks.registry import Table, resolve
 from ...tasks.schema import Task
 from ...verifiers.verdict import VERIFIERS, Verifier
+from .combine import Bounds
 from .step_options import StepOptions, keyword_parameters
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -19,12 +20,12 @@ REWARDS = Table("reward")
 
 @dataclass(frozen=True)
 class Reward:
-    """A function `(problem, completion, **parameters) -> float | Score`, and what it declares."""
+    """A function `(problem, completion, **parameters) -> float | Score`, with what `@reward` says of it."""
 
     name: str
     function: Callable[..., Any]
-    range: tuple[float, float] = (0.0, 1.0)
-    """Lowest and highest value; a value outside is a bug of the function."""
+    range: Bounds = (0.0, 1.0)
+    """The lowest and highest value; a value outside is a bug of the function."""
     batch: bool = False
     """Whether it takes lists of problems and completions, and returns a list."""
     is_async: bool = False
@@ -37,24 +38,24 @@ class Reward:
 Component = Reward | Verifier
 
 
-def range_of(component: Component) -> tuple[float, float]:
-    """Return a component's lowest and highest value; a verifier is worth 0 or 1."""
+def range_of(component: Component) -> Bounds:
+    """Return a component's lowest and highest value: for a verifier, 0 and 1."""
     return component.range if isinstance(component, Reward) else (0.0, 1.0)
 
 
 def reward(
     name: str,
     *,
-    range: tuple[float, float] = (0.0, 1.0),  # noqa: A002 (the field's own word)
+    range: tuple[float, float] = (0.0, 1.0),  # noqa: A002 (the clearest name here)
     batch: bool = False,
     steps: bool = False,
     ready: Callable[..., None] | None = None,
 ) -> Callable[[F], F]:
     """Register a reward: `(problem, completion, **parameters) -> float | Score`.
 
-    Keyword-only parameters of the function are filled from the task file. The function may be `async`.
-    It should raise `InfraError` where your own side failed (an endpoint is down), so that the
-    completion is not blamed. Your code can go on calling it as an ordinary function.
+    The function's keyword-only parameters are set in the task file. The function may be `async`. It should
+    raise `InfraError` when your own side has failed (an endpoint is down), so that the completion is not
+    blamed. Your code can still call it as an ordinary function.
 
         >>> from markscheme.rewards import reward
         >>> @reward("brevity", range=(0, 1))
@@ -64,23 +65,23 @@ def reward(
     In a task: `short: {use: "mine.py:brevity", target: 100, weight: 0.1}`.
 
     Args:
-        name: what a task's `use:` says.
-        range: lowest and highest value; may be infinite, except with `steps`.
-        batch: the function takes lists of problems and completions and returns a list of values.
-        steps: the function takes the texts of the completion's steps as a third argument and returns
+        name: the name to give in a task's `use:`.
+        range: the lowest and highest value; may be infinite, except with `steps`.
+        batch: whether the function takes lists of problems and completions and returns a list of values.
+        steps: whether the function takes the texts of the completion's steps as a third argument and returns
             one value per step: a number within `range`, a bool, a `Verdict`, or None for a step that it
-            cannot judge. How a text is split into steps, and what the completion as a whole is then
-            worth, stands in the task (`StepOptions`).
-        ready: called with the entry's parameters when a scheme is built, so that a model that cannot be
-            loaded is an error then and not at the first completion.
+            cannot judge. The task says how a text is split into steps, and what the completion as a whole is
+            worth (`StepOptions`).
+        ready: a function that is called with the entry's parameters when a scheme is built, so that a model
+            that cannot be loaded is an error then, and not at the first completion.
 
     Raises:
         RewardError: the name is taken, the range is not one, or a function that marks steps has an
             infinite range or a parameter that is reserved for `StepOptions`.
     """
-    if not isinstance(name, str):
+    if not isinstance(name, str):  # @reward without brackets passes the function
         raise RewardError(
-            f'@reward needs the name that a task\'s `use:` will say (given: {name!r}); write @reward("name")'
+            f'@reward needs the name to give in a task\'s `use:` (given: {name!r}); write @reward("name")'
         )
     low, high = map(float, range)
     if math.isnan(low) or math.isnan(high) or low > high:
@@ -90,15 +91,15 @@ def reward(
         if steps:
             _check_step_function(name, function, (low, high))
         is_async = inspect.iscoroutinefunction(function)
-        made = Reward(name, function, (low, high), batch, is_async, steps, ready)
-        function.markscheme_component = made  # pyright: ignore[reportFunctionMemberAccess]
+        component = Reward(name, function, (low, high), batch, is_async, steps, ready)
+        function.markscheme_component = component  # pyright: ignore[reportFunctionMemberAccess]
         REWARDS.register(name, function, rival=VERIFIERS)
         return function
 
     return register
 
 
-def _check_step_function(name: str, function: Callable[..., Any], bounds: tuple[float, float]) -> None:
+def _check_step_function(name: str, function: Callable[..., Any], bounds: Bounds) -> None:
     if not all(map(math.isfinite, bounds)):
         raise RewardError(
             f"reward {name!r}: marks of steps need a finite range (given: {list(bounds)}); give range=(0, 1)"
@@ -116,14 +117,14 @@ def find_component(task: Task, use: str, where: str) -> Component:
 
     Raises:
         UnknownNameError: nothing has this name.
-        TaskError: what has it is not decorated, or cannot be loaded.
+        TaskError: the function of this name is not decorated, or cannot be loaded.
     """
     found = resolve(use, [REWARDS, VERIFIERS], folder=task.folder, where=where, allow_code=task.allow_code)
     return component_of(found, use, where)
 
 
 def component_of(found: Any, use: str, where: str) -> Component:
-    """Return the component that its decorator left on a resolved function.
+    """Return the component that a decorator has attached to a function.
 
     Raises:
         TaskError: the function is not decorated.
@@ -141,4 +142,6 @@ def rewards_that_mark_steps() -> list[str]:
     """Return the names of built-in and decorated rewards that mark steps; plugins are not loaded."""
     names = [*REWARDS.builtin, *REWARDS.decorated]
     found = {name: getattr(resolve(name, [REWARDS]), "markscheme_component", None) for name in names}
-    return sorted(name for name, made in found.items() if isinstance(made, Reward) and made.steps)
+    return sorted(
+        name for name, component in found.items() if isinstance(component, Reward) and component.steps
+    )

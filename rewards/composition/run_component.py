@@ -1,7 +1,7 @@
-"""Running one reward or verifier over many completions: values are checked, faults become data.
+"""Running one reward or verifier on many completions, checking its values, and turning failures into data.
 
-A component's failure never raises here; it becomes the status of a part. Two things do raise, because no
-row can be judged after them: a failure whose `on_failure` says `stop`, and a sandbox that cannot start.
+A component's failure raises no error here, but becomes the status of a part. There are two exceptions, after
+which no row can be judged: a failure whose `on_failure` says `stop`, and a sandbox that cannot start.
 """
 
 import math
@@ -24,7 +24,7 @@ def run_component(entry: Entry, rows: Rows) -> list[Part]:
     """Return one part per completion, in order.
 
     Raises:
-        RewardError: a failure whose `on_failure` is `stop`.
+        RewardError: there was a failure whose `on_failure` is `stop`.
         SandboxError: no safe sandbox can be started.
     """
     start = time.perf_counter()
@@ -38,7 +38,7 @@ def run_component(entry: Entry, rows: Rows) -> list[Part]:
     low, high = range_of(entry.component)
     parts = []
     for result in results:
-        if type(result) is float and low <= result <= high:  # the common case, kept short
+        if type(result) is float and low <= result <= high:  # a short way for the common case
             part = Part(result, seconds=seconds)
         elif isinstance(result, SandboxError):
             raise result
@@ -50,7 +50,7 @@ def run_component(entry: Entry, rows: Rows) -> list[Part]:
         parts.append(part)
     if entry.declared.clip is not None:
         for part in parts:
-            entry.clipped(part)
+            entry.clip(part)
     return parts
 
 
@@ -103,7 +103,7 @@ def _from_value(result: Any, bounds: Bounds) -> Part:
         return _bug(f"returned {result!r}; a reward returns a number or a Score")
     try:
         value = float(result)
-    except Exception as error:  # the conversion of somebody else's object may raise anything
+    except Exception as error:  # converting an object of unknown type may raise anything
         return _bug(f"returned {type(result).__name__}, not a number: {error}")
     if math.isnan(value) or math.isinf(value):
         return _bug(f"returned {value}; a reward returns a finite number")
@@ -114,10 +114,10 @@ def _from_value(result: Any, bounds: Bounds) -> Part:
 
 
 def apply_policy(part: Part, entry: Entry) -> None:
-    """Turn a failure into what it is worth: by the entry's own policy, or the default for its status.
+    """Give a failed part what its failure is worth: by the entry's `on_failure`, or else by its status.
 
     Raises:
-        RewardError: the policy is `stop`.
+        RewardError: `on_failure` is `stop` for this status.
     """
     policy = entry.declared.on_failure.get(part.status.value)
     if policy == "stop":
@@ -127,5 +127,5 @@ def apply_policy(part: Part, entry: Entry) -> None:
     elif policy is not None:
         part.value = float(policy)
     elif part.status in COMPLETIONS_FAULT:
-        # A range without a lowest value has nothing to give here: the row is left out.
+        # A range without a lowest value cannot punish a failure, so the row is left out.
         part.value = entry.bounds[0] if math.isfinite(entry.bounds[0]) else None

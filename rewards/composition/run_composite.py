@@ -1,4 +1,4 @@
-"""Running an entry, whatever it is: one component, or a cascade, any_of or ensemble of members."""
+"""Running any entry: one with a component, or a cascade, any_of or ensemble of members."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,27 +9,28 @@ from .combine import ensemble
 from .entries import Bounds, Composite, Entry, Rows
 from .run_component import apply_policy, run_component
 
-_CANNOT_TELL = (Status.ABSTAIN, Status.INFRA_ERROR, Status.NOT_APPLICABLE)
+_UNDECIDED = (Status.ABSTAIN, Status.INFRA_ERROR, Status.NOT_APPLICABLE)
+"""Statuses with which a member of a cascade leaves the decision to the next one."""
 
 
 def run_entry(entry: Entry, rows: Rows) -> list[Part]:
-    """Return one part per completion; weights are set by the scheme."""
+    """Return one part per completion, without its weight, which `MarkScheme` sets."""
     composite = entry.component
     if not isinstance(composite, Composite):
         return run_component(entry, rows)
     if composite.how == "cascade":
         parts = _cascade(composite, rows)
     else:
-        of_members = [_run_member(member, rows) for member in composite.members]
-        together = zip(*of_members, strict=True)
+        per_member = [_run_member(member, rows) for member in composite.members]
+        per_completion = zip(*per_member, strict=True)
         if composite.how == "any_of":
-            parts = [_any_of(composite, row, entry.bounds) for row in together]
+            parts = [_any_of(composite, row, entry.bounds) for row in per_completion]
         else:
-            parts = [_ensemble(composite, row) for row in together]
+            parts = [_ensemble(composite, row) for row in per_completion]
     for part in parts:
         if part.status.value in entry.declared.on_failure:
             apply_policy(part, entry)
-        entry.clipped(part)
+        entry.clip(part)
     return parts
 
 
@@ -48,30 +49,31 @@ def _copy(part: Part, **detail: Any) -> Part:
 
 
 def _cascade(composite: Composite, rows: Rows) -> list[Part]:
-    """Ask members in order, cheap ones first; the first that can tell decides.
+    """Return the part of the first member that can judge each completion.
 
-    Only "could not be judged" falls through to the next member; a bug stays a bug.
+    A completion goes on to the next member only if it could not be judged; a bug does not.
     """
     decided: list[Part] = [Part(None)] * len(rows.completions)
-    left = list(range(len(decided)))
+    undecided = list(range(len(decided)))
     for member in composite.members:
-        if not left:
+        if not undecided:
             break
-        still = []
-        for i, part in zip(left, _run_member(member, rows.only(left)), strict=True):
+        left = []
+        for i, part in zip(undecided, _run_member(member, rows.only(undecided)), strict=True):
             decided[i] = _copy(part, decided_by=_name(member))
-            if part.value is None and part.status in _CANNOT_TELL:
-                still.append(i)
-        left = still
+            if part.value is None and part.status in _UNDECIDED:
+                left.append(i)
+        undecided = left
     return decided
 
 
 def _any_of(composite: Composite, parts: Sequence[Part], bounds: Bounds) -> Part:
-    """Return the best member's part.
+    """Return the part of the best member.
 
-    A member that could not be judged might be the best one, so its unknown value stands, unless a
-    known value is already the highest possible.
+    A member that could not be judged might be the best one, so the result is unknown too, unless a known
+    value is already the highest possible.
     """
+    # With -i, the first of several best members is the largest.
     known = [(part.value, -i) for i, part in enumerate(parts) if part.value is not None]
     unknown = _first_unknown(parts)
     if known:
@@ -83,7 +85,8 @@ def _any_of(composite: Composite, parts: Sequence[Part], bounds: Bounds) -> Part
 
 
 def _ensemble(composite: Composite, parts: Sequence[Part]) -> Part:
-    values = {_name(m): part.value for m, part in zip(composite.members, parts, strict=True)}
+    """Return a part with the members' combined value; if one could not be judged, the part of that member."""
+    values = {_name(member): part.value for member, part in zip(composite.members, parts, strict=True)}
     applying = [part.value for part in parts if part.status is not Status.NOT_APPLICABLE]
     value = ensemble(applying, composite.reduce)
     if value is None:
@@ -92,6 +95,6 @@ def _ensemble(composite: Composite, parts: Sequence[Part]) -> Part:
 
 
 def _first_unknown(parts: Sequence[Part]) -> Part | None:
-    """Return the first part that could not be judged; one that does not apply is not unknown."""
+    """Return the first part that could not be judged; one that does not apply does not count as such."""
     unknown = (part for part in parts if part.value is None and part.status is not Status.NOT_APPLICABLE)
     return next(unknown, None)

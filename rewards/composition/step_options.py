@@ -1,4 +1,4 @@
-"""The keys of an entry whose reward marks steps, and the keyword parameters of any reward function."""
+"""The keys of all entries whose reward marks steps, and those that are a component's own parameters."""
 
 import inspect
 from collections.abc import Callable
@@ -15,7 +15,7 @@ Reduce = Literal["min", "product", "last", "mean"]
 
 
 class StepOptions(BaseModel):
-    """Reserved keys of an entry whose reward marks steps."""
+    """The keys that every entry may have whose reward marks steps."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -24,13 +24,13 @@ class StepOptions(BaseModel):
     reduce: Reduce = "min"
     """What the completion itself is worth: the smallest mark, their product, the last, or the mean."""
     max_steps: int = Field(default=256, ge=1)
-    """A completion with more steps is `too_large`."""
+    """The most steps of a completion; one with more is `too_large`."""
     part: Literal["all", "thinking", "answer"] = "all"
-    """Which part's steps are marked."""
+    """The part of the completion whose steps are marked."""
 
 
 def keyword_parameters(function: Callable[..., Any]) -> dict[str, tuple[Any, Any]]:
-    """Return the keyword-only parameters of a function: name to (type, default or `...`)."""
+    """Return the type and the default (`...` = none) of each keyword-only parameter of a function."""
     try:
         hints = get_type_hints(function, include_extras=True)
     except NameError:  # a type that exists only for a type checker
@@ -51,14 +51,14 @@ def typed_parameters(
     """Check an entry's own keys against a function's keyword-only parameters.
 
     Args:
-        name: the component's, for messages.
-        function: whose parameters these are.
-        given: the entry's keys.
+        name: the component's name, for messages.
+        function: the component's function.
+        given: the entry's own keys, with their values.
         where: the entry's place in its file.
         also: further keys that the entry may have, for messages.
 
     Returns:
-        Every parameter, those left out with their defaults.
+        The value of every parameter, including the defaults of those that are not given.
 
     Raises:
         TaskError: an unknown, missing or ill-typed parameter; close matches are shown.
@@ -69,13 +69,14 @@ def typed_parameters(
             near = did_you_mean(key, [*known, *also, *RESERVED])
             takes = f"{', '.join((*known, *also)) or 'nothing'}; every entry: {', '.join(RESERVED)}"
             raise TaskError(f"{where}.{key}: {name!r} has no parameter {key!r}{near} (it takes: {takes})")
-    # The fields have names of their own, since a parameter may be called anything, `schema` included.
+    # pydantic does not accept every name, such as `schema`, so the fields are numbered.
     names = {f"parameter_{i}": parameter for i, parameter in enumerate(known)}
     fields: dict[str, Any] = {field: known[parameter] for field, parameter in names.items()}
     config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
     model = create_model("Parameters", __config__=config, **fields)
+    values = {field: given[parameter] for field, parameter in names.items() if parameter in given}
     try:
-        filled = model(**{field: given[name] for field, name in names.items() if name in given})
+        filled = model(**values)
     except ValidationError as error:
         fault = first_fault(error)
         parameter = names[str(fault.keys[0])]
@@ -88,10 +89,10 @@ def typed_parameters(
 
 
 def step_options(given: dict[str, Any], where: str) -> StepOptions:
-    """Check the reserved keys of an entry whose reward marks steps.
+    """Check the keys that entries have whose reward marks steps.
 
     Raises:
-        TaskError: an ill-typed one.
+        TaskError: one of them has a wrong value.
     """
     try:
         return StepOptions.model_validate(given)

@@ -1,1 +1,1 @@
-"""Mark schemes as reward functions of TRL and verl, and TRL's reward functions as rewards of a task."""
+"""Mark schemes as reward functions for TRL and verl, and TRL's reward functions as rewards of a task."""

@@ -20,8 +20,8 @@ def as_trl(scheme: MarkScheme, *, prefill: str = "") -> list[Callable[..., list[
 
     It is one function, not one per entry, because TRL adds up the values of its functions, while the entries
     of a scheme may gate each other or be combined in another way. The data set must have the columns that the
-    task's templates read; `prompt` is TRL's own. The mean of every entry is written to TRL's log. For a row
-    that the scheme leaves out, the function returns None, and TRL leaves it out too.
+    task's templates read, except `prompt`, which TRL passes. The mean of every entry is written to TRL's log.
+    For a row that the scheme leaves out, the function returns None, and TRL leaves it out too.
 
         >>> from markscheme.rewards import MarkScheme, as_trl
         >>> from markscheme.tasks import load_task
@@ -74,7 +74,7 @@ def _text(completion: Any) -> str:
 
 
 def part_means(scores: Sequence[Score]) -> dict[str, float]:
-    """Return each entry's mean over the rows in which it has a value; entries without any are left out."""
+    """Return each entry's mean over the scores in which it has a value; entries without any are left out."""
     means = {}
     for name in scores[0].parts if scores else ():
         values = [score.parts[name].value for score in scores]
@@ -88,13 +88,13 @@ def from_trl(
     function: Callable[..., Any],
     *,
     name: str | None = None,
-    range: tuple[float, float] = (float("-inf"), float("inf")),  # noqa: A002 (the field's own word)
+    range: tuple[float, float] = (float("-inf"), float("inf")),  # noqa: A002 (as in @reward)
 ) -> Callable[..., Any]:
     """Register a TRL reward function as a reward that a task can name, and return the registered function.
 
-    As in TRL, the function is called with `prompts`, `completions` (as chat messages if the prompt is chat
-    messages), `completion_ids`, and each column of the rows as a list. If it returns None for a row, the part
-    is `not_applicable`.
+    As in TRL, the function is called with `prompts`, `completions` (chat messages if the prompts are),
+    `completion_ids`, and each column of the rows as a list. If it returns None for a row, the part is
+    `not_applicable`.
 
         >>> from markscheme.rewards import from_trl
         >>> def short(prompts, completions, **columns):
@@ -114,17 +114,14 @@ def from_trl(
     if not registered or registered == "<lambda>":
         raise RewardError(f"from_trl: {function!r} has no name that a task could use; give name='...'")
 
-    if inspect.iscoroutinefunction(function):
-
-        async def wrapped_async(problems: Sequence[Problem], completions: Sequence[Completion]) -> list[Any]:
-            return _values(await function(**_trl_arguments(problems, completions)))
-
-        return reward(registered, range=range, batch=True)(wrapped_async)
+    async def wrapped_async(problems: Sequence[Problem], completions: Sequence[Completion]) -> list[Any]:
+        return _values(await function(**_trl_arguments(problems, completions)))
 
     def wrapped(problems: Sequence[Problem], completions: Sequence[Completion]) -> list[Any]:
         return _values(function(**_trl_arguments(problems, completions)))
 
-    return reward(registered, range=range, batch=True)(wrapped)
+    register = reward(registered, range=range, batch=True)
+    return register(wrapped_async if inspect.iscoroutinefunction(function) else wrapped)
 
 
 def _trl_arguments(problems: Sequence[Problem], completions: Sequence[Completion]) -> dict[str, Any]:

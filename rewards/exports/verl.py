@@ -11,10 +11,9 @@ def as_verl(scheme: MarkScheme) -> Callable[..., dict[str, float]]:
     r"""Return a mark scheme as a function for verl's `compute_score`.
 
     The problem is made from `ground_truth` (the reference, or the tests of a program) and `extra_info` (the
-    row's other columns, with `prompt` or `question` for the prompt). The result has the score, `acc` (1 if
-    the completion is right), `left_out`, and the value of every entry. verl cannot leave a row out of its
-    group, so such a row has the score 0 and `left_out` 1. The keys are the same for every row, as verl's
-    batches need.
+    row's other columns, with the prompt in `prompt` or `question`). The result has `score`, `acc` (1 if the
+    completion is right), `left_out`, and the value of every entry. verl cannot leave a row out of its group,
+    so such a row has `score` 0 and `left_out` 1. The keys are the same for every row, as verl's batches need.
 
         >>> from markscheme.rewards import MarkScheme, as_verl
         >>> from markscheme.tasks import load_task

@@ -8,10 +8,9 @@ from ...sandbox.errors import RewardError
 from ...tasks.problem import Completion, Problem
 from ..composition.registry import reward
 from ..score import Score, Status
-from .prm_formats import MOST_UNREAD, Encoder, PrmInput, find_format, question_of
+from .prm_formats import MOST_UNREAD, Dtype, Encoder, PrmInput, find_format, question_of
 
 Engine = Literal["torch", "vllm"]
-Dtype = Literal["float32", "bfloat16", "float16"]
 
 
 class Scorer(Protocol):
@@ -31,7 +30,7 @@ class Scorer(Protocol):
 
 @lru_cache(maxsize=4)
 def scorer_of(model: str, form: str, engine: Engine, device: str, dtype: Dtype, batch_tokens: int) -> Scorer:
-    """Return a loaded model; the last four are kept, so that entries of a task can share one.
+    """Return a loaded model; the four used last are kept, so that entries of a task can share one.
 
     Raises:
         RewardError: the model cannot be loaded, or does not have what the format needs.
@@ -48,7 +47,7 @@ def scorer_of(model: str, form: str, engine: Engine, device: str, dtype: Dtype, 
 def _ready(
     *, model: str, form: str, engine: Engine, device: str, dtype: Dtype, batch_tokens: int, **_: Any
 ) -> None:
-    """Load the model, and encode a sample to see that its tokenizer can serve the format."""
+    """Load the model, and check on a sample that its tokenizer can encode the format."""
     scorer = scorer_of(model, form, engine, device, dtype, batch_tokens)
     scorer.encoder("What is 1 + 1?", ["1 + 1 = 2", "So it is 2."])
 
@@ -66,7 +65,7 @@ def prm(
     dtype: Dtype = "float32",
     batch_tokens: int = 8192,
 ) -> list[Any]:
-    """Mark each step with the probability, 0 to 1, that a process reward model gives to its being right.
+    """Mark each step with the probability, 0 to 1, that it is right according to a process reward model.
 
     In a task: `{use: prm, model: Qwen/Qwen2.5-Math-PRM-7B, form: qwen, dtype: bfloat16}`
 
@@ -84,7 +83,7 @@ def prm(
     """
     scorer = scorer_of(model, form, engine, device, dtype, batch_tokens)
     inputs = [_input(scorer, problem, texts) for problem, texts in zip(problems, steps, strict=True)]
-    readable = {i: one for i, one in enumerate(inputs) if isinstance(one, PrmInput)}
+    readable = {i: encoded for i, encoded in enumerate(inputs) if isinstance(encoded, PrmInput)}
     scores = scorer.score(list(readable.values()))
     results: list[Any] = list(inputs)
     for i, row in zip(readable, scores, strict=True):
@@ -110,7 +109,7 @@ def _input(scorer: Scorer, problem: Problem, texts: Sequence[str]) -> PrmInput |
     most = scorer.context
     if most is None or len(encoded.ids) <= most:
         return encoded
-    # If the prompt is to blame, the completion must not be punished for it.
+    # If the prompt is too long, the completion must not be punished for it.
     with_one_step = len(scorer.encoder(question, texts[:1]).ids)
     prompt_is_too_long = with_one_step > most and len(question) > len(texts[0])
     reason = f"the input has {len(encoded.ids)} tokens; the reward model reads {most}"

@@ -1,8 +1,8 @@
 """The input formats of process reward models, and the encoder that makes a model's input from them.
 
-Every family of models has its own conventions, and a model scores an input that misses them by one token
-without any error. Token ids and the places of the scores are therefore made here, for scoring and training
-alike, and checked: there must be one place per step, and at each of them the token that the format expects.
+Every family of models has its own conventions, and a model raises no error for an input that misses them by
+one token, but scores it. Token ids and the places of the scores are therefore made here, for scoring and
+training alike, and checked: there must be one place per step, each at the token that the format expects.
 """
 
 import re
@@ -17,10 +17,12 @@ from ...sandbox.errors import RewardError, UnknownNameError
 from ...tasks.problem import Problem, said_by
 from ...verifiers.steps.token_positions import last_before
 
+Dtype = Literal["float32", "bfloat16", "float16"]
+"""The types that a model's weights may have."""
 MOST_UNREAD = 0.1
-"""Share of unknown tokens in an input above which the model would judge another text than the one written."""
+"""The highest share of unknown tokens in an input; with more, the model would not judge the text itself."""
 _OWN_NUMBER = re.compile(r"\A[#*_ \t]{0,8}step[ \t]{1,4}\d{1,4}[ \t]{0,4}[:.)][*_]{0,4}[ \t]*", re.IGNORECASE)
-"""A step's own number (`Step 3: ...`), which a format that numbers steps would repeat."""
+"""A step's own number (`Step 3: ...`), which would be doubled in a format that numbers steps."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class PrmFormat:
     """Text that follows every step. The score is read at its last token; with `turns`, at the token before
     it, where the model predicts the assistant's answer."""
     tag_is_one_token: bool = False
-    """Whether the tokenizers of such models encode the tag as one token, so that any other is rejected."""
+    """Whether such models have the tag as one token, so that a tokenizer that splits it is rejected."""
     prompt: str = "{prompt}"
     """Template of the prompt."""
     step: str = "{step}"
@@ -55,7 +57,7 @@ class PrmFormat:
     bad: str = "-"
     """With `tokens`: the answer for a step that is wrong."""
     threshold: float = 0.5
-    """Probability from which on a step counts as right."""
+    """The lowest probability with which a step counts as right."""
 
 
 FORMATS = {
@@ -105,10 +107,10 @@ class PrmInput:
 
 
 class Encoder:
-    """Makes the inputs of a model in one format, with the model's own tokenizer.
+    """A callable that makes a model's inputs, in one format and with the model's own tokenizer.
 
     Args:
-        form: the format.
+        form: the model's format.
         tokenizer: the model's tokenizer, of transformers.
         name: the model's name, for error messages.
 
@@ -120,12 +122,12 @@ class Encoder:
     def __init__(self, form: PrmFormat, tokenizer: Any, name: str = "the reward model"):
         self.form, self.tokenizer, self.name = form, tokenizer, name
         self.by_tag = form.layout != "text" or form.head == "tokens"
-        """Whether a score is read at a token of its own, the tag; else at the step's last token."""
+        """Whether the tag has a token of its own; otherwise it may be part of the step's last token."""
         self.tag_id = self._last_id(form.tag) if self.by_tag else -1
         added = getattr(tokenizer, "added_tokens_decoder", {}).values()
         special = [*tokenizer.all_special_tokens, *(token.content for token in added if token.special)]
         self._reserved = [text for text in (form.tag.strip(), *special) if len(text) > 1]
-        """Texts that no step may contain: with them the policy could end a step or a turn where it likes."""
+        """Texts that no step may contain, because with them the policy could end a step or a turn at will."""
         self.answer_ids = (0, 1)
         """The columns of bad and good in the head's output: token ids or classes."""
         if form.head == "tokens":
@@ -246,7 +248,7 @@ class Encoder:
         return PrmInput(encoded.ids, [place - 1 for place in encoded.places])
 
     def _start_of(self, part: str, text: str) -> int:
-        """Return where a message's content starts in the rendered text."""
+        """Return where the last occurrence of a message's content starts in the rendered text."""
         start = text.rfind(part)
         if start < 0:
             raise RewardError(
@@ -277,7 +279,7 @@ class Encoder:
 
 
 def question_of(problem: Problem) -> str:
-    """Return a problem's prompt as one text; of chat messages, those of the user."""
+    """Return a problem's prompt as one text; of chat messages, only the user's count."""
     if isinstance(problem.prompt, str):
         return problem.prompt
     return said_by("user", problem.prompt, between="\n")

@@ -1,4 +1,4 @@
-"""Process reward models in torch: loading any head that a checkpoint may have, and scoring in batches.
+"""Process reward models on torch: loading them, whatever head their checkpoint has, and scoring in batches.
 
 Whatever the head, the model's output at a step is turned into two logits, bad and good: scoring takes their
 softmax, training their cross-entropy. Shape suffixes: `_B` inputs of a batch, `_T` tokens, `_N` steps, `_C`
@@ -7,19 +7,18 @@ columns of the head's output.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ...sandbox.errors import RewardError
 from .batching import by_length, right_padded
-from .prm_formats import Encoder, PrmFormat, PrmInput
+from .prm_formats import Dtype, Encoder, PrmFormat, PrmInput
 from .torch_runtime import choose_device, quiet
 
-Dtype = Literal["float32", "bfloat16", "float16"]
 HEADS = ("score.", "v_head.")
-"""Prefixes of a head's weights, for heads that transformers has no class for (Qwen2.5-Math-PRM, Skywork)."""
+"""Prefixes of a head's weights in checkpoints whose head transformers has no class for (Qwen, Skywork)."""
 
 
 class HeadedModel(nn.Module):
@@ -93,8 +92,8 @@ class Prm:
             return self.model(ids_BT, mask_BT)[rows, places]
         if self.form.head != "tokens":
             return self.model(input_ids=ids_BT, attention_mask=mask_BT).logits[rows, places]
-        # A language model: ask for the logits at the places only, since those of a whole vocabulary at every
-        # token would be the largest tensor by far.
+        # Of a language model, only the logits at the places are computed: those of a whole vocabulary at
+        # every token would be the largest tensor by far.
         positions = sorted(set(places.tolist()))
         column_of = {position: column for column, position in enumerate(positions)}
         logits = self.model(
@@ -119,12 +118,12 @@ def load_prm(
 
     Raises:
         RewardError: there is no such model, its head does not give what the format reads, weights are
-            missing, or its tokenizer cannot serve the format.
+            missing, or its tokenizer cannot encode the format.
     """
     from transformers import AutoTokenizer
 
     name = str(source)
-    # The name of a model on the hub is `owner/model`; anything else can only be a folder.
+    # The id of a model on the hub is `owner/model`; any other name can only be a folder.
     if not Path(source).is_dir() and ("/" not in name or name.startswith((".", "/", "~"))):
         raise RewardError(
             f"the reward model {name!r} cannot be loaded: there is no such folder; give a model's folder, or"
@@ -146,6 +145,7 @@ def load_prm(
 
 
 def _load(source: str, form: PrmFormat) -> Any:
+    """Load the model with the class that fits the format's head and the checkpoint."""
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForTokenClassification
 
     if form.head == "tokens":
@@ -165,7 +165,7 @@ def _load(source: str, form: PrmFormat) -> Any:
 def _complete(model_class: Any, source: str) -> Any:
     """Load a model, and check that its checkpoint has every weight.
 
-    transformers initialises missing weights at random, so the model would mark steps at random.
+    transformers initialises missing weights at random, and the model would then mark steps at random.
     """
     model, info = model_class.from_pretrained(source, dtype=torch.float32, output_loading_info=True)
     if info["missing_keys"]:

@@ -1,7 +1,7 @@
-"""Process reward models on vLLM's pooling runner, which gives class probabilities per token or per step.
+"""Process reward models on vLLM's pooling runner, which returns class probabilities per token or per step.
 
 vLLM pools a `Qwen2ForProcessRewardModel` at its step tags (pooling type STEP), and any other token classifier
-at every token, of which the steps' places are taken. vLLM never tokenises: the ids come from `Encoder`, as
+at every token; of these, the steps' places are read. vLLM does not tokenise: the ids come from `Encoder`, as
 for torch.
 """
 
@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from ...sandbox.errors import RewardError
-from .prm_formats import Encoder, PrmFormat, PrmInput
+from ...sandbox.errors import RewardError, first_line
+from .prm_formats import Dtype, Encoder, PrmFormat, PrmInput
 from .vllm_settings import settings_for_vllm
 
 
@@ -29,7 +29,7 @@ class VllmPrm:
             head.
     """
 
-    def __init__(self, source: str, form: PrmFormat, *, dtype: str = "float32", memory: float = 0.4):
+    def __init__(self, source: str, form: PrmFormat, *, dtype: Dtype = "float32", memory: float = 0.4):
         if form.head != "classes":
             raise RewardError(
                 f"engine vllm gives the probabilities of classes, but format {form.name!r} reads"
@@ -64,9 +64,9 @@ class VllmPrm:
                 **settings,
             )
         except (ValueError, RuntimeError, OSError, NotImplementedError, AssertionError) as error:
-            raise RewardError(f"vLLM does not start on {source!r}: {str(error).splitlines()[0]}") from error
+            raise RewardError(f"vLLM does not start on {source!r}: {first_line(error)}") from error
         finally:
-            torch.set_num_threads(threads)  # vLLM changes it on the CPU
+            torch.set_num_threads(threads)  # on the CPU, vLLM changes the number
 
     def score(self, inputs: Sequence[PrmInput]) -> list[list[float]]:
         """Return the probability that each step is right, one list per input."""

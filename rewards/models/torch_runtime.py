@@ -1,4 +1,4 @@
-"""Choosing the device that a model runs on, and loading transformers models without their progress output."""
+"""Choosing the device that a model runs on, and silencing transformers while it loads models."""
 
 import warnings
 from collections.abc import Iterator
@@ -6,14 +6,14 @@ from contextlib import contextmanager
 
 import torch
 
-from ...sandbox.errors import PolicyError
+from ...sandbox.errors import PolicyError, first_line
 
 
 def choose_device(name: str) -> torch.device:
     """Return the device for a name: `auto` (CUDA if there is a GPU, else the CPU) or a torch device's.
 
     Raises:
-        PolicyError: torch does not know the device, this machine does not have it, or it lacks float64.
+        PolicyError: torch does not know the device, this machine does not have it, or it has no float64.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -24,14 +24,12 @@ def choose_device(name: str) -> torch.device:
             warnings.simplefilter("ignore")  # a device that cannot be used warns before it raises
             return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
-        raise PolicyError(
-            f"device {name!r} cannot be used: {str(error).splitlines()[0]}; try device: auto"
-        ) from error
+        raise PolicyError(f"device {name!r} cannot be used: {first_line(error)}; try device: auto") from error
 
 
 @contextmanager
 def quiet(*, reports: bool = False) -> Iterator[None]:
-    """Hide transformers' progress bars while the block runs; with `reports`, also its reports on loading."""
+    """Hide transformers' progress bars while the block runs; with `reports`, also its loading reports."""
     from transformers.utils import logging
 
     bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()

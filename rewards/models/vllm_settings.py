@@ -1,4 +1,4 @@
-"""Settings for vLLM in this process, some of which it reads from the environment while it is imported."""
+"""Settings for vLLM in this process, some of which vLLM reads from the environment when it is imported."""
 
 import os
 from typing import Any
@@ -19,7 +19,7 @@ def settings_for_vllm(*, on_cpu: bool, memory: float) -> dict[str, Any]:
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(max(1, round(memory))))
         os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
-    # Standard output belongs to the command's own result.
+    # Standard output is for the command's own result.
     os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
     settings: dict[str, Any] = {"enforce_eager": on_cpu, "disable_log_stats": True}
     if on_cpu:

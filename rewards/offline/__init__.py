@@ -1,1 +1,1 @@
-"""Measures of how good rewards are, computed on labelled data without any training."""
+"""Measures of how good rewards are, computed on labelled data without training."""

@@ -1,4 +1,4 @@
-"""Measures of how well marks of steps agree with labels. Pure functions: they need no model and no torch.
+"""Measures of how well marks of steps agree with labels: pure functions, without a model or torch.
 
 A mark is a number from 0 to 1, or None for a step that was not judged. A label is True for a right step,
 False for a wrong one, or None for a step that was not labelled.
@@ -19,14 +19,14 @@ NO_ERROR = -1
 
 @dataclass(frozen=True)
 class StepMetrics:
-    """How well marks agree with labels. A measure is None where it would divide by zero."""
+    """The agreement of marks with labels. A measure is None if it would divide by zero."""
 
     steps: int
     """Number of steps with a label and a mark."""
     unmarked: int
-    """Number of steps with a label but no mark; no measure but the first-error ones counts them."""
+    """Number of steps with a label but no mark; only the measures of first errors count them."""
     balanced_accuracy: float | None
-    """Mean of two shares: of right steps that are marked right, and of wrong steps that are marked wrong."""
+    """Mean of the share of right steps that are marked right and the share of wrong steps marked wrong."""
     first_error_f1: float | None
     """ProcessBench's F1 (arXiv 2412.06559): the harmonic mean of `erroneous` and `correct`."""
     erroneous: float | None
@@ -49,7 +49,7 @@ def step_metrics(scores: Scores, labels: Labels, *, threshold: float = 0.5) -> S
     Args:
         scores: one list of marks per solution.
         labels: one list of labels per solution, of the same steps.
-        threshold: the mark from which on a step counts as marked right.
+        threshold: the lowest mark with which a step counts as marked right.
 
     Raises:
         DataError: the numbers of solutions, or of steps in one of them, differ, or a mark is not from 0 to 1.
@@ -65,7 +65,8 @@ def step_metrics(scores: Scores, labels: Labels, *, threshold: float = 0.5) -> S
     predicted_firsts, labelled_firsts = [], []
     for marks, row in zip(scores, labels, strict=True):
         if any(label is not None for label in row):
-            predicted_firsts.append(first_error([_marked_right(mark, threshold) for mark in marks]))
+            marked_right = [None if mark is None else mark >= threshold for mark in marks]
+            predicted_firsts.append(first_error(marked_right))
             labelled_firsts.append(first_error(row))
     erroneous, correct = first_error_shares(predicted_firsts, labelled_firsts)
     return StepMetrics(
@@ -97,12 +98,8 @@ def _check(scores: Scores, labels: Labels) -> None:
             raise DataError(f"solution {number}: a mark must be a number from 0 to 1 (given: {wrong[0]!r})")
 
 
-def _marked_right(mark: float | None, threshold: float) -> bool | None:
-    return None if mark is None else mark >= threshold
-
-
 def labels_of(given: Any, steps: int) -> list[bool | None] | str:
-    """Return a row's labels as one per step, or a text that says why they cannot be used.
+    """Return one label per step from what a row has, or a text that says why it cannot be used.
 
     Args:
         given: a list with true, false or null per step; or, as in ProcessBench, the index of the first wrong
@@ -119,24 +116,31 @@ def labels_of(given: Any, steps: int) -> list[bool | None] | str:
         if not NO_ERROR <= given < steps:
             return f"is {given}, and there are {steps} steps; set `split:` to how the labelled text was split"
         if given == NO_ERROR:
-            return [*[True] * steps]
+            return [True for _ in range(steps)]
         return [*[True] * given, False, *[None] * (steps - given - 1)]
     return f"must be a list of true, false and null, or the index of the first wrong step (given: {given!r})"
 
 
 def first_error(marks: Sequence[bool | None]) -> int:
-    """Return the index of the first wrong step, counted from 0; -1 if there is none."""
+    """Return the index of the first wrong step, counted from 0; `NO_ERROR` if there is none."""
     return next((i for i, mark in enumerate(marks) if mark is False), NO_ERROR)
 
 
 def first_error_shares(predicted: Sequence[int], labels: Sequence[int]) -> tuple[float | None, float | None]:
-    """Return ProcessBench's accuracies on erroneous and on correct solutions; None where there are none."""
-    erroneous = [guess == label for guess, label in zip(predicted, labels, strict=True) if label != NO_ERROR]
-    correct = [guess == label for guess, label in zip(predicted, labels, strict=True) if label == NO_ERROR]
+    """Return ProcessBench's accuracies on erroneous and on correct solutions; None if there are none.
+
+    Args:
+        predicted: the index of each solution's first step that is marked wrong.
+        labels: the index of each solution's first step that is labelled wrong.
+    """
+    pairs = list(zip(predicted, labels, strict=True))
+    erroneous = [guess == label for guess, label in pairs if label != NO_ERROR]
+    correct = [guess == label for guess, label in pairs if label == NO_ERROR]
     return _share(erroneous), _share(correct)
 
 
 def _share(hits: Sequence[bool]) -> float | None:
+    """Return the share of hits, 0 to 1; None for an empty sequence."""
     return sum(hits) / len(hits) if hits else None
 
 

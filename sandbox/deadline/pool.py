@@ -1,9 +1,11 @@
-"""Hard deadlines for trusted code: one pool of worker processes that can be killed from outside.
+"""Hard deadlines for trusted code: a pool of worker processes that are killed from outside.
 
-`with_deadline` runs a function that can be named in a worker, and kills that worker when its time
-is up, whatever the code does: no signals, no threads, so it works from any thread, from asyncio
-and inside Ray. A kill costs its neighbours nothing and a fork of a preloaded server
-(`worker_server.py`) brings the next worker. Not for untrusted programs, which need the sandbox.
+A worker imports a function by name and calls it. It is killed when the call's time is up, whatever the code
+is doing. There are no signal handlers and no threads, so this works from any thread, from asyncio and inside
+Ray. A kill does not disturb other calls, and a server that has imported what workers need (`server.py`) forks
+the next worker.
+
+This is not for untrusted programs, which need the sandbox: a worker may do whatever its caller may.
 """
 
 import atexit
@@ -35,32 +37,32 @@ sys.path[:] = {path!r}
 from markscheme.sandbox.deadline.server import serve
 serve(socket.socket(fileno={fd}))
 """
+_START_ERRORS = (OSError, struct.error, IndexError)
+"""A server that has died shows as a failed send, a short reply, or a reply without a descriptor."""
 
 
 @dataclass(eq=False)
 class _Worker:
-    pid: int
+    pid: int  # 0 once it has been killed
     channel: socket.socket
-    server: int
-    """The process that forked it and will reap it."""
-    row: int = -1
-    """The call it is at."""
-    deadline: float = 0.0
+    server: int  # pid of the server that forked it and will reap it
+    call: int = -1  # number of the call that it is running; -1 = none
+    deadline: float = 0.0  # in monotonic seconds
     limit_s: float = 0.0
-    loaded: bool = False
-    reused: bool = False
+    loaded: bool = False  # whether it has imported the function, so that the time of the call runs
+    reused: bool = False  # whether it has finished a call before
 
 
 class Pool:
-    """Worker processes of one caller. Safe to share between threads.
+    """The worker processes of one caller. Safe to share between threads.
 
     Args:
-        workers: how many may be busy at once; None = one a processor.
+        workers: how many may be busy at once; None = one per processor on Linux, two elsewhere.
     """
 
     def __init__(self, workers: int | None = None):
-        self.size = workers or max(1, len(os.sched_getaffinity(0)) if sys.platform == "linux" else 2)
-        self._room = threading.Semaphore(self.size)
+        processors = len(os.sched_getaffinity(0)) if sys.platform == "linux" else 2
+        self._room = threading.Semaphore(workers or processors)
         self._lock = threading.Lock()
         self._idle: list[_Worker] = []
         self._server: subprocess.Popen[bytes] | None = None
@@ -68,9 +70,9 @@ class Pool:
         self._warm: list[str] = []
 
     def warm(self, module: str) -> None:
-        """Start the server if need be and have it import a module; returns at once.
+        """Start the server if it is not running, and have it import a module; do not wait for that.
 
-        What cannot be started is told by the first call.
+        If the server cannot be started, the first call of `run` reports it.
         """
         if module in self._warm:
             return
@@ -85,52 +87,57 @@ class Pool:
     def run(
         self, target: Target, calls: Sequence[tuple[Any, ...]], *, timeout_s: float, memory_mb: int = 4096
     ) -> list[Any]:
-        """See `with_deadline`."""
+        """Do what `with_deadline` does, with the workers of this pool."""
         results: list[Any] = [None] * len(calls)
         waiting = deque(range(len(calls)))
         busy: dict[socket.socket, _Worker] = {}
         with selectors.DefaultSelector() as selector:
             try:
                 while waiting or busy:
+                    # A thread that has a worker already does not wait for another one.
                     while waiting and self._room.acquire(blocking=not busy):
-                        worker = self._worker()
+                        worker = self._idle_or_new_worker()
                         busy[worker.channel] = worker
                         selector.register(worker.channel, selectors.EVENT_READ)
-                        self._give(worker, waiting.popleft(), target, calls, memory_mb, timeout_s)
+                        self._send_call(worker, waiting.popleft(), target, calls, memory_mb, timeout_s)
                     nearest = min(worker.deadline for worker in busy.values())
                     for key, _ in selector.select(max(nearest - time.monotonic(), 0)):
-                        self._hear(busy[key.fileobj], results, waiting)  # pyright: ignore[reportArgumentType]
+                        self._read_message(busy[key.fileobj], results, waiting)  # pyright: ignore[reportArgumentType]
                     for worker in list(busy.values()):
-                        if worker.row >= 0 and time.monotonic() >= worker.deadline:
-                            results[worker.row] = _late(worker)
+                        if worker.call >= 0 and time.monotonic() >= worker.deadline:
+                            results[worker.call] = _timeout_error(worker)
                             self._kill(worker)
-                        if worker.pid and worker.row < 0 and waiting:
-                            self._give(worker, waiting.popleft(), target, calls, memory_mb, timeout_s)
-                        elif worker.row < 0 or not worker.pid:
+                        if worker.pid and worker.call < 0 and waiting:
+                            self._send_call(worker, waiting.popleft(), target, calls, memory_mb, timeout_s)
+                        elif worker.call < 0:
                             self._release(worker, busy, selector)
             finally:
-                for worker in list(busy.values()):  # interrupted: what they were at is nobody's now
+                for worker in list(busy.values()):  # only after an interrupt, when nobody waits for results
                     self._kill(worker)
                     self._release(worker, busy, selector)
         return results
 
-    def _worker(self) -> _Worker:
-        """Return an idle worker or a new one; the room for it is taken already."""
+    def _idle_or_new_worker(self) -> _Worker:
+        """Return a worker, for which the caller has acquired `_room`.
+
+        Raises:
+            InfraError: no worker can be started; `_room` has been released.
+        """
         try:
             with self._lock:
                 if self._idle:
                     return self._idle.pop()
                 try:
                     return self._fork()
-                except (OSError, struct.error, IndexError):
-                    self._forget()  # the server has died, and its workers with it: once more
+                except _START_ERRORS:
+                    self._close_channels()  # the server has died, and its workers with it: start another one
                     if self._server is not None:
                         self._server.kill()
                         self._server.wait()
                     return self._fork()
-        except (OSError, struct.error, IndexError) as error:
+        except _START_ERRORS as error:
             self._room.release()
-            raise InfraError(f"no worker process can be started: {error!r}") from error
+            raise InfraError(f"no worker process can be started: {error!r}; see stderr for why") from error
 
     def _fork(self) -> _Worker:
         if self._control is None:
@@ -144,6 +151,7 @@ class Pool:
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
         ours.settimeout(LOAD_S)
+        # Without gmpy2 even if it is installed: its C library aborts the process when memory runs out.
         environment = {**os.environ, "SYMPY_GROUND_TYPES": "python", "OMP_NUM_THREADS": "1"}
         with theirs:
             try:
@@ -152,7 +160,7 @@ class Pool:
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
                     env=environment,
-                    start_new_session=True,  # Ctrl-C is for the caller, which closes the server itself
+                    start_new_session=True,  # Ctrl-C is for the caller, which then closes the server
                 )
             except OSError:
                 ours.close()
@@ -161,42 +169,44 @@ class Pool:
         for module in self._warm:
             send(ours, ("import", module))
 
-    def _give(
-        self, worker: _Worker, row: int, target: Target, calls: Sequence[Any], memory_mb: int, limit_s: float
+    def _send_call(
+        self, worker: _Worker, call: int, target: Target, calls: Sequence[Any], memory_mb: int, limit_s: float
     ) -> None:
-        worker.row, worker.limit_s, worker.loaded = row, limit_s, False
+        worker.call, worker.limit_s, worker.loaded = call, limit_s, False
         worker.deadline = time.monotonic() + LOAD_S
         worker.channel.settimeout(LOAD_S)
-        with suppress(ConnectionError):  # it died idle: reading from it says so
-            send(worker.channel, (target, calls[row], memory_mb))
+        with suppress(ConnectionError):  # the worker died while idle, which reading from it will show
+            send(worker.channel, (target, calls[call], memory_mb))
 
-    def _hear(self, worker: _Worker, results: list[Any], waiting: deque[int]) -> None:
+    def _read_message(self, worker: _Worker, results: list[Any], waiting: deque[int]) -> None:
+        """Read one message of a worker, which says that its function is loaded or that its call has ended."""
         worker.channel.settimeout(max(worker.deadline - time.monotonic(), 0.001))
         try:
             message = receive(worker.channel)
         except TimeoutError:
-            worker.deadline = 0.0  # in the middle of a long message
+            worker.deadline = 0.0  # time is up in the middle of a long message
             return
         except (EOFError, ConnectionError):
-            if worker.reused and not worker.loaded:  # died before this call: another worker takes it
-                waiting.append(worker.row)
-            results[worker.row] = InfraError("a worker process died (crashed, or was killed from outside)")
+            if worker.reused and not worker.loaded:  # it died before this call, which another worker takes
+                waiting.append(worker.call)
+            results[worker.call] = InfraError("a worker process died: it crashed, or was killed from outside")
             self._kill(worker)
             return
         if message is None:
             worker.loaded, worker.deadline = True, time.monotonic() + worker.limit_s
             return
-        young, outcome = message
+        keep, outcome = message
         if isinstance(outcome, MemoryError):
-            outcome = MemoryLimitError(f"passed its memory limit {outcome}".strip())
-        results[worker.row], worker.row, worker.reused = outcome, -1, True
-        if not young:
+            outcome = MemoryLimitError(f"the call exceeded its memory limit {outcome}".strip())
+        results[worker.call] = outcome
+        worker.call, worker.reused = -1, True
+        if not keep:
             self._kill(worker)
 
     def _kill(self, worker: _Worker) -> None:
-        """End a worker. Its server has not reaped it yet, so its pid cannot be another's.
+        """Kill a worker, and have its server reap it.
 
-        One whose server has died went with it.
+        Until it is reaped, its pid cannot belong to another process. If its server has died, so has it.
         """
         with self._lock:
             server = self._server.pid if self._server is not None else None
@@ -204,7 +214,7 @@ class Pool:
                 with suppress(OSError):
                     os.kill(worker.pid, signal.SIGKILL)
                     send(self._control, ("reap", worker.pid))
-        worker.pid, worker.row = 0, -1
+        worker.pid, worker.call = 0, -1
 
     def _release(
         self, worker: _Worker, busy: dict[socket.socket, _Worker], selector: selectors.BaseSelector
@@ -218,8 +228,8 @@ class Pool:
             worker.channel.close()
         self._room.release()
 
-    def _forget(self) -> None:
-        """Close every channel: the server then ends, and its workers with it."""
+    def _close_channels(self) -> None:
+        """Close the channels to the server and to idle workers, which end when no process has them open."""
         for worker in self._idle:
             worker.channel.close()
         if self._control is not None:
@@ -227,38 +237,38 @@ class Pool:
         self._idle, self._control = [], None
 
     def close(self) -> None:
-        """End the server and every worker. A later call starts them again."""
+        """End the server and every worker. A later call of `run` starts them again."""
         with self._lock:
-            self._forget()
+            self._close_channels()
             server, self._server = self._server, None
         if server is not None:
             try:
                 server.wait(timeout=1)
-            except subprocess.TimeoutExpired:  # at a long import
+            except subprocess.TimeoutExpired:  # it is busy importing
                 server.kill()
                 server.wait()
 
 
-def _late(worker: _Worker) -> Exception:
+def _timeout_error(worker: _Worker) -> Exception:
     if not worker.loaded:
-        return InfraError(f"the function was not loaded within {LOAD_S:g} s")
-    return DeadlineError(f"not done within {worker.limit_s:g} s")
+        return InfraError(f"the function's module was not imported within {LOAD_S:g} s")
+    return DeadlineError(f"the call was not done within {worker.limit_s:g} s, and was killed")
 
 
 @lru_cache(maxsize=1)
 def shared_pool() -> Pool:
-    """Return the pool that everything in this process shares; nothing is started yet."""
+    """Return the pool that everything in this process shares; this starts no worker process yet."""
     pool = Pool()
     atexit.register(pool.close)
     return pool
 
 
 def _after_fork() -> None:
-    """Leave the parent's workers to the parent: a forked child makes a pool of its own."""
+    """Leave the pool to the parent process; a forked child makes a pool of its own when it needs one."""
     if shared_pool.cache_info().currsize:
         pool = shared_pool()
         atexit.unregister(pool.close)
-        pool._forget()
+        pool._close_channels()
         shared_pool.cache_clear()
 
 
@@ -268,17 +278,24 @@ os.register_at_fork(after_in_child=_after_fork)
 def with_deadline(
     target: Target, calls: Sequence[tuple[Any, ...]], *, timeout_s: float, memory_mb: int = 4096
 ) -> list[Any]:
-    """Call a function once for each tuple of arguments, each within a wall-clock limit.
+    """Call a function once for each tuple of arguments, each call within a wall-clock limit.
+
+    >>> with_deadline("math:factorial", [(3,), (5,)], timeout_s=30)
+    [6, 120]
+    >>> slept, slow = with_deadline("time:sleep", [(0,), (60,)], timeout_s=0.2)
+    >>> slept is None, slow
+    (True, DeadlineError('the call was not done within 0.2 s, and was killed'))
 
     Args:
-        target: `module:function`, or (`module:maker`, arguments) where the maker, called once a
-            worker, returns the function.
-        calls: the arguments; they and the results are pickled.
-        timeout_s: seconds for one call, from when its module is imported.
-        memory_mb: MiB that a worker may allocate (Linux).
+        target: `module:function`; or (`module:maker`, arguments) for the function that the maker returns. A
+            worker calls the maker once.
+        calls: the arguments of each call. They and the results are pickled.
+        timeout_s: seconds for one call, counted from when its module has been imported.
+        memory_mb: MiB that a worker may allocate (Linux only).
 
     Returns:
-        The results in order. An exception stands in its place: DeadlineError, MemoryLimitError,
-        InfraError (the worker died), or what the function raised, its traceback as a note.
+        The results in order. A call that failed has an exception in place of its result: DeadlineError,
+        MemoryLimitError, InfraError (the worker died), or what the function raised, with its traceback as a
+        note.
     """
     return shared_pool().run(target, calls, timeout_s=timeout_s, memory_mb=memory_mb)

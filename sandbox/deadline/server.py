@@ -1,8 +1,7 @@
-"""The other side of `workers.py`: a server that forks workers, and what a worker does.
+"""The processes behind `pool.py`: a server that forks workers, and the workers.
 
-The server is one thread in a process of its own, exec'ed fresh, so that forking it is safe
-whatever runs in the caller. It imports what it is told to and then forks: a worker starts warm in
-milliseconds. Not for untrusted programs: a worker may do all that its caller may.
+The server is a freshly exec'ed process with one thread, so that it can fork safely whatever threads its
+caller runs. It imports modules on request before it forks, so that a worker is ready within milliseconds.
 """
 
 import importlib
@@ -20,16 +19,16 @@ from typing import Any
 from ..wire.protocol import read_exactly
 
 Target = str | tuple[str, tuple[Any, ...]]
-"""`module:function`, or (`module:maker`, arguments) where the maker returns the function."""
+"""`module:function`, or (`module:maker`, arguments) for the function that the maker returns."""
 
 CALLS = 2000
-"""A worker is replaced after this many calls,"""
+"""A worker is replaced after this many calls."""
 GROWTH_MB = 400
-"""or when its peak memory has grown by this much: caches of libraries only ever grow."""
+"""A worker is replaced when its peak memory has grown by this many MiB: libraries' caches only ever grow."""
 
 
 def send(channel: socket.socket, message: Any) -> None:
-    """Write one message: its length in eight bytes, then its pickle."""
+    """Write one message: the length of its pickle in eight bytes, then the pickle."""
     body = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
     channel.sendall(struct.pack("!Q", len(body)) + body)
 
@@ -45,14 +44,14 @@ def receive(channel: socket.socket) -> Any:
 
 
 def serve(control: socket.socket) -> None:
-    """Fork a worker for every `fork`, import for every `import`, until the caller is gone."""
+    """Run the server: obey `import`, `fork` and `reap` messages until the caller is gone."""
     children: set[int] = set()
     try:
         while True:
-            what, value = receive(control)
-            if what == "import":
-                _import_quietly(value)
-            elif what == "reap":
+            command, value = receive(control)
+            if command == "import":
+                _import_ahead(value)
+            elif command == "reap":
                 os.waitpid(value, 0)
                 children.discard(value)
             else:
@@ -62,8 +61,8 @@ def serve(control: socket.socket) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def _import_quietly(module: str) -> None:
-    """Import ahead of need. What fails here fails again, and is told, in the worker that needs it."""
+def _import_ahead(module: str) -> None:
+    """Import a module that workers will need. If that fails, it fails again in a worker, which reports it."""
     try:
         importlib.import_module(module)
     except Exception:
@@ -71,6 +70,7 @@ def _import_quietly(module: str) -> None:
 
 
 def _fork(control: socket.socket) -> int:
+    """Fork a worker; send its pid and its socket to the caller, and return its pid."""
     ours, theirs = socket.socketpair()
     server = os.getpid()
     pid = os.fork()
@@ -91,25 +91,25 @@ def _fork(control: socket.socket) -> int:
 
 
 def _die_with(server: int) -> None:
-    """Have the kernel kill this process when the server ends, even if it hangs in C code."""
+    """Have the kernel kill this process when the server ends, even if this process hangs in C code."""
     if sys.platform != "linux":
         return
     import ctypes
 
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if os.getppid() != server:
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1 = PR_SET_PDEATHSIG
+    if os.getppid() != server:  # the server ended before the kernel was asked
         os._exit(0)
 
 
 def work(channel: socket.socket) -> None:
-    """Answer calls until the caller is gone, or until this worker has grown old.
+    """Run a worker: answer calls until the caller is gone, or until this worker should be replaced.
 
-    For each call two messages go back: that its function is loaded (the limit starts there, so that
-    a slow import is not the completion's fault), then (whether to go on with this worker, the
-    result or the exception).
+    Two messages answer each call. The first is None, once the function has been imported; the time limit
+    counts from there, so that a slow import does not count against the call. The second is whether to go on
+    using this worker, and the result or exception. A call whose import fails gets only the second one.
     """
     loaded: dict[Target, Callable[..., Any]] = {}
-    floor = _peak_mb()
+    peak_at_start = _peak_mb()
     for count in range(1, CALLS + 1):
         target, arguments, memory_mb = receive(channel)
         try:
@@ -119,41 +119,41 @@ def work(channel: socket.socket) -> None:
             send(channel, (True, portable(error)))
             continue
         send(channel, None)
-        young = count < CALLS
+        keep = count < CALLS
         try:
             _limit_memory(memory_mb)
             outcome = loaded[target](*arguments)
         except (Exception, SystemExit) as error:
             outcome = portable(error)
-            young = young and not isinstance(error, MemoryError | RecursionError)
+            keep = keep and not isinstance(error, MemoryError | RecursionError)
         finally:
             _limit_memory(None)
-        young = young and _peak_mb() < floor + GROWTH_MB
+        keep = keep and _peak_mb() < peak_at_start + GROWTH_MB
         try:
-            send(channel, (young, outcome))
+            send(channel, (keep, outcome))
         except (pickle.PicklingError, TypeError, AttributeError) as error:
-            send(channel, (young, TypeError(f"the result cannot be sent back: {error}")))
-        if not young:
+            send(channel, (keep, TypeError(f"the result cannot be sent back: {error}")))
+        if not keep:
             return
 
 
 def _load(target: Target) -> Callable[..., Any]:
     name, arguments = (target, None) if isinstance(target, str) else target
     module, _, path = name.partition(":")
-    found: Any = importlib.import_module(module)
+    value: Any = importlib.import_module(module)
     for attribute in path.split("."):
-        found = getattr(found, attribute)
-    return found if arguments is None else found(*arguments)
+        value = getattr(value, attribute)
+    return value if arguments is None else value(*arguments)
 
 
 def _peak_mb() -> int:
-    """Return the peak memory of this process in MiB (kernels differ in the unit)."""
+    """Return the peak memory of this process in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak >> 20 if sys.platform == "darwin" else peak >> 10
+    return peak >> 20 if sys.platform == "darwin" else peak >> 10  # bytes on macOS, KiB on Linux
 
 
 def _limit_memory(memory_mb: int | None) -> None:
-    """Cap what this process may allocate (private writable pages; Linux); None lifts the cap."""
+    """Limit the private writable memory of this process (Linux only); None lifts the limit."""
     if sys.platform != "linux":
         return
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
@@ -162,7 +162,10 @@ def _limit_memory(memory_mb: int | None) -> None:
 
 
 def portable(error: BaseException) -> BaseException:
-    """Return an exception that survives the way back, with where it was raised as a note."""
+    """Return an exception with its traceback as a note, in a form that can be pickled.
+
+    An exception that cannot be pickled is replaced by a RuntimeError with its type and text.
+    """
     error.add_note("in a worker process:\n" + "".join(traceback.format_exception(error)))
     try:
         pickle.loads(pickle.dumps(error))

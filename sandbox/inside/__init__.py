@@ -1,1 +1,1 @@
-"""What runs inside a worker: the zygote that forks, and the process of one program."""
+"""The code that runs inside a worker process: it confines itself, forks for every program, and watches it."""

@@ -1,11 +1,12 @@
-"""What happens inside a program's own process: code is compiled, run, fed, called.
+"""The code in a program's own process that compiles it, runs it on its inputs and calls its functions.
 
-All of it shares its memory with the program, so nothing here is believed and nothing here knows an
-expected value: what comes out is an answer, which our side compares.
+A program can read and change everything in its process. So nothing here knows an expected value, and nothing
+here decides whether an answer is right: answers go out, and the caller compares them.
 """
 
 import atexit
 import builtins
+import contextlib
 import gc
 import io
 import marshal
@@ -16,53 +17,58 @@ import threading
 from types import CodeType, ModuleType
 from typing import Any
 
-from ..oracle.program_side import Served
-from ..oracle.run_tests import share
+from ..oracle.program_side import ObjectServer
+from ..oracle.run_tests import run_in_program
 from ..wire.codec import NotPlainError, decode, encode
-from ..wire.records import COMPILE, DEFINE, MEMORY, Records, told
+from ..wire.records import COMPILE, DEFINE, MEMORY, Records, describe
 
 FILE = "solution.py"
+"""The program's file name in tracebacks."""
 _STREAMS = {
     **{f"/dev/{name}": number for number, name in enumerate(("stdin", "stdout", "stderr"))},
     **{f"{folder}/{number}": number for folder in ("/dev/fd", "/proc/self/fd") for number in range(3)},
 }
+"""The standard streams by path: the number of each descriptor."""
 
 
-def run(job: dict[str, Any], blob: tuple[int, int], results: int, files: int, link: int | None = None) -> int:
-    """Do a job; return the exit status of the process.
+def run(
+    job: dict[str, Any], blob: tuple[int, int], results: int, file_size: int, link: int | None = None
+) -> int:
+    """Run a job; return the exit status of the process.
 
     Args:
-        job: what `Job.for_program` made.
-        blob: descriptor with the inputs, and where in it they begin.
-        results: descriptor for records.
-        files: bytes that any file may grow to in all.
-        link: descriptor to the tests' process, for `serve`.
+        job: the job, from `Job.for_program`.
+        blob: descriptor of the inputs, and the offset at which they begin.
+        results: descriptor of the file of records.
+        file_size: bytes that any file may grow to, over all cases.
+        link: descriptor of the socket to the tests' process, in mode `serve`.
     """
-    gc.enable()
-    resource.setrlimit(resource.RLIMIT_FSIZE, (min(files, job["output"] + 1), files))
+    gc.enable()  # the worker has disabled it
+    resource.setrlimit(resource.RLIMIT_FSIZE, (min(file_size, job["output"] + 1), file_size))
     if any(path in job["code"] for path in _STREAMS):
         _open_streams_by_path()
-    writer = Records(results)
+    records = Records(results)
     try:
         code = compile(job["code"], FILE, "exec", dont_inherit=True)
     except BaseException as error:
         _show(error.with_traceback(None))
-        return _finish(_undefined(error, COMPILE, writer, link))
+        return _finish(_report_undefined(error, COMPILE, records, link))
     if job["mode"] == "stdio":
-        return _stdio(code, job, blob, writer)
+        return _stdio(code, job, blob, records)
     module, _, error = _execute(code, "solution", job["prelude"])
     if error is not None:
         _show(error)
-        return _finish(_undefined(error, MEMORY if isinstance(error, MemoryError) else DEFINE, writer, link))
+        kind = MEMORY if isinstance(error, MemoryError) else DEFINE
+        return _finish(_report_undefined(error, kind, records, link))
     if job["mode"] == "calls":
-        return _calls(module, job, writer)
+        return _calls(module, job, records)
     if link is not None:
-        return Served(link, module).serve()
-    return share(job["tests"], module, writer)
+        return ObjectServer(link, module).serve()
+    return run_in_program(job["tests"], module, records)
 
 
 def _open_streams_by_path() -> None:
-    """Let `open("/dev/stdin")` and its kin work, which lead through /proc, where no program may look."""
+    """Make `open("/dev/stdin")` and the like work, which lead through /proc, where no program may read."""
     real = builtins.open
 
     def opened(file: Any, *args: Any, **kwargs: Any) -> Any:
@@ -72,17 +78,17 @@ def _open_streams_by_path() -> None:
     builtins.open = io.open = opened
 
 
-def _undefined(error: BaseException, kind: str, writer: Records, link: int | None) -> int:
-    """Tell what kept the program from being defined, to whom it concerns."""
+def _report_undefined(error: BaseException, kind: str, records: Records, link: int | None) -> int:
+    """Report why the program could not be defined, to its tests or in a record; return the exit status."""
     if link is None:
-        writer.failed(error, kind)
+        records.failed(error, kind)
     else:
-        Served(link, ModuleType("solution"), failed=(kind, told(error))).serve()
+        ObjectServer(link, ModuleType("solution"), failed=(kind, describe(error))).serve()
     return 1
 
 
 def _show(error: BaseException) -> None:
-    """Print an exception as the interpreter does, without our own frames."""
+    """Print an exception as the interpreter does, without the frames of this file."""
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
         trace = trace.tb_next
@@ -92,16 +98,11 @@ def _show(error: BaseException) -> None:
         os.write(2, type(error).__name__.encode())
 
 
-def _fresh(name: str) -> ModuleType:
+def _execute(code: CodeType, name: str, prelude: str) -> tuple[ModuleType, int, BaseException | None]:
+    """Run code as a new module; return the module, the exit status, and the exception that ended it."""
     module = ModuleType(name)
     module.__dict__["__builtins__"] = __builtins__
     sys.modules[name] = module
-    return module
-
-
-def _execute(code: CodeType, name: str, prelude: str = "") -> tuple[ModuleType, int, BaseException | None]:
-    """Run code as a module; return it, the exit status, and the exception that ended it."""
-    module = _fresh(name)
     try:
         if prelude:
             exec(prelude, module.__dict__)
@@ -113,73 +114,73 @@ def _execute(code: CodeType, name: str, prelude: str = "") -> tuple[ModuleType, 
     return module, 0, None
 
 
-def _status(leaving: SystemExit) -> int:
-    if leaving.code is None:
+def _status(error: SystemExit) -> int:
+    """Return the exit status for a SystemExit, and print its text as the interpreter does."""
+    if error.code is None:
         return 0
-    if isinstance(leaving.code, int):
-        return leaving.code & 0xFF
-    try:
-        print(leaving.code, file=sys.stderr)
-    except BaseException:
-        return 1
+    if isinstance(error.code, int):
+        return error.code & 0xFF
+    with contextlib.suppress(BaseException):
+        print(error.code, file=sys.stderr)
     return 1
 
 
 def _finish(status: int) -> int:
-    """End as the interpreter does: threads, exit functions, buffers."""
+    """Do what the interpreter does at its end: wait for threads, run exit functions, flush buffers.
+
+    Returns:
+        The exit status: `status`, or the interpreter's own if a buffer cannot be flushed.
+    """
     try:
         if threading.active_count() > 1 or getattr(threading, "_threading_atexits", ()):
             threading._shutdown()  # pyright: ignore[reportAttributeAccessIssue]
         atexit._run_exitfuncs()
     except BaseException as error:
         _show(error)
-    return _flushed(status)
-
-
-def _flushed(status: int) -> int:
     for stream in (sys.stdout, sys.__stdout__, sys.stderr):
         try:
             if stream is not None and not stream.closed:
                 stream.flush()
         except BaseException:
-            status = status or 120  # as the interpreter says
+            status = status or 120  # the interpreter's own status for this
     return status
 
 
 def _stdio(code: CodeType, job: dict[str, Any], blob: tuple[int, int], records: Records) -> int:
-    """Run the program once for each input, in turn; stop early where threads are left over."""
+    """Run the program once for each input, in turn; stop early if it leaves threads running."""
     inputs: list[tuple[int, int, int]] = job["inputs"]
     status = 0
-    for count, (case, offset, length) in enumerate(inputs):
-        if count:
+    for index, (case, offset, length) in enumerate(inputs):
+        if index > 0:
             _renew_streams()
-        if count or length:
+        if index > 0 or length > 0:
             _feed(blob[0], blob[1] + offset, length, job["output"])
         records.begin(case)
         error: BaseException | None
         _, status, error = _execute(code, "__main__", job["prelude"])
         if error is not None and not isinstance(error, SystemExit):
             _show(error)
-        last = count == len(inputs) - 1 or threading.active_count() > 1
+        leaves_threads = threading.active_count() > 1  # asked before `_finish` waits for them
         status = _finish(status)
         if isinstance(error, MemoryError):
             records.failed(error, MEMORY)
         if len(inputs) > 1:
             ends = [os.fstat(descriptor).st_size for descriptor in (1, 2)]
             records.write({"case": case, "status": status, "ends": ends, "seconds": records.seconds()})
-        if last:
+        if leaves_threads:
             break
     return status
 
 
 def _feed(blob: int, offset: int, length: int, output: int) -> None:
-    """Put an input on descriptor 0, and let the output grow by as much as one case may write."""
+    """Put an input into standard input's file, and let the output grow by as much as one case may print."""
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
     if length or os.fstat(0).st_size:
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
         os.ftruncate(0, 0)
         os.lseek(0, 0, os.SEEK_SET)
         end = offset + length
+        # 0 bytes are sent if the program has cut the blob short.
         while offset < end and (sent := os.sendfile(0, blob, offset, end - offset)):
             offset += sent
         os.lseek(0, 0, os.SEEK_SET)
@@ -189,7 +190,7 @@ def _feed(blob: int, offset: int, length: int, output: int) -> None:
 
 
 def _renew_streams() -> None:
-    """Give the next case streams, arguments and exit functions of its own."""
+    """Give the next case fresh streams, and the interpreter's own exception hook and recursion limit."""
     sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), "utf-8")
     out = io.BufferedWriter(io.FileIO(1, "w", closefd=False))
     sys.stdout = sys.__stdout__ = io.TextIOWrapper(out, "utf-8")
@@ -198,7 +199,7 @@ def _renew_streams() -> None:
 
 
 def _calls(module: ModuleType, job: dict[str, Any], records: Records) -> int:
-    """Answer each case's calls."""
+    """Make each case's calls, and record what they return."""
     cases: list[tuple[int, list[tuple[str, bytes]]]] = job["calls"]
     for case, calls in cases:
         records.begin(case)
@@ -208,23 +209,28 @@ def _calls(module: ModuleType, job: dict[str, Any], records: Records) -> int:
         except NotPlainError as error:
             record |= {"raised": "NotPlainError", "error": str(error)}
         except BaseException as error:
-            record |= {"raised": type(error).__name__, "error": told(error)}
+            record |= {"raised": type(error).__name__, "error": describe(error)}
         records.write({**record, "seconds": records.seconds()})
     return _finish(0)
 
 
 def _called(module: ModuleType, entry: str, arguments: bytes) -> Any:
+    """Return the result of one call; `arguments` are packed as `Job.calls` says."""
+    # No marshalled pair begins with a zero byte, so one says that the codec wrote the arguments.
     args, kwargs = decode(arguments[1:]) if arguments[:1] == b"\0" else marshal.loads(arguments)
     return _entry(module, entry)(*args, **kwargs)
 
 
 def _entry(module: ModuleType, path: str) -> Any:
-    """Return what `f`, `Solution().method` or `Solution.method` names; classes on the way are made."""
-    found: Any = module
+    """Return the object that `f`, `Solution().method` or `Solution.method` names.
+
+    A class before the last name is instantiated, with or without brackets.
+    """
+    value: Any = module
     names = path.split(".")
     for i, name in enumerate(names):
         bare = name.removesuffix("()")
-        found = getattr(found, bare)
-        if bare != name or (isinstance(found, type) and i < len(names) - 1):
-            found = found()
-    return found
+        value = getattr(value, bare)
+        if bare != name or (isinstance(value, type) and i < len(names) - 1):
+            value = value()
+    return value

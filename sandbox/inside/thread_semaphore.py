@@ -1,8 +1,8 @@
-"""Semaphores of multiprocessing for a program that can have threads only.
+"""Semaphores of `multiprocessing` for programs that may have threads but no processes.
 
-The C library makes them as files in /dev/shm, which all programs of the machine share. Where a
-worker has no /dev/shm of its own, it has no processes either, so that threads are all there is to
-hold back: `multiprocessing.pool.ThreadPool` and the like then work as elsewhere.
+The C library keeps semaphores as files in /dev/shm, which all programs of a machine share. Where a worker has
+no /dev/shm of its own, its programs cannot start processes either, so a semaphore between threads is enough:
+with it, `multiprocessing.pool.ThreadPool` and the like work as they do elsewhere.
 """
 
 import threading
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class ThreadSemaphore:
-    """What `_multiprocessing.SemLock` is, for the threads of one process."""
+    """A replacement for `_multiprocessing.SemLock` within one process."""
 
     SEM_VALUE_MAX = (1 << 31) - 1
     handle = 0
@@ -21,7 +21,7 @@ class ThreadSemaphore:
         self._changed = threading.Condition()
 
     def acquire(self, block: bool = True, timeout: float | None = None) -> bool:
-        """Take it; kind 0 may be taken again by the thread that has it."""
+        """Acquire the semaphore; the thread that holds one of kind 0 (recursive) may acquire it again."""
         with self._changed:
             if self.kind == 0 and self._is_mine():
                 self._held += 1
@@ -29,11 +29,12 @@ class ThreadSemaphore:
             if not self._changed.wait_for(lambda: self._value > 0, timeout if block else 0):
                 return False
             self._value -= 1
-            self._held, self._owner = self._held + 1, threading.get_ident()
+            self._held += 1
+            self._owner = threading.get_ident()
             return True
 
     def release(self) -> None:
-        """Give it back."""
+        """Release the semaphore. The errors and their messages are those of the original."""
         with self._changed:
             if self.kind == 0 and not self._is_mine():
                 raise AssertionError("attempt to release recursive lock not owned by thread")

@@ -1,1 +1,1 @@
-"""Shutting a process in: tiers, system-call filters, Landlock rules, scratch folders."""
+"""Confining a process by tiers of isolation: namespaces, Landlock rules, system-call filters, limits."""

@@ -1,4 +1,4 @@
-"""A program's folder, after it and while it runs: how much is in it, and emptying it."""
+"""The folder that a program may write to: measuring its content, and emptying it for the next program."""
 
 import math
 import os
@@ -6,30 +6,35 @@ import os
 from .tiers import TMP_FILES
 
 DEPTH = 64
-"""Deepest nesting of folders in a folder that has no quota of its own."""
+"""Deepest nesting of folders where the file system sets no quota."""
 
 
 def space(folder: str) -> float:
-    """Return the bytes that files below a folder take; without end where they are too many or too deep."""
-    total, files, folders = 0, 0, [(folder, 0)]
+    """Return the bytes that the files below a folder take; infinity if they are too many or too deep."""
+    total, count = 0, 0
+    folders = [(folder, 0)]
     while folders:
-        here, depth = folders.pop()
+        current, depth = folders.pop()
         try:
-            with os.scandir(here) as entries:
+            with os.scandir(current) as entries:
                 for entry in entries:
                     total += entry.stat(follow_symlinks=False).st_blocks * 512
-                    files += 1
-                    if files > TMP_FILES or depth > DEPTH:
+                    count += 1
+                    if count > TMP_FILES or depth > DEPTH:
                         return math.inf
                     if entry.is_dir(follow_symlinks=False):
                         folders.append((entry.path, depth + 1))
-        except OSError:
+        except OSError:  # the program may remove files while we look
             continue
     return total
 
 
 def empty(folder: str, kept: frozenset[str] = frozenset()) -> None:
-    """Remove everything below a folder but what is kept, however deep: what is nested is moved up."""
+    """Remove everything in a folder except the entries that are `kept`.
+
+    Subfolders are not descended into; their content is moved up instead, since a program may nest folders so
+    deeply that a path would be too long.
+    """
     count = 0
     while names := set(os.listdir(folder)) - kept:
         for name in names:

@@ -1,9 +1,9 @@
-"""Which system calls a sandboxed process may make: two filters, as BPF programs.
+"""Two seccomp filters, as BPF programs, that restrict the system calls of a sandboxed process.
 
-The first is entered once a worker and holds for the worker and every program: an allow-list as a
-balanced tree of compares (the kernel walks a filter for every call number when it is entered, so
-its depth is paid). The second is small and entered by every program for itself: it takes away what
-the worker itself still needs, forking above all.
+The first one is an allow-list that a worker enters once, for itself and every program that it forks. It is a
+balanced tree of comparisons, because the kernel runs a new filter once for every call number, and with a list
+that would be slow. The second one is small, and every program enters it for itself: it forbids what only the
+worker needs, above all forking.
 """
 
 import errno
@@ -14,76 +14,79 @@ from collections.abc import Mapping
 from .syscalls import AUDIT_ARCH, allowed
 
 Code = tuple[tuple[int, int, int, int], ...]
-"""Instructions: opcode, jump if true, jump if false, operand (linux/filter.h)."""
+"""Instructions: opcode, how many to skip if true, how many to skip if false, operand (linux/filter.h)."""
 
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
-_ARCH_AT = 4
-_KILL = 0x80000000
+_ARCH_AT = 4  # offsets in struct seccomp_data: call number at 0, architecture at 4, arguments from 16 on
+_KILL = 0x80000000  # SECCOMP_RET_KILL_PROCESS
 
 
 def _errno(number: int) -> Code:
-    return ((_RETURN, 0, 0, 0x00050000 | number),)
+    return ((_RETURN, 0, 0, 0x00050000 | number),)  # SECCOMP_RET_ERRNO
 
 
-ALLOW: Code = ((_RETURN, 0, 0, 0x7FFF0000),)
+ALLOW: Code = ((_RETURN, 0, 0, 0x7FFF0000),)  # SECCOMP_RET_ALLOW
 DENY = _errno(errno.EPERM)
 NOTHING_DONE = _errno(0)
-"""Pretend success: what has no effect that a program could miss, and must have none outside."""
+"""Report success without making the call: for calls that could change files outside, and whose effect a
+program can do without."""
 ABSENT = _errno(errno.ENOSYS)
-"""As on an older kernel: the C library then falls back to what it did there."""
+"""Fail as a kernel does that lacks the call; the C library then uses an older one."""
 
 
 def _load(argument: int, *, high: bool = False) -> tuple[int, int, int, int]:
+    """Return the instruction that loads the low or high 32 bits of an argument."""
     return (_LOAD, 0, 0, 16 + 8 * argument + 4 * high)
 
 
 def _one_of(argument: int, values: tuple[int, ...], *, mask: int | None = None) -> Code:
-    """Allow a call whose argument (its low 32 bits) is one of `values`."""
+    """Return code that allows a call only if the low 32 bits of an argument are one of `values`."""
     masked = ((_AND, 0, 0, mask),) if mask is not None else ()
     tests = tuple((_EQUAL, len(values) - i, 0, value) for i, value in enumerate(values))
     return (_load(argument), *masked, *tests, *DENY, *ALLOW)
 
 
 def _all_of(*codes: Code) -> Code:
-    """Go through codes that end in (deny, allow); the next takes the place of `allow`."""
+    """Return code that allows a call only if each of `codes` does, all of which end in (deny, allow)."""
     joined = codes[-1]
     for code in reversed(codes[:-1]):
-        joined = (*code[:-1], *joined)
+        joined = (*code[:-1], *joined)  # where a code would allow, the next one follows
     return joined
 
 
 _THREAD: Code = (_load(0), (_ANY_BIT, 1, 0, 0x10000), *DENY, *ALLOW)  # CLONE_THREAD
+# Both halves of the fifth argument, an address, must be 0.
 _NO_ADDRESS: Code = (_load(4), (_EQUAL, 0, 2, 0), _load(4, high=True), (_EQUAL, 1, 0, 0), *DENY, *ALLOW)
 _NAMES = (15, 16)  # PR_SET_NAME, PR_GET_NAME
 _SPECIAL: dict[str, Code] = {
     "clone3": ABSENT,
-    # Landlock does not hold these, and a program may own the libraries that it can read.
+    # Landlock does not restrict these, and the program's user may own the libraries that it can read.
     **dict.fromkeys("chmod fchmod fchmodat utime utimes utimensat futimesat".split(), NOTHING_DONE),
     # TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX
     "ioctl": _one_of(1, (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)),
-    # Duplicate, flags, record locks: no leases, no signals to others, no seals. 1030 = F_DUPFD_CLOEXEC
+    # Duplicating (1030 = F_DUPFD_CLOEXEC), flags, record locks, reading seals (1034); no leases, no signals.
     "fcntl": _one_of(1, (*range(8), *range(36, 39), 1030, 1034)),
     "prctl": _one_of(0, (1, 3, 22, *_NAMES)),  # 1 = PDEATHSIG, 3 = GET_DUMPABLE, 22 = SECCOMP
-    # Connected streams only: a datagram could be addressed to a socket outside.
+    # Only streams, which are connected; a datagram could be addressed to a socket outside.
     "socketpair": _all_of(_one_of(0, (1,)), _one_of(1, (1, 5), mask=0xF)),
     "sendto": _NO_ADDRESS,
 }  # fmt: skip
 
 
 def worker_filter(machine: str = platform.machine()) -> bytes:
-    """Return the allow-list, for the worker and all that it forks."""
+    """Return the allow-list, as a filter for a worker and everything that it forks."""
     numbers = allowed(machine)
     rules = {number: _SPECIAL.get(name, ALLOW) for name, number in numbers.items()}
     return _program(rules, DENY, machine)
 
 
 def program_filter(pid: int, *, forks: bool = False, machine: str = platform.machine()) -> bytes:
-    """Return what a program additionally may not do.
+    """Return the filter that a program enters in addition.
 
     Args:
-        pid: the program's own, in its own namespace: the only one that it may signal or limit.
-        forks: whether it may start processes and other programs.
-        machine: the architecture.
+        pid: the program's own pid, as it sees it. It may not signal another process, nor set its limits.
+        forks: whether it may start processes and other programs. If so, it may signal every process it sees.
+        machine: the architecture, a key of `AUDIT_ARCH`.
     """
     rules: dict[str, Code] = {
         "prctl": _one_of(0, _NAMES),
@@ -102,21 +105,23 @@ def program_filter(pid: int, *, forks: bool = False, machine: str = platform.mac
 
 
 def _program(rules: Mapping[int, Code], default: Code, machine: str) -> bytes:
+    """Return a filter that runs the code that `rules` has for the call number, or else `default`."""
     starts: dict[int, Code] = {0: default}
     for number in sorted(rules):
         starts[number] = rules[number]
         starts[number + 1] = default
     merged: list[tuple[int, Code]] = []
-    for start, code in sorted(starts.items()):
+    for start, code in sorted(starts.items()):  # neighbours with the same code become one segment
         if not merged or merged[-1][1] != code:
             merged.append((start, code))
     known = AUDIT_ARCH[machine]
+    # On another architecture, the numbers would mean other calls.
     arch = ((_LOAD, 0, 0, _ARCH_AT), (_EQUAL, 1, 0, known), (_RETURN, 0, 0, _KILL), (_LOAD, 0, 0, 0))
     return b"".join(struct.pack("=HBBI", *step) for step in (*arch, *_tree(merged)))
 
 
 def _tree(segments: list[tuple[int, Code]]) -> Code:
-    """Return code that finds the segment of the number that is loaded, by halves."""
+    """Return code that finds the loaded call number's segment by binary search, and runs its code."""
     if len(segments) == 1:
         return segments[0][1]
     middle = len(segments) // 2

@@ -1,6 +1,7 @@
-"""System call numbers, by architecture, and which of them a sandboxed process may make at all.
+"""The system calls that a sandboxed process may make, with their numbers on each architecture.
 
-Read off the kernel's own headers (asm/unistd_64.h, asm-generic/unistd.h); a test compares them.
+The filters in `seccomp.py` restrict the arguments of some. A test compares the numbers with the kernel's
+headers (asm/unistd_64.h, asm-generic/unistd.h).
 """
 
 import platform
@@ -41,17 +42,21 @@ _ALLOWED = """
     socketpair 53 199, sendto 44 206, recvfrom 45 207, sendmsg 46 211, recvmsg 47 212, shutdown 48 210,
     getsockopt 55 209, setsockopt 54 208, getsockname 51 204, getpeername 52 205
 """
-"""Groups: files, memory, signals, descriptors, time, processes, socket pairs. `name x86-64 aarch64`."""
+"""The allow-list as `name x86-64 aarch64`, where `-` means that the architecture lacks the call.
+
+Groups: files, memory, signals, descriptors, time, processes, socket pairs.
+"""
 
 _SETTING_UP = """
     capset 126 91, pivot_root 155 41, landlock_create_ruleset 444 444, landlock_add_rule 445 445,
     landlock_restrict_self 446 446
 """
-"""What entering the sandbox takes, and nothing inside may call."""
+"""Calls with which a worker confines itself, and that no sandboxed process may make."""
 
 ARCHITECTURES = {"x86_64": 0, "aarch64": 1}
+"""The architectures that the sandbox supports, with their column in the tables above."""
 AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
-"""The kernel's names of the two, as a filter sees them (linux/audit.h)."""
+"""The number that a filter sees for each architecture (linux/audit.h)."""
 
 
 def _table(text: str, machine: str) -> dict[str, int]:
@@ -61,10 +66,10 @@ def _table(text: str, machine: str) -> dict[str, int]:
 
 
 def allowed(machine: str = platform.machine()) -> dict[str, int]:
-    """Return the calls of the allow-list, by name."""
+    """Return the numbers of the calls on the allow-list, by name."""
     return _table(_ALLOWED, machine)
 
 
 def setting_up(machine: str = platform.machine()) -> dict[str, int]:
-    """Return the calls that only entering the sandbox makes."""
+    """Return the numbers of the calls with which a worker confines itself, by name."""
     return _table(_SETTING_UP, machine)

@@ -1,7 +1,7 @@
-"""How a worker shuts itself in: the tiers, strongest first, and entering one.
+"""The tiers of isolation, and the steps with which a worker confines itself in one.
 
-Runs in the worker's own process, freshly exec'ed, before any program. Everything here is paid once
-a worker and inherited by every program that it forks.
+The steps run once per worker, in its own freshly exec'ed process and before any program; every program that
+the worker forks inherits the result. `inside/zygote.py` calls them in order.
 """
 
 import os
@@ -14,21 +14,24 @@ from . import kernel
 from .seccomp import worker_filter
 
 TMP_MB = 64
-"""Size of a program's private /tmp."""
+"""MiB that a program's private folder may hold."""
 TMP_FILES = 4096
-_FILES = 512
+"""Files that a program's private folder may hold."""
+_OPEN_FILES = 512
+"""Descriptors that a process may have open."""
 _USER = 0x60000000
-"""Where the user ids begin that workers of root take, one each."""
+"""A worker that root starts gets the user id `_USER` + its pid, which nobody else is likely to have."""
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _SYSTEM = (
     "/usr/lib", "/usr/lib64", "/usr/libexec", "/usr/local/lib", "/lib", "/lib64", "/usr/include",
     "/usr/bin", "/bin", "/usr/local/bin", "/usr/share/zoneinfo", "/etc/ld.so.cache", "/etc/localtime",
     "/etc/alternatives", "/etc/ssl/openssl.cnf",
 )  # fmt: skip
+"""Paths of libraries, tools and settings that programs may read and execute."""
 
 
 class Tier(StrEnum):
-    """What holds a program, strongest first."""
+    """A way to confine programs, strongest first; `PROMISES` says what each one guarantees."""
 
     NAMESPACES = "namespaces"
     LANDLOCK = "landlock"
@@ -38,15 +41,17 @@ class Tier(StrEnum):
 
 
 PROMISES = {
-    Tier.NAMESPACES: "sees no network, no process and no file but libraries and a private /tmp of 64 MB;"
-    " the whole tree dies with it; may be given processes",
-    Tier.LANDLOCK: "no file outside libraries and a private folder, no socket, no signal, no process of its"
-    " own; sees whether paths exist",
-    Tier.SECCOMP: "no network, no process of its own; READS AND WRITES every file that the user can",
-    Tier.RLIMITS: "time, memory and output limits only; DOES whatever the user can",
-    Tier.REMOTE: "whatever the other machine promises",
+    Tier.NAMESPACES: "a program sees no network, no other process and no files but libraries and a private"
+    " folder of 64 MB; it may be allowed to start processes, which all end with it",
+    Tier.LANDLOCK: "a program reads libraries and uses a private folder, but no other files; it opens no"
+    " network socket, signals no other process and starts none; it can see whether a path exists",
+    Tier.SECCOMP: "a program has no network and starts no processes, but READS AND WRITES every file that the"
+    " user can",
+    Tier.RLIMITS: "a program's time, memory and output are limited, but it DOES whatever the user can",
+    Tier.REMOTE: "a program is confined as far as the server promises",
 }
 SAFE = (Tier.NAMESPACES, Tier.LANDLOCK)
+"""The tiers that are used without being asked for by name."""
 
 
 def library_path() -> list[str]:
@@ -56,22 +61,22 @@ def library_path() -> list[str]:
 
 
 def readable_paths() -> list[str]:
-    """Return what a program may read and execute: the interpreter, libraries, tools; nobody's data."""
+    """Return the paths that a program may read and execute: the interpreter, libraries and tools, no data."""
     python = [sys.executable, os.path.realpath(sys.executable), os.path.join(sys.prefix, "pyvenv.cfg")]
-    wanted = [*_SYSTEM, *library_path(), os.path.join(sys.base_prefix, "lib"), *python]
-    found: list[str] = []
-    for path in sorted({os.path.normpath(path) for path in wanted}):
-        inside = any(path.startswith(os.path.join(parent, "")) for parent in found)
+    candidates = [*_SYSTEM, *library_path(), os.path.join(sys.base_prefix, "lib"), *python]
+    readable: list[str] = []
+    for path in sorted({os.path.normpath(path) for path in candidates}):  # a folder precedes its content
+        inside = any(path.startswith(os.path.join(parent, "")) for parent in readable)
         if os.path.exists(path) and not inside:
-            found.append(path)
-    return found
+            readable.append(path)
+    return readable
 
 
-def leave_namespaces() -> int:
-    """Enter new namespaces but for the processes', which the next fork does.
+def enter_namespaces() -> int:
+    """Enter new namespaces; the next child will be process 1 of the new process namespace.
 
     Returns:
-        The user id that the worker is to take; its own where there is no other.
+        The user id that the worker should take: another one if this process is root, else its present one.
 
     Raises:
         OSError: the kernel or a container's profile does not allow it.
@@ -83,7 +88,7 @@ def leave_namespaces() -> int:
             kernel.unshare(spaces)
             return _USER + os.getpid()
         except PermissionError:
-            pass  # root of a container: as any user, then
+            pass  # root in a container may lack the right, and then needs a user namespace as other users do
     kernel.unshare(spaces | kernel.NEW_USER)
     for file, line in (
         ("setgroups", "deny"),
@@ -96,21 +101,22 @@ def leave_namespaces() -> int:
 
 
 def private_root(user: int) -> tuple[str, frozenset[str]]:
-    """Make a root of nothing but the readable paths, some devices and an empty /tmp.
+    """Make a new root that holds nothing but the readable paths, some devices and an empty folder.
 
     Returns:
-        The program's folder, and what stands in /tmp and must stay: the libraries, where they are
-        below /tmp. The folder is then another one.
+        The program's folder, and the entries of /tmp that must stay when it is emptied. The folder is /tmp
+        itself, unless there are libraries below /tmp: then their entries must stay, and the folder is /box.
     """
     readable = [*readable_paths(), *_DEVICES]
     kept = frozenset(path.split("/")[2] for path in readable if path.startswith("/tmp/"))
     folder = "/box" if kept else "/tmp"
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
-    root = "/sys" if os.path.isdir("/sys") else "/mnt"  # anywhere that holds none of them
+    # The new root is mounted on a folder that holds none of the readable paths, because it hides its content.
+    root = "/sys" if os.path.isdir("/sys") else "/mnt"
     flags = kernel.MS_NOSUID | kernel.MS_NODEV
     kernel.mount("tmpfs", root, "tmpfs", flags, "mode=0755,size=1m")
     space = f"mode=0700,size={TMP_MB}m,nr_inodes={TMP_FILES}"
-    owner = f",uid={user},gid={user}" if os.geteuid() == 0 != user else ""
+    owner = f",uid={user},gid={user}" if os.geteuid() == 0 and user != 0 else ""
     for empty in sorted({"/tmp", folder}):
         os.mkdir(root + empty)
         kernel.mount("tmpfs", root + empty, "tmpfs", flags, space + owner)
@@ -119,33 +125,37 @@ def private_root(user: int) -> tuple[str, frozenset[str]]:
             os.makedirs(root + path, exist_ok=True)
         elif os.path.exists(path):
             os.makedirs(os.path.dirname(root + path), exist_ok=True)
-            open(root + path, "x").close()
+            open(root + path, "x").close()  # a file can only be mounted over a file
         else:
             continue
         kernel.mount(os.path.realpath(path), root + path, None, kernel.MS_BIND | kernel.MS_REC)
     os.makedirs(f"{root}/dev/shm")
-    kernel.mount(root + folder, f"{root}/dev/shm", None, kernel.MS_BIND)  # semaphores of multiprocessing
+    kernel.mount(root + folder, f"{root}/dev/shm", None, kernel.MS_BIND)  # for semaphores
     kernel.change_root(root)
     return folder, kept
 
 
-def take_user(user: int) -> None:
-    """Become a user that owns nothing, for good."""
+def switch_user(user: int) -> None:
+    """Become another user, who owns nothing, and a group of the same number, for good."""
     if user != os.geteuid():
         os.setgroups([])
         os.setresgid(user, user, user)
         os.setresuid(user, user, user)
 
 
-def user_of_its_own() -> int:
-    """Return a user id for a worker of root that has no namespaces, where that can read the libraries."""
+def own_user() -> int:
+    """Return the user id that a worker without namespaces should take.
+
+    A worker that root starts gets an id of its own, provided that this user can reach every readable path,
+    which a child tries out. Otherwise the id stays as it is.
+    """
     if os.geteuid() != 0:
         return os.geteuid()
     user, needed = _USER + os.getpid(), readable_paths()
     child = os.fork()
     if child == 0:
         try:
-            take_user(user)
+            switch_user(user)
             for path in needed:
                 os.stat(path)
             os._exit(0)
@@ -154,11 +164,16 @@ def user_of_its_own() -> int:
     return user if os.waitpid(child, 0)[1] == 0 else 0
 
 
-def shut_in(tier: Tier, tmp: str) -> None:
-    """Give up privileges and files, as far as the tier says; filters come after the preloading."""
+def confine(tier: Tier, tmp: str) -> None:
+    """Give up privileges and access to files, as far as the tier promises.
+
+    Raises:
+        OSError: the tier needs a newer Landlock.
+    """
     if tier in SAFE:
-        if kernel.landlock_version() < 3:
-            raise OSError(f"Landlock ABI {kernel.landlock_version()}; 3 is needed (Linux 6.2)")
+        version = kernel.landlock_version()
+        if version < 3:
+            raise OSError(f"the kernel has Landlock ABI {version}; 3 or higher is needed (Linux 6.2)")
         kernel.give_up_privileges()
         devices = [path for path in _DEVICES if os.path.exists(path)]
         kernel.restrict_files([*readable_paths(), *devices], _writable(tier, tmp))
@@ -170,19 +185,19 @@ def _writable(tier: Tier, tmp: str) -> list[str]:
     return [*{tmp, "/tmp"}, "/dev/null", "/dev/shm"] if tier is Tier.NAMESPACES else [tmp, "/dev/null"]
 
 
-def limit_for_good(tier: Tier) -> None:
-    """Set the limits that are the same for every program, and the filter of the worker."""
-    for kind, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, _FILES)):
-        resource.setrlimit(kind, (most, most))
+def set_fixed_limits(tier: Tier) -> None:
+    """Set the limits that are the same for every program, and enter the worker's filter."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
     if tier is not Tier.RLIMITS:
         kernel.Filter(worker_filter()).enter()
 
 
-def prove(tier: Tier) -> None:
-    """Try what the tier forbids.
+def check_confinement(tier: Tier) -> None:
+    """Try what the tier forbids, so that a confinement that failed silently is noticed before programs run.
 
     Raises:
-        OSError: something of it worked.
+        OSError: one of the attempts succeeded.
     """
     forbidden = [] if tier is Tier.RLIMITS else [("make a socket", socket.socket)]
     if tier in SAFE:
@@ -196,4 +211,4 @@ def prove(tier: Tier) -> None:
             attempt()
         except OSError:
             continue
-        raise OSError(f"a trial could {what} although tier {tier} forbids it")
+        raise OSError(f"the worker could still {what}, which tier {tier} forbids")

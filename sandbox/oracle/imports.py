@@ -1,10 +1,10 @@
-"""What tests mean by a name: a library's, or the program's, under whatever module name they import it."""
+"""Telling whether a name that tests import or use means a library, or the program under any module name."""
 
 import ast
 import contextlib
 import importlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -14,55 +14,67 @@ _ALIASES = {"np": "numpy", "pd": "pandas"}
 _LIBRARIES = frozenset("numpy pandas scipy sympy sklearn torch pytest hypothesis networkx".split())
 
 
-def libraries(trees: Sequence[ast.AST], names: Mapping[str, Any]) -> dict[str, ModuleType]:
-    """Return the libraries whose attributes the tests use, imported or not.
+def used_libraries(trees: Sequence[ast.AST], names: Mapping[str, Any]) -> dict[str, ModuleType]:
+    """Return the libraries whose attributes the tests use, by the names that the tests have for them.
 
-    Tests may count on the program's imports; but what they compare with must not be the program's.
+    Tests may use a library that only the program imports. They get the real one, since the program must not
+    decide what its results are compared with. `names` are the program's own names: one that is also the name
+    of a library counts as the library only if the library has the attribute.
     """
-    found = {}
-    for node in (node for tree in trees for node in ast.walk(tree)):
+    used = {}
+    for node in _nodes(trees):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            name = _ALIASES.get(node.value.id, node.value.id)
-            if name in sys.stdlib_module_names or name in _LIBRARIES:
+            name = node.value.id
+            library = _ALIASES.get(name, name)
+            if _is_library(library):
                 with contextlib.suppress(ImportError):
-                    module = importlib.import_module(name)
-                    if hasattr(module, node.attr) or node.value.id not in names:
-                        found[node.value.id] = module
-    return found
+                    module = importlib.import_module(library)
+                    if hasattr(module, node.attr) or name not in names:
+                        used[name] = module
+    return used
 
 
-def imported(trees: Sequence[ast.AST]) -> dict[str, str]:
-    """Return modules that the tests import and that are none of Python's or a library's, by dotted name.
+def imports_of(trees: Sequence[ast.AST]) -> tuple[set[str], set[str]]:
+    """Return the modules that tests import as the program, and the names that they import from libraries.
 
-    With the name, for the others too, that the import gives.
+    A module that belongs neither to Python nor to a known library can only be the program.
     """
-    found: dict[str, str] = {}
-    for node in (node for tree in trees for node in ast.walk(tree)):
+    program_modules: set[str] = set()
+    library_names: set[str] = set()
+    for node in _nodes(trees):
         if isinstance(node, ast.ImportFrom) and not node.level:
-            modules = [(node.module or "", alias.asname or alias.name) for alias in node.names]
+            bound = [(node.module or "", alias.asname or alias.name) for alias in node.names]
         elif isinstance(node, ast.Import):
-            modules = [(alias.name, alias.asname or alias.name.partition(".")[0]) for alias in node.names]
+            bound = [(alias.name, alias.asname or alias.name.partition(".")[0]) for alias in node.names]
         else:
             continue
-        for module, bound in modules:
-            top = module.partition(".")[0]
-            if top in sys.stdlib_module_names or top in _LIBRARIES:
-                found[f"{module} {bound}"] = bound
+        for module, name in bound:
+            if _is_library(module.partition(".")[0]):
+                library_names.add(name)
             else:
-                found[module] = ""
-    return found
+                program_modules.add(module)
+    return program_modules, library_names
 
 
-class AnyName(MetaPathFinder, Loader):
-    """Finds the program under every name, dotted ones too, by which the tests import what is no library."""
+def _nodes(trees: Sequence[ast.AST]) -> Iterator[ast.AST]:
+    for tree in trees:
+        yield from ast.walk(tree)
 
-    def __init__(self, solution: ModuleType, imported: Mapping[str, str]):
+
+def _is_library(name: str) -> bool:
+    return name in sys.stdlib_module_names or name in _LIBRARIES
+
+
+class ProgramFinder(MetaPathFinder, Loader):
+    """An import hook that finds the program under each of the given dotted names and their parents."""
+
+    def __init__(self, solution: ModuleType, modules: Set[str]):
         self._solution = solution
-        parts = [name.split(".") for name, bound in imported.items() if not bound]
+        parts = [module.split(".") for module in modules]
         self._names = {".".join(name[: i + 1]) for name in parts for i in range(len(name))}
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
-        """Answer to the names that the tests import, and their parts."""
+        """Return the program's spec for one of the names."""
         return ModuleSpec(fullname, self, is_package=True) if fullname in self._names else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
@@ -70,5 +82,5 @@ class AnyName(MetaPathFinder, Loader):
         return self._solution
 
     def exec_module(self, module: ModuleType) -> None:
-        """Run nothing: it is there already."""
-        module.__path__ = []  # nothing is looked for on disk
+        """Execute nothing: the program is defined already."""
+        module.__path__ = []  # so that no submodule is looked for on disk, where the program may have put one

@@ -1,6 +1,13 @@
-"""The program's side of a check: its functions and objects answer by handle, over a link.
+"""The program's side of tests that run in another process and use its functions and objects by handle.
 
-Shares its memory with the program, so the tests' side believes nothing of it but plain data.
+The tests ask over a link (`wire/dialogue.py`), and get plain data or, for everything else, a handle: the
+number of an object here. This code shares its process with the program, which may change it, so the tests'
+side (`program.py`) trusts nothing that comes from here except plain data.
+
+Besides the codec's tags, these messages use the following ones. From the program: `@` [handle of an object,
+handle of its class], `@c` handle of a class, `a` number of a container among the arguments, `N` for
+NotImplemented. From the tests: `^` handle, `E` [name, arguments] of a built-in exception. From both: `B` name
+of a built-in, `!` [number, special methods] of an object that the tests have lent.
 """
 
 import builtins
@@ -15,6 +22,7 @@ from typing import Any
 
 from ..wire.codec import NotPlainError, containers, pack, unpack
 from ..wire.dialogue import Link, Message
+from .lending import FUNCTION_NAMES, LENT_METHODS
 
 DUNDERS = tuple(
     f"__{name}__"
@@ -25,30 +33,23 @@ DUNDERS = tuple(
         " format bytes await copy floor ceil trunc ior iand ixor itruediv ifloordiv imod ilshift irshift"
     ).split()
 )
-"""Methods that Python looks up on a class: those that a class has stand on its proxy."""
-
-
-PURE = frozenset(
+"""Special methods, which Python looks up on a class: a stand-in's class gets those that the program's has."""
+_PURE = frozenset(
     "abs all any ascii bin callable chr divmod format hash hex isinstance issubclass len max min oct ord pow"
     " print repr round sorted sum".split()
 )
-"""Functions of Python's own that a program may hand to tests as itself: none that can run code."""
-PLAIN = (int, float, complex, str, bytes, list, tuple, dict, set, frozenset)
-LENT = tuple(
-    f"__{name}__"
-    for name in "iter next len getitem contains eq lt gt le ge hash str repr bool enter exit".split()
-)
-"""Special methods of the tests' objects that the program may use."""
-FUNCTION_NAMES = frozenset(("__name__", "__qualname__", "__doc__", "__module__"))
+"""Built-in functions that a program may hand to tests: none of them executes text as code."""
+_PLAIN = (int, float, complex, str, bytes, list, tuple, dict, set, frozenset)
+"""Built-in classes of plain data, which the program may derive classes from."""
 
 
-class Served:
-    """Objects of a program, by handle.
+class ObjectServer:
+    """A server, in the program's process, of the tests' questions about the program and its objects.
 
     Args:
-        descriptor: to the tests' side.
+        descriptor: socket to the tests' process.
         module: the program.
-        failed: what kept it from being defined, and the error's text.
+        failed: if it could not be defined, what failed (a value of a record's `failed`) and the error's text.
     """
 
     def __init__(self, descriptor: int, module: ModuleType, failed: tuple[str, str] | None = None):
@@ -60,7 +61,7 @@ class Served:
         self._link = Link(descriptor, self._serve)
 
     def serve(self) -> int:
-        """Answer until the tests are done."""
+        """Answer until the tests are done; return the exit status."""
         with contextlib.suppress(EOFError):
             self._link.serve_for_ever()
         return 0
@@ -71,11 +72,13 @@ class Served:
         except BaseException as error:
             answer = {"raised": self._raised(error)}
         answer["cpu"] = time.process_time()
-        if printed := self._new_output():
+        printed = self._new_output()
+        if printed:
             answer["printed"] = printed
         return answer
 
     def _do_names(self, question: Message) -> Message:
+        """Return what the program defines, or why it could not be defined."""
         if self._failed is not None:
             return {"failed": list(self._failed)}
         names = {}
@@ -103,36 +106,41 @@ class Served:
         return {"value": pack(self._objects[question["on"]])}
 
     def _do_call(self, question: Message) -> Message:
-        """Call an object, or a method that stands on its class; tell which arguments it changed."""
+        """Call an object, or a special method of its class; return also the arguments that this changed."""
         target = self._objects[question["on"]]
         args, kwargs = self._unpack(question["args"]), self._unpack(question["kwargs"])
-        theirs = containers([args, list(kwargs.values())])[2:]
-        known = {id(container): place for place, container in enumerate(theirs)}
+        # The first two containers are the lists around the arguments, which only exist here.
+        given = containers([args, list(kwargs.values())])[2:]
+        known = {id(container): place for place, container in enumerate(given)}
         if name := question.get("special"):
             value = getattr(type(target), name)(target, *args, **kwargs)
         else:
             value = target(*args, **kwargs)
         answer = {"value": {"N": []} if value is NotImplemented else self._pack(value, known)}
-        for key, sent, given in (("args", question["args"], args), ("kwargs", question["kwargs"], kwargs)):
+        for key, before, after in (("args", question["args"], args), ("kwargs", question["kwargs"], kwargs)):
             try:
-                if (now := self._pack(given)) != sent:
-                    answer[key] = now
+                packed = self._pack(after)
             except NotPlainError:
                 continue
+            if packed != before:
+                answer[key] = packed
         return answer
 
     def _do_describe(self, question: Message) -> Message:
-        """Say what a proxy of a class needs to know."""
+        """Return what a stand-in for a class needs to know about it."""
         kind = self._objects[question["on"]]
         own = [base for base in kind.__mro__ if base not in (object, type)]
-        dunders = [n for n in DUNDERS if any(vars(base).get(n) is not None for base in own)]
-        plain = issubclass(kind, PLAIN)
-        bases = []
-        for base in kind.__bases__:
-            builtin = getattr(builtins, base.__name__, None) is base
-            bases.append(base.__name__ if builtin else self._handle(base))
-        told = {"name": kind.__name__, "module": kind.__module__, "bases": bases}
-        return {"value": {**told, "dunders": dunders, "error": _is_error(kind), "plain": plain}}
+        dunders = [name for name in DUNDERS if any(vars(base).get(name) is not None for base in own)]
+        bases = [base.__name__ if is_builtin(base) else self._handle(base) for base in kind.__bases__]
+        description = {
+            "name": kind.__name__,
+            "module": kind.__module__,
+            "bases": bases,
+            "dunders": dunders,
+            "error": issubclass(kind, BaseException),
+            "plain": issubclass(kind, _PLAIN),
+        }
+        return {"value": description}
 
     def _pack(self, value: Any, known: dict[int, int] | None = None) -> Any:
         return pack(value, self._foreign, known)
@@ -141,15 +149,17 @@ class Served:
         return unpack(packed, self._known)
 
     def _foreign(self, value: Any) -> Any:
+        """Return what is sent in place of a value that is not plain data; see above for the tags."""
         if isinstance(value, Borrowed):
             return {"!": [object.__getattribute__(value, "_number"), []]}
-        if is_builtin(value) and (isinstance(value, type) or value.__name__ in PURE):
+        if is_harmless_builtin(value):
             return {"B": value.__name__}
         if isinstance(value, type):
             return {"@c": self._handle(value)}
         return {"@": [self._handle(value), self._handle(type(value))]}
 
     def _known(self, packed: Message) -> Any:
+        """Return the value for what the tests' `Program` sends where a value is not plain data."""
         if "^" in packed:
             return self._objects[packed["^"]]
         if "E" in packed:
@@ -170,32 +180,31 @@ class Served:
         return handle
 
     def _borrow(self, question: Message, args: Any = (), kwargs: Any = None) -> Any:
-        """Ask the tests' side for something of an object of theirs."""
-        answer = self._link.ask(
-            {**question, "args": self._pack(list(args)), "kwargs": self._pack(kwargs or {})}
-        )
-        if "raised" in answer:
-            if isinstance(handle := answer["raised"].get("on"), int):
-                raise self._objects[handle]
-            kind = getattr(builtins, str(answer["raised"].get("builtin")), Exception)
-            raise kind(*self._unpack(answer["raised"]["args"]))
-        return self._unpack(answer["value"])
+        """Ask the tests' process to do something with an object that it has lent."""
+        packed = {"args": self._pack(list(args)), "kwargs": self._pack(kwargs or {})}
+        answer = self._link.ask({**question, **packed})
+        if "raised" not in answer:
+            return self._unpack(answer["value"])
+        handle = answer["raised"].get("on")
+        if isinstance(handle, int):
+            raise self._objects[handle]
+        kind = getattr(builtins, str(answer["raised"].get("builtin")), Exception)
+        raise kind(*self._unpack(answer["raised"]["args"]))
 
     def _raised(self, error: BaseException) -> Message:
         kind = type(error)
-        builtin = next(
-            base.__name__ for base in kind.__mro__ if getattr(builtins, base.__name__, None) is base
-        )
-        told: Message = {"builtin": builtin, "on": self._handle(error), "text": _text(error)}
+        builtin = nearest_builtin(kind)
+        raised: Message = {"builtin": builtin, "on": self._handle(error), "text": _text(error)}
         if builtin != kind.__name__:
-            told["class"] = self._handle(kind)
+            raised["class"] = self._handle(kind)
         try:
-            told["args"] = self._pack(list(error.args))
+            raised["args"] = self._pack(list(error.args))
         except BaseException:
-            told["args"] = [told["text"]]
-        return told
+            raised["args"] = [raised["text"]]
+        return raised
 
     def _new_output(self) -> str:
+        """Return what the program has printed since the last answer."""
         try:
             sys.stdout.flush()
             size = _size(1)
@@ -209,12 +218,20 @@ class Served:
 
 
 def is_builtin(value: Any) -> bool:
-    """Whether a value is a type or function that every process has under its name."""
-    return isinstance(value, type | BuiltinFunctionType) and _builtin(value) is value
+    """Whether a value is a built-in type or function, which every process has under the value's own name."""
+    if not isinstance(value, type | BuiltinFunctionType):
+        return False
+    return getattr(builtins, getattr(value, "__name__", ""), None) is value
 
 
-def _builtin(value: Any) -> Any:
-    return getattr(builtins, getattr(value, "__name__", ""), None)
+def is_harmless_builtin(value: Any) -> bool:
+    """Whether a value is a built-in type, or a built-in function that executes no text as code."""
+    return is_builtin(value) and (isinstance(value, type) or value.__name__ in _PURE)
+
+
+def nearest_builtin(kind: type) -> str:
+    """Return the name of the first built-in class among a class and its bases."""
+    return next(base.__name__ for base in kind.__mro__ if getattr(builtins, base.__name__, None) is base)
 
 
 def _size(descriptor: int) -> int:
@@ -228,22 +245,15 @@ def _text(error: BaseException) -> str:
         return ""
 
 
-def _is_error(kind: type) -> str:
-    """Return the nearest builtin exception, or nothing for what is none."""
-    if not issubclass(kind, BaseException):
-        return ""
-    return next(base.__name__ for base in kind.__mro__ if getattr(builtins, base.__name__, None) is base)
-
-
 class Borrowed:
-    """An object of the tests, lent to the program: it can be called, and its public attributes read."""
+    """An object that the tests have lent to the program, which may call it and use its public attributes."""
 
     def __init__(self, number: int, borrow: Callable[..., Any]):
         object.__setattr__(self, "_number", number)
         object.__setattr__(self, "_borrow", borrow)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call it, in the tests' process."""
+        """Call the object in the tests' process."""
         return self._borrow({"do": "call", "on": self._number}, args, kwargs)
 
     def __getattr__(self, name: str) -> Any:
@@ -257,7 +267,7 @@ class Borrowed:
 
 @lru_cache(maxsize=256)
 def _borrowed_class(special: tuple[str, ...]) -> type[Borrowed]:
-    """Return the class of lent objects that have these special methods."""
+    """Return a class of lent objects that have these special methods."""
 
     def method(name: str) -> Callable[..., Any]:
         def call(self: Any, *args: Any) -> Any:
@@ -265,4 +275,4 @@ def _borrowed_class(special: tuple[str, ...]) -> type[Borrowed]:
 
         return call
 
-    return type("Borrowed", (Borrowed,), {name: method(name) for name in special if name in LENT})
+    return type("Borrowed", (Borrowed,), {name: method(name) for name in special if name in LENT_METHODS})

@@ -1,68 +1,72 @@
-"""Stand-ins, on the tests' side of a check, for the program's classes and objects.
+"""Stand-ins for the program's classes and objects, in the process of the tests.
 
-Expected values must not reach the program, and its own methods must not decide what is equal. So a
-stand-in is equal to nothing but another one, or by the plain data that it holds where its class is
-derived from a built-in one; an operator with a plain value on its other side goes to the program only
-for an object that the tests themselves made from one of its classes, and then only another object may
-come back.
+Expected values must not reach the program, and the program must not decide what is equal to them. So the
+program is asked whether two of its objects are equal, but never whether one is equal to a plain value: that
+is decided here, by the plain data that the object holds if its class is derived from a built-in one.
+
+Other operators between an object and a plain value are passed to the program only if the tests have created
+the object themselves from one of its classes, and their result counts only if it is another object:
+`Vector(1, 2) * 3` works. (`in` may give any result.) Everything else that would show an expected value to the
+program is refused, and the test fails.
 """
 
 from collections.abc import Callable
 from typing import Any, Protocol
 
 COMPARING = frozenset(f"__{name}__" for name in "eq ne lt le gt ge".split())
-TELLING_NOTHING = frozenset(
+REVEALING_NOTHING = frozenset(
     f"__{name}__"
     for name in (
         "len bool iter next getitem setitem delitem call enter exit str repr hash int float index complex"
         " round abs neg pos invert reversed format bytes copy await"
     ).split()
 )
-"""Special methods that tell the program nothing of what is expected."""
-_ASKING = frozenset(
+"""Special methods whose arguments, if there are any, are inputs rather than expected values."""
+_QUERIES = frozenset(
     "difference symmetric_difference intersection union issubset issuperset isdisjoint index count startswith"
     " endswith find rfind rindex".split()
 )
-"""Methods that tests ask of plain data, and by which they would tell an object what is expected."""
-_SHOWN = frozenset(("__name__", "__qualname__", "__module__", "__annotations__", "__wrapped__"))
+"""Methods of plain data that tests call with an expected value as the argument."""
+_READABLE = frozenset(("__name__", "__qualname__", "__module__", "__annotations__", "__wrapped__"))
+"""Special attributes that are read from the program's object."""
 
 
-class Refused(BaseException):
-    """An expected value would have reached the program. No test can catch this as an Exception."""
+class RefusedError(BaseException):
+    """An expected value would have reached the program. Not an Exception, since a test might catch that."""
 
 
-class Link(Protocol):
-    """What a stand-in needs of the program."""
+class ProgramLink(Protocol):
+    """The operations on the program that stand-ins need; `Program` in `program.py` provides them."""
 
     def call(self, handle: int, args: tuple[Any, ...], kwargs: dict[str, Any], special: str = "") -> Any:
         """Call an object, or a special method of its class."""
 
     def get(self, handle: int, name: str) -> Any:
-        """Return an attribute."""
+        """Return an object's attribute."""
 
     def set(self, handle: int, name: str, value: Any) -> None:
-        """Set an attribute."""
+        """Set an object's attribute."""
 
     def delete(self, handle: int, name: str) -> None:
-        """Delete an attribute."""
+        """Delete an object's attribute."""
 
     def data(self, handle: int) -> Any:
         """Return the plain data of an object whose class is derived from a built-in one."""
 
-    def refuse(self, what: str) -> Refused:
-        """Return the exception to raise, and remember it."""
+    def refuse(self, what: str) -> RefusedError:
+        """Return the error to raise, and remember it."""
         ...
 
 
-class RemoteClass(type):
-    """The class of stand-ins of one of the program's classes: calling it makes an object there."""
+class StandInClass(type):
+    """The metaclass of stand-ins for the program's classes."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        """Make an object in the program's process, and its stand-in here."""
-        made = cls._markscheme_program.call(cls._markscheme_class, args, kwargs)
-        if isinstance(made, Remote) and cls._markscheme_trusted:
-            object.__setattr__(made, "_markscheme_ours", True)
-        return made
+        """Create an object in the program's process, and return its stand-in."""
+        result = cls._markscheme_program.call(cls._markscheme_class, args, kwargs)
+        if isinstance(result, StandIn) and cls._markscheme_trusted:
+            object.__setattr__(result, "_markscheme_ours", True)
+        return result
 
     def __getattr__(cls, name: str) -> Any:
         if name.startswith(("_markscheme", "__", "_abc")) or "_markscheme_class" not in cls.__dict__:
@@ -88,21 +92,22 @@ class RemoteClass(type):
         return cls._markscheme_program.call(cls._markscheme_class, (key,), {}, special="__getitem__")
 
 
-class Remote:
-    """A stand-in for an object of the program."""
+class StandIn:
+    """A stand-in for one of the program's objects."""
 
     __slots__ = ("__weakref__", "_markscheme_handle", "_markscheme_ours")
-    _markscheme_program: Link
+    _markscheme_program: ProgramLink
     _markscheme_plain = False
-    """Whether its class is derived from a built-in one, so that it holds plain data."""
+    """Whether the object's class is derived from a built-in one, so that it holds plain data."""
 
     def __getattr__(self, name: str) -> Any:
-        if name == "_markscheme_ours":
+        if name == "_markscheme_ours":  # the slot is set only if the tests have created the object
             return False
-        if name.startswith("__") and name not in _SHOWN:  # protocols: an array's could point into our memory
+        # Other special names belong to protocols, such as that of arrays, which could point into our memory.
+        if name.startswith("__") and name not in _READABLE:
             raise AttributeError(name)
-        if name in _ASKING and not self._markscheme_ours:
-            return lambda *args, **kwargs: _asked(self, name, args, kwargs)
+        if name in _QUERIES and not self._markscheme_ours:
+            return lambda *args, **kwargs: _query(self, name, args, kwargs)
         return self._markscheme_program.get(self._markscheme_handle, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -112,56 +117,68 @@ class Remote:
         self._markscheme_program.delete(self._markscheme_handle, name)
 
 
-def _asked(remote: Remote, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    program = remote._markscheme_program
-    if all(isinstance(arg, Remote) for arg in args):
-        return program.get(remote._markscheme_handle, name)(*args, **kwargs)
-    if remote._markscheme_plain:
-        return getattr(program.data(remote._markscheme_handle), name)(*args, **kwargs)
-    raise program.refuse(name)
+def _query(stand_in: StandIn, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call one of `_QUERIES`: in the program if all arguments are its objects, else here on plain data."""
+    program = stand_in._markscheme_program
+    if all(isinstance(arg, StandIn) for arg in args):
+        return program.get(stand_in._markscheme_handle, name)(*args, **kwargs)
+    if stand_in._markscheme_plain:
+        return getattr(program.data(stand_in._markscheme_handle), name)(*args, **kwargs)
+    raise program.refuse(f"calling {name} of one of its objects")
 
 
-def space_of(program: Link, handle: int, special: list[str], plain: bool) -> dict[str, Any]:
-    """Return what a stand-in's class holds: the special methods that the program's class has."""
-    own = {name: _special(program, name, plain) for name in special}
-    own |= {
+def namespace_of(program: ProgramLink, handle: int, special: list[str], plain: bool) -> dict[str, Any]:
+    """Return the namespace of the stand-in for a class.
+
+    Args:
+        program: the program that has the class.
+        handle: the handle of the class.
+        special: the special methods that the class has.
+        plain: whether the class is derived from a built-in one.
+    """
+    namespace = {name: _special(program, name, plain) for name in special}
+    namespace |= {
         "__slots__": (),
         "_markscheme_program": program,
         "_markscheme_class": handle,
         "_markscheme_trusted": False,
         "_markscheme_plain": plain,
         "__eq__": _equal(program, "__eq__" in special, plain),
-        "__doc__": property(lambda remote: program.get(remote._markscheme_handle, "__doc__")),
-        "__dict__": property(lambda remote: program.get(remote._markscheme_handle, "__dict__")),
+        "__doc__": property(lambda stand_in: program.get(stand_in._markscheme_handle, "__doc__")),
+        "__dict__": property(lambda stand_in: program.get(stand_in._markscheme_handle, "__dict__")),
     }
-    own.pop("__ne__", None)  # the opposite of __eq__
-    own.setdefault("__hash__", lambda remote: hash((id(program), remote._markscheme_handle)))
-    return own
+    namespace.pop("__ne__", None)  # Python then takes the opposite of __eq__
+    namespace.setdefault("__hash__", lambda stand_in: hash((id(program), stand_in._markscheme_handle)))
+    return namespace
 
 
-def _special(program: Link, name: str, plain: bool) -> Callable[..., Any]:
-    def method(self: Remote, *args: Any, **kwargs: Any) -> Any:
-        if name in TELLING_NOTHING or all(isinstance(arg, Remote) for arg in args):
+def _special(program: ProgramLink, name: str, plain: bool) -> Callable[..., Any]:
+    """Return a special method of a stand-in's class."""
+
+    def method(self: StandIn, *args: Any, **kwargs: Any) -> Any:
+        if name in REVEALING_NOTHING or all(isinstance(arg, StandIn) for arg in args):
             return program.call(self._markscheme_handle, args, kwargs, special=name)
         if plain:
             data = program.data(self._markscheme_handle)
             return getattr(type(data), name)(data, *args, **kwargs)
         if not self._markscheme_ours or name in COMPARING:
-            raise program.refuse(name)
-        made = program.call(self._markscheme_handle, args, kwargs, special=name)
-        if name != "__contains__" and not isinstance(made, Remote) and made is not NotImplemented:
-            raise program.refuse(name)
-        return made
+            raise program.refuse(f"calling {name} of one of its objects")
+        result = program.call(self._markscheme_handle, args, kwargs, special=name)
+        if name != "__contains__" and not isinstance(result, StandIn) and result is not NotImplemented:
+            raise program.refuse(f"calling {name} of one of its objects")
+        return result
 
     method.__name__ = name
     return method
 
 
-def _equal(program: Link, defined: bool, plain: bool) -> Callable[[Remote, object], Any]:
-    def equal(self: Remote, other: object) -> Any:
+def _equal(program: ProgramLink, defined: bool, plain: bool) -> Callable[[StandIn, object], Any]:
+    """Return `__eq__` of a stand-in's class; `defined` says whether the program's class has one too."""
+
+    def equal(self: StandIn, other: object) -> Any:
         if self is other:
             return True
-        if isinstance(other, Remote):
+        if isinstance(other, StandIn):
             if not defined:
                 return NotImplemented
             return program.call(self._markscheme_handle, (other,), {}, special="__eq__")
@@ -170,29 +187,30 @@ def _equal(program: Link, defined: bool, plain: bool) -> Callable[[Remote, objec
     return equal
 
 
-def restore(ours: Any, now: Any) -> None:
-    """Make our lists, dicts and sets what the program's copies have become, in place."""
-    if type(ours) is not type(now):
+def restore(ours: Any, theirs: Any) -> None:
+    """Change our lists, dicts and sets in place, to what a call has made of the program's copies of them."""
+    if type(ours) is not type(theirs):
         return
     if isinstance(ours, list):
-        for old, new in zip(ours, now, strict=False):
+        pairs = list(zip(ours, theirs, strict=False))
+        for old, new in pairs:
             restore(old, new)
-        kept = [old if _same_kind(old, new) else new for old, new in zip(ours, now, strict=False)]
-        ours[:] = kept + now[len(ours) :]
+        ours[:] = [old if _is_restored(old, new) else new for old, new in pairs] + theirs[len(ours) :]
     elif isinstance(ours, dict):
-        for key, new in now.items():
-            if key in ours and _same_kind(ours[key], new):
+        for key, new in theirs.items():
+            if key in ours and _is_restored(ours[key], new):
                 restore(ours[key], new)
-                now[key] = ours[key]
+                theirs[key] = ours[key]
         ours.clear()
-        ours.update(now)
+        ours.update(theirs)
     elif isinstance(ours, set):
         ours.clear()
-        ours.update(now)
+        ours.update(theirs)
     elif isinstance(ours, tuple):
-        for old, new in zip(ours, now, strict=False):
+        for old, new in zip(ours, theirs, strict=False):
             restore(old, new)
 
 
-def _same_kind(old: Any, new: Any) -> bool:
+def _is_restored(old: Any, new: Any) -> bool:
+    """Whether `restore` changes `old` in place to be as `new`, so that the object can stay."""
     return type(old) is type(new) and isinstance(old, list | dict | set)

@@ -1,1 +1,1 @@
-"""What the sandbox's processes say to each other: plain data, records, messages."""
+"""The formats in which the sandbox's processes exchange data: plain values, records in files, messages."""

@@ -1,9 +1,11 @@
-"""Plain data between a program's process and ours: JSON with tags, nothing that could run.
+"""Plain data between a program's process and ours, as JSON with tags, which cannot hold code.
 
-Exact values of None, bool, int, float, complex, str, bytes, list, tuple, set, frozenset and dict,
-Decimal, Fraction, dates and times, Counter, OrderedDict, deque and named tuples. What a program
-derives from one of them counts as the plain data that it holds, so that no method of a program's own
-is ever asked. Arrays count as their lists; iterators are drained into `Items`.
+None, bool, int, float, complex, str, bytes, list, tuple, set, frozenset, dict, Decimal, Fraction, dates and
+times, ranges, slices, paths, Counter, OrderedDict, deque and named tuples arrive as they were. An instance of
+a class derived from one of them arrives as the plain data that it holds, read by methods of the base class so
+that none of the program's methods is called. Arrays arrive as lists, and iterators are drained into `Items`.
+
+`RemoteSandbox` sends the source of this file to a server, so it may not import anything from this package.
 """
 
 import itertools
@@ -18,22 +20,26 @@ from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import Any
 
+Foreign = Callable[[Any], Any]
+"""When packing: returns the JSON for a value that is not plain data. When unpacking: the reverse."""
 DEPTH = 200
-"""Deepest nesting,"""
+"""The deepest nesting of a value that is sent."""
 NODES = 2_000_000
-"""and most values, that are sent."""
+"""The most items of all containers together in a value that is sent."""
 DIGITS = 1 << 20
-"""Most hexadecimal digits of a whole number that are read,"""
+"""The most hexadecimal digits of an integer that is read."""
 FINE_DIGITS = 4096
-"""and digits, or tens of an exponent, of a fraction or a decimal: what works with them is slow."""
+"""The most digits of a fraction or decimal, and its highest power of ten: arithmetic with more is slow."""
 COLLISIONS = 1000
-"""Most members of a set that share their hash with another: a set of only such ones is quadratic."""
+"""The most members of a set or dict that share a hash with another: adding them takes quadratic time."""
 KINDS = 1000
-"""Most named tuples."""
+"""The most named tuples in a text that is read, since each may need a class of its own."""
 _DRAINED = 100_000
+"""The most items of an iterator that is sent."""
 _SMALL = 1 << 53
+"""Integers from here on are sent in hexadecimal, to which Python's limit of 4300 digits does not apply."""
 _OWN = frozenset("builtins collections decimal fractions datetime pathlib itertools numpy".split())
-"""Modules whose classes are sent as data to the other side of a check; all others by handle."""
+"""Where `foreign` is given, only values of these modules' classes are packed here; others go to `foreign`."""
 _VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
 _ITERATORS = (
     map, zip, filter, enumerate, reversed, type(iter([])), type(iter(())), type(iter(set())), type(iter("")),
@@ -44,7 +50,7 @@ _ITERATORS = (
 
 
 class Items:
-    """What an iterator gave: to be gone through, as by list() or set(), and equal to nothing."""
+    """The items of a drained iterator. It can be iterated over, as by list(), and equals only itself."""
 
     __hash__ = None  # pyright: ignore[reportAssignmentType]
 
@@ -59,45 +65,36 @@ class Items:
 
 
 class View(Items):
-    """What a view of a dictionary gave: it has a length too."""
+    """The items of a dictionary's view, which unlike an iterator has a length."""
 
     def __len__(self) -> int:
         return len(self._items)
 
 
 class NotPlainError(TypeError):
-    """A value that is not plain data, too deep or too large."""
+    """A value is not plain data, or is nested too deeply or too large."""
 
 
-def encode(value: Any, foreign: Callable[[Any], Any] | None = None) -> str:
-    """Return a value as JSON text.
-
-    Args:
-        value: what a program gave.
-        foreign: returns the JSON of what is not plain data (and of iterators); without it that is
-            an error (and iterators are drained).
+def encode(value: Any, foreign: Foreign | None = None) -> str:
+    """Return a value as JSON text; without `foreign`, iterators are drained.
 
     Raises:
-        NotPlainError: says what is not plain.
+        NotPlainError: the value holds something that is not plain data, and there is no `foreign`.
     """
     return json.dumps(pack(value, foreign))
 
 
-def pack(
-    value: Any, foreign: Callable[[Any], Any] | None = None, known: Mapping[int, int] | None = None
-) -> Any:
-    """Return a value as what JSON can hold; see `encode`.
+def pack(value: Any, foreign: Foreign | None = None, known: Mapping[int, int] | None = None) -> Any:
+    """Return a value as objects that JSON can hold; see `encode`.
 
-    Args:
-        value: what is sent.
-        foreign: as for `encode`.
-        known: lists, dicts and sets that the other side has, by their id(): it gets back its own.
+    `known` maps the id() of lists, dicts and sets that the other side already has to their numbers: a number
+    is sent in place of such an object, so that the other side gets its own object back.
     """
     return _Encoder(foreign, known or {}).pack(value, 0)
 
 
 def containers(value: Any) -> list[Any]:
-    """Return the lists, dicts and sets in a value, in the order in which they are met."""
+    """Return the lists, dicts and sets in a value, in the order in which both sides meet them."""
     found: list[Any] = []
     waiting = [value]
     while waiting:
@@ -112,7 +109,9 @@ def containers(value: Any) -> list[Any]:
 
 
 class _Encoder:
-    def __init__(self, foreign: Callable[[Any], Any] | None, known: Mapping[int, int]):
+    """A packer of one value, which counts down how many items the value may still have (`left`)."""
+
+    def __init__(self, foreign: Foreign | None, known: Mapping[int, int]):
         self.foreign, self.known = foreign, known
         self.left = NODES
 
@@ -123,10 +122,10 @@ class _Encoder:
         if kind is int:
             return value if -_SMALL < value < _SMALL else {"i": f"{value:x}"}
         if kind is float:
-            return value if value - value == 0 else {"f": repr(value)}
+            return value if value - value == 0 else {"f": repr(value)}  # true for finite numbers only
         self.left -= 1
         if depth > DEPTH or self.left < 0:
-            raise NotPlainError("the value is nested too deeply, or too large")
+            raise NotPlainError(f"the value is nested too deeply (at most {DEPTH}), or too large")
         if id(value) in self.known:
             return {"a": self.known[id(value)]}
         if kind is list:
@@ -138,33 +137,31 @@ class _Encoder:
     def _all(self, values: Any, depth: int) -> list[Any]:
         self.left -= len(values)
         if self.left < 0:
-            raise NotPlainError("the value is too large")
+            raise NotPlainError(f"the value is too large (at most {NODES} items)")
         return [self.pack(item, depth + 1) for item in values]
 
     def _tagged(self, value: Any, kind: type, depth: int) -> Any:
-        if issubclass(kind, tuple) and type(fields := getattr(kind, "_fields", None)) is tuple and fields:
-            return {
-                "n": [
-                    kind.__name__,
-                    self._all(list(fields), depth),
-                    self._all(list(tuple.__iter__(value)), depth),
-                ]
-            }
-        for base, tag, items in _CONTAINERS:
+        """Return {tag: content} for a value that JSON cannot hold as it is."""
+        if issubclass(kind, tuple):
+            fields = getattr(kind, "_fields", None)
+            if type(fields) is tuple and fields:
+                names, items = self._all(fields, depth), self._all(list(tuple.__iter__(value)), depth)
+                return {"n": [kind.__name__, names, items]}
+        for base, tag, read in _CONTAINERS:
             if issubclass(kind, base):
-                return {tag: self._all(list(items(value)), depth)}
+                return {tag: self._all(list(read(value)), depth)}
         for base, write in _SCALARS:
             if issubclass(kind, base):
                 return write(value)
         if isinstance(value, _VIEWS) or (self.foreign is None and isinstance(value, _ITERATORS)):
             drained = list(itertools.islice(iter(value), _DRAINED + 1))
             if len(drained) > _DRAINED:
-                raise NotPlainError(f"an iterator of more than {_DRAINED} items")
+                raise NotPlainError(f"the value holds an iterator of more than {_DRAINED} items")
             return {"V" if isinstance(value, _VIEWS) else "I": self._all(drained, depth)}
         numpy = sys.modules.get("numpy")
         if numpy is not None and isinstance(value, numpy.ndarray | numpy.generic):
             shaped = numpy.ndarray.tolist(value) if isinstance(value, numpy.ndarray) else value.item()
-            if type(shaped) is not kind:
+            if type(shaped) is not kind:  # the item() of a longdouble is a longdouble again
                 return self.pack(shaped, depth + 1)
         if self.foreign is not None:
             return self.foreign(value)
@@ -172,20 +169,15 @@ class _Encoder:
 
 
 def _pairs(value: Any) -> Iterator[Any]:
-    for pair in dict.items(value):
-        yield from pair
+    return itertools.chain.from_iterable(dict.items(value))
 
 
+# The first base that fits decides, so a class precedes the classes that it is derived from.
 _CONTAINERS: tuple[tuple[type, str, Any], ...] = (
-    (list, "l", list.__iter__),
-    (tuple, "t", tuple.__iter__),
-    (Counter, "C", _pairs),
-    (OrderedDict, "O", _pairs),
-    (dict, "d", _pairs),
-    (deque, "q", deque.__iter__),
-    (set, "s", set.__iter__),
-    (frozenset, "z", frozenset.__iter__),
-)
+    (list, "l", list.__iter__), (tuple, "t", tuple.__iter__), (Counter, "C", _pairs),
+    (OrderedDict, "O", _pairs), (dict, "d", _pairs), (deque, "q", deque.__iter__),
+    (set, "s", set.__iter__), (frozenset, "z", frozenset.__iter__),
+)  # fmt: skip
 _SCALARS: tuple[tuple[type, Any], ...] = (
     (int, lambda value: {"i": int.__format__(value, "x")}),
     (float, lambda value: {"f": float.__repr__(value)}),
@@ -205,15 +197,15 @@ _SCALARS: tuple[tuple[type, Any], ...] = (
 )  # fmt: skip
 
 
-def decode(text: str | bytes, foreign: Callable[[Any], Any] | None = None) -> Any:
-    """Return the value that `encode` wrote; the text may come from a hostile program.
+def decode(text: str | bytes, foreign: Foreign | None = None) -> Any:
+    """Return the value that `encode` wrote. The text may come from a hostile program.
 
     Raises:
-        ValueError: it is no such text.
+        ValueError: the text is not an encoded value, or one that would take too long to build.
     """
     named = text.count('{"n"') if isinstance(text, str) else text.count(b'{"n"')
     if named > KINDS:
-        raise ValueError("too many named tuples")
+        raise ValueError(f"{named} named tuples (at most {KINDS} are read)")
     try:
         packed = json.loads(text)
     except (RecursionError, TypeError) as error:
@@ -221,7 +213,7 @@ def decode(text: str | bytes, foreign: Callable[[Any], Any] | None = None) -> An
     return unpack(packed, foreign)
 
 
-def unpack(packed: Any, foreign: Callable[[Any], Any] | None = None) -> Any:
+def unpack(packed: Any, foreign: Foreign | None = None) -> Any:
     """Return the value that `pack` wrote; see `decode`."""
     try:
         return _unpack(packed, foreign, 0)
@@ -229,16 +221,18 @@ def unpack(packed: Any, foreign: Callable[[Any], Any] | None = None) -> Any:
         raise ValueError(f"not a value: {error}") from error
 
 
-def _unpack(packed: Any, foreign: Callable[[Any], Any] | None, depth: int) -> Any:
+def _unpack(packed: Any, foreign: Foreign | None, depth: int) -> Any:
     if depth > 2 * DEPTH:
-        raise ValueError("nested too deeply")
+        raise ValueError(f"a value nested more than {2 * DEPTH} deep")
     if isinstance(packed, list):
         return [_unpack(item, foreign, depth + 1) for item in packed]
     if not isinstance(packed, dict):
         return packed
     ((tag, body),) = packed.items()
     if tag == "n":
-        return _named(body, foreign, depth)
+        name, fields, items = body
+        kind = _named_tuple(str(name), tuple(fields))
+        return kind(*(_unpack(item, foreign, depth + 1) for item in items))
     if tag in _REBUILT:
         return _REBUILT[tag]([_unpack(item, foreign, depth + 1) for item in body])
     if tag in _READ:
@@ -248,65 +242,49 @@ def _unpack(packed: Any, foreign: Callable[[Any], Any] | None, depth: int) -> An
     raise ValueError(f"unknown tag {tag!r}")
 
 
+@lru_cache(maxsize=256)
+def _named_tuple(name: str, fields: tuple[str, ...]) -> Any:
+    return namedtuple(name, fields)
+
+
 def _mapping(items: list[Any]) -> dict[Any, Any]:
     return dict(zip(_hashed(items[::2]), items[1::2], strict=True))
 
 
 def _hashed(items: list[Any]) -> list[Any]:
+    """Return the members of a set or the keys of a dict, after checking that it can be built quickly."""
     if len(items) - len(set(map(hash, items))) > COLLISIONS:
-        raise ValueError("a set or dictionary whose members share their hashes")
+        raise ValueError(f"a set or dictionary with more than {COLLISIONS} members that share a hash")
     return items
 
 
-def _named(body: list[Any], foreign: Callable[[Any], Any] | None, depth: int) -> Any:
-    name, fields, items = body
-    made = _named_kind(str(name), tuple(fields))
-    return made(*(_unpack(item, foreign, depth + 1) for item in items))
+def _decimal(text: str) -> Decimal:
+    value = Decimal(text)
+    if value.is_finite() and (abs(value.adjusted()) > FINE_DIGITS or len(text) > FINE_DIGITS):
+        raise ValueError(f"a decimal of more than {FINE_DIGITS} digits, or with a larger power of ten")
+    return value
 
 
-@lru_cache(maxsize=256)
-def _named_kind(name: str, fields: tuple[str, ...]) -> Any:
-    return namedtuple(name, fields)
+def _integer(digits: str, most: int = DIGITS) -> int:
+    if len(digits) > most:
+        raise ValueError(f"an integer of more than {most} digits")
+    return int(digits, 16)
 
 
 _REBUILT: dict[str, Callable[[list[Any]], Any]] = {
-    "l": list,
-    "t": tuple,
-    "d": _mapping,
+    "l": list, "t": tuple, "d": _mapping, "q": deque, "I": Items, "V": View,
     "C": lambda items: Counter(_mapping(items)),
     "O": lambda items: OrderedDict(_mapping(items)),
-    "q": deque,
     "s": lambda items: set(_hashed(items)),
     "z": lambda items: frozenset(_hashed(items)),
-    "I": Items,
-    "V": View,
-}
+}  # fmt: skip
 _READ: dict[str, Callable[[Any], Any]] = {
-    "i": lambda body: _whole(body),
-    "f": float,
-    "b": bytes.fromhex,
-    "y": bytearray.fromhex,
+    "i": _integer, "f": float, "b": bytes.fromhex, "y": bytearray.fromhex, "D": _decimal,
     "c": lambda body: complex(float(body[0]), float(body[1])),
-    "D": lambda body: _decimal(body),
-    "F": lambda body: Fraction(_whole(body[0], FINE_DIGITS), _whole(body[1], FINE_DIGITS)),
-    "datetime": datetime.fromisoformat,
-    "date": date.fromisoformat,
-    "time": time.fromisoformat,
+    "F": lambda body: Fraction(_integer(body[0], FINE_DIGITS), _integer(body[1], FINE_DIGITS)),
+    "datetime": datetime.fromisoformat, "date": date.fromisoformat, "time": time.fromisoformat,
     "timedelta": lambda body: timedelta(*body),
     "range": lambda body: range(*body),
     "slice": lambda body: slice(*body),
     "path": lambda body: Path(body),
-}
-
-
-def _decimal(text: str) -> Decimal:
-    made = Decimal(text)
-    if made.is_finite() and (abs(made.adjusted()) > FINE_DIGITS or len(text) > FINE_DIGITS):
-        raise ValueError("a decimal of too many digits")
-    return made
-
-
-def _whole(digits: str, most: int = DIGITS) -> int:
-    if len(digits) > most:
-        raise ValueError("a number of too many digits")
-    return int(digits, 16)
+}  # fmt: skip

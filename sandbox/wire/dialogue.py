@@ -1,6 +1,8 @@
-"""Questions and answers between two processes over one descriptor, each of which may ask back.
+"""Questions and answers between two processes over one socket.
 
-JSON with a length before it. Either side may be hostile: what is no message is an EOFError.
+Either side may ask, also while it answers: a test calls the program, which calls back. Every message is JSON
+with its length before it. The other side may be hostile, so anything that is not a message ends the dialogue
+with an EOFError, as if the other side had closed it.
 """
 
 import json
@@ -12,39 +14,45 @@ from typing import Any
 
 from .protocol import read_exactly
 
-_LENGTH = struct.Struct("=I")
-_MOST = 64 << 20
 Message = dict[str, Any]
+_LENGTH = struct.Struct("=I")
+_LONGEST = 64 << 20
+"""The most bytes of a message."""
 
 
 class Link:
-    """One end.
+    """One end of a dialogue.
 
     Args:
         descriptor: a stream socket.
-        serve: answers what the other side asks.
+        serve: a function that returns the answer to a question of the other side.
     """
 
     def __init__(self, descriptor: int, serve: Callable[[Message], Message]):
         self._descriptor, self._serve = descriptor, serve
-        self._one = threading.RLock()
+        self._lock = threading.RLock()
 
     def ask(self, question: Message) -> Message:
-        """Send a question and return its answer, answering what is asked meanwhile.
+        """Send a question and return its answer; questions that arrive in between are answered.
 
         Raises:
-            EOFError: the other side is gone, or sends no messages.
+            EOFError: the other side is gone, or has sent something that is not a message.
         """
-        with self._one:  # threads of a program may ask too
+        with self._lock:  # several threads of a program may ask
             self._send({"ask": question})
             while True:
                 message = self._receive()
-                if isinstance(answer := message.get("answer"), dict):
+                answer = message.get("answer")
+                if isinstance(answer, dict):
                     return answer
                 self._answer(message)
 
     def serve_for_ever(self) -> None:
-        """Answer questions until the other side is gone."""
+        """Answer questions until the other side is gone.
+
+        Raises:
+            EOFError: the other side is gone. This always happens in the end.
+        """
         while True:
             self._answer(self._receive())
 
@@ -65,7 +73,7 @@ class Link:
 
     def _receive(self) -> Message:
         (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size))
-        if length > _MOST:
+        if length > _LONGEST:
             raise EOFError("a message that is too long")
         try:
             message = json.loads(self._exactly(length))

@@ -1,4 +1,8 @@
-"""What a program's process, or its tests', tells of itself: records in a file that we read afterwards."""
+"""Records that a program's process, or its tests' process, writes to a file for the caller to read.
+
+A program can forge the records of its own process, so those only hold answers, which the caller compares.
+Records of tests come from the tests' process, which the program cannot reach (except in shared mode).
+"""
 
 import json
 import os
@@ -7,33 +11,33 @@ import time
 from typing import Any
 
 PROGRESS = struct.Struct("=qdd")
-"""At the start of the file: the case that runs now, and when it began (CPU, monotonic seconds)."""
+"""The start of the file: the number of the running case, and when it began (CPU and monotonic seconds)."""
 LENGTH = struct.Struct("=I")
-"""Before each record."""
+"""The number of bytes of a record, which precedes its JSON."""
 COMPILE, DEFINE, MEMORY, TESTS = "compile", "define", "memory", "tests"
-"""What failed, as a record says it."""
+"""Values of a record's `failed`: compiling the program, executing its definitions, its memory, its tests."""
 
 
 class Records:
-    """What this process tells of itself."""
+    """A writer of the file of records."""
 
     def __init__(self, descriptor: int):
         self.descriptor = descriptor
-        self.started = (0.0, 0.0)
-        self.elsewhere: float | None = None
+        self.started = (0.0, 0.0)  # when the running case began, in CPU and monotonic seconds
+        self.program_cpu_s: float | None = None  # None if the program runs in this process
 
-    def heard(self, cpu: float) -> None:
-        """Count the CPU time of another process, which says how much it has used, not our own."""
-        self.elsewhere = cpu
+    def note_program_cpu(self, seconds: float) -> None:
+        """Note the CPU time of a program in another process, which counts instead of this process's own."""
+        self.program_cpu_s = seconds
 
     def begin(self, case: int) -> None:
-        """Say which case runs from now on: its limits count from here."""
-        cpu = time.process_time() if self.elsewhere is None else self.elsewhere
+        """Write that a case begins: its limits count from now on."""
+        cpu = time.process_time() if self.program_cpu_s is None else self.program_cpu_s
         self.started = (cpu, time.monotonic())
         os.pwrite(self.descriptor, PROGRESS.pack(case, *self.started), 0)
 
     def seconds(self) -> list[float]:
-        """Return the CPU and wall seconds of the case that runs."""
+        """Return the CPU and wall seconds of the running case so far."""
         return [time.process_time() - self.started[0], time.monotonic() - self.started[1]]
 
     def write(self, record: dict[str, Any]) -> None:
@@ -43,12 +47,12 @@ class Records:
         os.write(self.descriptor, LENGTH.pack(len(body)) + body)
 
     def failed(self, error: BaseException | str, kind: str) -> None:
-        """Say what kept the program, or the tests, from running."""
-        self.write({"failed": kind, "error": error if isinstance(error, str) else told(error)})
+        """Add a record of what kept the program or its tests from running; `kind` is a value from above."""
+        self.write({"failed": kind, "error": error if isinstance(error, str) else describe(error)})
 
 
-def told(error: BaseException) -> str:
-    """Return an exception's type and text, whatever its own methods do."""
+def describe(error: BaseException) -> str:
+    """Return an exception's type and text. Never raises, although a program's `__str__` may."""
     try:
         return f"{type(error).__name__}: {error}"[:2000]
     except BaseException:

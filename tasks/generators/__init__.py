@@ -1,1 +1,1 @@
-"""Generators: classes that make a task's rows by code, without a data set."""
+"""Generators: classes that make a task's rows in code, without a data set."""

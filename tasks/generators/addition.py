@@ -6,9 +6,10 @@ r"""Addition problems whose solutions are worked out one column per line, and a 
                   </think>\boxed{933}
 
 Each line adds one column, from the units on: the two digits, the carry, and their sum. The teacher forgets a
-carry with probability `mistakes` and goes on consistently from there. A policy that is warm-started on the
-teacher's traces knows the format and the correct rule, but prefers the wrong one. GRPO on this task therefore
-demonstrates that it selects a behaviour which the policy already samples, not that it teaches arithmetic.
+carry with probability `mistakes` and goes on consistently from there. A run's tiny policy (`model: tiny`) is
+warm-started on the teacher's traces: it knows the format and the correct rule, but prefers the wrong one.
+GRPO on this task therefore shows that it selects a behaviour which the policy already samples, not that it
+teaches arithmetic.
 """
 
 import hashlib
@@ -21,7 +22,7 @@ from ...sandbox.errors import TaskError
 from ..problem import Problem
 
 MOST_REPEATS = 1000
-"""Pairs drawn again without a new one in between, after which a split counts as used up."""
+"""A split counts as used up after this many draws in a row of pairs that were drawn before."""
 
 
 class Addition:
@@ -31,11 +32,11 @@ class Addition:
 
     Args:
         digits: number of digits of both summands, 1 to 6.
-        mistakes: probability, 0 to 1, that the teacher of the embedded policy forgets a carry.
+        mistakes: probability, 0 to 1, that the teacher of the tiny policy forgets a carry.
     """
 
     pieces = ("<think>", "</think>", "\\boxed{", "}", "\n", "+", "=", *"0123456789")
-    """Every prompt and trace is a sequence of these texts; they become the embedded policy's tokens."""
+    """Every prompt and trace is a sequence of these texts; they become the tiny policy's tokens."""
 
     def __init__(self, *, digits: int = 3, mistakes: float = 0.6):
         if not (isinstance(digits, int) and 1 <= digits <= 6):
@@ -81,16 +82,12 @@ class Addition:
 
 
 def _split_of(a: int, b: int) -> str:
-    """Return the split of a pair: `test` for a tenth of all pairs, chosen by a hash."""
+    """Return the split of a pair: `test` for a tenth of all pairs (26 of 256), chosen by a hash."""
     return "test" if hashlib.sha256(f"{a}+{b}".encode()).digest()[0] < 26 else "train"
 
 
-def _never() -> bool:
-    return False
-
-
-def trace(a: int, b: int, forget: Callable[[], bool] = _never) -> str:
-    """Return the worked addition of `a` and `b`; `forget` is asked at every carry whether to drop it."""
+def trace(a: int, b: int, forget: Callable[[], bool] = lambda: False) -> str:
+    """Return the worked addition of `a` and `b`; `forget` is called at every carry: whether to drop it."""
     left, right = str(a)[::-1], str(b)[::-1]
     columns = max(len(left), len(right))
     lines: list[str] = []
@@ -102,7 +99,7 @@ def trace(a: int, b: int, forget: Callable[[], bool] = _never) -> str:
         lines.append(f"{x}+{y}+{carry}={total}")
         digits.append(total % 10)
         carry = total // 10
-        # The last carry is the answer's first digit, and is never forgotten.
+        # The last carry is the answer's first digit; it is never forgotten.
         if carry and column < columns - 1 and forget():
             carry = 0
     digits.append(carry)
@@ -116,15 +113,15 @@ def _digit(reversed_number: str, column: int) -> int:
 
 
 def check_lines(problem: Problem, steps: Sequence[str]) -> list[bool | None]:
-    """Return whether each line of a trace follows from the problem and from the line before it.
+    """Return whether each line of a trace follows from the problem and from the lines before it.
 
-    Forgetting a carry makes only that line wrong: the lines after it are checked against the carry that it
-    left, and the answer against the digits that the lines give. All None if the prompt is not an addition.
+    A forgotten carry makes only one line wrong: the lines after it are checked against the digits and carries
+    of the lines as they are, and so is the answer. All are None if the prompt is not an addition.
     """
-    asked = re.match(r"(\d{1,9})\+(\d{1,9})=", problem.prompt) if isinstance(problem.prompt, str) else None
-    if asked is None:
+    addition = re.match(r"(\d{1,9})\+(\d{1,9})=", problem.prompt) if isinstance(problem.prompt, str) else None
+    if addition is None:
         return [None] * len(steps)
-    left, right = asked[1][::-1], asked[2][::-1]
+    left, right = addition[1][::-1], addition[2][::-1]
     columns = max(len(left), len(right))
     marks: list[bool | None] = []
     digits, carry = "", 0

@@ -1,4 +1,4 @@
-"""Four-line list programs that unit tests judge, and a teacher that writes some lines nearly right.
+"""Problems solved by four-line list programs, and a teacher that gets some of the lines slightly wrong.
 
     even then desc then square then sum:
     <code>def f(a):
@@ -9,8 +9,8 @@
 
 A program applies one filter, one map and one selection in some order, and then a reduction. Some operations
 have a wrong line that is nearly right (`x*2` for `x*x`), and the teacher writes it with probability
-`mistakes`. As with `addition`, GRPO on this task demonstrates that it selects a behaviour which the policy
-already samples, not that it teaches programming.
+`mistakes`. As in `addition.py`, GRPO on this task shows that it selects a behaviour which the policy already
+samples, not that it teaches programming.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from ...sandbox.errors import TaskError
 _KEEP = "a=[x for x in a if {}]"
 _EACH = "a=[{} for x in a]"
 
-# Each operation by its name in the prompt: its right line, and its wrong line where it has one.
+# The filters, maps and selections by their names in the prompt: the right line, and the wrong one or None.
 POOLS: tuple[dict[str, tuple[str, str | None]], ...] = (
     {
         "even": (_KEEP.format("x%2==0"), _KEEP.format("x%2==1")),
@@ -60,9 +60,9 @@ CASES = 6
 DRAWS = 40
 """Random inputs that are tried to get that many cases; on some inputs, `max` of an empty list fails."""
 DISTINCT = 3
-"""Different results that the cases must have at least, so that no constant passes."""
+"""The fewest different results that the cases must have, so that no constant passes."""
 MOST_REPEATS = 1000
-"""Prompts drawn again without a new one in between, after which a split counts as used up."""
+"""A split counts as used up after this many draws in a row of prompts that were drawn before."""
 
 
 class ListPrograms:
@@ -71,8 +71,8 @@ class ListPrograms:
     In a task: `{generator: list_programs, limit: 4000}`
 
     Args:
-        mistakes: probability, 0 to 1, that the teacher of the embedded policy writes a wrong line where the
-            operation has one.
+        mistakes: probability, 0 to 1, that the teacher of the tiny policy writes the wrong line of an
+            operation that has one.
     """
 
     pieces = (
@@ -80,10 +80,10 @@ class ListPrograms:
         "abs(", "sum(", "max(", "len(", " if ", "[::-1]", " then ", *SNIPPETS, ":", "[", "]", "(", ")", "x",
         "a", "%", "=", ">", "<", "*", "+", "-", "0", "1", "2", "3", " ", "\n",
     )  # fmt: skip
-    """Every prompt and program is a sequence of these texts; they become the embedded policy's tokens."""
+    """Every prompt and program is a sequence of these texts; they become the tiny policy's tokens."""
     warm_start_steps = 600
-    """Batches of the teacher's programs that the embedded policy is trained on before GRPO: enough to learn
-    the format and the operations."""
+    """Batches of the teacher's programs that the tiny policy is trained on before GRPO: enough to learn the
+    format and the operations."""
 
     def __init__(self, *, mistakes: float = 0.65):
         if not 0 <= mistakes <= 1:
@@ -131,16 +131,15 @@ class ListPrograms:
 
 
 def _split_of(prompt: str) -> str:
-    """Return the split of a problem: `test` for a quarter of all prompts, chosen by a hash."""
+    """Return the split of a problem: `test` for a quarter of all prompts (64 of 256), chosen by a hash."""
     return "test" if hashlib.sha256(prompt.encode()).digest()[0] < 64 else "train"
 
 
-def _never() -> bool:
-    return False
+def program(names: list[str], wrong: Callable[[], bool] = lambda: False) -> str:
+    """Return the program for a chain of operations; `wrong` is called at every line that has a wrong variant.
 
-
-def program(names: list[str], wrong: Callable[[], bool] = _never) -> str:
-    """Return the program for a chain of operations; `wrong` is asked whether to write each wrong line."""
+    It returns whether to write that one.
+    """
     lines = []
     for name in names:
         right_line, wrong_line = SNIPPETS[name]

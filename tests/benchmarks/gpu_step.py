@@ -36,7 +36,7 @@ from torch.nn.utils import clip_grad_norm_
 from markscheme.tasks import Completion
 from markscheme.trainer.config.run_config import SamplingConfig
 from markscheme.trainer.engines.hf import HfEngine
-from markscheme.trainer.models.batch import Sampled, repeated
+from markscheme.trainer.models.batch import Sampled, for_each_token
 from markscheme.trainer.models.forward import Forward
 from markscheme.trainer.models.load_policy import checkpoint_layers
 from markscheme.trainer.models.policy import EncodedPrompt, Policy
@@ -116,7 +116,7 @@ def update(
 ) -> None:
     """Do one update; the advantages are those of half right, half wrong."""
     rows = len(completions)
-    sampled = Sampled(completions, repeated(completions, [1.0 if i % 2 else -1.0 for i in range(rows)]))
+    sampled = Sampled(completions, for_each_token(completions, [1.0 if i % 2 else -1.0 for i in range(rows)]))
     forward = Forward(policy, budget=budget, temperature=1.0, way=way)  # type: ignore[arg-type]
     passes = forward.passes(policy.model, sampled, range(rows))
     while True:

@@ -1,10 +1,10 @@
-"""Process reward models: steps scored per second, batched by length against one at a time.
+"""Steps scored per second by a process reward model: batched by length, answer by answer, and step by step.
 
-    python tests/benchmarks/prm_throughput.py [--rows 128] [--layers 3] [--device cpu]
+    python tests/benchmarks/prm_throughput.py [--rows 128] [--layers 3] [--device auto]
 
-A random model of Skywork's architecture; the ways take turns. Step by step is what RLHFlow's own script
-does. What batching saves is what a call costs beside its arithmetic: on one CPU core most for short answers
-and little for long ones, on a GPU for all.
+The model is a random one of Skywork's architecture, and the three ways take turns. Step by step is how
+RLHFlow's own script scores. Batching saves what a forward pass costs besides its arithmetic: on one CPU core
+that is most of the cost for short answers and little for long ones, and on a GPU most of it for both.
 """
 
 import argparse
@@ -13,22 +13,22 @@ import statistics
 import sys
 import tempfile
 import time
-from itertools import pairwise
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported, which reads it
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
-from prm_models import save_prm
+from prm_models import PROMPT, save_prm
 
 from markscheme.rewards.models.prm_formats import find_format
 from markscheme.rewards.models.prm_torch import Prm, load_prm
 from markscheme.rewards.models.torch_runtime import quiet
 
 
-def answers(count: int, longest: int, rng: Random) -> list[list[str]]:
+def random_answers(count: int, longest: int, rng: Random) -> list[list[str]]:
     """Return answers of 1 to `longest` steps."""
     words = "the sum of two numbers is x1 3.14".split()
     return [
@@ -37,53 +37,65 @@ def answers(count: int, longest: int, rng: Random) -> list[list[str]]:
     ]
 
 
-def rounds(model: Prm, made: list[list[str]]) -> None:
-    """Print the three ways, three times, each in turn."""
-    prompt = "the sum of two numbers"
-    inputs = [model.encoder(prompt, steps) for steps in made]
-    prefixes = [model.encoder(prompt, steps[: i + 1]) for steps in made for i in range(len(steps))]
-    steps, tokens = len(prefixes), sum(len(one.ids) for one in inputs)
-    print(f"{len(made)} answers, {steps / len(made):.1f} steps and {tokens / len(made):.0f} tokens each")
-    ratios = []
-    for _ in range(3):
-        marks = [time.perf_counter()]
-        one_by_one = [model.score([one])[0][-1] for one in prefixes]
-        marks.append(time.perf_counter())
-        alone = [model.score([one])[0] for one in inputs]
-        marks.append(time.perf_counter())
-        batched = model.score(inputs)
-        marks.append(time.perf_counter())
-        a, b, c = (steps / (after - before) for before, after in pairwise(marks))
-        flat = [score for row in batched for score in row]
-        apart = max(
-            abs(x - y)
-            for way in (one_by_one, [s for row in alone for s in row])
-            for x, y in zip(way, flat, strict=True)
-        )
-        ratios.append((c / a, c / b))
-        print(
-            f"  steps a second: step by step {a:7.0f}, answer by answer {b:7.0f}, batched by length {c:7.0f}"
-            f" (scores apart by {apart:.0e})"
-        )
-    by_step, by_answer = (statistics.median(column) for column in zip(*ratios, strict=True))
+def timed(score: Callable[[], list[float]]) -> tuple[list[float], float]:
+    """Return the scores, and the wall seconds that they took."""
+    began = time.perf_counter()
+    scores = score()
+    return scores, time.perf_counter() - began
+
+
+def compare(model: Prm, answers: list[list[str]]) -> None:
+    """Print the speed of the three ways, in three rounds, and the ratios' medians."""
+    inputs = [model.encoder(PROMPT, steps) for steps in answers]
+    prefixes = [model.encoder(PROMPT, steps[:end]) for steps in answers for end in range(1, len(steps) + 1)]
+    steps, tokens = len(prefixes), sum(len(encoded.ids) for encoded in inputs)
     print(
-        f"  batched by length against step by step {by_step:.1f}x, against answer by answer {by_answer:.1f}x"
+        f"{len(answers)} answers, {steps / len(answers):.1f} steps and {tokens / len(answers):.0f} tokens each"
+    )
+
+    def step_by_step() -> list[float]:
+        return [model.score([prefix])[0][-1] for prefix in prefixes]
+
+    def answer_by_answer() -> list[float]:
+        return [score for encoded in inputs for score in model.score([encoded])[0]]
+
+    def batched() -> list[float]:
+        return [score for row in model.score(inputs) for score in row]
+
+    by_step_ratios, by_answer_ratios = [], []
+    for _ in range(3):
+        by_step, by_step_s = timed(step_by_step)
+        by_answer, by_answer_s = timed(answer_by_answer)
+        in_batches, batched_s = timed(batched)
+        apart = max(
+            abs(one - other)
+            for scores in (by_step, by_answer)
+            for one, other in zip(scores, in_batches, strict=True)
+        )
+        by_step_ratios.append(by_step_s / batched_s)
+        by_answer_ratios.append(by_answer_s / batched_s)
+        print(
+            f"  steps per second: step by step {steps / by_step_s:7.0f}, answer by answer {steps / by_answer_s:7.0f},"
+            f" batched by length {steps / batched_s:7.0f} (scores differ by at most {apart:.0e})"
+        )
+    print(
+        f"  batched by length: {statistics.median(by_step_ratios):.1f} times as fast as step by step,"
+        f" {statistics.median(by_answer_ratios):.1f} times as fast as answer by answer"
     )
 
 
 def main() -> None:
-    """Print the ways for short, middling and long answers."""
-    arguments = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    arguments.add_argument("--rows", type=int, default=128)
-    arguments.add_argument("--layers", type=int, default=3)
-    arguments.add_argument("--device", default="auto")
-    args = arguments.parse_args()
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--rows", type=int, default=128, help="number of answers")
+    parser.add_argument("--layers", type=int, default=3, help="layers of the model")
+    parser.add_argument("--device", default="auto", help="auto, or the name of a torch device")
+    args = parser.parse_args()
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     with tempfile.TemporaryDirectory() as folder, quiet(reports=True):
         save_prm(Path(folder), "skywork", num_hidden_layers=args.layers, max_position_embeddings=4096)
         model = load_prm(folder, find_format("skywork"), device=args.device)
-    for longest in (4, 12, 40):
-        rounds(model, answers(args.rows, longest, Random(longest)))
+    for longest in (4, 12, 40):  # short, middling and long answers
+        compare(model, random_answers(args.rows, longest, Random(longest)))
 
 
 if __name__ == "__main__":

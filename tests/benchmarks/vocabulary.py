@@ -30,7 +30,7 @@ def measure(way: str, rows: int) -> dict[str, float]:
 
     from markscheme.tasks import Completion
     from markscheme.trainer.config.run_config import PolicyConfig
-    from markscheme.trainer.models.batch import Sampled, repeated
+    from markscheme.trainer.models.batch import Sampled, for_each_token
     from markscheme.trainer.models.forward import Forward
     from markscheme.trainer.models.load_policy import load_policy
 
@@ -52,7 +52,7 @@ def measure(way: str, rows: int) -> dict[str, float]:
     began = time.process_time()
     budget = None if way == "shared" else 1 << 30
     forward = Forward(policy, budget=budget, temperature=1.0, way=way)  # type: ignore[arg-type]
-    sampled = Sampled(completions, repeated(completions, [1.0] * rows))
+    sampled = Sampled(completions, for_each_token(completions, [1.0] * rows))
     for _, logprobs, _ in forward.passes(policy.model, sampled, range(rows)):
         logprobs.sum().backward()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

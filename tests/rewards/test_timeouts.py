@@ -1,28 +1,28 @@
-"""`timeout_s` on synchronous rewards and verifiers: a hard deadline for each completion."""
+"""`timeout_s` on functions that are not asynchronous: a hard deadline for each completion, in a worker process."""
 
 from pathlib import Path
 from types import FunctionType
 
 import pytest
-import worker_jobs  # noqa: F401  (registers `patient`)
+import worker_jobs  # noqa: F401  (registers `patient` and the others)
 
 from markscheme.rewards import MarkScheme, reward
 from markscheme.sandbox import TaskError
-from markscheme.tasks import Completion, Problem
+from markscheme.tasks import Completion, Problem, Task
 from support import MakeTask
 
-Q = Problem(prompt="q", reference="fine")
+PROBLEM = Problem(prompt="q", reference="fine")
 
 
-def marks(task: object, *texts: str) -> list[tuple[float | None, str]]:
-    scores = MarkScheme(task).score([Q] * len(texts), [Completion(text) for text in texts])  # type: ignore[arg-type]
+def marks(task: Task, *texts: str) -> list[tuple[float | None, str]]:
+    """Return value and status of the part `a` for each completion."""
+    scores = MarkScheme(task).score([PROBLEM] * len(texts), [Completion(text) for text in texts])
     return [(score.parts["a"].value, str(score.parts["a"].status)) for score in scores]
 
 
-def test_a_hang_is_the_completions_fault_and_its_neighbours_are_marked(make_task: MakeTask) -> None:
+def test_a_hang_is_the_completion_s_fault_and_its_neighbours_are_marked(make_task: MakeTask) -> None:
     task = make_task("rewards: {a: {use: patient, share: 0.25, timeout_s: 0.5}}")
-    found = marks(task, "fine", "hang", "boom", "fine", "hang", "much")
-    assert found == [
+    assert marks(task, "fine", "hang", "boom", "fine", "hang", "much") == [
         (0.25, "ok"),
         (0.0, "timeout"),
         (None, "bug"),
@@ -37,24 +37,22 @@ def test_a_hang_is_the_completions_fault_and_its_neighbours_are_marked(make_task
 def test_verifiers_have_deadlines_too(make_task: MakeTask) -> None:
     task = make_task("rewards: {a: {use: patient_verifier, timeout_s: 0.5}}")
     assert marks(task, "fine", "hang", "other") == [(1.0, "ok"), (0.0, "timeout"), (0.0, "ok")]
-    built_in = make_task(
-        "rewards: {a: {use: answer, timeout_s: 5}}", rows='{"prompt": "q", "reference": "4"}\n'
-    )
+    built_in = make_task("rewards: {a: {use: answer, timeout_s: 5}}")
     assert marks(built_in, r"\boxed{fine}", r"\boxed{5}") == [(1.0, "ok"), (0.0, "ok")]
 
 
-def test_a_pattern_that_backtracks_is_stopped(make_task: MakeTask) -> None:
+def test_a_pattern_that_backtracks_for_ever_is_stopped(make_task: MakeTask) -> None:
     task = make_task("rewards: {a: {use: regex, pattern: '(a+)+$', full: true, timeout_s: 0.5}}")
     assert marks(task, "a" * 40 + "b", "aaa") == [(0.0, "timeout"), (1.0, "ok")]
 
 
-def test_a_killed_batch_runs_again_one_by_one(make_task: MakeTask) -> None:
+def test_a_batch_that_hangs_runs_again_one_by_one(make_task: MakeTask) -> None:
     task = make_task("rewards: {a: {use: patient_batch, timeout_s: 0.4}}")
     assert marks(task, "fine", "hang", "fine") == [(1.0, "ok"), (0.0, "timeout"), (1.0, "ok")]
     assert marks(task, "fine", "fine") == [(1.0, "ok")] * 2
 
 
-def test_functions_of_a_task_file_are_found_by_the_file(make_task: MakeTask, tmp_path: Path) -> None:
+def test_workers_find_functions_of_a_file_beside_the_task(make_task: MakeTask, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "from markscheme.rewards import reward\n"
         "@reward('mine')\n"
@@ -66,15 +64,16 @@ def test_functions_of_a_task_file_are_found_by_the_file(make_task: MakeTask, tmp
     assert marks(task, "fine", "hang") == [(1.0, "ok"), (0.0, "timeout")]
 
 
-def test_what_has_no_name_elsewhere_is_refused_with_the_reason(make_task: MakeTask) -> None:
+def test_functions_that_workers_cannot_import_are_rejected_with_an_explanation(make_task: MakeTask) -> None:
     @reward("nested")
     def nested(problem: Problem, completion: Completion) -> float:
         return 1.0
 
     with pytest.raises(TaskError, match=r"nested.*inside another function.*use: file.py:name"):
         MarkScheme(make_task("rewards: {a: {use: nested, timeout_s: 1}}"))
-    session = FunctionType(nested.__code__, {"__name__": "__main__"}, "session")
-    session.__module__, session.__qualname__ = "__main__", "session"
-    reward("session")(session)
+    # A function as it would be defined in a notebook or a script.
+    in_main = FunctionType(nested.__code__, {"__name__": "__main__"}, "session")
+    in_main.__module__, in_main.__qualname__ = "__main__", "session"
+    reward("session")(in_main)
     with pytest.raises(TaskError, match="notebook or in the script"):
         MarkScheme(make_task("rewards: {a: {use: session, timeout_s: 1}}"))

@@ -1,4 +1,9 @@
-"""Run in an environment with TRL: our scheme as the reward of its GRPOTrainer; prints JSON."""
+"""A mark scheme as the reward of TRL's GRPOTrainer, beside the scheme's own scores; prints JSON.
+
+    python tests/scripts/in_trl.py FOLDER_FOR_A_MODEL
+
+Runs in an environment that has TRL.
+"""
 
 import json
 import sys
@@ -14,54 +19,72 @@ from markscheme.rewards import MarkScheme, as_trl
 from markscheme.tasks import Completion, load_problems, load_task
 from support import small_policy
 
-folder = Path(sys.argv[1])
-task = load_task(
-    "addition", overrides=['rewards.digits={use: regex, pattern: "[0-9]", weight: 0.5}', "extract=lenient"]
-)
-scheme = MarkScheme(task)
-problems = load_problems(task, limit=8)
-by_prompt = {problem.prompt: problem for problem in problems}
-(function,) = as_trl(scheme)
-seen = []
+# A random policy gives no right answer, but often a digit: so completions differ in their marks.
+OVERRIDES = ['rewards.digits={use: regex, pattern: "[0-9]", weight: 0.5}', "extract=lenient"]
 
 
-def watched(prompts, completions, **more):
-    values = function(prompts, completions, **more)
-    seen.append((prompts, completions, more["completion_ids"], values))
-    return values
+def train_with(scheme, problems, folder):
+    """Train a random policy for three steps; return TRL's log, and each call of the reward with its values."""
+    (function,) = as_trl(scheme)
+    calls = []
 
+    def watched(prompts, completions, **columns):
+        values = function(prompts, completions, **columns)
+        calls.append((prompts, completions, columns["completion_ids"], values))
+        return values
 
-watched.__name__ = function.__name__
-small_policy(folder)
-rows = [{"prompt": p.prompt, "reference": p.reference, "solution": p.solution} for p in problems]
-arguments = GRPOConfig(
-    str(folder / "out"), num_generations=4, per_device_train_batch_size=8, max_completion_length=12, max_steps=3,
-    report_to=[], use_cpu=True, bf16=False, gradient_checkpointing=False, logging_steps=1, save_strategy="no",
-    disable_tqdm=True,
-)  # fmt: skip
-trainer = GRPOTrainer(
-    AutoModelForCausalLM.from_pretrained(folder), reward_funcs=[watched], args=arguments,
-    train_dataset=Dataset.from_list(rows), processing_class=AutoTokenizer.from_pretrained(folder),
-)  # fmt: skip
-trainer.train()
-ours = [
-    [
-        score.value
-        for score in scheme.score(
-            [by_prompt[prompt] for prompt in prompts],
-            [Completion(text, token_ids=list(ids)) for text, ids in zip(completions, all_ids, strict=True)],
-        )
+    watched.__name__ = function.__name__
+    small_policy(folder)
+    rows = [
+        {"prompt": problem.prompt, "reference": problem.reference, "solution": problem.solution}
+        for problem in problems
     ]
-    for prompts, completions, all_ids, _ in seen
-]
-logged = [row for row in trainer.state.log_history if "reward" in row]
-print(
-    json.dumps(
-        {
-            "theirs": [values for *_, values in seen],
-            "ours": ours,
-            "logged": [row["reward"] for row in logged],
-            "parts_logged": sorted(key for row in logged for key in row if key.startswith("addition/")),
-        }
+    config = GRPOConfig(
+        str(folder / "out"),
+        num_generations=4,
+        per_device_train_batch_size=8,
+        max_completion_length=12,
+        max_steps=3,
+        report_to=[],
+        use_cpu=True,
+        bf16=False,
+        gradient_checkpointing=False,
+        logging_steps=1,
+        save_strategy="no",
+        disable_tqdm=True,
     )
-)
+    trainer = GRPOTrainer(
+        AutoModelForCausalLM.from_pretrained(folder),
+        reward_funcs=[watched],
+        args=config,
+        train_dataset=Dataset.from_list(rows),
+        processing_class=AutoTokenizer.from_pretrained(folder),
+    )
+    trainer.train()
+    return [row for row in trainer.state.log_history if "reward" in row], calls
+
+
+def main():
+    task = load_task("addition", overrides=OVERRIDES)
+    scheme = MarkScheme(task)
+    problems = load_problems(task, limit=8)
+    logged, calls = train_with(scheme, problems, Path(sys.argv[1]))
+    by_prompt = {problem.prompt: problem for problem in problems}
+    own_values = []
+    for prompts, texts, all_ids, _ in calls:
+        completions = [
+            Completion(text, token_ids=list(ids)) for text, ids in zip(texts, all_ids, strict=True)
+        ]
+        scores = scheme.score([by_prompt[prompt] for prompt in prompts], completions)
+        own_values.append([score.value for score in scores])
+    result = {
+        "theirs": [values for *_, values in calls],
+        "ours": own_values,
+        "logged": [row["reward"] for row in logged],
+        "parts_logged": sorted(key for row in logged for key in row if key.startswith("addition/")),
+    }
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,4 +1,4 @@
-"""`tasks/README.md` is the grammar of a task: every example on it is run, and every key stands on it."""
+"""`tasks/README.md`, the reference of task files: each of its examples works, and it mentions every key."""
 
 import dataclasses
 import json
@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from markscheme.rewards import MarkScheme
 from markscheme.rewards.check.task import run_cases
 from markscheme.rewards.composition.step_options import StepOptions
+from markscheme.rewards.score import Status
 from markscheme.sandbox import Limits
 from markscheme.tasks import Completion, Task, load_problems, load_task
 from markscheme.tasks.reward_entries import ProcessEntry, RewardEntry
@@ -30,23 +31,31 @@ from markscheme.verifiers.programs.test_schema import (
 from support import ROOT
 
 PAGE = (ROOT / "tasks/README.md").read_text(encoding="utf-8")
-PROGRAM = "```python\ndef f(x, scale=1):\n    return x * x * scale\nif __name__ == '__main__':\n    print(f(int(input())))\n```"
-ANSWER = r"<think>I know it.</think>\boxed{Paris}"
 
 
 def blocks(language: str) -> list[str]:
+    """Return the page's fenced blocks of a language."""
     return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 
-def merged(example: dict[str, Any]) -> dict[str, Any]:
-    """An example on top of the page's first task; a problem of its own keeps the prompt unless it has one."""
-    base = yaml.safe_load(blocks("yaml")[0])
-    problem = {**base["problem"], **example.get("problem", {})}
-    return {**base, **example, "problem": problem}
+FIRST_TASK = yaml.safe_load(blocks("yaml")[0])
+"""The page's first example, a whole task; the others are parts of tasks."""
+RIGHT_PROGRAM = (
+    "```python\ndef f(x, scale=1):\n    return x * x * scale\n"
+    "if __name__ == '__main__':\n    print(f(int(input())))\n```"
+)
+"""Passes the tests of every example that has tests."""
+
+
+def completed(example: dict[str, Any]) -> dict[str, Any]:
+    """Return an example as a whole task, with what it lacks from the page's first one."""
+    problem = {**FIRST_TASK["problem"], **example.get("problem", {})}
+    return {**FIRST_TASK, **example, "problem": problem}
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
+def page_files(tmp_path: Path) -> Path:
+    """A folder with the files that the page shows: rows, labelled cases and a module with functions."""
     rows, cases = blocks("jsonl")
     (tmp_path / "capitals.jsonl").write_text(rows)
     (tmp_path / "capitals.cases.jsonl").write_text(cases)
@@ -54,45 +63,69 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("text", blocks("yaml"), ids=lambda text: text.splitlines()[0][:50])
-def test_every_example_of_the_page_is_a_task(place: Path, text: str) -> None:
-    path = place / "task.yaml"
-    path.write_text(yaml.safe_dump(merged(yaml.safe_load(text))))
+def first_line(text: str) -> str:
+    return text.splitlines()[0][:50]
+
+
+@pytest.mark.parametrize("text", blocks("yaml"), ids=first_line)
+def test_every_example_of_the_page_is_a_task(page_files: Path, text: str) -> None:
+    path = page_files / "task.yaml"
+    path.write_text(yaml.safe_dump(completed(yaml.safe_load(text))))
     task = load_task(path)
     scheme = MarkScheme(task)
-    is_on_the_hub = task.data.path is not None and not (place / task.data.path).exists()
+    is_on_the_hub = task.data.path is not None and not (page_files / task.data.path).exists()
     if is_on_the_hub or task.sandbox is not None:
-        return
+        return  # its data, or its sandbox, is elsewhere
     problem = load_problems(task, split="train")[0]
     scheme.check_references([problem])
-    right = PROGRAM if problem.tests is not None else ANSWER.replace("Paris", problem.references[0])
-    best, worst = (scheme.score([problem], [Completion(text)])[0] for text in (right, "no idea"))
-    assert all(part.status != "bug" for part in best.parts.values()), best
-    assert scheme.is_right(best) is True, best
-    assert scheme.is_right(worst) is False, worst
+    if problem.tests is not None:
+        right_text = RIGHT_PROGRAM
+    else:
+        right_text = rf"<think>I know it.</think>\boxed{{{problem.references[0]}}}"
+    completions = [Completion(right_text), Completion("no idea")]
+    right, wrong = scheme.score([problem, problem], completions)
+    assert all(part.status != "bug" for part in right.parts.values()), right
+    assert scheme.is_right(right) is True, right
+    assert scheme.is_right(wrong) is False, wrong
 
 
-def test_the_labelled_cases_of_the_page_are_as_labelled(place: Path) -> None:
-    path = place / "capitals.yaml"
+def test_the_labelled_cases_of_the_page_are_marked_as_labelled(page_files: Path) -> None:
+    path = page_files / "capitals.yaml"
     path.write_text(blocks("yaml")[0])
     task = load_task(path)
-    outcomes = run_cases(task, MarkScheme(task), place / "capitals.cases.jsonl")
+    outcomes = run_cases(task, MarkScheme(task), page_files / "capitals.cases.jsonl")
     assert [(label, mark) for label, mark, _ in outcomes] == [(True, True), (False, False)]
+
+
+MODELS = [
+    Task,
+    DataSource,
+    ProblemTemplates,
+    RewardEntry,
+    ProcessEntry,
+    SandboxConfig,
+    Limits,
+    StepOptions,
+    Asserts,
+    CallCase,
+    Calls,
+    Stdio,
+    StdioCase,
+    Unittest,
+    Pytest,
+]
+"""The classes whose fields are keys of a task file."""
 
 
 def keys_of(model: type) -> Iterator[str]:
     if issubclass(model, BaseModel):
         yield from model.model_fields
     else:
-        yield from (made.name for made in dataclasses.fields(model))
-
-
-MODELS = [Task, DataSource, ProblemTemplates, RewardEntry, ProcessEntry, SandboxConfig, Limits, StepOptions]
-MODELS += [Asserts, CallCase, Calls, Stdio, StdioCase, Unittest, Pytest]
+        yield from (field.name for field in dataclasses.fields(model))
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_every_key_stands_on_the_page(model: type) -> None:
+def test_the_page_mentions_every_key(model: type) -> None:
     examples = "\n".join(blocks("yaml"))
     missing = [
         key for key in keys_of(model) if f"`{key}`" not in PAGE and not re.search(rf"\b{key}:", examples)
@@ -100,11 +133,9 @@ def test_every_key_stands_on_the_page(model: type) -> None:
     assert missing == []
 
 
-def test_every_status_stands_on_the_page() -> None:
-    from markscheme.rewards.score import Status
-
+def test_the_page_mentions_every_status() -> None:
     assert [status for status in Status if status != "ok" and f"`{status}`" not in PAGE] == []
 
 
-def test_the_rows_of_the_page_are_rows() -> None:
+def test_the_rows_of_the_page_are_json() -> None:
     assert all(json.loads(line) for block in blocks("jsonl") for line in block.splitlines())

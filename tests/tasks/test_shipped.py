@@ -1,4 +1,4 @@
-"""The tasks that ship: their labelled cases, rows of their real shape, and real completions."""
+"""The shipped tasks: their labelled cases, rows in the form of the real data sets, and real completions."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from markscheme.tasks import Completion, load_problems, load_task
 from markscheme.tasks.load import shipped_tasks
 
 ROWS: dict[str, tuple[dict[str, Any], str]] = {
-    # A row as the data set has it, and the reference that must come out.
+    # task: a row as its data set has it, the reference that the task must read from it
     "gsm8k": ({"question": "Natalia sold clips ...", "answer": "Natalia sold 48/2 = <<48/2=24>>24 ...\n#### 1,072"}, "1,072"),
     "math500": (
         {
@@ -45,38 +45,44 @@ def test_every_labelled_case_is_marked_as_labelled(name: str) -> None:
     assert path is not None
     outcomes = run_cases(task, MarkScheme(task), path)
     assert len(outcomes) >= 30
-    assert 0.4 <= sum(not wanted for wanted, _, _ in outcomes) / len(outcomes) <= 0.6
-    assert [place for wanted, got, place in outcomes if wanted is not got] == []
+    wrong = sum(not label for label, _, _ in outcomes)
+    assert 0.4 <= wrong / len(outcomes) <= 0.6
+    assert [place for label, mark, place in outcomes if label is not mark] == []
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_tasks_read_rows_of_their_real_shape(name: str, tmp_path: Path) -> None:
+def test_tasks_read_rows_in_the_form_of_their_data_set(name: str, tmp_path: Path) -> None:
     row, reference = ROWS[name]
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps(row) + "\n")
     task = load_task(name, overrides=[f"data.path={path}", "data.name=null", "data.streaming=false"])
     (problem,) = load_problems(task)
     assert problem.reference == reference
-    MarkScheme(task).check_references([problem])
-    text = f"<think>so</think>Answer: \\boxed{{{reference}}}"
-    assert MarkScheme(task).is_right(MarkScheme(task).score([problem], [Completion(text)])[0]) is True
+    scheme = MarkScheme(task)
+    scheme.check_references([problem])
+    (score,) = scheme.score([problem], [Completion(f"<think>so</think>Answer: \\boxed{{{reference}}}")])
+    assert scheme.is_right(score) is True
 
 
 @pytest.mark.parametrize("name", ["mbpp", "humaneval", "apps", "taco", "livecodebench"])
-def test_code_tasks_read_rows_of_their_real_shape(name: str, tmp_path: Path) -> None:
+def test_the_check_passes_on_rows_of_code_data_sets(name: str, tmp_path: Path) -> None:
+    """The labelled cases hold rows of the data set, each of them several times."""
     path = cases_file(load_task(name))
     assert path is not None
-    own = ("completion", "correct", "tags")
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    rows = list({json.dumps({k: v for k, v in row.items() if k not in own}): None for row in rows})
+    rows: dict[str, None] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        case = json.loads(line)
+        row = {key: value for key, value in case.items() if key not in ("completion", "correct", "tags")}
+        rows[json.dumps(row)] = None
     (tmp_path / "rows.jsonl").write_text("\n".join(rows) + "\n")
     overrides = [f"data.path={tmp_path}/rows.jsonl", "data.name=null", "data.streaming=false"]
-    found = {finding.name: finding for finding in check_task(load_task(name, overrides=overrides))}
-    assert found["data"].good is True
-    assert found["references"].good is True
-    assert found["solutions"].good is (None if name == "livecodebench" else True)  # that one has none
-    assert found["oracle"].good is True
-    assert found["constants"].good is True
+    findings = {finding.name: finding for finding in check_task(load_task(name, overrides=overrides))}
+    assert findings["data"].good is True
+    assert findings["references"].good is True
+    has_solutions = name != "livecodebench"
+    assert findings["solutions"].good is (True if has_solutions else None)
+    assert findings["oracle"].good is True
+    assert findings["constants"].good is True
 
 
 def test_dapo_prompts_stay_chat_messages(tmp_path: Path) -> None:
@@ -86,7 +92,7 @@ def test_dapo_prompts_stay_chat_messages(tmp_path: Path) -> None:
     assert load_problems(task)[0].prompt == ({"role": "user", "content": "Solve ... Answer: $Answer"},)
 
 
-def test_all_of_gsm8k_loads_and_its_references_can_be_judged_by(shared_data: Path) -> None:
+def test_all_of_gsm8k_loads_with_references_that_can_be_judged_by(shared_data: Path) -> None:
     for split, count in (("train", 7473), ("test", 1319)):
         task = load_task(
             "gsm8k", overrides=[f"data.path={shared_data}/gsm8k_{split}.jsonl", f"data.split={split}"]
@@ -99,8 +105,8 @@ def test_all_of_gsm8k_loads_and_its_references_can_be_judged_by(shared_data: Pat
 def test_real_gsm8k_completions_are_marked_as_their_authors_did(shared_data: Path) -> None:
     """2,640 completions of four models, with the authors' own labels."""
     task = load_task("gsm8k", overrides=["problem.reference={{ reference }}", 'extract=[{after: "A: "}]'])
-    answered = read_completions(task, shared_data / "gsm8k_model_solutions.jsonl")
+    rows = read_completions(task, shared_data / "gsm8k_model_solutions.jsonl")
     scheme = MarkScheme(task)
-    marks = [scheme.is_right(score) for score in scheme.score(answered.problems, answered.completions)]
+    marks = [scheme.is_right(score) for score in scheme.score(rows.problems, rows.completions)]
     assert len(marks) == 2640
-    assert marks == [row["correct"] for row in answered.rows]
+    assert marks == [row["correct"] for row in rows.rows]

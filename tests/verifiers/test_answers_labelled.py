@@ -1,4 +1,4 @@
-"""The labelled set (`data/answers.jsonl`), real MATH completions, and math-verify on the same rows."""
+"""The labelled answers (`data/answers.jsonl`) and real MATH completions are marked as their labels say."""
 
 import json
 from collections import Counter
@@ -7,39 +7,35 @@ from pathlib import Path
 import pytest
 
 from markscheme.verifiers import verify_answer
-from support import LABELLED, judged
+from support import LABELLED_ANSWERS, judge_labelled
 
-ROWS = LABELLED
-KINDS = sorted({row["kind"] for row in ROWS})
+KINDS = sorted({row["kind"] for row in LABELLED_ANSWERS})
 
 
-def test_the_set_is_what_it_says() -> None:
-    assert len(ROWS) >= 500
-    assert len({row["id"] for row in ROWS}) == len(ROWS)
-    assert 0.4 <= sum(not row["correct"] for row in ROWS) / len(ROWS) <= 0.6
-    assert all(row["source"] for row in ROWS)
-    counts = Counter((row["kind"], row["correct"]) for row in ROWS)
+def test_the_labelled_answers_are_many_balanced_and_sourced() -> None:
+    assert len(LABELLED_ANSWERS) >= 500
+    assert len({row["id"] for row in LABELLED_ANSWERS}) == len(LABELLED_ANSWERS)
+    wrong = sum(not row["correct"] for row in LABELLED_ANSWERS)
+    assert 0.4 <= wrong / len(LABELLED_ANSWERS) <= 0.6
+    assert all(row["source"] for row in LABELLED_ANSWERS)
+    counts = Counter((row["kind"], row["correct"]) for row in LABELLED_ANSWERS)
     assert min(counts[kind, False] for kind in KINDS) >= 6
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_rows_are_marked_as_labelled(kind: str) -> None:
-    missed = [
-        (
-            row["id"],
-            row["reference"],
-            row.get("answer", row.get("completion")),
-            verdict.correct,
-            verdict.reason,
-        )
-        for row in ROWS
-        if row["kind"] == kind and (verdict := judged(row)).correct is not row["correct"]
-    ]
+def test_answers_are_marked_as_labelled(kind: str) -> None:
+    missed = []
+    for row in LABELLED_ANSWERS:
+        if row["kind"] == kind:
+            verdict = judge_labelled(row)
+            if verdict.correct is not row["correct"]:
+                answer = row.get("answer", row.get("completion"))
+                missed.append((row["id"], row["reference"], answer, verdict))
     assert missed == []
 
 
-LABEL_IS_WRONG = {(72, "10000")}
-"""Their grader read `10{,}000` and `10000` as two numbers."""
+WRONG_LABELS = {(72, "10000")}
+"""Problem and answer of labels that are wrong: their grader read `10{,}000` and `10000` as two numbers."""
 
 
 @pytest.mark.parametrize("extract", ["strict", "lenient"])
@@ -51,6 +47,6 @@ def test_real_math_completions_are_marked_as_labelled(shared_data: Path, extract
     for row in rows:
         verdict = verify_answer(row["reference"], row["completion"], extract=extract)
         tiers[verdict.tier] += 1
-        known = (row["problem"], verdict.extracted) in LABEL_IS_WRONG
-        assert verdict.correct is (row["correct"] != known), (row["problem"], verdict)
+        label_is_wrong = (row["problem"], verdict.extracted) in WRONG_LABELS
+        assert verdict.correct is (row["correct"] != label_is_wrong), (row["problem"], verdict)
     assert tiers["last"] == 0

@@ -1,4 +1,6 @@
-"""Finding the answer: rules, order, presets, the thinking part."""
+"""Finding the answer in a completion: by rules in order or a preset, and never in the thinking part."""
+
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -6,14 +8,15 @@ from hypothesis import strategies as st
 
 from markscheme.sandbox import TaskError, UnknownNameError
 from markscheme.tasks import Completion, Problem
-from markscheme.verifiers import extract_answer
+from markscheme.verifiers import Verdict, extract_answer
 from markscheme.verifiers.answers.verify import answer
 from markscheme.verifiers.completion import SEARCHED_CHARS
-from markscheme.verifiers.verdict import Verdict
 
 B = r"\boxed{%s}"
+"""A box, to be filled in with `%`."""
 
 FOUND = [
+    # completion, rules or preset, its answer, the rule that found it
     ("**Final Answer**\n42", "lenient", "42", "last_number"),
     ("**Answer:** 42", "lenient", "42", "answer_is"),
     ("The answer is **42**.", "lenient", "42", "answer_is"),
@@ -27,7 +30,6 @@ FOUND = [
     (r"it is \frac{3}{4}", "lenient", r"\frac{3}{4}", "last_number"),
     ("it is x^2", "lenient", "x^2", "last_number"),
     ("the result is .5", "lenient", ".5", "last_number"),
-    # text, extract, answer, rule
     (B % "4" + r" then \boxed 5", "strict", "5", "boxed"),
     (r"\boxed{42", "strict", "42", "boxed"),  # never closed: to the end of the line
     (r"it is $\boxed{42$." + "\nDone", "strict", "42", "boxed"),
@@ -75,6 +77,7 @@ FOUND = [
     ("#### 1\n" + B % "2", ["boxed", "hashes"], "2", "boxed"),
 ]
 NOT_FOUND = [
+    # completion, rules or preset
     ("b", [{"regex": "(a)?b"}]),
     ("42", "strict"),
     ("#### 42", "strict"),
@@ -88,39 +91,38 @@ NOT_FOUND = [
 
 
 @pytest.mark.parametrize(("text", "extract", "answer", "rule"), FOUND)
-def test_answers_are_found(text: str, extract: object, answer: str, rule: str) -> None:
-    found = extract_answer(text, extract=extract)  # type: ignore[arg-type]
+def test_answers_are_found(text: str, extract: Any, answer: str, rule: str) -> None:
+    found = extract_answer(text, extract=extract)
     assert (found.text, found.rule, found.reason) == (answer, rule, None)
 
 
 @pytest.mark.parametrize(("text", "extract"), NOT_FOUND)
-def test_no_answer_is_none(text: str, extract: object) -> None:
-    found = extract_answer(text, extract=extract)  # type: ignore[arg-type]
+def test_without_an_answer_there_is_no_text(text: str, extract: Any) -> None:
+    found = extract_answer(text, extract=extract)
     assert (found.text, found.reason) == (None, "no_answer")
 
 
-def test_an_empty_answer_is_told_from_none() -> None:
+def test_an_empty_answer_is_not_a_missing_one() -> None:
     assert extract_answer(r"\boxed{ }").reason == "empty"
     assert extract_answer("<answer></answer>").reason == "empty"
     assert extract_answer("</answer>42<answer>").reason == "empty"
 
 
-def test_an_answer_that_was_cut_off_is_told() -> None:
-    assert [extract_answer(text).closed for text in (B % "42", r"\boxed{42", "<answer>42")] == [
-        True,
-        False,
-        False,
-    ]
+def test_an_answer_that_was_cut_off_counts_only_if_the_completion_ended() -> None:
+    """A stop sequence can take the end of the box or tag away, and so can the limit on tokens."""
+    closed = [extract_answer(text).closed for text in (B % "42", r"\boxed{42", "<answer>42")]
+    assert closed == [True, False, False]
     problem = Problem(prompt="q", reference="42")
     for text in (r"\boxed{42", "<answer>42"):
-        whole, cut = Completion(text, finish_reason="stop"), Completion(text, finish_reason="length")
-        ended, stopped = answer([problem, problem], [whole, cut])
-        assert isinstance(ended, Verdict)
-        assert isinstance(stopped, Verdict)
-        assert (ended.correct, stopped.correct, stopped.reason) == (True, False, "no_answer")
+        stopped = Completion(text, finish_reason="stop")
+        at_the_limit = Completion(text, finish_reason="length")
+        of_stopped, of_cut = answer([problem, problem], [stopped, at_the_limit])
+        assert isinstance(of_stopped, Verdict)
+        assert isinstance(of_cut, Verdict)
+        assert (of_stopped.correct, of_cut.correct, of_cut.reason) == (True, False, "no_answer")
 
 
-def test_the_span_is_that_of_the_completion() -> None:
+def test_the_span_is_the_answer_s_place_in_the_completion() -> None:
     text = r"<think>x</think> so \boxed{ 42 }"
     span = extract_answer(text).span
     assert span is not None
@@ -133,7 +135,7 @@ def test_only_the_end_of_a_long_text_is_searched() -> None:
 
 
 @pytest.mark.parametrize(
-    ("extract", "error", "said"),
+    ("extract", "error", "message"),
     [
         ("strickt", UnknownNameError, "did you mean 'strict'"),
         (["boxd"], UnknownNameError, "did you mean 'boxed'"),
@@ -142,10 +144,10 @@ def test_only_the_end_of_a_long_text_is_searched() -> None:
         ([{"regex": "("}], TaskError, "not a regular expression"),
     ],
 )
-def test_wrong_rules_are_told(extract: object, error: type[Exception], said: str) -> None:
+def test_rules_that_do_not_exist_are_errors(extract: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error) as caught:
-        extract_answer("x", extract=extract)  # type: ignore[arg-type]
-    assert said in str(caught.value)
+        extract_answer("x", extract=extract)
+    assert message in str(caught.value)
 
 
 @settings(max_examples=300, deadline=None)

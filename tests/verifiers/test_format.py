@@ -1,4 +1,4 @@
-"""Checks of form, and the measures that rewards use."""
+"""Checks of a completion's format, and the measures of text that rewards use."""
 
 import pytest
 
@@ -16,13 +16,14 @@ from markscheme.verifiers.format import (
 )
 from support import MakeTask
 
-Q = Problem(prompt="q")
+PROBLEM = Problem(prompt="q")
 
-THINK = [
+THINKING = [
+    # completion, prefill (the start of the answer that the chat template has already written), whether it holds
     ("<think>a</think>b", "", True),
     ("<think>\na\n</think>\n\nb\n", "", True),
     ("  <think>a</think>b", "", True),
-    ("a</think>b", "<think>", True),  # the chat template opened it (R1-style; TRL #6966)
+    ("a</think>b", "<think>", True),  # as with DeepSeek-R1 (TRL issue 6966)
     ("a</think>b", "<think>\n", True),
     ("a</think>b", "", False),  # nobody opened it
     ("<think>a</think>b", "<think>\n", False),  # opened twice
@@ -37,12 +38,12 @@ THINK = [
 ]
 
 
-@pytest.mark.parametrize(("text", "prefill", "holds"), THINK)
-def test_thinking_comes_first_and_once(text: str, prefill: str, holds: bool) -> None:
-    assert think_answer(Q, Completion(text, prefill=prefill)).correct is holds
+@pytest.mark.parametrize(("text", "prefill", "holds"), THINKING)
+def test_thinking_comes_first_and_only_once(text: str, prefill: str, holds: bool) -> None:
+    assert think_answer(PROBLEM, Completion(text, prefill=prefill)).correct is holds
 
 
-def test_a_text_prompt_that_ends_in_the_opened_tag_counts() -> None:
+def test_a_text_prompt_may_open_the_thinking_part() -> None:
     opened = Problem(prompt="User: q\nAssistant: <think>\n")
     assert think_answer(opened, Completion("a</think>b")).correct is True
     assert think_answer(opened, Completion("<think>a</think>b")).correct is False
@@ -62,20 +63,20 @@ def test_a_text_prompt_that_ends_in_the_opened_tag_counts() -> None:
         ("<think>a</think><answer>b</answer><answer>c</answer>", False),
     ],
 )
-def test_answer_tags_on_demand(text: str, holds: bool) -> None:
-    assert think_answer(Q, Completion(text), answer_tag=True).correct is holds
+def test_answer_tags_can_be_required(text: str, holds: bool) -> None:
+    assert think_answer(PROBLEM, Completion(text), answer_tag=True).correct is holds
 
 
-def test_boxes_outside_the_thinking_part() -> None:
-    assert boxed(Q, Completion(r"\boxed{4}")).correct is True
-    assert boxed(Q, Completion(r"<think>\boxed{4}</think>")).correct is False
-    assert boxed(Q, Completion(r"\boxed{4}", prefill="<think>")).correct is False
-    assert boxed(Q, Completion(r"\boxed{}")).correct is False
+def test_only_a_filled_box_outside_the_thinking_part_counts() -> None:
+    assert boxed(PROBLEM, Completion(r"\boxed{4}")).correct is True
+    assert boxed(PROBLEM, Completion(r"<think>\boxed{4}</think>")).correct is False
+    assert boxed(PROBLEM, Completion(r"\boxed{4}", prefill="<think>")).correct is False
+    assert boxed(PROBLEM, Completion(r"\boxed{}")).correct is False
 
 
-def test_regular_expressions() -> None:
-    assert regex(Q, Completion("a\nb"), pattern="a.b").correct is True
-    assert regex(Q, Completion("xa\nb"), pattern="a.b", full=True).correct is False
+def test_a_pattern_is_searched_for_or_matches_the_whole_text() -> None:
+    assert regex(PROBLEM, Completion("a\nb"), pattern="a.b").correct is True
+    assert regex(PROBLEM, Completion("xa\nb"), pattern="a.b", full=True).correct is False
 
 
 SCHEMA = {"type": "object", "required": ["x"], "properties": {"x": {"type": "integer"}}}
@@ -94,38 +95,40 @@ SCHEMA = {"type": "object", "required": ["x"], "properties": {"x": {"type": "int
         ("[" * 100_000, False),
     ],
 )
-def test_json_by_schema(text: str, holds: bool) -> None:
-    assert json_schema(Q, Completion(text), schema=SCHEMA).correct is holds
+def test_json_is_checked_by_its_schema(text: str, holds: bool) -> None:
+    assert json_schema(PROBLEM, Completion(text), schema=SCHEMA).correct is holds
 
 
 @pytest.mark.parametrize(
-    "entry",
+    ("entry", "message"),
     [
-        "{use: regex, pattern: '('}",
-        "{use: json_schema, schema: {type: objekt}}",
-        "{use: language, to: tlh}",
-        "{use: length, target: -5}",
+        ("{use: regex, pattern: '('}", "not a regular expression"),
+        ("{use: json_schema, schema: {type: objekt}}", "not a valid JSON Schema"),
+        ("{use: language, to: tlh}", "unknown 'tlh'"),
+        ("{use: length, target: -5}", "greater than 0"),
     ],
 )
-def test_parameters_that_cannot_be_are_told_at_load(make_task: MakeTask, entry: str) -> None:
-    with pytest.raises(TaskError, match="not a|unknown 'tlh'|greater than 0"):
+def test_impossible_parameters_are_errors_when_the_scheme_is_built(
+    make_task: MakeTask, entry: str, message: str
+) -> None:
+    with pytest.raises(TaskError, match=message):
         MarkScheme(make_task(f"rewards: {{a: {entry}}}"))
 
 
 @pytest.mark.parametrize(
     "hostile", ["[" + "1" * 5000 + "]", "NaN", "1e400", "[" * 3000 + "]" * 3000, "```" + "\n" * 50_000]
 )
-def test_hostile_json_is_wrong_and_no_bug(hostile: str) -> None:
+def test_hostile_json_is_wrong_and_never_raises(hostile: str) -> None:
     schema = {"multipleOf": 0.5, "items": {"$ref": "#"}}
-    assert json_schema(Q, Completion(hostile), schema=schema).correct is False
+    assert json_schema(PROBLEM, Completion(hostile), schema=schema).correct is False
 
 
-def test_invisible_characters_are_nothing() -> None:
-    assert think_answer(Q, Completion("<think>\u200b</think>x")).correct is False
-    assert boxed(Q, Completion(r"\boxed{\,}")).correct is False
+def test_invisible_characters_do_not_count_as_text() -> None:
+    assert think_answer(PROBLEM, Completion("<think>\u200b</think>x")).correct is False
+    assert boxed(PROBLEM, Completion(r"\boxed{\,}")).correct is False
 
 
-def test_lengths() -> None:
+def test_lengths_are_in_tokens_words_or_characters() -> None:
     completion = Completion("one two", token_ids=[5, 6, 7])
     assert [length_of(completion, unit) for unit in ("tokens", "words", "characters")] == [3, 2, 7]
     assert length_of(Completion("no ids"), "tokens") is None
@@ -135,7 +138,7 @@ def test_lengths() -> None:
     ("text", "n", "share"),
     [("a b c d", 3, 0.0), ("a b a b a b", 2, 0.6), ("x x x x", 1, 0.75), ("", 3, 0.0), ("a b", 3, 0.0)],
 )
-def test_repetition_is_one_minus_distinct_over_all(text: str, n: int, share: float) -> None:
+def test_repetition_is_one_minus_distinct_over_all_n_grams(text: str, n: int, share: float) -> None:
     assert repetition_share(text, n) == pytest.approx(share)
 
 
@@ -155,6 +158,6 @@ def test_language_share_is_words_of_the_script_over_all_words(text: str, languag
     assert language_share(text, language) == pytest.approx(share)
 
 
-def test_an_unknown_language_is_told() -> None:
+def test_an_unknown_language_is_an_error() -> None:
     with pytest.raises(RewardError, match="known: en"):
         language_share("x", "tlh")

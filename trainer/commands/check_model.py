@@ -10,12 +10,12 @@ from .sampling import policy_for
 
 
 def check_model(task: Task, model: str, *, limit: int | None = 1000) -> list[Finding]:
-    """Return findings on a model for a task: end tokens, chat template, context, prompts.
+    """Return findings on a model for a task: its end tokens, chat template, context and prompts.
 
     Args:
         task: the task whose prompts the model is to read.
         model: `tiny`, a folder or a hub id.
-        limit: most problems to look at; None = all.
+        limit: most problems to encode; None = all.
     """
     try:
         policy = policy_for(task, model)

@@ -1,4 +1,4 @@
-"""`markscheme check`: what can be known of a task, and of a model for it, before either is used."""
+"""`markscheme check`: checking a task, and a model for it, before either is used."""
 
 import argparse
 
@@ -11,7 +11,7 @@ _SIGNS = {True: "ok  ", False: "FAIL", None: "--  "}
 
 
 def check(args: argparse.Namespace) -> int:
-    """Look at a task, and with `--model` at a model for it."""
+    """Check a task, and with `--model` a model for it."""
     task = load_task(args.task, overrides=args.overrides, allow_code=args.allow_code)
     findings = check_task(task, limit=args.limit)
     if args.model:

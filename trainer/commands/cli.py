@@ -1,4 +1,4 @@
-"""The command line: arguments in, exit code out. A command's own module is imported when it is called."""
+"""The entry point of the command line. A command's own module is imported only when the command is called."""
 
 import json
 import sys

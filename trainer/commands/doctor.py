@@ -91,7 +91,7 @@ def _sandbox_state() -> dict[str, Any]:
         return {"tier": None, "why": str(error), "tiers": {}}
     tiers = {}
     for tier in Tier:
-        if tier is not Tier.REMOTE:  # nothing that could be tried on this machine
+        if tier is not Tier.REMOTE:  # which does not run on this machine
             reason = try_tier(tier)
             tiers[str(tier)] = {"works": reason is None, "why": reason, "promises": PROMISES[tier]}
     try:

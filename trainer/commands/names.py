@@ -45,7 +45,7 @@ def init(args: argparse.Namespace) -> int:
 
 
 def schema(args: argparse.Namespace) -> int:
-    """Print a JSON Schema."""
+    """Print the JSON Schema of task or run files."""
     model: Any = Task
     if args.what == "run":
         from ..config.run_config import RunConfig as model
@@ -93,7 +93,7 @@ def _list_presets(args: argparse.Namespace) -> int:
 
 
 def _described(kind: str) -> dict[str, str]:
-    """Return every name of a kind, with one line on what it is for; plugins are not loaded for it."""
+    """Return every name of a kind with the first line of its docstring; plugins are not loaded for that."""
     entries: dict[str, str] = {**COMPOSITES} if kind == "rewards" else {}
     for table in _TABLES[kind]:
         for name in table.names():
@@ -104,7 +104,7 @@ def _described(kind: str) -> dict[str, str]:
 
 
 def _shown(kind: str, name: str) -> dict[str, Any]:
-    """Return what is known of one name: its text, its parameters, and an example of its use."""
+    """Return the description of one name: its text, its parameters, and an example of its use."""
     if kind == "rewards" and name in COMPOSITES:
         members = {"of": {"type": "list of entries", "default": None, "text": "The members."}}
         reduce = {"reduce": {"type": "mean | median | min", "default": "mean", "text": "How values combine."}}
@@ -159,6 +159,7 @@ def _default(value: Any) -> str | None:
 
 
 def _type_name(hint: Any) -> str:
+    """Return a type hint in short: without Annotated and None, and with choices joined by |."""
     if get_origin(hint) is Annotated:
         return _type_name(get_args(hint)[0])
     if get_origin(hint) is Literal:

@@ -1,4 +1,4 @@
-"""The output of every command: a result as lines or as JSON, and an exit code."""
+"""The output of every command: its exit code, and its result as lines or as JSON."""
 
 import argparse
 import json

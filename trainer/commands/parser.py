@@ -7,17 +7,17 @@ TASK_HELP = "a shipped task's name or a .yaml file"
 
 
 class _Commands:
-    """Adds commands that all take --json, --set and --no-code."""
+    """Adds commands, all of which take --json, --set and --no-code."""
 
     def __init__(self, parser: argparse.ArgumentParser):
         self._subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
 
     def add(self, name: str, summary: str, run_by: str) -> argparse.ArgumentParser:
         """Add a command; `run_by` is the `module:function` that is imported when it is called."""
-        made = self._subparsers.add_parser(name, help=summary, description=summary, epilog=EPILOG)
-        made.set_defaults(run_by=run_by)
-        made.add_argument("--json", action="store_true", help="print the result as JSON")
-        made.add_argument(
+        command = self._subparsers.add_parser(name, help=summary, description=summary, epilog=EPILOG)
+        command.set_defaults(run_by=run_by)
+        command.add_argument("--json", action="store_true", help="print the result as JSON")
+        command.add_argument(
             "--set",
             dest="overrides",
             action="append",
@@ -25,13 +25,13 @@ class _Commands:
             metavar="KEY=VALUE",
             help="set a key of the task (or run) file; the value is read as YAML; may be repeated",
         )
-        made.add_argument(
+        command.add_argument(
             "--no-code",
             dest="allow_code",
             action="store_false",
             help="refuse `module:attr` and `file.py:attr` in task files, which execute code",
         )
-        return made
+        return command
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -62,12 +62,12 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_check(commands: _Commands) -> None:
     check = commands.add(
         "check",
-        "look at a task before it is used: data, references, solutions, labelled cases",
+        "check a task before it is used: its data, references, solutions and labelled cases",
         "markscheme.trainer.commands.checking:check",
     )
     check.add_argument("task", help=TASK_HELP)
-    check.add_argument("--model", help="also look at a model: chat template, end tokens, prompt lengths")
-    check.add_argument("--limit", type=_count, default=1000, help="problems to look at (default 1000)")
+    check.add_argument("--model", help="also check a model: chat template, end tokens, prompt lengths")
+    check.add_argument("--limit", type=_count, default=1000, help="most problems to check (default 1000)")
 
 
 def _add_sample(commands: _Commands) -> None:
@@ -88,15 +88,13 @@ def _add_sample(commands: _Commands) -> None:
 
 
 def _add_sampling(command: argparse.ArgumentParser, *, n: int, split: str, max_new_tokens: int) -> None:
-    """Add what every command that samples completions takes."""
+    """Add the arguments of every command that samples completions."""
     command.add_argument("--model", default="tiny", help="tiny (default), a folder or a hub id")
     command.add_argument("-n", type=_count, default=n, help=f"completions per problem (default {n})")
     command.add_argument("--split", default=split, help=f"split of the task's data (default {split})")
-    command.add_argument("--limit", type=_count, default=100, help="problems (default 100)")
+    command.add_argument("--limit", type=_count, default=100, help="most problems (default 100)")
     command.add_argument("--seed", type=int, default=0, help="seed of the random numbers (default 0)")
-    command.add_argument(
-        "--temperature", type=float, default=1.0, help="logits are divided by it (default 1.0)"
-    )
+    command.add_argument("--temperature", type=float, default=1.0, help="divides the logits (default 1.0)")
     command.add_argument(
         "--max-new-tokens",
         type=_count,
@@ -105,7 +103,7 @@ def _add_sampling(command: argparse.ArgumentParser, *, n: int, split: str, max_n
     )
     command.add_argument("--device", default="auto", help="auto (default), cpu, cuda, ...")
     command.add_argument(
-        "--engine", choices=("hf", "vllm", "vllm_http"), default="hf", help="what samples (default hf)"
+        "--engine", choices=("hf", "vllm", "vllm_http"), default="hf", help="the sampler (default hf)"
     )
     command.add_argument(
         "--url", action="append", default=[], help="a vLLM server for vllm_http; may be repeated"
@@ -123,15 +121,15 @@ def _add_score(commands: _Commands) -> None:
     score.add_argument(
         "--step-labels",
         metavar="COLUMN",
-        help="a column of labels of steps to compare with: a list of true/false/null, or the index of the"
-        " first wrong step (-1: none)",
+        help="a column of step labels to compare with: a list of true/false/null, or the index of the first"
+        " wrong step (-1: there is none)",
     )
 
 
 def _add_label(commands: _Commands) -> None:
     label = commands.add(
         "label",
-        "sample completions and label their steps, to train a process reward model on",
+        "sample completions and label their steps, as training data for a process reward model",
         "markscheme.trainer.commands.reward_models:label",
     )
     label.add_argument("task", help=TASK_HELP)
@@ -144,7 +142,7 @@ def _add_label(commands: _Commands) -> None:
         " rule: the task's own `process:`",
     )
     label.add_argument("-k", type=_count, default=8, help="continuations of each step (default 8)")
-    label.add_argument("--steps", help="how to split: lines, separator, numbered, sentences, code")
+    label.add_argument("--steps", help="how to split them: lines, separator, numbered, sentences, code")
     _add_sampling(label, n=4, split="train", max_new_tokens=72)
 
 
@@ -157,7 +155,7 @@ def _add_train_prm(commands: _Commands) -> None:
     prm.add_argument("rows", help="JSONL: TRL's `prompt, completions, labels`, PRM800K or Math-Shepherd")
     prm.add_argument("-o", "--output", required=True, help="the folder of the trained model")
     prm.add_argument(
-        "--model", default="tiny", help="what to start from: tiny (default), a folder or a hub id"
+        "--model", default="tiny", help="the model to start from: tiny (default), a folder or a hub id"
     )
     prm.add_argument("--task", help="the task that `--model tiny` is built for")
     prm.add_argument("--form", default="classes", help="classes (default), trl or math_shepherd")
@@ -173,7 +171,7 @@ def _add_train_prm(commands: _Commands) -> None:
         "--neutral",
         choices=("right", "wrong", "skip"),
         default="right",
-        help="what PRM800K's rating 0 counts as (default right)",
+        help="how PRM800K's rating 0 is read (default right)",
     )
     prm.add_argument("--seed", type=int, default=0, help="seed of the random numbers (default 0)")
     prm.add_argument("--device", default="auto", help="auto (default), cpu, cuda, ...")
@@ -184,7 +182,7 @@ def _add_train(commands: _Commands) -> None:
     train.add_argument("run", help="a run file, a task, or with --resume the folder of a run")
     train.add_argument("--out", help="the run's folder (default runs/NAME-TIME-sSEED)")
     train.add_argument("--seeds", help="several runs, one per seed, such as 0,1,2")
-    train.add_argument("--resume", action="store_true", help="go on after the newest checkpoint")
+    train.add_argument("--resume", action="store_true", help="continue after the newest checkpoint")
 
 
 def _add_plot(commands: _Commands) -> None:

@@ -8,7 +8,7 @@ from .output import GOOD, show
 
 
 def plot(args: argparse.Namespace) -> int:
-    """Draw the curves."""
+    """Draw the curves of the runs into one picture."""
     draw_curves([Path(run) for run in args.runs], Path(args.output))
     show(args, {"written": args.output}, [f"written to {args.output}"])
     return GOOD

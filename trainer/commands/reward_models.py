@@ -1,8 +1,8 @@
-"""`markscheme label` and `train-prm`: labelled steps, and a process reward model that learns from them."""
+"""`markscheme label` and `train-prm`: labelling steps, and training a process reward model on the labels."""
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,18 +15,14 @@ from ...rewards.rows import write_jsonl
 from ...rewards.scheme import MarkScheme
 from ...sandbox.errors import TaskError
 from ...tasks.load import load_task
-from ...tasks.problem import Problem
-from ...tasks.problems import load_problems
 from ...tasks.schema import Task
 from ...verifiers.steps.split import SplitPolicy, split_policy
-from ..config.run_config import SamplingConfig
-from ..engines.make import make_engine
 from ..models.tiny import one_thread, tiny_policy
 from ..reward_models.labelled_steps import read_labelled
 from ..reward_models.prm_training import PrmProgress, PrmReport, PrmTraining, train_prm
 from ..reward_models.step_labels import chain_of, monte_carlo, monte_carlo_row, rule_rows
 from .output import GOOD, show
-from .sampling import engine_of, policy_for, sampling_of
+from .sampling import sampler_of, sampling_of
 
 
 def label(args: argparse.Namespace) -> int:
@@ -36,11 +32,7 @@ def label(args: argparse.Namespace) -> int:
         raise TaskError(
             f"label --by rule: task {task.name!r} has no `process:`, which would name the rule; add one"
         )
-    sampling = sampling_of(temperature=args.temperature, max_new_tokens=args.max_new_tokens)
-    scheme = MarkScheme(task, process=args.by == "rule")
-    problems = load_problems(task, split=args.split, limit=args.limit)
-    scheme.check_references(problems)
-    rows, sampled = _labelled(args, task, scheme, problems, sampling)
+    rows, sampled = _labelled(args, task)
     write_jsonl(Path(args.output), rows)
     labels = [of_step for row in rows for of_step in row["labels"]]
     figures = {
@@ -61,41 +53,32 @@ def label(args: argparse.Namespace) -> int:
     return GOOD
 
 
-def _labelled(
-    args: argparse.Namespace,
-    task: Task,
-    scheme: MarkScheme,
-    problems: Sequence[Problem],
-    sampling: SamplingConfig,
-) -> tuple[list[dict[str, Any]], int]:
+def _labelled(args: argparse.Namespace, task: Task) -> tuple[list[dict[str, Any]], int]:
     """Return the labelled rows, and how many continuations were sampled for them."""
-    policy = policy_for(task, args.model, seed=args.seed, device=args.device)
-    prompts = [policy.encode(task, problem, max_new_tokens=sampling.max_new_tokens) for problem in problems]
-    engine = make_engine(engine_of(args), policy)
-    try:
-        engine.sync(policy, 0)
-        with one_thread():
-            groups = engine.groups(prompts, args.n, sampling, seed=args.seed)
-            answers = [
-                (problem, completion)
-                for problem, group in zip(problems, groups, strict=True)
-                for completion in group
-                if completion.text.strip()
-            ]
-            if args.by == "rule":
-                asked, given = [problem for problem, _ in answers], [completion for _, completion in answers]
-                rows = rule_rows(scheme, asked, given, [question_of(problem) for problem in asked])
-                return [row for row in rows if row["completions"]], 0
-            split = _split(args, task)
-            chains = [chain_of(problem, completion, policy, split) for problem, completion in answers]
-            chains = [chain for chain in chains if chain.steps]
-            count = monte_carlo(chains, args.k, engine, policy, scheme, sampling, seed=args.seed + 1)
-            return [monte_carlo_row(chain, question_of(chain.problem)) for chain in chains], count
-    finally:
-        engine.close()
+    sampling = sampling_of(temperature=args.temperature, max_new_tokens=args.max_new_tokens)
+    scheme = MarkScheme(task, process=args.by == "rule")
+    with sampler_of(args, task, scheme) as (policy, engine, loaded):
+        groups = engine.groups(loaded.prompts, args.n, sampling, seed=args.seed)
+        answers = [
+            (problem, completion)
+            for problem, group in zip(loaded.problems, groups, strict=True)
+            for completion in group
+            if completion.text.strip()
+        ]
+        if args.by == "rule":
+            problems = [problem for problem, _ in answers]
+            completions = [completion for _, completion in answers]
+            rows = rule_rows(scheme, problems, completions, [question_of(problem) for problem in problems])
+            return [row for row in rows if row["completions"]], 0
+        split = _split(args, task)
+        chains = [chain_of(problem, completion, policy, split) for problem, completion in answers]
+        chains = [chain for chain in chains if chain.steps]
+        count = monte_carlo(chains, args.k, engine, policy, scheme, sampling, seed=args.seed + 1)
+        return [monte_carlo_row(chain, question_of(chain.problem)) for chain in chains], count
 
 
 def _split(args: argparse.Namespace, task: Task) -> SplitPolicy:
+    """Return how to split completions: by `--steps`, else as the task's `process:` does, else by lines."""
     own = task.process.parameters.get("split", "lines") if task.process is not None else "lines"
     return split_policy(args.steps or own)
 
@@ -122,14 +105,7 @@ def train_prm_command(args: argparse.Namespace) -> int:
     rows = read_labelled(Path(args.rows), neutral=args.neutral)
     with one_thread(), quiet(), _bar() as progress:
         report = train_prm(rows, source, Path(args.output), settings, device=args.device, progress=progress)
-    result = {
-        "folder": args.output,
-        "trained_steps": report.trained_steps,
-        "too_long": report.too_long,
-        "loss": report.loss,
-        "held_out": report.held_out.as_dict(),
-    }
-    show(args, result, _lines(args, report))
+    show(args, {"folder": args.output, **report.figures()}, _lines(args, report))
     return GOOD
 
 

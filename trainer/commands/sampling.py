@@ -1,6 +1,11 @@
-"""`markscheme sample`: completions of a task by a model, outside training, and the baseline pass@k."""
+"""`markscheme sample`: sampling completions of a task outside training, and the baseline pass@k.
+
+`markscheme label` samples with the same functions, and `markscheme check --model` loads models with them.
+"""
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +20,7 @@ from ...tasks.problems import load_problems
 from ...tasks.schema import Task
 from ...tasks.validation import first_fault
 from ..config.run_config import EngineConfig, PolicyConfig, SamplingConfig
+from ..engines.base import Engine
 from ..engines.make import make_engine
 from ..loop.evaluation import evaluate
 from ..loop.rollout import Group, LoadedTask, group_is_flat
@@ -25,17 +31,17 @@ from .output import GOOD, show
 
 
 def policy_for(task: Task, model: str, *, seed: int = 0, device: str = "auto") -> Policy:
-    """Load a model by name; `tiny` is built for the task."""
+    """Return the model with a name; `tiny` is built for the task, anything else is a folder or a hub id."""
     with quiet():
         source: str | Path = tiny_policy(task, seed) if model == "tiny" else model
     return load_policy(PolicyConfig(model=model), source, choose_device(device))
 
 
 def sampling_of(**settings: Any) -> SamplingConfig:
-    """Return sampling settings as a command gives them.
+    """Return the sampling settings that a command was given.
 
     Raises:
-        DataError: one is out of its range.
+        DataError: one of them is out of its range.
     """
     try:
         return SamplingConfig(**settings)
@@ -43,28 +49,44 @@ def sampling_of(**settings: Any) -> SamplingConfig:
         raise DataError(str(first_fault(error))) from error
 
 
-def engine_of(args: argparse.Namespace) -> EngineConfig:
-    """Return the engine that a command's `--engine` and `--url` name.
+@contextmanager
+def sampler_of(
+    args: argparse.Namespace, task: Task, scheme: MarkScheme
+) -> Iterator[tuple[Policy, Engine, LoadedTask]]:
+    """Yield the model that a command names, an engine that samples from it, and the problems to sample.
 
     Raises:
         TaskError: servers are named for an engine that uses none.
+        MarkschemeError: the data, the model or the engine cannot be used.
     """
     if args.url and args.engine != "vllm_http":
         raise TaskError(
             f"{args.command}: --url names vLLM servers and needs --engine vllm_http (given: {args.engine})"
         )
-    return EngineConfig(kind=args.engine, urls=tuple(args.url))
+    problems = load_problems(task, split=args.split, limit=args.limit)
+    scheme.check_references(problems)
+    policy = policy_for(task, args.model, seed=args.seed, device=args.device)
+    prompts = [policy.encode(task, problem, max_new_tokens=args.max_new_tokens) for problem in problems]
+    engine = make_engine(EngineConfig(kind=args.engine, urls=tuple(args.url)), policy)
+    try:
+        engine.sync(policy, 0)
+        with one_thread():
+            yield policy, engine, LoadedTask(task, scheme, problems, prompts)
+    finally:
+        engine.close()
 
 
 def sample(args: argparse.Namespace) -> int:
-    """Sample completions and print the baseline."""
+    """Sample completions, and print the model's pass@k, which is the baseline for a training."""
     task = load_task(args.task, overrides=args.overrides, allow_code=args.allow_code)
     if args.temperature == 0 and args.n > 1:
         raise DataError(
             f"temperature 0 gives the same completion {args.n} times; use -n 1 or a positive temperature"
         )
     sampling = sampling_of(temperature=args.temperature, top_p=args.top_p, max_new_tokens=args.max_new_tokens)
-    figures, groups = _sampled(args, task, sampling)
+    with sampler_of(args, task, MarkScheme(task, process=False)) as (_, engine, loaded):
+        figures, groups = evaluate(engine, loaded, args.n, sampling, seed=args.seed, greedy=False)
+    figures["mixed_groups"] = sum(not group_is_flat(group) for group in groups) / len(groups)
     if args.output:
         write_jsonl(Path(args.output), [row for group in groups for row in _rows(group, args.split)])
     low, high = figures["sampled_interval"]
@@ -80,28 +102,6 @@ def sample(args: argparse.Namespace) -> int:
         lines.append(f"  written to {args.output}")
     show(args, figures, lines)
     return GOOD
-
-
-def _sampled(
-    args: argparse.Namespace, task: Task, sampling: SamplingConfig
-) -> tuple[dict[str, Any], list[Group]]:
-    """Return the figures (pass@k with intervals, share of mixed groups), and the sampled groups."""
-    scheme = MarkScheme(task, process=False)
-    problems = load_problems(task, split=args.split, limit=args.limit)
-    scheme.check_references(problems)
-    engine_config = engine_of(args)
-    policy = policy_for(task, args.model, seed=args.seed, device=args.device)
-    prompts = [policy.encode(task, problem, max_new_tokens=args.max_new_tokens) for problem in problems]
-    loaded = LoadedTask(task, scheme, problems, prompts)
-    engine = make_engine(engine_config, policy)
-    try:
-        engine.sync(policy, 0)
-        with one_thread():
-            figures, groups = evaluate(engine, loaded, args.n, sampling, seed=args.seed, greedy=False)
-    finally:
-        engine.close()
-    figures["mixed_groups"] = sum(not group_is_flat(group) for group in groups) / len(groups)
-    return figures, groups
 
 
 def _rows(group: Group, split: str) -> list[dict[str, Any]]:

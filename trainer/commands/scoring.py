@@ -1,4 +1,4 @@
-"""`markscheme score`: a file of completions, scored, summed up, and compared with labels."""
+"""`markscheme score`: scoring a file of completions, and comparing the scores with labels."""
 
 import argparse
 import sys
@@ -20,7 +20,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def score(args: argparse.Namespace) -> int:
-    """Score completions."""
+    """Score the completions of a file; fail if a reward has a bug."""
     task = load_task(args.task, overrides=args.overrides, allow_code=args.allow_code)
     scheme = MarkScheme(task)
     answered = read_completions(task, Path(args.completions), split=args.split, limit=args.limit)
@@ -28,10 +28,10 @@ def score(args: argparse.Namespace) -> int:
     scores = scheme.score(answered.problems, answered.completions)
     task_hash = task.hash
     if args.output:
-        scored = zip(answered.problems, answered.completions, scores, strict=True)
+        triples = zip(answered.problems, answered.completions, scores, strict=True)
         rows = (
-            score_row(task, task_hash, problem, completion, made, row=i, right=scheme.is_right(made))
-            for i, (problem, completion, made) in enumerate(scored)
+            score_row(task, task_hash, problem, completion, scored, row=i, right=scheme.is_right(scored))
+            for i, (problem, completion, scored) in enumerate(triples)
         )
         write_jsonl(Path(args.output), rows)
     result = _summary_of(task, task_hash, scheme, scores)
@@ -40,7 +40,7 @@ def score(args: argparse.Namespace) -> int:
     if args.step_labels:
         result["step_labels"] = _step_agreement(scheme, scores, answered.rows, args.step_labels)
     show(args, result, _lines(result, args.output))
-    bugs = [part for made in scores for part in made.parts.values() if part.status is Status.BUG]
+    bugs = [part for scored in scores for part in scored.parts.values() if part.status is Status.BUG]
     if bugs:
         print(
             f"error: {len(bugs)} value(s) are bugs of a reward; the first: {bugs[0].reason}",
@@ -51,8 +51,8 @@ def score(args: argparse.Namespace) -> int:
 
 
 def _summary_of(task: Task, task_hash: str, scheme: MarkScheme, scores: Sequence[Score]) -> dict[str, Any]:
-    marks = [scheme.is_right(made) for made in scores]
-    values = [made.value for made in scores if made.value is not None]
+    marks = [scheme.is_right(scored) for scored in scores]
+    values = [scored.value for scored in scores if scored.value is not None]
     means = part_means(scores)
     return {
         "task": task.name,
@@ -77,8 +77,8 @@ def _agreement(scheme: MarkScheme, scores: Sequence[Score], rows: Rows, column: 
     """
     counts = {"agree": 0, "wrong_marked_right": 0, "right_marked_wrong": 0, "undecided": 0}
     differ = []
-    for i, (made, row) in enumerate(zip(scores, rows, strict=True)):
-        label, mark = row.get(column), scheme.is_right(made)
+    for i, (scored, row) in enumerate(zip(scores, rows, strict=True)):
+        label, mark = row.get(column), scheme.is_right(scored)
         if not isinstance(label, bool):
             near = "" if column in row else f"; there is no such column{did_you_mean(column, row)}"
             raise DataError(f"row {i + 1}: label {column!r} must be true or false (given: {label!r}){near}")
@@ -95,23 +95,23 @@ def _agreement(scheme: MarkScheme, scores: Sequence[Score], rows: Rows, column: 
 
 
 def _step_agreement(scheme: MarkScheme, scores: Sequence[Score], rows: Rows, column: str) -> dict[str, Any]:
-    """Compare the marks of steps with a column of labels, or of ProcessBench's first wrong steps.
+    """Compare the marks of steps with a column of labels, or of first wrong steps as in ProcessBench.
 
     Raises:
-        DataError: rows without labels, or with another number of them than steps.
+        DataError: rows have no labels, or not one per step.
         TaskError: the task marks no steps.
     """
     marks, labels, faults = [], [], []
     low, high = scheme.step_bounds
-    for i, (made, row) in enumerate(zip(scores, rows, strict=True)):
-        steps = made.steps or []
-        wanted = labels_of(row.get(column), len(steps))
-        if isinstance(wanted, str):
+    for i, (scored, row) in enumerate(zip(scores, rows, strict=True)):
+        steps = scored.steps or []
+        expected = labels_of(row.get(column), len(steps))
+        if isinstance(expected, str):
             near = "" if column in row else did_you_mean(column, row)
-            faults.append(f"row {i + 1}: {column!r} {wanted}{near}")
+            faults.append(f"row {i + 1}: {column!r} {expected}{near}")
             continue
         marks.append([None if step.value is None else (step.value - low) / (high - low) for step in steps])
-        labels.append(wanted)
+        labels.append(expected)
     if faults:
         raise DataError(f"{len(faults)} row(s) cannot be compared:\n{first_of(faults)}")
     return {"column": column, **step_metrics(marks, labels).as_dict()}
@@ -144,12 +144,12 @@ def _label_line(label: Mapping[str, Any], rows: int) -> str:
     )
 
 
-def _step_label_line(found: Mapping[str, Any]) -> str:
+def _step_label_line(metrics: Mapping[str, Any]) -> str:
     def figure(name: str) -> str:
-        return "-" if found[name] is None else f"{found[name]:.3f}"
+        return "-" if metrics[name] is None else f"{metrics[name]:.3f}"
 
     return (
-        f"  steps against {found['column']!r}: {found['steps']} steps, balanced accuracy"
+        f"  steps against {metrics['column']!r}: {metrics['steps']} steps, balanced accuracy"
         f" {figure('balanced_accuracy')}, first-error F1 {figure('first_error_f1')}, AUROC"
-        f" {figure('auroc')}, ECE {figure('ece')}, {found['unmarked']} labelled but not marked"
+        f" {figure('auroc')}, ECE {figure('ece')}, {metrics['unmarked']} labelled but not marked"
     )

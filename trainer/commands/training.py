@@ -1,4 +1,4 @@
-"""`markscheme train`: one run, or several that differ in their seed."""
+"""`markscheme train`: one training run, or several that differ in their seeds."""
 
 import argparse
 import json
@@ -12,13 +12,13 @@ from .output import GOOD, INTERRUPTED, show
 
 
 def train(args: argparse.Namespace) -> int:
-    """Run a training, or one for each of `--seeds`, one after the other; print a table of the runs."""
+    """Train once, or once for each of `--seeds`, one after the other; print a table of the runs."""
     overrides = list(args.overrides)
     if args.out:
         overrides.append(f"out={json.dumps(args.out)}")
     if args.seeds and (args.out or args.resume):
         raise TaskError(
-            "--seeds makes a new folder for each run, so it does not go with --out or --resume; drop one"
+            "--seeds makes a new folder for each run and cannot be combined with --out or --resume; drop one"
         )
     results = []
     for seed in _seeds(args.seeds):
@@ -38,7 +38,7 @@ def train(args: argparse.Namespace) -> int:
 
 
 def _seeds(text: str | None) -> list[int | None]:
-    """Return the seeds of `--seeds`; without it, one None: the run file's own seed."""
+    """Return the seeds of `--seeds`; without it, one None, which stands for the run file's own seed."""
     if not text:
         return [None]
     seeds = text.replace(",", " ").split()

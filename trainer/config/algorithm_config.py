@@ -52,7 +52,7 @@ class AlgorithmConfig(Section):
     minibatches: int = Field(default=1, ge=1)
     """Optimizer steps per pass: the completions are split into this many parts of nearly equal size."""
     optimizer: Literal["adamw", "adamw_fused", "adamw_8bit"] = "adamw_fused"
-    """AdamW: torch's (`adamw`), torch's fused one, or bitsandbytes' with 8-bit moments."""
+    """AdamW of torch (`adamw`), torch's fused AdamW, or that of bitsandbytes with 8-bit moments."""
     lr: float = Field(default=1e-6, gt=0)
     """Learning rate at the end of the warm-up, which is the highest of the schedule."""
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
@@ -62,14 +62,14 @@ class AlgorithmConfig(Section):
     warmup_steps: int = Field(default=0, ge=0)
     """Training steps over which the learning rate rises linearly to `lr`."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
-    """Learning rate after the warm-up: `constant`, or falling towards 0 along a line or a cosine. It would be
-    0 one step after the last one, so the last step still learns."""
+    """Learning rate after the warm-up: `constant`, or falling along a line or a cosine. It would reach 0 one
+    step after the last one, so the last step still learns."""
     max_grad_norm: float = Field(default=1.0, gt=0)
     """Gradients with a larger L2 norm, over all parameters, are scaled down to this norm."""
     clip_low: float = Field(default=0.2, ge=0, le=1)
     """The ratio is clipped below at 1 - clip_low (epsilon); from 0 to 1."""
     clip_high: float = Field(default=0.2, ge=0)
-    """The ratio is clipped above at 1 + clip_high (epsilon). If only `clip_low` is given, it is the same."""
+    """The ratio is clipped above at 1 + clip_high (epsilon). If only `clip_low` is given, both are equal."""
     ratio: Literal["token", "sequence", "none"] = "token"
     """Importance ratio pi / pi_old: one per `token`; one per completion, the geometric mean over its tokens
     (`sequence`: GSPO); or `none`, which is REINFORCE, without a clip."""
@@ -78,8 +78,8 @@ class AlgorithmConfig(Section):
     kl: Kl = "k3"
     """Estimator of the KL: `k1`, `k2`, `k3` (equation 4 of the paper), or `k3_ratio` (k3 times the ratio)."""
     std: Std = "population"
-    """What advantages are divided by: the standard deviation of a group's rewards (`population`, or `sample`
-    with Bessel's correction), that of all rewards of the step (`batch`), or nothing (`none`)."""
+    """Divisor of the advantages: the standard deviation of a group's rewards (`population`, or `sample` with
+    Bessel's correction), that of all rewards of the step (`batch`), or no division (`none`)."""
     eps: float = Field(default=0.0, ge=0)
     """Added to the standard deviation that advantages are divided by."""
     aggregate: Aggregate = "sequence_mean"
@@ -90,7 +90,7 @@ class AlgorithmConfig(Section):
     """Tokens by which `aggregate: constant` divides; null = `sampling.max_new_tokens`."""
     correction: Correction = "truncate"
     """Importance weights pi_old / mu for engines whose log-probabilities (mu) are not exactly the trainer's
-    (pi_old): clamped to the bounds (`truncate`), set to 0 outside of them (`mask`), or `none`."""
+    (pi_old): clamped to the bounds (`truncate`), set to 0 outside of them (`mask`), or not used (`none`)."""
     correction_level: Level = "token"
     """One weight per `token`, or one per completion (`sequence`): the product over its tokens."""
     correction_low: float | None = Field(default=None, ge=0)
@@ -99,7 +99,7 @@ class AlgorithmConfig(Section):
     """Upper bound of the weights; null = as published: 2 by token, 3 by sequence."""
     off_policy_delta: float | None = Field(default=None, gt=0)
     """Completions with a negative advantage get weight 0 if the mean of log(mu / pi) over their tokens is
-    above this, in nats (DeepSeek-V3.2, equation 9); null = no completion does."""
+    above this, in nats (DeepSeek-V3.2, equation 9); null = none are dropped in this way."""
 
     @model_validator(mode="before")
     @classmethod
@@ -119,7 +119,7 @@ class AlgorithmConfig(Section):
 
 
 def _preset_of(given: dict[str, Any]) -> dict[str, Any]:
-    """Return the values of the preset that is named, or of the default one.
+    """Return the values of the preset that the mapping names, or of the default one.
 
     Raises:
         ValueError: there is no such preset.

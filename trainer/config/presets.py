@@ -1,7 +1,7 @@
 """Algorithms under the names of their papers, with the papers' own values and their sources.
 
-A source says where in the paper, or in a program, a value is found. Where the paper gives none, the source
-says so, and where the value is from. A run file can override every value.
+A source says where in the paper, or in a program, a value is found. Where the paper gives no value, the
+source says that, and where the value comes from. A run file can override every value.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ CHOSEN_HERE = "chosen here"
 
 
 def _adamw(no_source: str) -> Sourced:
-    """Return settings of the optimizer and the schedule, which none of the papers gives in full."""
+    """Return the settings of the optimizer and the schedule, which none of the papers gives in full."""
     return {
         "betas": ((0.9, 0.999), f"{no_source}; torch's default"),
         "weight_decay": (0.0, f"{no_source}; no weight decay"),

@@ -21,7 +21,8 @@ class LoraConfig(Section):
     alpha: int = Field(default=32, gt=0)
     """The adapter's output is multiplied by alpha / r."""
     targets: Literal["all-linear"] | tuple[str, ...] = "all-linear"
-    """Layers to adapt: a list of the ends of their names, or `all-linear`, all but the LM head."""
+    """Layers to adapt: a list of the ends of their names, or `all-linear`, every linear layer but the LM
+    head."""
 
 
 class PolicyConfig(Section):
@@ -47,7 +48,7 @@ class SamplingConfig(Section):
     top_p: float = Field(default=1.0, gt=0, le=1)
     """Sample from the smallest set of tokens whose probability reaches this; 1 = from all tokens."""
     max_new_tokens: int = Field(default=1024, ge=1)
-    """Tokens after which a completion is cut off. In a run, the preset's value if it is not given."""
+    """Tokens after which a completion is cut off. If it is not given, a run takes the preset's value."""
 
 
 class EngineConfig(Section):
@@ -56,7 +57,7 @@ class EngineConfig(Section):
     kind: Literal["hf", "vllm", "vllm_http"] = "hf"
     """`hf`: transformers, on the policy's own weights; `vllm`: in this process; `vllm_http`: vLLM servers."""
     max_rows: int = Field(default=256, ge=1)
-    """`hf`: most completions that are sampled at once; at least one whole group is."""
+    """`hf`: most completions that are sampled at once; a single group may exceed it."""
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
     """vLLM: precision of its weights; null = `policy.dtype`."""
     memory: float = Field(default=0.4, gt=0)
@@ -131,8 +132,8 @@ class RunConfig(Section):
     threads: int = Field(default=1, ge=1)
     """CPU threads of torch. More can be slower on a busy machine, and change results in the last bits."""
     microbatch_tokens: int | None = Field(default=None, ge=1)
-    """Most tokens of one forward and backward pass, prompts and padding included: bounds the memory, not the
-    size of an update. null = 2048 on a CPU, else 16384."""
+    """Most tokens of one forward and backward pass, prompts and padding included. It bounds the memory and
+    leaves the size of an update as it is. null = 2048 on a CPU, else 16384."""
     out: str | None = None
     """The run's folder; null = runs/NAME-TIME-sSEED."""
     trackers: tuple[Literal["tensorboard"], ...] = ()
@@ -174,7 +175,10 @@ class RunConfig(Section):
     @model_validator(mode="after")
     def _can_learn(self) -> "RunConfig":
         if self.sampling.temperature == 0:
-            raise ValueError("sampling.temperature 0 makes every group equal: nothing can be learned from it")
+            raise ValueError(
+                "sampling.temperature 0 samples equal completions, from which nothing can be learned; give a"
+                " temperature above 0"
+            )
         completions = self.algorithm.groups_per_step * self.algorithm.group_size
         if self.algorithm.minibatches > completions:
             raise ValueError(
@@ -204,6 +208,6 @@ def _is_share(value: Any) -> bool:
 
 
 def _preset_length(preset: Any) -> int:
-    """Return a preset's `max_new_tokens`; for an unknown one, which its own field reports, the default's."""
+    """Return a preset's `max_new_tokens`; an unknown preset is reported by its own field, not here."""
     known = preset if isinstance(preset, str) and preset in PRESETS else DEFAULT_PRESET
     return preset_values(known)["max_new_tokens"]

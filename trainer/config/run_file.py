@@ -1,4 +1,4 @@
-"""Reading a run: from a run file, a mapping or a task to a `RunConfig`."""
+"""Reading the settings of a run: from a run file, a mapping or a task to a `RunConfig`."""
 
 from collections.abc import Sequence
 from importlib.resources import files
@@ -10,7 +10,7 @@ from ...tasks.yaml_file import YamlFile, apply_overrides, read_yaml, validate
 from .run_config import RunConfig
 
 FOR_TASKS = "task."
-"""How overrides begin that go to every task of the run, not to the run itself."""
+"""The start of overrides that change every task of the run instead of the run itself."""
 
 
 def load_run(run: str | Path | dict[str, Any] | RunConfig, *, overrides: Sequence[str] = ()) -> RunConfig:
@@ -19,7 +19,7 @@ def load_run(run: str | Path | dict[str, Any] | RunConfig, *, overrides: Sequenc
     Args:
         run: a run file, or the same as a mapping; or a task's name or file, which is then trained with the
             default run file (`quickstart.yaml`).
-        overrides: `key=value` settings, such as `algorithm.lr=1e-5`; those that begin with `task.` go to
+        overrides: `key=value` settings, such as `algorithm.lr=1e-5`; those that begin with `task.` change
             every task.
 
     Raises:
@@ -30,8 +30,8 @@ def load_run(run: str | Path | dict[str, Any] | RunConfig, *, overrides: Sequenc
             return run
         run = run.model_dump(mode="json")
     file = YamlFile(None, dict(run)) if isinstance(run, dict) else _run_file(run)
-    for_tasks = [one.removeprefix(FOR_TASKS) for one in overrides if one.startswith(FOR_TASKS)]
-    apply_overrides(file, [one for one in overrides if not one.startswith(FOR_TASKS)])
+    for_tasks = [text.removeprefix(FOR_TASKS) for text in overrides if text.startswith(FOR_TASKS)]
+    apply_overrides(file, [text for text in overrides if not text.startswith(FOR_TASKS)])
     if for_tasks:
         file.data["task_overrides"] = [*(file.data.get("task_overrides") or ()), *for_tasks]
     folder = file.path.parent if file.path else Path()
@@ -39,7 +39,7 @@ def load_run(run: str | Path | dict[str, Any] | RunConfig, *, overrides: Sequenc
 
 
 def _run_file(name: str | Path) -> YamlFile:
-    """Read a run file. For a task, return the default run file with that task in it."""
+    """Return a run file, or for a task the default run file with that task in it."""
     path = Path(name)
     if path.is_file():
         file = read_yaml(path)
@@ -54,29 +54,25 @@ def _run_file(name: str | Path) -> YamlFile:
 
 
 def _with_absolute_paths(config: RunConfig, folder: Path) -> RunConfig:
-    """Make the tasks' files and the model's folder absolute.
+    """Make the paths of task files and of the model's folder absolute.
 
-    A relative path is looked up beside the run file, then in the current folder. The run.yaml in a run's own
-    folder can then be resumed from anywhere.
+    A relative path is looked up beside the run file, then in the current folder. Absolute paths let the run
+    be resumed from anywhere.
     """
 
-    def task(name: str) -> str:
+    def absolute(name: str, content: str = "") -> str:
+        """Return the path of a file, or of a folder that holds the file `content`; else the name itself."""
         for path in (folder / name, Path(name)):
-            if path.is_file():
+            if (path / content).is_file():
                 return str(path.resolve())
         return name
 
-    def model(name: str) -> str:
-        for path in (folder / name, Path(name)):
-            if (path / "config.json").is_file():
-                return str(path.resolve())
-        return name
-
-    evaluations = [one.model_copy(update={"task": task(one.task)}) for one in config.eval]
+    evaluations = [each.model_copy(update={"task": absolute(each.task)}) for each in config.eval]
+    model = absolute(config.policy.model, "config.json")
     return config.model_copy(
         update={
-            "tasks": {task(name): share for name, share in config.tasks.items()},
+            "tasks": {absolute(name): share for name, share in config.tasks.items()},
             "eval": tuple(evaluations),
-            "policy": config.policy.model_copy(update={"model": model(config.policy.model)}),
+            "policy": config.policy.model_copy(update={"model": model}),
         }
     )

@@ -8,6 +8,7 @@ log-probabilities of a few sampled tokens with the trainer's, since weights that
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from random import Random
 
 import torch
@@ -15,7 +16,7 @@ import torch
 from ...sandbox.errors import RunError
 from ...tasks.problem import Completion
 from ..config.run_config import EngineConfig, SamplingConfig
-from ..models.forward import own_logprobs
+from ..models.forward import differences_to_own
 from ..models.notes import Note, ignored
 from ..models.policy import EncodedPrompt, Policy
 
@@ -25,8 +26,8 @@ class Engine(ABC):
 
     weight_version = 0
     """How many updates the engine's weights have seen."""
-    apart: float | None = None
-    """Mean absolute log-probability difference to the trainer (nats) at the last probe; None = not probed."""
+    probe_mismatch: float | None = None
+    """Result of the last `CopyEngine.probe`; None = the engine is not probed, or was not yet."""
 
     @abstractmethod
     def generate(
@@ -41,7 +42,7 @@ class Engine(ABC):
             seed: for this call's random numbers; the same seed gives the same completions.
 
         Yields:
-            The index of a prompt, and its completions. Every prompt comes once, in any order.
+            The index of a prompt, and its completions; each prompt once, in any order.
 
         Raises:
             RunError: a completion could not be sampled, or not from the weights of `weight_version`.
@@ -49,7 +50,10 @@ class Engine(ABC):
 
     @abstractmethod
     def is_exact(self, sampling: SamplingConfig) -> bool:
-        """Whether its log-probabilities equal the trainer's up to rounding, and can serve as old ones."""
+        """Return whether the log-probabilities of `generate` equal the trainer's up to rounding.
+
+        If so, they are the old log-probabilities of the update, which need not be computed.
+        """
 
     def sync(self, policy: Policy, version: int) -> None:
         """Take over the policy's weights, which have seen `version` updates.
@@ -66,15 +70,15 @@ class Engine(ABC):
         self, prompts: Sequence[EncodedPrompt], n: int, sampling: SamplingConfig, *, seed: int
     ) -> list[list[Completion]]:
         """Sample like `generate`, and return all groups in the order of the prompts."""
-        by_place = dict(self.generate(prompts, n, sampling, seed=seed))
-        return [by_place[place] for place in range(len(prompts))]
+        by_index = dict(self.generate(prompts, n, sampling, seed=seed))
+        return [by_index[i] for i in range(len(prompts))]
 
 
 class CopyEngine(Engine):
     """An engine with a copy of the weights, which is replaced after each update and then probed.
 
     Args:
-        config: dtype of the copy, and the largest difference that a probe may find.
+        config: dtype of the copy, and the largest mismatch that a probe may find.
         policy: the policy whose weights are copied.
         note: called with lines that a reader of the run should know.
     """
@@ -88,40 +92,43 @@ class CopyEngine(Engine):
         both_float32 = self.dtype == "float32" and policy.dtype == torch.float32
         self.max_mismatch = config.max_mismatch or (1e-3 if both_float32 else 0.3)
         self._probes: list[EncodedPrompt] = []
-        self.apart_at_load = 0.0
-        """As `apart`, but measured with the weights that the engine itself loaded when it started."""
+        self.mismatch_at_load = 0.0
+        """As `probe_mismatch`, but with the weights that the engine itself loaded when it started."""
 
     @abstractmethod
     def push(self, policy: Policy, version: int) -> None:
         """Replace the engine's weights, and drop everything that it cached under the old ones."""
 
     def is_exact(self, sampling: SamplingConfig) -> bool:
-        """Return False: other kernels round differently, so the difference is measured and corrected."""
+        """Return False: other kernels round differently, so the mismatch is measured and corrected."""
         return False
 
     def sync(self, policy: Policy, version: int) -> None:
         """Push the weights, and probe whether the engine samples from them; see `Engine.sync`."""
         self.push(policy, version)
         self.weight_version = version
-        self.apart = self.probe()
-        if not self.apart <= self.max_mismatch:  # also if it is NaN
+        self.probe_mismatch = self.probe()
+        if not self.probe_mismatch <= self.max_mismatch:  # also if it is NaN
             raise RunError(
                 f"{self.where}: after it was given the weights of version {version}, the log-probabilities of"
-                f" sampled tokens differ from the trainer's by {self.apart:.3g} nats on average"
+                f" sampled tokens differ from the trainer's by {self.probe_mismatch:.3g} nats on average"
                 f" (engine.max_mismatch is {self.max_mismatch:g}); {self._likely_cause()}"
             )
 
     def remember(self, prompts: Sequence[EncodedPrompt]) -> None:
         """Keep the longest and the shortest prompt of a step for the next probe.
 
-        The probe has to repeat prompts that the old weights have seen: only for those can a prefix cache hold
-        stale keys and values.
+        The probe repeats prompts that the old weights have seen, because only for those can a prefix cache
+        hold stale keys and values.
         """
         by_length = sorted(prompts, key=lambda prompt: len(prompt.token_ids))
         self._probes = [by_length[-1], by_length[0]]
 
     def probe(self) -> float:
-        """Sample a few tokens, and return their mean absolute log-probability difference to the trainer."""
+        """Sample a few tokens, and return how much their log-probabilities differ from the trainer's.
+
+        The result is the mean absolute difference in nats.
+        """
         if not self._probes:
             self._probes = self._random_probes()
         new_tokens = 8
@@ -130,12 +137,8 @@ class CopyEngine(Engine):
             new_tokens = min(new_tokens, self.policy.context - longest)
         sampling = SamplingConfig(max_new_tokens=new_tokens)
         groups = self.groups(self._probes, 2, sampling, seed=0)
-        differences: list[float] = []
         with torch.no_grad(), self.policy.computing():
-            for group in groups:
-                for completion in group:
-                    own = own_logprobs(self.policy.model, completion)
-                    differences += [abs(a - b) for a, b in zip(own, completion.logprobs, strict=True)]
+            differences = differences_to_own(self.policy.model, list(chain.from_iterable(groups)))
         return sum(differences) / len(differences)
 
     def _random_probes(self) -> list[EncodedPrompt]:
@@ -147,10 +150,10 @@ class CopyEngine(Engine):
         return [EncodedPrompt([rng.randrange(vocabulary) for _ in range(length)]) for length in (long, 3)]
 
     def _likely_cause(self) -> str:
-        """Return the usual cause of a difference that is too large, and what to do about it."""
-        if self.apart_at_load > self.max_mismatch:
+        """Return the likely cause of a mismatch that is too large, and what to do about it if it is known."""
+        if self.mismatch_at_load > self.max_mismatch:
             return (
-                f"it was {self.apart_at_load:.3g} nats already with the weights that the engine loaded"
+                f"it was {self.mismatch_at_load:.3g} nats already with the weights that the engine loaded"
                 " itself, so its kernels or its precision compute this model differently; raise"
                 " engine.max_mismatch to train with corrections"
             )
@@ -180,9 +183,9 @@ class CopyEngine(Engine):
                 )
 
 
-def prompt_seed(seed: int, place: int) -> int:
+def prompt_seed(seed: int, index: int) -> int:
     """Return the seed of one prompt's samples; it depends neither on the server nor on the request order."""
-    return Random(f"{seed}/{place}").getrandbits(62)
+    return Random(f"{seed}/{index}").getrandbits(62)
 
 
 def completion_of(

@@ -1,7 +1,7 @@
 """Sampling with transformers, from the policy's own weights.
 
 Each prompt is computed once for its whole group, completions that have ended leave the batch, and every token
-comes with its log-probability under the very distribution that it was drawn from.
+comes with its log-probability under exactly the distribution from which it was drawn.
 
 Shapes: `_P` prompts, `_R` rows (completions) still in the batch, `V` the size of the vocabulary.
 """
@@ -9,6 +9,7 @@ Shapes: `_P` prompts, `_R` rows (completions) still in the batch, `V` the size o
 import inspect
 import math
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import torch
@@ -18,22 +19,22 @@ from ...sandbox.errors import PolicyError
 from ...tasks.problem import Completion
 from ..config.run_config import SamplingConfig
 from ..models.batch import left_padded
-from ..models.forward import TOLERANCE, own_logprobs, random_completions
+from ..models.forward import TOLERANCE, differences_to_own, random_completions
 from ..models.kv_cache import sampling_cache
 from ..models.notes import Note, ignored
 from ..models.policy import EncodedPrompt, Policy
 from .base import Engine, completion_of
 
 EXACT = 1e-4
-"""Sampled log-probabilities that differ by less (nats) from the model's own can serve as old ones."""
+"""Sampled log-probabilities count as exact if they differ by less than this (nats) from the model's own."""
 
 
 def sampling_logprobs(logits: Tensor, temperature: float, top_p: float = 1.0) -> Tensor:
-    """Return log-probabilities of the distribution that tokens are drawn from.
+    """Return log-probabilities of the distribution from which tokens are drawn.
 
     Args:
         logits: `[..., V]`.
-        temperature: logits are divided by it; must be positive.
+        temperature: divides the logits; must be positive.
         top_p: keep the smallest set of tokens whose probability reaches it, and renormalise; all other
             tokens get -inf. The likeliest token always stays.
 
@@ -54,8 +55,8 @@ class HfEngine(Engine):
 
     Args:
         policy: the policy.
-        max_rows: completions that are sampled at the same time.
-        note: called with a line if prompts can only be sampled one at a time.
+        max_rows: most completions that are sampled at the same time.
+        note: called with one line if prompts can only be sampled one at a time.
 
     Raises:
         PolicyError: sampled log-probabilities are not the model's own, even one prompt at a time.
@@ -88,19 +89,16 @@ class HfEngine(Engine):
         """
         completions = random_completions(self.policy.model)[1:]  # the first two have the same prompt
         prompts = [EncodedPrompt(completion.prompt_token_ids) for completion in completions]
-        differences: list[float] = []
         try:
             with self.policy.in_float32(), torch.inference_mode():
-                for group in self.groups(prompts, 2, SamplingConfig(max_new_tokens=6), seed=0):
-                    for completion in group:
-                        own = own_logprobs(self.policy.model, completion)
-                        differences += [abs(a - b) for a, b in zip(own, completion.logprobs, strict=True)]
+                groups = self.groups(prompts, 2, SamplingConfig(max_new_tokens=6), seed=0)
+                differences = differences_to_own(self.policy.model, list(chain.from_iterable(groups)))
         except (RuntimeError, ValueError, TypeError, AttributeError, KeyError, IndexError):
             return math.inf
         return math.inf if any(map(math.isnan, differences)) else max(differences)
 
     def is_exact(self, sampling: SamplingConfig) -> bool:
-        """See `Engine.is_exact`: true in float32 without top-p, if the model's cache rounds little enough."""
+        """See `Engine.is_exact`: True in float32 without top-p, if the model's cache rounds little enough."""
         return sampling.top_p >= 1 and self.policy.dtype == torch.float32 and self._difference < EXACT
 
     @torch.inference_mode()
@@ -111,9 +109,9 @@ class HfEngine(Engine):
         generator = torch.Generator(self.policy.device).manual_seed(seed)
         prompts_at_once = 1 if self._one_prompt else max(1, self.max_rows // n)
         for start in range(0, len(prompts), prompts_at_once):
-            some = prompts[start : start + prompts_at_once]
-            for place, group in _Decoding(self, some, n, sampling, generator).run():
-                yield start + place, group
+            batch = prompts[start : start + prompts_at_once]
+            for i, group in _Decoding(self, batch, n, sampling, generator).run():
+                yield start + i, group
 
     def forward(self, ids: Tensor, mask: Tensor, positions: Tensor, cache: Any) -> Tensor:
         """Return the logits `[B, V]` after the last of `ids`, and add the new states to the cache.
@@ -124,8 +122,8 @@ class HfEngine(Engine):
         if self._takes_positions:
             extra["position_ids"] = positions
         elif ids.shape[1] < mask.shape[1]:
-            # Models that take no positions are recurrent. Only prompts are padded, and their state has read
-            # the prompts by now, so later tokens need no mask.
+            # Models that take no positions are recurrent. Only prompts are padded, and the model's state
+            # already includes them, so later tokens need no mask.
             extra = {}
         with self.policy.computing():
             out = self.policy.model(
@@ -135,7 +133,7 @@ class HfEngine(Engine):
 
 
 class _Decoding:
-    """One batch while it is sampled: row r is a completion of prompt r // n."""
+    """One batch of prompts while it is sampled: row r is a completion of prompt r // n."""
 
     def __init__(
         self,
@@ -173,7 +171,7 @@ class _Decoding:
             still_live = sum(live)
             if still_live == 0 or step == limit:
                 break
-            # Ended rows leave the batch once they are a tenth of it: each time, the whole cache is copied.
+            # Ended rows leave the batch only once they are a tenth of it, because that copies the cache.
             if still_live <= 0.9 * len(rows):
                 kept = [i for i, is_live in enumerate(live) if is_live]
                 kept_R = torch.tensor(kept, device=self.device)
@@ -191,9 +189,9 @@ class _Decoding:
     def _append(
         self, rows: Sequence[int], live: list[bool], ids: Sequence[int], logprobs: Sequence[float]
     ) -> list[int]:
-        """Append the new token of every live row, and return the groups that are complete by this.
+        """Append the new token of every live row, and return the groups that this completes.
 
-        `live` is updated: rows whose new token is an end token are not live any more.
+        `live` is updated: a row whose new token is an end token is not live any more.
         """
         complete = []
         for i, row in enumerate(rows):
@@ -211,8 +209,8 @@ class _Decoding:
         """Compute each prompt once, padded on the left, and copy its states for every row of its group.
 
         Returns:
-            Of all rows: logits `[R, V]`, the cache, the mask of the prompts `[R, T]`, and the position of the
-            next token `[R]`.
+            For all rows: the logits `[R, V]` of the first token, the cache, the mask of the prompts `[R, T]`,
+            and the position of the first token `[R]`.
         """
         engine = self.engine
         ids_PT, mask_PT = left_padded([p.token_ids for p in self.prompts], engine.policy.pad_id, self.device)

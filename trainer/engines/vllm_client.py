@@ -1,4 +1,4 @@
-"""One vLLM server over HTTP: its requests, what they return, and what their failures mean."""
+"""The client of one vLLM server: requests over HTTP, their answers, and which failures may pass."""
 
 import http.client
 import json
@@ -21,20 +21,20 @@ class ServerTrouble(Exception):
 
 
 class Server:
-    """A vLLM server, and what a run knows about its state."""
+    """A vLLM server, with what a run knows about its state."""
 
     def __init__(self, url: str, timeout_s: float):
         self.url, self.timeout_s = url.rstrip("/"), timeout_s
         self.lock = threading.Lock()
         """Held while one of several threads restores the server's weights."""
         self.failing_since: float | None = None
-        """`time.monotonic` of the first of its latest failures; None = its last request succeeded."""
+        """`time.monotonic` of its first failure in a row; None = its last request succeeded."""
         self.lost = False
         """Whether it is left out until the next update, because it failed for too long."""
         self.puts = 0
-        """How many times this run has sent it weights."""
+        """How many times this run has begun to send it weights."""
         self.put_complete = False
-        """Whether the last time went through; if not, the server may still be paused and would not answer."""
+        """Whether that was completed the last time; if not, the server may still be paused and not answer."""
         self.model = ""
         """The name under which the server offers its model."""
 
@@ -46,7 +46,7 @@ class Server:
         """Return the JSON answer to a POST request.
 
         Raises:
-            ServerTrouble: no answer, one that is not JSON, or a status that may pass (5xx, 408, 429).
+            ServerTrouble: there is no answer, it is not JSON, or its status may pass (5xx, 408, 429).
             RunError: the server rejects the request itself.
         """
         data = json.dumps(body or {}).encode()
@@ -74,16 +74,16 @@ class Server:
             raise ServerTrouble(f"answered with something that is not JSON: {text[:200]!r}") from error
 
     def version(self) -> str | None:
-        """Return the label of its weights; None if nobody has sent it any."""
+        """Return the version label of its weights; None if it was never sent any."""
         return self.get("/weight_info")["weight_version"]
 
     def put(self, path: Path, version: str, shape: dict[str, Any]) -> None:
-        """Let it load weights from a file that it can read, and drop what it cached under the old ones.
+        """Let it load weights from a file, and drop what it cached under the old ones.
 
         Args:
-            path: a safetensors file.
-            version: the label that `version` returns afterwards.
-            shape: sizes of the policy; the server rejects the weights of another model before loading any.
+            path: a safetensors file that the server can read.
+            version: the label that the method `version` returns afterwards.
+            shape: type and sizes of the policy, by which the server rejects the weights of another model.
         """
         self.puts += 1
         self.put_complete = False
@@ -126,14 +126,14 @@ class Server:
     def completions_in(
         self, answer: Any, n: int, sampling: SamplingConfig
     ) -> list[tuple[list[int], list[float]]]:
-        """Return token ids and log-probabilities of each completion in an answer to `sample`.
+        """Return the token ids and log-probabilities of each completion in an answer to `sample`.
 
         Raises:
             ServerTrouble: a completion was broken off, or there are not `n` of them.
             RunError: a completion has no tokens, or not one log-probability for each.
             KeyError, TypeError, AttributeError: the answer does not have vLLM's form.
         """
-        found = []
+        completions = []
         for choice in sorted(answer["choices"], key=lambda choice: choice["index"]):
             ids, logprobs = choice["token_ids"], choice["logprobs"]["token_logprobs"]
             if choice["finish_reason"] not in ("stop", "length"):
@@ -146,7 +146,7 @@ class Server:
                     " log-probabilities (expected: at least one token, and one log-probability for each); use"
                     " the vLLM version that markscheme[vllm] installs"
                 )
-            found.append((ids, logprobs))
-        if len(found) != n:
-            raise ServerTrouble(f"returned {len(found)} completions of {n}")
-        return found
+            completions.append((ids, logprobs))
+        if len(completions) != n:
+            raise ServerTrouble(f"returned {len(completions)} completions (expected: {n})")
+        return completions

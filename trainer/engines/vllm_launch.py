@@ -1,4 +1,4 @@
-"""Starting a vLLM server that takes weights from a run: the command, and a server that a run owns."""
+"""Starting a vLLM server that takes weights from a run: the command, and a server that belongs to the run."""
 
 import os
 import shlex
@@ -25,9 +25,9 @@ def server_command(
     on_cpu: bool = False,
     memory: float | None = None,
 ) -> tuple[dict[str, str], list[str]]:
-    """Return the environment variables and the command that start a server on the loopback interface.
+    """Return the environment variables and the command that start a server.
 
-    The server listens on the loopback interface only, because whoever can reach it can change its weights.
+    It listens on the loopback interface only, because whoever can reach it can change its weights.
 
     Args:
         model: a folder or a hub id.
@@ -62,7 +62,7 @@ def server_command(
 
 
 def shell_line(environment: dict[str, str], command: list[str]) -> str:
-    """Return a command with its environment variables as one line for a shell."""
+    """Return a command and its environment variables as one line for a shell."""
     return " ".join([*(f"{key}={value}" for key, value in environment.items()), shlex.join(command)])
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ...rewards.models.vllm_settings import settings_for_vllm
-from ...sandbox.errors import RunError
+from ...sandbox.errors import RunError, first_line
 from ...tasks.problem import Completion
 from ..config.run_config import EngineConfig, SamplingConfig
 from ..models.notes import Note, ignored
@@ -24,7 +24,7 @@ class VllmEngine(CopyEngine):
     """vLLM on the trainer's own device.
 
     Args:
-        config: dtype, memory, and the largest difference that a probe may find.
+        config: dtype, memory, and the largest mismatch that a probe may find.
         policy: the policy; vLLM first loads the folder or hub id that it was loaded from.
         note: called with lines that a reader of the run should know.
 
@@ -37,11 +37,11 @@ class VllmEngine(CopyEngine):
     def __init__(self, config: EngineConfig, policy: Policy, note: Note = ignored):
         super().__init__(config, policy, note)
         self._label: str | None = None
-        """The version label of the weights that were pushed last; None = none were."""
+        """The version label of the weights that were pushed last; None before the first push."""
         self._llm: Any = self._start()
         tokenizer = self._llm.get_tokenizer()
         self.check_ids(lambda text: tokenizer.encode(text, add_special_tokens=False))
-        self.apart_at_load = self.probe()
+        self.mismatch_at_load = self.probe()
 
     def _start(self) -> Any:
         """Return a `vllm.LLM` that is ready to take weights."""
@@ -69,7 +69,7 @@ class VllmEngine(CopyEngine):
             )
             llm.init_weight_transfer_engine({"init_info": {"shape": shape_of(policy.model)}})
         except (ValueError, RuntimeError, OSError, NotImplementedError, AssertionError) as error:
-            raise RunError(f"vLLM does not start on {policy.name!r}: {str(error).splitlines()[0]}") from error
+            raise RunError(f"vLLM does not start on {policy.name!r}: {first_line(error)}") from error
         finally:
             torch.set_num_threads(threads)  # vLLM changes it for the whole process
         return llm
@@ -83,7 +83,7 @@ class VllmEngine(CopyEngine):
 
         self.remember(prompts)
         engine = self._llm.llm_engine
-        for place, prompt in enumerate(prompts):
+        for i, prompt in enumerate(prompts):
             settings = SamplingParams(
                 n=n,
                 temperature=sampling.temperature,
@@ -92,25 +92,25 @@ class VllmEngine(CopyEngine):
                 stop_token_ids=list(self.policy.eos_ids),
                 logprobs=0,  # of the sampled token only
                 detokenize=False,
-                seed=prompt_seed(seed, place),
+                seed=prompt_seed(seed, i),
                 output_kind=RequestOutputKind.FINAL_ONLY,
             )
-            engine.add_request(str(place), {"prompt_token_ids": list(prompt.token_ids)}, settings)
+            engine.add_request(str(i), {"prompt_token_ids": list(prompt.token_ids)}, settings)
         try:
             while engine.has_unfinished_requests():
                 for output in engine.step():
                     if output.finished:
-                        place = int(output.request_id)
-                        yield place, [self._completion(prompts[place], o, sampling) for o in output.outputs]
+                        i = int(output.request_id)
+                        yield i, [self._completion(prompts[i], one, sampling) for one in output.outputs]
         finally:
             if engine.has_unfinished_requests():  # the caller has stopped taking groups
-                engine.abort_request([str(place) for place in range(len(prompts))])
+                engine.abort_request([str(i) for i in range(len(prompts))])
 
     def _completion(self, prompt: EncodedPrompt, output: Any, sampling: SamplingConfig) -> Completion:
-        """Return the completion in one of vLLM's outputs.
+        """Return one of vLLM's outputs as a completion.
 
         Raises:
-            RunError: some of its tokens were sampled from other weights than the last ones pushed.
+            RunError: some of its tokens were not sampled from the weights that were pushed last.
         """
         ids = list(output.token_ids)
         logprobs = [step[token].logprob for step, token in zip(output.logprobs, ids, strict=True)]
@@ -120,12 +120,12 @@ class VllmEngine(CopyEngine):
             if self._label is not None and span.version != self._label:
                 raise RunError(
                     f"{self.where} sampled tokens from weights of version {span.version}, after those of"
-                    f" version {self._label} had been loaded; go on with --resume"
+                    f" version {self._label} had been loaded; continue with --resume"
                 )
         return completion_of(self.policy, prompt, ids, logprobs, self.weight_version)
 
     def push(self, policy: Policy, version: int) -> None:
-        """Pass the weights over as tensors, and drop the prefix cache."""
+        """Pass the weights as tensors, and drop the prefix cache; see `CopyEngine.push`."""
         try:
             self._llm.start_weight_update()
             self._llm.update_weights({"update_info": {"weights": list(checkpoint_weights(policy.model))}})
@@ -134,7 +134,7 @@ class VllmEngine(CopyEngine):
         except (RuntimeError, ValueError, KeyError, AttributeError) as error:
             raise RunError(
                 f"{self.where} cannot reload the weights of {self.policy.name!r}: a layer of this model fails"
-                f" ({str(error).splitlines()[0]}); sample with engine.kind hf"
+                f" ({first_line(error)}); sample with engine.kind hf"
             ) from error
         self._llm.reset_prefix_cache()
 

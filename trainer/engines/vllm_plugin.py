@@ -1,4 +1,4 @@
-"""Inside vLLM's workers: the backend of vLLM's weight-transfer API through which policies' weights arrive.
+"""A backend of vLLM's weight-transfer API, which runs inside vLLM's workers and receives a policy's weights.
 
 vLLM packs weights into other layouts after it has loaded them. A plain `load_weights` into a running engine
 therefore fails on a CPU, or leaves old packed copies in use. vLLM's layerwise reload unpacks, loads and packs
@@ -24,7 +24,7 @@ BACKEND = "markscheme"
 
 @dataclass
 class InitInfo:
-    """What an engine checks before it changes anything."""
+    """The policy's sizes, which an engine checks before it changes anything."""
 
     shape: dict[str, Any] = field(default_factory=dict)
     """Type and sizes of the policy, by their names in its config."""
@@ -48,7 +48,7 @@ class MarkschemeTransfer(WeightTransferEngine):
     model_config: Any
 
     def init_transfer_engine(self, init_info: InitInfo) -> None:
-        """Reject a policy of other sizes, because weights that only partly load crash the whole engine."""
+        """Reject a policy of other sizes, because weights that load only in part crash the whole engine."""
         own = self.model_config.hf_text_config
         different = {k: v for k, v in init_info.shape.items() if getattr(own, k, v) != v}
         if different:
@@ -59,7 +59,7 @@ class MarkschemeTransfer(WeightTransferEngine):
             )
 
     def start_weight_update(self) -> None:
-        """Bring every layer back into the layout in which weights are loaded."""
+        """Bring every layer back to the layout in which weights are loaded."""
         from vllm.model_executor.model_loader.reload import (  # pyright: ignore[reportMissingImports]
             initialize_layerwise_reload,
         )

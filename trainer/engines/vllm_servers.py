@@ -3,8 +3,10 @@
 Every prompt is one request, sent to whichever server is free; its seed does not depend on the server. A
 group counts only if its server still has this step's weights when the group is complete. A server that was
 restarted in between is sent the weights again, and the group is sampled once more. Requests that fail are
-tried again for `engine.retry_s` seconds. Then the server is left out, or, if it was the last one, the run
+tried again for `engine.retry_s` seconds. After that, the server is left out; if it was the last one, the run
 stops before it learns from an incomplete batch.
+
+`vllm_client.py` sends the requests, `vllm_work.py` hands out the prompts, `vllm_launch.py` starts a server.
 """
 
 import math
@@ -18,7 +20,7 @@ from pathlib import Path
 
 import torch
 
-from ...sandbox.errors import RunError
+from ...sandbox.errors import RunError, first_line
 from ...tasks.problem import Completion
 from ..config.run_config import EngineConfig, SamplingConfig
 from ..models.notes import Note, ignored
@@ -30,7 +32,7 @@ from .vllm_launch import OwnServer, server_command, shell_line
 from .vllm_work import Work
 
 REQUESTS = 64
-"""The most requests that one server is working on at a time."""
+"""The most requests that are sent to one server at a time."""
 
 
 class VllmServers(CopyEngine):
@@ -55,12 +57,12 @@ class VllmServers(CopyEngine):
         """The weights of this step."""
         self._run = uuid.uuid4().hex[:8]
         self._label = ""
-        """This step's version label on the servers; it contains `_run`, since other runs may use them too."""
+        """This step's version label on the servers, with `_run` in it, since other runs may use them too."""
         self._own: OwnServer | None = None
         self._losing = threading.Lock()
         """Held in `_leave_out`, or the last two servers could each be left out in favour of the other."""
-        self._asked: list[Server] | None = None
-        """The servers that a probe samples from; None = all."""
+        self._probed: list[Server] | None = None
+        """During a probe, a list of the one server that is probed; else None, and `generate` uses all."""
         on_cpu = policy.device.type == "cpu"
         environment, command = server_command(policy.source, dtype=self.dtype, on_cpu=on_cpu)
         self._start_with = shell_line(environment, command)
@@ -103,7 +105,10 @@ class VllmServers(CopyEngine):
                 lambda text: server.post("/tokenize", {"prompt": text, "add_special_tokens": False})["tokens"]
             )
         except ServerTrouble as trouble:
-            raise RunError(f"{server.url} {trouble}, when it was asked for the ids of a text") from trouble
+            raise RunError(
+                f"{server.url} {trouble} when it was asked to tokenise a text; start it with\n"
+                f"  {self._start_with}"
+            ) from trouble
 
     def push(self, policy: Policy, version: int) -> None:
         """Write the weights to a file and let every server load it; a server that fails is left out."""
@@ -112,7 +117,7 @@ class VllmServers(CopyEngine):
         self._file, old_file = file, self._file
         self._label = f"{self._run}-{version}"
         for server in self.servers:
-            # A server that was left out before gets one try, so that steps do not wait for it each time.
+            # A server that was left out before gets one try only, so that steps do not wait for it.
             retry_s = 0 if server.lost else self.config.retry_s
             try:
                 self._restore(server, None, retry_s)
@@ -127,8 +132,8 @@ class VllmServers(CopyEngine):
 
         Args:
             server: the server.
-            trouble: how its last request failed; None = none failed, it only needs the new weights.
-            retry_s: seconds to go on for, counted from the server's first failure.
+            trouble: how its last request failed; None = it did not fail, and only needs the new weights.
+            retry_s: seconds to keep trying, counted from the server's first failure.
 
         Raises:
             RunError: the server has been failing for longer than `retry_s`, or rejects the weights.
@@ -149,7 +154,7 @@ class VllmServers(CopyEngine):
                 if now - server.failing_since > retry_s:
                     raise RunError(
                         f"{server.url} {trouble}, and engine.retry_s ({retry_s:g} s) is over; start it with\n"
-                        f"  {self._start_with}\nNothing was learned from this step: go on with --resume"
+                        f"  {self._start_with}\nNothing was learned from this step: continue with --resume"
                     ) from trouble
                 time.sleep(pause)
                 if answers:
@@ -188,7 +193,7 @@ class VllmServers(CopyEngine):
                 raise error
             was_lost, server.lost = server.lost, True
         if not was_lost:
-            self.note(f"{str(error).splitlines()[0]}; the other servers take its prompts")
+            self.note(f"{first_line(error)}; the other servers take its prompts")
 
     def generate(
         self, prompts: Sequence[EncodedPrompt], n: int, sampling: SamplingConfig, *, seed: int
@@ -196,7 +201,7 @@ class VllmServers(CopyEngine):
         """Let all servers take prompts from one queue, each in several threads; see `Engine.generate`."""
         self.remember(prompts)
         work = Work(prompts, n, sampling, seed)
-        servers = self._asked or self.servers
+        servers = self._probed or self.servers
         for server in servers:
             for _ in range(min(REQUESTS, math.ceil(len(prompts) / len(servers)))):
                 threading.Thread(target=self._serve, args=(server, work), daemon=True).start()
@@ -212,7 +217,7 @@ class VllmServers(CopyEngine):
         for server in self.servers:
             if server.lost:
                 continue
-            self._asked = [server]
+            self._probed = [server]
             try:
                 difference = super().probe()
                 if math.isnan(difference) or difference > worst:
@@ -221,18 +226,18 @@ class VllmServers(CopyEngine):
                 if not server.lost:
                     raise
             finally:
-                self._asked = None
+                self._probed = None
         return worst
 
     def _serve(self, server: Server, work: Work) -> None:
         """Sample prompts from the queue until the call is over or the server is lost; runs in a thread."""
         while not (work.stop.is_set() or server.lost):
             try:
-                place = work.waiting.get(timeout=0.05)
+                index = work.waiting.get(timeout=0.05)
             except queue.Empty:
                 continue
             try:
-                self._sample_or_put_back(server, work, place)
+                self._sample_or_put_back(server, work, index)
             except RunError as error:
                 try:
                     self._leave_out(server, error)
@@ -242,16 +247,16 @@ class VllmServers(CopyEngine):
                 work.done.put(error)  # a thread has no other way to end the run
                 return
 
-    def _sample_or_put_back(self, server: Server, work: Work, place: int) -> None:
+    def _sample_or_put_back(self, server: Server, work: Work, index: int) -> None:
         """Sample a prompt's group; if that fails, put the prompt back into the queue and restore the server.
 
         Raises:
             RunError: the server rejects the request, or cannot be restored.
         """
         try:
-            group = self._sample(server, work, place)
+            group = self._sample(server, work, index)
         except RunError:
-            work.waiting.put(place)
+            work.waiting.put(index)
             raise
         except ServerTrouble as error:
             trouble = error
@@ -261,19 +266,19 @@ class VllmServers(CopyEngine):
             )
         else:
             server.failing_since = None
-            work.done.put((place, group))
+            work.done.put((index, group))
             return
-        work.waiting.put(place)
+        work.waiting.put(index)
         self._restore(server, trouble, self.config.retry_s)
 
-    def _sample(self, server: Server, work: Work, place: int) -> list[Completion]:
-        """Return a prompt's group, if the server has had this step's weights all the time.
+    def _sample(self, server: Server, work: Work, index: int) -> list[Completion]:
+        """Return a prompt's group, if the server had this step's weights all the time.
 
         Raises:
             ServerTrouble: the request failed, or the server's weights have changed.
         """
-        prompt, puts = work.prompts[place], server.puts
-        seed = prompt_seed(work.seed, place)
+        prompt, puts = work.prompts[index], server.puts
+        seed = prompt_seed(work.seed, index)
         answer = server.sample(
             prompt.token_ids, work.n, work.sampling, seed=seed, stop_ids=self.policy.eos_ids
         )

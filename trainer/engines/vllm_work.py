@@ -22,15 +22,15 @@ class Work:
         """Complete groups with the index of their prompt, and errors that end the call."""
         self.stop = threading.Event()
         """Set when the caller takes no more groups, so that the threads end."""
-        for place in range(len(prompts)):
-            self.waiting.put(place)
+        for index in range(len(prompts)):
+            self.waiting.put(index)
 
     def next_group(self, servers: Sequence[Server]) -> tuple[int, list[Completion]]:
         """Wait for a group, and return the index of its prompt and its completions.
 
         Raises:
             RunError: all of the servers are lost, so no group will come.
-            BaseException: an error that a thread has put into `done`.
+            BaseException: an error that a thread put into `done`.
         """
         while True:
             try:
@@ -38,7 +38,7 @@ class Work:
                 break
             except queue.Empty:
                 if all(server.lost for server in servers) and self.done.empty():
-                    raise RunError(f"{servers[0].url}: no server is left; go on with --resume") from None
+                    raise RunError(f"{servers[0].url}: no server is left; continue with --resume") from None
         if isinstance(result, BaseException):
             raise result
         return result

@@ -10,7 +10,7 @@ from ..engines.base import Engine
 from .rollout import Group, LoadedTask, scored_groups
 
 Z = 1.959964
-"""The normal quantile of a two-sided 95 % interval."""
+"""The quantile of the normal distribution for a two-sided 95 % interval."""
 
 
 def pass_at_k(n: int, right: int, k: int) -> float:
@@ -66,7 +66,7 @@ def evaluate(
 ) -> tuple[dict[str, Any], list[Group]]:
     """Sample `n` answers to every problem of a task, and with `greedy` one greedy answer first.
 
-    An answer that could not be judged counts as not right, and is counted in `undecided` as well.
+    An answer that could not be judged counts as not right; `undecided` says how many there are.
 
     Returns:
         The figures as they are logged to eval.jsonl, and the sampled groups.

@@ -32,11 +32,11 @@ class Step:
     """Counted from 1."""
     groups: list[Group]
     credits: list[list[Credit]]
-    """The token advantages of each group's completions, in the order of `groups`."""
+    """The advantages of each group's completions, in the order of `groups`."""
     learned: dict[str, float]
-    """Means over the updates: loss, grad_norm, entropy, ratio, clip shares, kl, lr; see `Learner`."""
+    """Means over the updates: loss, grad_norm, entropy, ratio, clip shares, kl, lr; see `Learner.learn`."""
     seconds: dict[str, float] = field(default_factory=dict)
-    """Wall time of each phase; of scoring, which runs beside the sampling, the time after the last sample."""
+    """Wall time of each phase. Scoring runs beside the sampling; its time begins after the last sample."""
 
 
 def grpo_step(
@@ -53,7 +53,7 @@ def grpo_step(
     Args:
         number: the step, counted from 1.
         learner: the policy with its optimizer and reference.
-        engine: samples the completions; it must hold the policy's present weights.
+        engine: samples the completions; it must hold the policy's current weights.
         tasks: the training tasks, by name.
         order: chooses the problems.
         after_scoring: called with the scored groups before the update; it stops the run by raising.
@@ -69,19 +69,19 @@ def grpo_step(
     scored = time.perf_counter()
     if after_scoring is not None:
         after_scoring(groups)
-    earned = credits_of(groups, tasks, algorithm, learner.policy.tokenizer, number)
+    credits_PG = credits_of(groups, tasks, algorithm, learner.policy.tokenizer, number)
     completions = [completion for group in groups for completion in group.completions]
-    advantages = [credit.tokens for row in earned for credit in row]
+    advantages = [credit.advantages for row in credits_PG for credit in row]
     exact = engine.is_exact(config.sampling)
     learned = learner.learn(completions, advantages, number, exact=exact)
     updated = time.perf_counter()
     engine.sync(learner.policy, number)
-    if engine.apart is not None:
-        learned["probe_mismatch"] = engine.apart
+    if engine.probe_mismatch is not None:
+        learned["probe_mismatch"] = engine.probe_mismatch
     seconds = {
         "sampling": scored - began - waited,
         "scoring": waited,
         "update": updated - scored,
         "sync": time.perf_counter() - updated,
     }
-    return Step(number, groups, earned, learned, seconds)
+    return Step(number, groups, credits_PG, learned, seconds)

@@ -1,8 +1,9 @@
 """The policy under training: lines 10 and 11 of DeepSeekMath's Algorithm 1.
 
-A step's completions are split into minibatches (one optimizer step each), and those into chunks whose
-gradients add up exactly to the minibatch's, because every sum is divided by the whole minibatch's counts.
-Where there is no KL, rows whose advantages are all 0 have no gradient: they are counted and not computed.
+A step's completions are split into minibatches (one optimizer step each), and those into chunks. The
+gradients of the chunks add up exactly to the minibatch's, because every sum is divided by the counts of the
+whole minibatch. Without a KL, rows whose advantages are all 0 have no gradient; they are counted but not
+computed.
 """
 
 from collections.abc import Sequence
@@ -33,7 +34,7 @@ class Learner:
 
     Args:
         policy: the model that learns.
-        reference: a frozen model; None = the policy without its adapter, or (kl_coef 0) not needed.
+        reference: a frozen model; None = the policy without its adapter, or with kl_coef 0 no reference.
         config: the run's.
         way: how log-probabilities are computed; see `choose_way`.
     """
@@ -56,16 +57,16 @@ class Learner:
         *,
         exact: bool,
     ) -> dict[str, float]:
-        """Update the policy on one step's completions; return what happened, as means over the updates.
+        """Update the policy on one step's completions, and return statistics, as means over the updates.
 
         Args:
-            completions: of all groups.
-            advantages: those of each completion's tokens; None = the row was left out, and is here too.
-            step: counts from 1; sets the learning rate and the order of minibatches.
-            exact: the sampler's log-probabilities can serve as the old ones.
+            completions: those of all groups.
+            advantages: for each completion, one per token; None = the row is left out of the update.
+            step: the number of the step, from 1; sets the learning rate and the order of minibatches.
+            exact: whether the sampler's log-probabilities can serve as the old ones; see `Engine.is_exact`.
         """
         algorithm = self.config.algorithm
-        rows = [i for i, of_tokens in enumerate(advantages) if of_tokens is not None]
+        rows = [i for i, row in enumerate(advantages) if row is not None]
         sampled = self._with_logprobs(Sampled(completions, advantages, exact=exact), rows)
         updates: list[dict[str, float]] = []
         for inner in range(algorithm.inner_updates):
@@ -82,28 +83,32 @@ class Learner:
         if sampled.exact:
             old = [completion.logprobs for completion in sampled.completions]
         elif algorithm.inner_updates * algorithm.minibatches > 1:
-            old = self.forward.logprobs(self.policy.model, sampled, self._teaching(sampled, rows))
+            # With a single optimizer step, those that the update itself computes are the old ones.
+            old = self.forward.logprobs(self.policy.model, sampled, self._with_gradient(sampled, rows))
         if algorithm.kl_coef:
             model = self.policy.model if self.reference is None else self.reference
             with adapter_off(model) if self.reference is None else nullcontext():
                 reference = self.forward.logprobs(model, sampled, rows)
         return Sampled(sampled.completions, sampled.advantages, old, reference, sampled.exact)
 
-    def _teaching(self, sampled: Sampled, rows: Sequence[int]) -> list[int]:
+    def _with_gradient(self, sampled: Sampled, rows: Sequence[int]) -> list[int]:
         """Return the rows that have a gradient."""
         if self.config.algorithm.kl_coef:
             return list(rows)
         return [i for i in rows if any(sampled.advantages[i] or ())]
 
     def update(self, sampled: Sampled, rows: Sequence[int], step: int, *, first: bool) -> dict[str, float]:
-        """Take one optimizer step on some rows; the first one of a step also measures the mismatch."""
+        """Take one optimizer step on some rows, and return its statistics.
+
+        The `first` one of a training step also measures the mismatch with the sampler.
+        """
         self.optimizer.zero_grad()
-        own = {i: _own_tokens(sampled.completions[i]) for i in rows}
-        teaching = self._teaching(sampled, rows)
-        seen = max(sum(own[i] for i in teaching), 1)
-        denominator = self._denominator(len(rows), sum(own.values()))
-        totals = {"loss": 0.0, "computed": len(teaching) / max(len(rows), 1)}
-        for batch, logprobs_BT, entropy_BT in self.forward.passes(self.policy.model, sampled, teaching):
+        tokens = {i: _own_tokens(sampled.completions[i]) for i in rows}
+        computed = self._with_gradient(sampled, rows)
+        tokens_computed = max(sum(tokens[i] for i in computed), 1)
+        denominator = self._denominator(len(rows), sum(tokens.values()))
+        totals = {"loss": 0.0, "computed": len(computed) / max(len(rows), 1)}
+        for batch, logprobs_BT, entropy_BT in self.forward.passes(self.policy.model, sampled, computed):
             loss, stats = self._loss(batch, logprobs_BT, denominator)
             if not torch.isfinite(loss):
                 raise RunError(
@@ -114,11 +119,11 @@ class Learner:
             stats["entropy"] = torch.where(mask_BT, entropy_BT, 0.0).sum() / mask_BT.sum().clamp(min=1)
             if first:
                 stats |= mismatch(logprobs_BT, batch.sampled_logprobs_BT, batch.mask_BT)
-            _add(totals, loss, stats, float(mask_BT.sum()) / seen)
-        return {**totals, **self._step(step, nothing=not teaching)}
+            _add(totals, loss, stats, float(mask_BT.sum()) / tokens_computed)
+        return {**totals, **self._step(step, no_gradient=not computed)}
 
     def _denominator(self, rows: int, tokens: int) -> float:
-        """Return what the token sums of a minibatch are divided by."""
+        """Return the number by which the token sums of a minibatch are divided; see `aggregated`."""
         algorithm = self.config.algorithm
         by_aggregate = {
             "sequence_mean": rows,
@@ -127,9 +132,10 @@ class Learner:
         }
         return max(by_aggregate[algorithm.aggregate], 1)
 
-    def _step(self, step: int, *, nothing: bool) -> dict[str, float]:
-        """Let the optimizer move; where no row has a gradient, as gradients of 0 would move it."""
-        if nothing:
+    def _step(self, step: int, *, no_gradient: bool) -> dict[str, float]:
+        """Take the optimizer's step, and return the gradient's norm and the learning rate."""
+        if no_gradient:
+            # The moments decay and the weights move on, as they would if zeros had been computed.
             for parameter in self.parameters:
                 parameter.grad = torch.zeros_like(parameter)
         algorithm = self.config.algorithm
@@ -173,7 +179,10 @@ class Learner:
     def _weights(
         self, batch: Batch, logprobs_BT: Tensor, old_BT: Tensor
     ) -> tuple[Tensor | None, dict[str, Tensor]]:
-        """Return the importance weights of a chunk's tokens, and how much they change; None = all 1."""
+        """Return the importance weights of a chunk's tokens (None = all 1), and statistics of them.
+
+        `weight` is their mean, and `weight_zero` the share of tokens that are masked out.
+        """
         algorithm, mask_BT = self.config.algorithm, batch.mask_BT
         weights_BT: Tensor | None = None
         if not batch.exact and algorithm.correction != "none":
@@ -197,10 +206,10 @@ class Learner:
             weights_BT = kept_B1.expand_as(logprobs_BT) if weights_BT is None else weights_BT * kept_B1
         if weights_BT is None:
             return None, {}
-        own = weights_BT[mask_BT > 0]
-        if not own.numel():
+        counted = weights_BT[mask_BT > 0]
+        if not counted.numel():
             return weights_BT, {}
-        return weights_BT, {"weight": own.mean(), "weight_zero": (own == 0).float().mean()}
+        return weights_BT, {"weight": counted.mean(), "weight_zero": (counted == 0).float().mean()}
 
 
 def _settings_of(algorithm: AlgorithmConfig) -> LossSettings:
@@ -218,7 +227,10 @@ def _settings_of(algorithm: AlgorithmConfig) -> LossSettings:
 
 
 def _add(totals: dict[str, float], loss: Tensor, stats: dict[str, Tensor], share: float) -> None:
-    """Add a chunk to the minibatch: losses are parts of a sum, maxima are maxima, the rest are means."""
+    """Add a chunk's statistics to the minibatch's.
+
+    Losses are summed and maxima (`*_max`) maximised. Means are weighted by the chunk's `share` of the tokens.
+    """
     totals["loss"] += loss.item()
     for name, value in stats.items():
         if name.endswith("_max"):
@@ -228,11 +240,12 @@ def _add(totals: dict[str, float], loss: Tensor, stats: dict[str, Tensor], share
 
 
 def _own_tokens(completion: Completion) -> int:
+    """Return how many tokens of a completion the policy wrote itself."""
     return len(completion.token_ids) if completion.loss_mask is None else sum(completion.loss_mask)
 
 
 def _minibatches(rows: Sequence[int], count: int, seed: str) -> list[list[int]]:
-    """Return the rows in `count` parts of nearly equal size, shuffled where there are several."""
+    """Return the rows in `count` parts of nearly equal size, shuffled if there are several parts."""
     order = list(rows)
     if count > 1:
         Random(seed).shuffle(order)

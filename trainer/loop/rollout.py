@@ -17,7 +17,7 @@ from ..models.policy import EncodedPrompt
 
 @dataclass
 class LoadedTask:
-    """A task ready for a run: built scheme, loaded problems, encoded prompts."""
+    """A task that is ready to be sampled from: its scheme is built, its problems loaded and encoded."""
 
     task: Task
     scheme: MarkScheme
@@ -25,7 +25,7 @@ class LoadedTask:
     prompts: Sequence[EncodedPrompt]
     """One per problem, in the same order."""
     share: float = 1.0
-    """Weight with which a step's groups are drawn from this task rather than the others; above 0."""
+    """Weight with which the groups of a step are drawn from this task, relative to the others'; above 0."""
     hash: str = ""
     """The task's hash at the start of the run."""
 
@@ -47,12 +47,12 @@ class Group:
 
 
 def group_is_flat(group: Group) -> bool:
-    """Return whether a group's known rewards are all equal, and all known marks of its steps too.
+    """Return whether the known rewards of a group are all equal, and the known marks of its steps too.
 
     Rows that are left out do not count; values are compared exactly. The outcome advantages of a flat group
-    are all 0. That does not make every token's advantage and gradient 0: there may be a KL, and under
-    `credit: clip` equal low marks cost more in a completion with more steps. Nor does a group that is not
-    flat always teach something: where only the marks differ, it does so in process mode alone.
+    are all 0. Its gradient need not be: there may be a KL, and under `credit: clip` equal low marks cost more
+    in a completion with more steps. Conversely, a group in which only the marks differ is not flat, but has a
+    gradient in process mode only.
     """
     scores = [score for score in group.scores if score.value is not None]
     marks = {mark.value for score in scores for mark in score.steps or () if mark.value is not None}
@@ -62,31 +62,30 @@ def group_is_flat(group: Group) -> bool:
 class ProblemOrder:
     """The order in which a run goes through its problems.
 
-    It depends on nothing but the seed, the step's number and `cursors`, so a resumed run goes on with the
-    problems that it would have had. A step draws the tasks of its groups at random by their shares, and
-    each task then gives its next problems. A task's problems are shuffled anew for each pass over them.
+    It depends on nothing but the seed, the step's number and `cursors`, so a resumed run continues with the
+    problems that it would have had. A step draws the tasks of its groups at random by their shares, and takes
+    the next problems of each. A task's problems are shuffled anew for each pass over them.
     """
 
     def __init__(self, tasks: Mapping[str, LoadedTask], seed: int, cursors: Mapping[str, int] | None = None):
         self.tasks, self.seed = tasks, seed
         self.cursors = {name: (cursors or {}).get(name, 0) for name in tasks}
-        """How many problems each task has given so far; a checkpoint saves this."""
+        """How many problems have been taken from each task so far; a checkpoint saves this."""
         self._orders: dict[tuple[str, int], list[int]] = {}
 
     def take(self, count: int, step: int) -> list[tuple[str, int]]:
         """Return the next `count` (task name, problem index) pairs, and advance the cursors."""
         names = list(self.tasks)
         shares = [loaded.share for loaded in self.tasks.values()]
-        drawn = Random(f"tasks/{self.seed}/{step}").choices(names, shares, k=count)
         taken = []
-        for name in drawn:
-            epoch, place = divmod(self.cursors[name], len(self.tasks[name].problems))
-            taken.append((name, self._order(name, epoch)[place]))
+        for name in Random(f"tasks/{self.seed}/{step}").choices(names, shares, k=count):
+            epoch, position = divmod(self.cursors[name], len(self.tasks[name].problems))
+            taken.append((name, self._order(name, epoch)[position]))
             self.cursors[name] += 1
         return taken
 
     def _order(self, name: str, epoch: int) -> list[int]:
-        """Return the shuffled problem indices of a task's pass; only its newest pass is kept."""
+        """Return the shuffled problem indices of one pass over a task; only its newest pass is cached."""
         if (name, epoch) not in self._orders:
             order = list(range(len(self.tasks[name].problems)))
             Random(f"order/{self.seed}/{name}/{epoch}").shuffle(order)
@@ -108,7 +107,7 @@ def scored_groups(
     """Sample and score a group for each (task name, problem index) pair.
 
     The engine samples all groups in one call. Each group is scored as soon as it is complete, in a thread
-    beside the sampling of the others, and by itself: its scores do not depend on which group was first.
+    beside the sampling of the others, and by itself, so that its scores do not depend on the other groups.
 
     Returns:
         The groups in the order of `chosen`, and the seconds that scoring took after the last sample.
@@ -118,16 +117,16 @@ def scored_groups(
     with ThreadPoolExecutor(1, thread_name_prefix="scoring") as executor:
         scoring: list[Future[None]] = []
         try:
-            for place, completions in engine.generate(prompts, group_size, sampling, seed=seed):
-                name, index = chosen[place]
-                groups[place] = Group(name, tasks[name].problems[index], completions)
-                scoring.append(executor.submit(_score, tasks[name].scheme, groups[place], step))
+            for i, completions in engine.generate(prompts, group_size, sampling, seed=seed):
+                name, index = chosen[i]
+                groups[i] = Group(name, tasks[name].problems[index], completions)
+                scoring.append(executor.submit(_score, tasks[name].scheme, groups[i], step))
             sampled = time.perf_counter()
             for future in scoring:
                 future.result()
         finally:
             executor.shutdown(wait=True, cancel_futures=True)
-    return [groups[place] for place in range(len(chosen))], time.perf_counter() - sampled
+    return [groups[i] for i in range(len(chosen))], time.perf_counter() - sampled
 
 
 def _score(scheme: MarkScheme, group: Group, step: int | None) -> None:

@@ -1,4 +1,4 @@
-"""How a training step's completions are split into the forward passes that compute them.
+"""Splitting a training step's completions into the forward passes that compute them.
 
 Completions are grouped into blocks by their prompts, and each block into chunks of rows; one chunk is one
 forward and backward pass. Prompts are padded on the left and completions on the right, so that every
@@ -103,7 +103,9 @@ def make_batch(sampled: Sampled, block: Block, rows: Sequence[int], device: torc
     )
 
 
-def repeated(completions: Sequence[Completion], advantages: Sequence[float]) -> list[list[float] | None]:
+def for_each_token(
+    completions: Sequence[Completion], advantages: Sequence[float]
+) -> list[list[float] | None]:
     """Return each completion's advantage once per token, and None (left out) where the advantage is NaN."""
     return [
         None if math.isnan(advantage) else [advantage] * len(completion.token_ids)
@@ -120,7 +122,7 @@ def left_padded(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device
 
 
 def blocks(completions: Sequence[Completion], rows: Sequence[int], budget: int) -> Iterator[Block]:
-    """Group `rows` by prompt into blocks whose padded prompts fit into `budget` tokens.
+    """Yield `rows` in blocks by prompt; the padded prompts of a block fit into `budget` tokens.
 
     A single prompt longer than the budget is a block of its own. Rows with the same prompt should be
     neighbours, as a group's rows are: a prompt that returns after its block was yielded is computed again.
@@ -143,7 +145,7 @@ def blocks(completions: Sequence[Completion], rows: Sequence[int], budget: int) 
 
 
 def chunks(completions: Sequence[Completion], block: Block, budget: int) -> Iterator[list[int]]:
-    """Split a block's rows, the longest first, into chunks of at most `budget` tokens.
+    """Yield a block's rows, the longest first, in chunks of at most `budget` tokens.
 
     Prompts and padding count towards the budget; a single row over the budget is still a chunk. A chunk
     also ends where its padding would exceed a sixteenth of the budget: from about there on, computing the
@@ -152,4 +154,4 @@ def chunks(completions: Sequence[Completion], block: Block, budget: int) -> Iter
     rows = sorted(block.rows)
     lengths = [len(completions[i].token_ids) for i in rows]
     for chunk in by_length(lengths, budget, shared=block.width, most_padding=budget / 16):
-        yield [rows[place] for place in chunk]
+        yield [rows[i] for i in chunk]

@@ -6,7 +6,7 @@ their gradients in these copies, and one last backward pass takes the sums throu
 activations are freed before the next chunk starts.
 
 Some models give other log-probabilities when they are computed like this. `choose_way` finds that out by
-trying, and such models compute each prompt again with every completion.
+trying; for such models, each prompt is computed again with every completion.
 """
 
 import inspect
@@ -16,8 +16,9 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor
 
+from ...sandbox.errors import first_line
 from ...tasks.problem import Completion
-from .batch import Batch, Block, Sampled, blocks, chunks, left_padded, make_batch, repeated
+from .batch import Batch, Block, Sampled, blocks, chunks, for_each_token, left_padded, make_batch
 from .kv_cache import can_share_prompts, prefix_cache, recorded, recording_cache
 from .lm_head import Head, NoHead
 from .policy import Policy
@@ -112,7 +113,10 @@ def _backbone(model: Any, ids: Tensor, mask: Tensor, cache: Any) -> Tensor:
 
 
 def positions_of(model: Any, ids: Tensor, mask: Tensor) -> dict[str, Any]:
-    """Return `position_ids` for `ids`, the last columns of `mask`; empty if the model takes no positions."""
+    """Return the argument `position_ids` for `ids`, which belong to the last columns of `mask`.
+
+    The mapping is empty if the model takes no positions.
+    """
     if "position_ids" not in inspect.signature(model.forward).parameters:
         return {}
     return {"position_ids": (mask.cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]}
@@ -130,11 +134,10 @@ _WAYS: dict[Way, tuple[type[SharedPrompts] | type[RepeatedPrompts], type[Head] |
     "repeated": (RepeatedPrompts, Head),
     "whole": (WholeModel, NoHead),
 }
-"""The cheapest first, which is the order in which `choose_way` tries them."""
-
+"""In the order in which `choose_way` tries them, the cheapest first."""
 
 BUDGETS = {"cpu": 2048, "cuda": 16384}
-"""Default tokens of one pass by device type: larger passes are no faster and take more memory."""
+"""Default budget of one pass in tokens, by device type: larger passes are no faster and take more memory."""
 
 
 class Forward:
@@ -142,8 +145,8 @@ class Forward:
 
     Args:
         policy: gives device, precision and padding; the model to compute with is an argument of the methods.
-        budget: tokens of one pass, prompts and padding included; None = the device's entry in `BUDGETS`.
-        temperature: logits are divided by it, as they were in sampling.
+        budget: most tokens of one pass, prompts and padding included; None = the device's in `BUDGETS`.
+        temperature: divides the logits, as it did in sampling.
         way: see `choose_way`.
     """
 
@@ -182,12 +185,12 @@ class Forward:
 
     @torch.no_grad()
     def logprobs(self, model: Any, sampled: Sampled, rows: Sequence[int]) -> list[list[float]]:
-        """Return the log-probabilities of each completion; an empty list for those not in `rows`."""
-        found: list[list[float]] = [[] for _ in sampled.completions]
+        """Return the log-probabilities of each completion's tokens; an empty list for those not in `rows`."""
+        by_completion: list[list[float]] = [[] for _ in sampled.completions]
         for batch, logprobs_BT, _ in self.passes(model, sampled, rows):
             for i, row in zip(batch.rows, logprobs_BT.tolist(), strict=True):
-                found[i] = row[: len(sampled.completions[i].token_ids)]
-        return found
+                by_completion[i] = row[: len(sampled.completions[i].token_ids)]
+        return by_completion
 
 
 def _put_back(values_N: Tensor, places_N: Tensor, shape: torch.Size) -> Tensor:
@@ -196,18 +199,18 @@ def _put_back(values_N: Tensor, places_N: Tensor, shape: torch.Size) -> Tensor:
 
 
 TOLERANCE = 1e-3
-"""Largest difference (nats) at which log-probabilities count as equal when a model is tried.
+"""Largest difference (nats) at which two ways of computing a log-probability count as equal.
 
-Rounding in float32 stays far below it, and a computation of something else is far above.
+Rounding in float32 stays far below it, and a wrong computation lands far above it.
 """
 
 
 @torch.no_grad()
 def choose_way(policy: Policy) -> tuple[Way, str]:
-    """Return the cheapest way to compute a model that gives its own log-probabilities.
+    """Return the cheapest way of computing log-probabilities that agrees with the model's own.
 
-    Each way is tried on a few random completions in float32, and compared with the model's logits for one
-    row at a time without padding. If none agrees, `whole` is returned.
+    Each way is tried in float32 on a few random completions, and compared with the model's logits for one
+    completion at a time without padding. If no way agrees, `whole` is returned.
 
     Returns:
         The way, and the reason why the cheapest one was rejected; an empty string if it was not.
@@ -225,24 +228,23 @@ def _reason_against(policy: Policy, way: Way) -> str | None:
     """Return why a way does not give the model's own log-probabilities; None if it does."""
     model = policy.model
     completions = random_completions(model)
-    sampled = Sampled(completions, repeated(completions, [0.0] * len(completions)))
+    sampled = Sampled(completions, for_each_token(completions, [0.0] * len(completions)))
+    # The budget is large enough for all completions to share one pass, with padding.
     forward = Forward(policy, budget=1 << 20, temperature=1.0, way=way)
     try:
         if way == "shared" and not can_share_prompts(model):
             return "its layers keep more than keys and values"
         with policy.in_float32():
-            own = [own_logprobs(model, completion) for completion in completions]
-            found = forward.logprobs(model, sampled, range(len(completions)))
+            computed = forward.logprobs(model, sampled, range(len(completions)))
+            for completion, logprobs in zip(completions, computed, strict=True):
+                completion.logprobs = logprobs
+            differences = differences_to_own(model, completions)
     except (RuntimeError, ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
         # Model code that a way does not suit can fail anywhere, with any of these.
-        return f"{type(error).__name__}: {str(error).splitlines()[0]}"
-    differences: list[float] = []
-    for ours, its_own in zip(found, own, strict=True):
-        differences += [abs(a - b) for a, b in zip(ours, its_own, strict=True)]
-    largest = max(differences)
-    if largest <= TOLERANCE:
+        return f"{type(error).__name__}: {first_line(error)}"
+    if all(difference <= TOLERANCE for difference in differences):  # not max(): it may overlook a NaN
         return None
-    return f"log-probabilities differ by {largest:.2g} from the model's own"
+    return f"log-probabilities differ by {max(differences):.2g} from the model's own"
 
 
 def random_completions(model: Any) -> list[Completion]:
@@ -254,11 +256,10 @@ def random_completions(model: Any) -> list[Completion]:
         return torch.randint(0, vocabulary, (count,), generator=generator).tolist()
 
     short, long = random_ids(3), random_ids(7)
-    made = []
-    for prompt, length in ((short, 5), (short, 1), (long, 9)):
-        ids = random_ids(length)
-        made.append(Completion("", token_ids=ids, prompt_token_ids=prompt, logprobs=[0.0] * length))
-    return made
+    return [
+        Completion("", token_ids=random_ids(length), prompt_token_ids=prompt, logprobs=[0.0] * length)
+        for prompt, length in ((short, 5), (short, 1), (long, 9))
+    ]
 
 
 def own_logprobs(model: Any, completion: Completion) -> list[float]:
@@ -267,3 +268,12 @@ def own_logprobs(model: Any, completion: Completion) -> list[float]:
     ids = torch.tensor([*completion.prompt_token_ids, *completion.token_ids], device=model.device)
     logits = model(input_ids=ids[None]).logits[0, start - 1 : -1].float()
     return torch.log_softmax(logits, -1).gather(-1, ids[start:, None])[:, 0].tolist()
+
+
+def differences_to_own(model: Any, completions: Sequence[Completion]) -> list[float]:
+    """Return, for every token, how far its `logprobs` entry is from the model's own (nats, absolute)."""
+    differences: list[float] = []
+    for completion in completions:
+        own = own_logprobs(model, completion)
+        differences += [abs(a - b) for a, b in zip(completion.logprobs, own, strict=True)]
+    return differences

@@ -1,9 +1,9 @@
-"""Two kinds of key and value caches for transformers' attention layers.
+"""Key and value caches for transformers' attention layers: one kind for sampling, one for the update.
 
-Sampling uses `sampling_cache`, which grows without copying what it holds. The update uses `recording_cache`
-and `prefix_cache`, which let many rows continue the same prompts, with gradient. Both replace transformers'
-`DynamicLayer` behind the interface that models call. While sampling, layers of any other kind (sliding
-windows, recurrent states) stay transformers' own.
+Sampling uses `sampling_cache`, which rarely copies what it holds when it grows. The update uses
+`recording_cache` and `prefix_cache`, which let many rows continue the same prompts, with gradient. Both
+replace transformers' `DynamicLayer` behind the interface that models call. While sampling, layers of any
+other kind (sliding windows, recurrent states) stay transformers' own.
 
 Shapes: `_P` prompts, `_R` rows; keys and values are `[rows, heads, tokens, head size]`.
 """
@@ -43,12 +43,12 @@ class GrowingLayer(DynamicLayer):
         return self.keys, self.values
 
     def _grow(self, key_states: Tensor, value_states: Tensor, start: int) -> None:
-        """Move the first `start` tokens to buffers with room for all, and a quarter more."""
-        wanted = self._used + self._used // 4
-        room = -(-wanted // 64) * 64  # rounded up to a multiple of 64
+        """Move the first `start` tokens to buffers with room for `_used` tokens and a quarter more."""
+        needed = self._used + self._used // 4
+        capacity = -(-needed // 64) * 64  # rounded up to a multiple of 64
         old, self._buffers = self._buffers, []
         for i, states in enumerate((key_states, value_states)):
-            buffer = states.new_empty(*states.shape[:-2], room, states.shape[-1])
+            buffer = states.new_empty(*states.shape[:-2], capacity, states.shape[-1])
             if start:
                 buffer[..., :start, :] = old[i][..., :start, :]
             self._buffers.append(buffer)
@@ -71,7 +71,7 @@ def sampling_cache(model: Any) -> Cache:
 
 
 class _Recorded(DynamicLayer):
-    """Keeps the keys and values of the prompts as they are computed, with their gradient history."""
+    """Keeps the keys and values of the prompts as they are computed, with gradient."""
 
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
@@ -80,15 +80,15 @@ class _Recorded(DynamicLayer):
         return key_states, value_states
 
     def get_seq_length(self) -> int:
-        # Nothing precedes a prompt, also when gradient checkpointing computes a layer for the second time.
+        # Nothing precedes a prompt, even when gradient checkpointing computes a layer a second time.
         return 0
 
 
 class _Prefixed(DynamicLayer):
     """Puts each row's prompt before the keys and values that it is given, and keeps nothing.
 
-    It must not keep anything: gradient checkpointing computes each layer again in the backward pass, and the
-    second computation must see the same cache as the first.
+    Gradient checkpointing computes each layer again in the backward pass, and this second computation must
+    see the same cache as the first.
     """
 
     def __init__(self, keys_P: Tensor, values_P: Tensor, prompt_R: Tensor):
@@ -106,7 +106,10 @@ class _Prefixed(DynamicLayer):
 
 
 def can_share_prompts(model: Any) -> bool:
-    """Whether every layer of the model caches only attention keys and values (sliding windows included)."""
+    """Return whether every layer of the model caches attention keys and values only.
+
+    Layers with a sliding window are among these.
+    """
     layers = DynamicCache(config=model.config).layers
     return all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers)
 

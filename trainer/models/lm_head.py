@@ -67,7 +67,7 @@ class Head:
         def piece(hidden: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
             return logprobs_of(self.logits(hidden), ids, temperature)
 
-        size = max(1, PIECE_BYTES // (4 * self.vocabulary))
+        size = max(1, PIECE_BYTES // (4 * self.vocabulary))  # rows of V float32 logits
         if len(ids_N) <= size:
             return piece(hidden_NH, ids_N)
         pieces = [

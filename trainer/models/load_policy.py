@@ -1,4 +1,4 @@
-"""Loading a policy from a folder or the hub: checks, adapter, gradient checkpointing, end tokens."""
+"""Loading a policy from a folder or the hub, with its adapter, gradient checkpointing and end tokens."""
 
 import inspect
 import os
@@ -10,7 +10,7 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 from ...rewards.models.torch_runtime import quiet
-from ...sandbox.errors import PolicyError
+from ...sandbox.errors import PolicyError, first_line
 from ..config.run_config import PolicyConfig
 from .lora import add_adapter
 from .notes import Note, ignored
@@ -35,7 +35,7 @@ def load_policy(
         device: where the model is moved.
         adapter: the folder of a saved adapter to continue with; None = a new one.
         seed: for the initial weights of a new adapter.
-        note: called with a line if the model has dropout, which is switched off.
+        note: called with one line if the model is configured with dropout, which is switched off.
 
     Raises:
         PolicyError: the model does not load, cannot be sampled from or trained as configured, or has no
@@ -47,7 +47,7 @@ def load_policy(
     parameters = inspect.signature(model.forward).parameters
     if not {"past_key_values", "cache_params"} & set(parameters):
         raise PolicyError(
-            f"policy.model {config.model!r} ({type(model).__name__}) has no cache for the tokens that it has"
+            f"policy.model {config.model!r} ({type(model).__name__}) keeps no cache of the tokens that it has"
             " read, so it cannot be sampled from; give a causal language model"
         )
     if config.lora is not None:
@@ -55,20 +55,20 @@ def load_policy(
     if config.gradient_checkpointing:
         checkpoint_layers(model, config.model)
     eos_ids = end_tokens(model, tokenizer, config.model)
-    dropout = _dropout_note(model)
-    if dropout is not None:
-        note(dropout)
+    dropouts = _dropouts(model)
+    if dropouts:
+        note(f"dropout is set to 0 ({dropouts}), so that sampling and training use one distribution")
     dtype = getattr(torch, config.dtype)
     return Policy(model, tokenizer, eos_ids, config.model, config.chat_template, dtype, source)
 
 
 def _from_pretrained(source: str, name: str) -> tuple[Any, Any]:
-    """Return model and tokenizer of a folder or hub id; errors call it `name`."""
+    """Return the model and the tokenizer of a folder or hub id; errors call it `name`."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     expected = "give `tiny`, a folder with a model and its tokenizer, or a hub id"
     if source.startswith((".", "/")) and not Path(source).is_dir():
-        # transformers would take a path without a folder for a hub id.
+        # transformers would take the path of a folder that does not exist for a hub id.
         raise PolicyError(f"policy.model {name!r} does not load: there is no folder {source}; {expected}")
     try:
         with quiet():
@@ -76,37 +76,34 @@ def _from_pretrained(source: str, name: str) -> tuple[Any, Any]:
             model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise PolicyError(
-            f"policy.model {name!r} does not load: {type(error).__name__}: {str(error).splitlines()[0]};"
-            f" {expected}"
+            f"policy.model {name!r} does not load: {type(error).__name__}: {first_line(error)}; {expected}"
         ) from error
     return model, tokenizer
 
 
-def _dropout_note(model: Any) -> str | None:
-    """Return a line on the dropout that a model is configured with; None if it has none.
+def _dropouts(model: Any) -> str:
+    """Return the dropout rates above 0 in a model's config, such as `attention_dropout 0.1`.
 
-    Policies stay in evaluation mode: with dropout, the update would compute other log-probabilities than
-    those of the distribution that the completions were sampled from.
+    They have no effect, because policies stay in evaluation mode: with dropout, the update would compute
+    other log-probabilities than those of the distribution that the completions were sampled from.
     """
     settings = model.config.get_text_config().to_dict()
-    dropouts = [
+    return ", ".join(
         f"{key} {value}"
         for key, value in settings.items()
         if "drop" in key and isinstance(value, float) and value > 0
-    ]
-    if not dropouts:
-        return None
-    return f"dropout is set to 0 ({', '.join(dropouts)}), so that sampling and training use one distribution"
+    )
 
 
 def checkpoint_layers(model: Any, name: str) -> None:
-    """Make every decoder layer be computed again in the backward pass, instead of keeping its activations.
+    """Let every decoder layer be computed again in the backward pass, instead of keeping its activations.
 
-    transformers' own switch for this drops the cache, in which shared prompts live. This wraps the same
-    layers and leaves the cache alone: the update's caches are not changed by a second computation.
+    transformers' own switch for this drops the cache, which holds the shared prompts. This wraps the same
+    layers and leaves the cache alone, which is safe because a second computation does not change the
+    update's caches.
 
     Raises:
-        PolicyError: the model has no such layers; `name` is what the message calls it.
+        PolicyError: the model has no such layers; the message calls it `name`.
     """
     from transformers.modeling_layers import GradientCheckpointingLayer
 
@@ -121,24 +118,24 @@ def checkpoint_layers(model: Any, name: str) -> None:
 
 
 def end_tokens(model: Any, tokenizer: Any, name: str) -> tuple[int, ...]:
-    """Return every id that ends a completion, from the tokenizer, the generation settings and the model.
+    """Return every id that ends a completion, from the tokenizer, the generation settings and the config.
 
     Raises:
-        PolicyError: none of them names one; `name` is what the message calls the model.
+        PolicyError: none of them names one; the message calls the model `name`.
     """
-    found: list[int] = []
-    for source in (
+    ids: list[int] = []
+    for given in (
         tokenizer.eos_token_id,
         getattr(model.generation_config, "eos_token_id", None),
         model.config.get_text_config().eos_token_id,
     ):
-        if isinstance(source, list):
-            found += source
-        elif source is not None:
-            found.append(source)
-    if not found:
+        if isinstance(given, list):
+            ids += given
+        elif given is not None:
+            ids.append(given)
+    if not ids:
         raise PolicyError(
             f"policy.model {name!r} has no end-of-sequence token, so no completion would ever end; set"
             " eos_token in its tokenizer_config.json"
         )
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(ids))

@@ -1,7 +1,7 @@
 """LoRA adapters through peft, put inside the policy's own model.
 
-Nothing else in the trainer has to know about an adapter: the reference is the policy with its adapter
-switched off, and engines and the final folder get weights with the adapter merged in.
+The rest of the trainer hardly has to know about it: the reference is the policy with its adapter switched
+off, and engines and the final folder get weights with the adapter merged in.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...sandbox.errors import PolicyError
+from ...sandbox.errors import PolicyError, first_line
 from ..config.run_config import LoraConfig
 
 ADAPTER = "adapter"
@@ -46,7 +46,7 @@ def add_adapter(model: Any, config: LoraConfig, saved: Path | None, *, seed: int
             torch.manual_seed(seed)
             model.add_adapter(settings)
     except ValueError as error:
-        raise PolicyError(f"policy.lora: {str(error).splitlines()[0]}") from error
+        raise PolicyError(f"policy.lora: {first_line(error)}") from error
     _refuse_tied_embeddings(model)
 
 
@@ -61,7 +61,7 @@ def _refuse_tied_embeddings(model: Any) -> None:
 
 
 def has_adapter(model: Any) -> bool:
-    """Whether a model contains an adapter."""
+    """Return whether a model contains an adapter."""
     return bool(getattr(model, "_hf_peft_config_loaded", False))
 
 
@@ -78,7 +78,7 @@ def adapter_off(model: Any) -> Iterator[None]:
 def merged_weights(model: Any) -> Iterator[tuple[str, Tensor]]:
     """Yield every weight, adapters merged in, under the name that it has in the model without adapters.
 
-    Buffers that belong into a checkpoint (such as the corrections of some routers) are weights as well. A
+    Buffers that a checkpoint includes (such as the corrections of some routers) are weights as well. A
     tensor that has two names (tied embeddings) is yielded once.
     """
     if not has_adapter(model):
@@ -97,13 +97,13 @@ def merged_weights(model: Any) -> Iterator[tuple[str, Tensor]]:
 
 def _adapters_by_weight(model: Any) -> dict[str, list[Any]]:
     """Return the adapter modules that change each weight, by the weight's name without adapters."""
-    found: dict[str, list[Any]] = {}
+    adapters: dict[str, list[Any]] = {}
     for name, module in model.named_modules():
         if hasattr(module, "get_delta_weight"):
             # For a mixture's experts, peft wraps one parameter at a time, each wrapper inside the next one.
             parameter = getattr(module, "parameter_name", "weight")
-            found.setdefault(f"{name}.{parameter}".replace(".base_layer", ""), []).append(module)
-    return found
+            adapters.setdefault(f"{name}.{parameter}".replace(".base_layer", ""), []).append(module)
+    return adapters
 
 
 def _saved_buffers(model: Any) -> Iterator[tuple[str, Tensor]]:

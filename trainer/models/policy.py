@@ -1,4 +1,4 @@
-"""The model that learns, with its tokenizer: its precision, its context, and prompts as it reads them."""
+"""The model that learns, with its tokenizer: precision, context length, and prompts as token ids."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -11,6 +11,7 @@ from jinja2 import TemplateError
 from ...sandbox.errors import PolicyError
 from ...tasks.problem import Problem
 from ...tasks.schema import Task
+from ...verifiers.steps.token_positions import common_length
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Policy:
 
     @contextmanager
     def in_float32(self) -> Iterator[None]:
-        """Compute in float32 inside a `with` block, for comparisons that only rounding may disturb."""
+        """Compute in float32 inside a `with` block, for comparisons that allow no more than its rounding."""
         before, self.dtype = self.dtype, torch.float32
         try:
             yield
@@ -83,7 +84,7 @@ class Policy:
         return limit
 
     def render(self, task: Task, problem: Problem) -> tuple[str, str]:
-        """Return the prompt's text as the policy reads it, and the `prefill` at its end.
+        """Return the prompt's text as the policy reads it, and its `prefill` (see `EncodedPrompt`).
 
         Raises:
             PolicyError: the task has chat messages or a system text, and the tokenizer no chat template.
@@ -106,7 +107,7 @@ class Policy:
             messages += problem.prompt
         with_opening = self._templated(task, messages, opening=True)
         without_opening = self._templated(task, messages, opening=False)
-        opening = with_opening[_common_length(with_opening, without_opening) :]
+        opening = with_opening[common_length(with_opening, without_opening) :]
         return with_opening, _unclosed_thinking(opening)
 
     def _templated(self, task: Task, messages: Sequence[Any], *, opening: bool) -> str:
@@ -132,7 +133,7 @@ class Policy:
         ids = self.tokenizer(text, add_special_tokens=not from_template)["input_ids"]
         where = f"problem {problem.id} of {task.name!r}"
         if not ids:
-            raise PolicyError(f"{where}: the prompt {text!r} has no tokens; drop the row or fill its prompt")
+            raise PolicyError(f"{where}: the prompt {text!r} has no tokens; drop the row or give it a prompt")
         if self.context is not None and len(ids) + max_new_tokens > self.context:
             raise PolicyError(
                 f"{where}: a prompt of {len(ids)} tokens and {max_new_tokens} new tokens exceed the context"
@@ -142,7 +143,7 @@ class Policy:
         return EncodedPrompt(list(ids), prefill)
 
     def _check_tokenizer(self, text: str, ids: Sequence[int], where: str) -> None:
-        """Refuse a tokenizer that loses parts of a prompt: the policy would be asked something else.
+        """Reject a tokenizer that loses parts of a prompt, because the policy would be asked something else.
 
         Raises:
             PolicyError: a part has become the unknown token, or most spaces are gone.
@@ -167,14 +168,6 @@ class Policy:
         return self.tokenizer.decode(
             list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
-
-
-def _common_length(one: str, two: str) -> int:
-    """Return the length of the longest common start of two texts."""
-    for i, (a, b) in enumerate(zip(one, two, strict=False)):
-        if a != b:
-            return i
-    return min(len(one), len(two))
 
 
 def _unclosed_thinking(opening: str) -> str:

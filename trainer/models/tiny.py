@@ -2,7 +2,7 @@
 
 Its tokenizer has one token for each text piece of the task's generator. The warm start imitates the
 generator's teacher, which knows the format but more often than not breaks a rule (in `addition` it forgets a
-carry). The policy learns to prefer the wrong rule and still samples the right one, which GRPO then selects.
+carry). The policy then prefers the wrong rule but still samples the right one, which GRPO can select.
 
 The result is a plain Hugging Face folder in the user's cache, named by a hash of everything it depends on.
 """
@@ -44,7 +44,7 @@ RECIPE: dict[str, Any] = {
     "betas": (0.9, 0.98),
     "weight_decay": 0.01,
     "warmup_steps": 20,
-    "lr_floor": 0.01,  # lowest share of lr: more noise in the last steps could change which rule is likelier
+    "lr_floor": 0.01,  # lowest share of lr; higher rates at the end could change which rule is likelier
 }
 _SHAPE = (
     "hidden_size",
@@ -63,12 +63,12 @@ PAD_ID, EOS_ID = 0, 1
 NOT_LEARNED = -100
 """Label of a token that transformers leaves out of the loss."""
 
-Progress = Callable[[int, int], None]
+WarmStartProgress = Callable[[int, int], None]
 """Called after each step of the warm start with (steps done, steps in all)."""
 
 
-def tiny_policy(task: Task, seed: int, *, progress: Progress | None = None) -> Path:
-    """Return the folder of the tiny policy for a task, and build it if it is not in the cache.
+def tiny_policy(task: Task, seed: int, *, progress: WarmStartProgress | None = None) -> Path:
+    """Return the folder of the tiny policy for a task; build it first if it is not in the cache.
 
     Args:
         task: its generator must have `pieces` and a `teacher`.
@@ -100,8 +100,8 @@ def tiny_policy(task: Task, seed: int, *, progress: Progress | None = None) -> P
 def one_thread() -> Iterator[None]:
     """Let torch use one thread inside a `with` block.
 
-    That is fastest for a model of this size. It also keeps results equal to the bit, which another number of
-    threads would change.
+    That is fastest for a model of this size. It also makes results reproducible to the bit, since the number
+    of threads changes the last bits.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -138,7 +138,7 @@ def _generator(task: Task) -> Any:
 
 
 def _key(task: Task, generator: Any, seed: int) -> str:
-    """Return a hash of everything that the built policy depends on."""
+    """Return a hash of everything on which the built policy depends."""
     source = Path(inspect.getfile(type(generator)))
     content = {
         "recipe": RECIPE,
@@ -176,7 +176,7 @@ def build_tokenizer(pieces: tuple[str, ...]) -> Any:
 
 
 def _escaped(piece: str) -> str:
-    """Return a pattern that matches a piece literally, for the Oniguruma patterns of `tokenizers`."""
+    """Return a pattern that matches a piece literally, in the syntax of `tokenizers` (Oniguruma)."""
     escaped = ""
     for character in piece:
         # A letter or digit after a backslash would have a meaning of its own.
@@ -185,7 +185,7 @@ def _escaped(piece: str) -> str:
     return escaped
 
 
-def _build(generator: Any, seed: int, folder: Path, progress: Progress | None) -> None:
+def _build(generator: Any, seed: int, folder: Path, progress: WarmStartProgress | None) -> None:
     """Make tokenizer and model, warm-start the model, and save both to a folder."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -207,7 +207,9 @@ def _build(generator: Any, seed: int, folder: Path, progress: Progress | None) -
     tokenizer.save_pretrained(folder)
 
 
-def _warm_start(model: Any, tokenizer: Any, generator: Any, seed: int, progress: Progress | None) -> None:
+def _warm_start(
+    model: Any, tokenizer: Any, generator: Any, seed: int, progress: WarmStartProgress | None
+) -> None:
     """Train the model to imitate the teacher's answers to training problems."""
     steps = getattr(generator, "warm_start_steps", RECIPE["sft_steps"])
     rng = Random(f"teacher/{seed}")
@@ -225,7 +227,7 @@ def _warm_start(model: Any, tokenizer: Any, generator: Any, seed: int, progress:
         examples = [
             _example(tokenizer, row, generator.teacher(row, rng)) for row in islice(rows, RECIPE["batch"])
         ]
-        next(rows)  # one row between two batches is not used: the recipe's results depend on that
+        next(rows)  # skips a row, because the published results were measured with this order of rows
         ids, labels = _padded(examples)
         attention_mask = (labels != NOT_LEARNED) | (ids != PAD_ID)
         loss = model(input_ids=ids, attention_mask=attention_mask, labels=labels).loss
@@ -239,7 +241,10 @@ def _warm_start(model: Any, tokenizer: Any, generator: Any, seed: int, progress:
 
 
 def _rate(step: int, steps: int) -> float:
-    """Return the learning rate of a step, counted from 0: a linear warm-up under a cosine with a floor."""
+    """Return the learning rate of a step, counted from 0: the lower of a linear warm-up and a cosine.
+
+    The cosine falls to the floor `lr_floor`.
+    """
     floor = RECIPE["lr_floor"]
     warmup = (step + 1) / RECIPE["warmup_steps"]
     cosine = floor + (1 - floor) / 2 * (1 + math.cos(math.pi * (step / steps)))
@@ -247,7 +252,7 @@ def _rate(step: int, steps: int) -> float:
 
 
 def _endless(generator: Any, seed: int) -> Iterator[Mapping[str, Any]]:
-    """Yield the training rows for ever, in another order in each pass."""
+    """Yield training rows without end, in another order in each pass over them."""
     epoch = 0
     while True:
         yield from generator.problems(seed + 7919 * (epoch + 1), "train")
@@ -261,7 +266,7 @@ def _example(tokenizer: Any, row: Mapping[str, Any], completion: str) -> tuple[l
 
 
 def _padded(examples: list[tuple[list[int], int]]) -> tuple[Tensor, Tensor]:
-    """Return ids and labels `[B, T]`, padded on the right; the prompts are not learned."""
+    """Return ids and labels `[B, T]`, padded on the right; prompts and padding are labelled NOT_LEARNED."""
     width = max(len(ids) for ids, _ in examples)
     padded_ids, labels = [], []
     for ids, prompt_length in examples:

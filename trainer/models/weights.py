@@ -26,7 +26,7 @@ def checkpoint_weights(model: Any) -> Iterator[tuple[str, Tensor]]:
 
 
 def shape_of(model: Any) -> dict[str, Any]:
-    """Return the type and sizes that an engine's model must share, by their names in a config."""
+    """Return a model's type and sizes, by their names in its config; an engine must have the same."""
     config = model.config.get_text_config()
     names = (
         "model_type",
@@ -50,9 +50,9 @@ def write_weights(model: Any, folder: Path, name: str, dtype: torch.dtype) -> Pa
 
 
 def weights_folder(given: str | None) -> Path:
-    """Make and return a fresh folder for weights.
+    """Make a new folder for weights, and return it.
 
-    It is made inside `given`, or else in shared memory (/dev/shm) if that is writable, or else in the
+    It is inside of `given`; by default in shared memory (/dev/shm), or, where that is not writable, in the
     temporary folder.
     """
     base: Path | None = None

@@ -1,1 +1,1 @@
-"""The mathematics of training as pure functions: advantages, losses, KL, and off-policy corrections."""
+"""The mathematics of training as pure functions: advantages, losses, the KL, and off-policy corrections."""

@@ -1,4 +1,7 @@
-"""From a value per token to a loss: the KL to the reference, and the ways to average. Pure functions."""
+"""The second half of every objective: from a value per token to a loss, with the KL and the averaging.
+
+The first half, which computes the values, is in `clipped_ratio.py` and `reinforce.py`. Pure functions.
+"""
 
 import torch
 from torch import Tensor
@@ -10,10 +13,10 @@ from .settings import Aggregate, Kl, LossSettings
 def loss_of(
     surrogate_BT: Tensor, ratio_BT: Tensor, inputs: LossInputs, settings: LossSettings
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return the loss of a surrogate, and the measured KL where there is a reference.
+    """Return the loss of a surrogate objective, and the measured KL where there is a reference.
 
     Args:
-        surrogate_BT: the value of each token that is to be maximised, without weights and KL.
+        surrogate_BT: the value of each token that is to be maximised, without importance weights and KL.
         ratio_BT: pi / pi_old, by which `k3_ratio` multiplies the KL.
         inputs: as `LossInputs.in_float64` returns them.
         settings: the kind and weight of the KL, and how tokens are averaged.
@@ -52,16 +55,16 @@ def kl_estimate(logprobs_BT: Tensor, ref_logprobs_BT: Tensor, kind: Kl) -> Tenso
 def aggregated(
     values_BT: Tensor, mask_BT: Tensor, aggregate: Aggregate, denominator: float | None = None
 ) -> Tensor:
-    """Return the average of the values of tokens, in one of three forms.
+    """Return the average of the tokens' values, taken in one of three ways.
 
     Args:
         values_BT: `[B, T]`.
         mask_BT: `[B, T]`, 1 for tokens that count, else 0.
         aggregate: `sequence_mean` (mean over each completion, then over completions), `token_mean` (mean over
             all tokens: DAPO), `constant` (sum divided by a constant: Dr. GRPO).
-        denominator: what the last sum is divided by. A part of a batch needs the whole batch's, so that the
-            parts add up. None = the number of completions with a token (`sequence_mean`), of tokens
-            (`token_mean`), or B x T (`constant`).
+        denominator: the number by which the last sum is divided. The parts of a batch only add up to its
+            loss if all of them are divided by the whole batch's denominator. None = the number of completions
+            with a token (`sequence_mean`), of tokens (`token_mean`), or B x T (`constant`).
     """
     values = torch.where(mask_BT > 0, values_BT * mask_BT, 0.0)
     if aggregate == "sequence_mean":

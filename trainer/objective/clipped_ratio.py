@@ -17,17 +17,17 @@ def clipped_ratio(inputs: LossInputs, settings: LossSettings) -> tuple[Tensor, d
         The loss (a scalar), and means over tokens without gradient: `ratio`; `clipped_low` and
         `clipped_high`, the shares of tokens whose clip is active; `kl` (k3), where there is a reference.
     """
-    given = inputs.in_float64()
-    ratio_BT = _log_ratio(given, settings.ratio).exp()
+    inputs64 = inputs.in_float64()
+    ratio_BT = _log_ratio(inputs64, settings.ratio).exp()
     clipped_BT = ratio_BT.clamp(1 - settings.clip_low, 1 + settings.clip_high)
-    surrogate_BT = torch.minimum(ratio_BT * given.advantages_BT, clipped_BT * given.advantages_BT)
-    loss, stats = loss_of(surrogate_BT, ratio_BT, given, settings)
-    below_BT = (ratio_BT < 1 - settings.clip_low) & (given.advantages_BT < 0)
-    above_BT = (ratio_BT > 1 + settings.clip_high) & (given.advantages_BT > 0)
+    surrogate_BT = torch.minimum(ratio_BT * inputs64.advantages_BT, clipped_BT * inputs64.advantages_BT)
+    loss, stats = loss_of(surrogate_BT, ratio_BT, inputs64, settings)
+    below_BT = (ratio_BT < 1 - settings.clip_low) & (inputs64.advantages_BT < 0)
+    above_BT = (ratio_BT > 1 + settings.clip_high) & (inputs64.advantages_BT > 0)
     shares = {
-        "ratio": token_mean(ratio_BT.detach(), given.mask_BT),
-        "clipped_low": token_mean(below_BT.double(), given.mask_BT),
-        "clipped_high": token_mean(above_BT.double(), given.mask_BT),
+        "ratio": token_mean(ratio_BT.detach(), inputs64.mask_BT),
+        "clipped_low": token_mean(below_BT.double(), inputs64.mask_BT),
+        "clipped_high": token_mean(above_BT.double(), inputs64.mask_BT),
     }
     return loss.to(inputs.logprobs_BT.dtype), shares | stats
 

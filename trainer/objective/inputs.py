@@ -32,12 +32,12 @@ class LossInputs:
     ref_logprobs_BT: Tensor | None = None
     """`[B, T]`, log-probabilities under the reference; needed if `kl_coef` is above 0."""
     denominator: float | None = None
-    """What the sum over tokens is divided by; for a part of a batch, the whole batch's. See `aggregated`."""
+    """The number by which the sum over tokens is divided; see `aggregated`, also for the default."""
 
     def in_float64(self) -> "LossInputs":
         """Return the same inputs in float64, with zeros wherever the mask is 0.
 
-        Padding may hold any value, also infinities, which would make sums and gradients NaN.
+        Padding may hold any value, even infinities, which would make sums and gradients NaN.
         """
         mask = self.mask_BT.to(torch.float64)
 
@@ -60,10 +60,10 @@ Objective = Callable[[LossInputs, LossSettings], tuple[Tensor, dict[str, Tensor]
 
 
 def check_inputs(inputs: LossInputs, settings: LossSettings) -> None:
-    """Check that the shapes fit each other, and that the settings are known.
+    """Check that the shapes match, the names in the settings are known, and a KL has its reference.
 
     Raises:
-        ValueError: they do not; the message says what was expected and what was given.
+        ValueError: one of these does not hold.
     """
     shape, advantages = tuple(inputs.logprobs_BT.shape), tuple(inputs.advantages_BT.shape)
     others = {

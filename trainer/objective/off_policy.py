@@ -1,8 +1,8 @@
 """Corrections for a sampler whose probabilities differ from the trainer's. Pure functions.
 
 An engine with its own kernels, another precision or older weights samples from a distribution mu, while
-the trainer computes gradients for pi_old. Importance weights pi_old / mu correct for that on average. Cutting
-off large weights keeps the variance small, at the price of some bias.
+the trainer computes gradients for pi_old. Importance weights pi_old / mu correct for that in expectation.
+Cutting off large weights keeps the variance small, at the price of some bias.
 
 Shapes: `_B` completions of a batch, `_T` their tokens, padded on the right.
 """
@@ -50,8 +50,8 @@ def importance_weights(
     """
     if kind == "none":
         return torch.ones_like(old_logprobs_BT)
-    own = mask_BT > 0
-    log_ratio = torch.where(own, (old_logprobs_BT - sampled_logprobs_BT).detach().double(), 0.0)
+    counted_BT = mask_BT > 0
+    log_ratio = torch.where(counted_BT, (old_logprobs_BT - sampled_logprobs_BT).detach().double(), 0.0)
     if level == "sequence":
         log_ratio = log_ratio.sum(-1, keepdim=True).expand_as(log_ratio)
     published_low, published_high = PUBLISHED[kind, level]
@@ -62,21 +62,21 @@ def importance_weights(
         cut = ratio.clamp(low, high)
     else:
         cut = torch.where((ratio >= low) & (ratio <= high), ratio, 0.0)
-    return torch.where(own, cut, 1.0).to(old_logprobs_BT.dtype)
+    return torch.where(counted_BT, cut, 1.0).to(old_logprobs_BT.dtype)
 
 
 def off_policy_mask(
     logprobs_BT: Tensor, sampled_logprobs_BT: Tensor, advantages_BT: Tensor, mask_BT: Tensor, *, delta: float
 ) -> Tensor:
-    """Return a factor per completion, `[B, 1]`: 0 if it is bad and the policy has moved away from it, else 1.
+    """Return a factor per completion, `[B, 1]`: 0 if it is to be dropped, else 1.
 
-    DeepSeek-V3.2 (arXiv 2512.02556), equation 9: a completion is dropped if its advantage is negative
-    and mean_t log(mu / pi) > delta (nats).
+    DeepSeek-V3.2 (arXiv 2512.02556), equation 9: a completion is dropped if its advantage is negative and the
+    policy has moved away from it, mean_t log(mu / pi) > delta (nats).
     """
-    own = mask_BT > 0
-    gap = torch.where(own, (sampled_logprobs_BT - logprobs_BT).detach().double(), 0.0).sum(-1)
-    gap = gap / own.sum(-1).clamp(min=1)
-    negative = torch.where(own, advantages_BT, 0.0).sum(-1) < 0
+    counted_BT = mask_BT > 0
+    gap = torch.where(counted_BT, (sampled_logprobs_BT - logprobs_BT).detach().double(), 0.0).sum(-1)
+    gap = gap / counted_BT.sum(-1).clamp(min=1)
+    negative = torch.where(counted_BT, advantages_BT, 0.0).sum(-1) < 0
     return (~(negative & (gap > delta)))[:, None].to(logprobs_BT.dtype)
 
 
@@ -86,8 +86,8 @@ def mismatch(logprobs_BT: Tensor, sampled_logprobs_BT: Tensor, mask_BT: Tensor) 
     `mismatch_mean` and `mismatch_max` are the mean and maximum of the absolute difference. `mismatch_k3`
     estimates KL(mu || pi) by the mean of x - log x - 1 with x = pi / mu. All are 0 if no token counts.
     """
-    own = mask_BT > 0
-    difference = (logprobs_BT - sampled_logprobs_BT).detach().double()[own]
+    counted_BT = mask_BT > 0
+    difference = (logprobs_BT - sampled_logprobs_BT).detach().double()[counted_BT]
     if not difference.numel():
         return dict.fromkeys(("mismatch_mean", "mismatch_max", "mismatch_k3"), torch.zeros(()))
     size = difference.abs()

@@ -1,4 +1,4 @@
-"""Group-relative advantages: rewards in, advantages out. Pure functions.
+"""Outcome-mode advantages: rewards of completions in, their group-relative advantages out. Pure functions.
 
 Shapes: `_P` problems, `_G` completions of one problem (a group).
 """
@@ -15,7 +15,7 @@ Rewards = Tensor | Sequence[float] | Sequence[Sequence[float]]
 
 
 def outcome_advantages(rewards_PG: Rewards, *, std: Std = "population", eps: float = 0.0) -> Tensor:
-    """Return A = (r - mean(r)) / (std(r) + eps), with mean and std over each group.
+    """Return the advantages A = (r - mean(r)) / (std(r) + eps), with mean and std over each group.
 
     DeepSeekMath (arXiv 2402.03300), section 4.1.2; the paper names neither the kind of std nor an
     eps. Every token of a completion gets its completion's advantage.
@@ -71,14 +71,14 @@ def _check(rewards: Tensor, std: str, eps: float) -> None:
     if not eps >= 0:
         raise ValueError(f"eps must be 0 or more (given: {eps})")
     if torch.isinf(rewards).any():
-        raise ValueError("rewards must be finite (given: an infinite one); use NaN for a row to leave out")
+        raise ValueError("rewards must be finite (given: an infinite one); use NaN to leave a completion out")
 
 
 def equal_to_rounding(values: Tensor, over: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """Return whether values are equal up to rounding of `dtype` over some dimensions, which are kept.
+    """Return whether all values along the dimensions `over` (which are kept) are equal up to rounding.
 
-    NaN does not count. Without this check, the rewards 0.1 + 0.2 and 0.3, which differ by rounding only,
-    would be scaled to a difference of more than one standard deviation.
+    Rounding is that of `dtype`; NaN does not count. Without this check, the rewards 0.1 + 0.2 and 0.3, which
+    differ by rounding only, would be scaled to advantages of about 1 and -1.
     """
     high = values.nan_to_num(-torch.inf).amax(over, keepdim=True)
     low = values.nan_to_num(torch.inf).amin(over, keepdim=True)

@@ -1,4 +1,7 @@
-"""`policy_loss`: all objectives of this folder as one function with keyword arguments. Pure functions."""
+"""`policy_loss`: all objectives of this folder behind one function with keyword arguments.
+
+It is meant for other training loops. `trainer/loop/learner.py` calls the functions in `OBJECTIVES` itself.
+"""
 
 from torch import Tensor
 
@@ -32,7 +35,7 @@ def policy_loss(
     aggregate: Aggregate = "sequence_mean",
     denominator: float | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return the loss to minimise, and statistics of how it came about.
+    """Return the loss to minimise, and statistics of the ratios, the clip and the KL.
 
     DeepSeekMath (arXiv 2402.03300), equation 3, as a loss:
 
@@ -65,8 +68,8 @@ def policy_loss(
         kl_coef: weight of the KL to the reference (the paper's beta).
         kl: `k3` (the paper's); `k1`, `k2`; `k3_ratio` (k3 times the ratio: DeepSeek-V3.2 and TRL).
         aggregate: see `aggregated`.
-        denominator: what the sum over tokens is divided by; for a part of a batch, the whole batch's. See
-            `aggregated` for the default.
+        denominator: the number by which the sum over tokens is divided; see `aggregated`, also for the
+            default.
 
     Returns:
         The loss (a scalar in the dtype of `logprobs_BT`, computed in float64), and means over tokens without
@@ -74,7 +77,7 @@ def policy_loss(
         if there is a reference).
 
     Raises:
-        ValueError: shapes do not fit each other, a name is unknown, or `kl_coef` has no reference.
+        ValueError: shapes do not match, a name is unknown, or `kl_coef` has no reference.
     """
     inputs = LossInputs(
         logprobs_BT, old_logprobs_BT, advantages_BT, mask_BT, weights_BT, ref_logprobs_BT, denominator

@@ -22,7 +22,7 @@ Ragged = Sequence[Sequence[float]]
 
 @dataclass(frozen=True)
 class StepSettings:
-    """How rewards of steps become advantages; the fields are arguments of `process_advantages`."""
+    """How step rewards become advantages; the fields are the arguments of `process_advantages`."""
 
     credit: Credit = "sum"
     pool: Pool = "steps"
@@ -89,8 +89,8 @@ def process_advantages(
         group (with `clip`, all sums) are equal, or if there is only one.
 
     Raises:
-        ValueError: the lists do not fit each other, ends descend or are outside of their completion, a reward
-            is infinite, a name is unknown, or a number is out of range.
+        ValueError: the lists do not match, ends descend or lie outside of their completion, a reward is
+            infinite, a name is unknown, or a number is out of range.
     """
     settings = StepSettings(credit, pool, std, eps, centred, clip_at)
     _check_settings(settings)
@@ -113,9 +113,9 @@ def process_advantages(
 
 
 def gated(z_GK: Tensor, labels: Sequence[bool | None]) -> Tensor:
-    """Return `z_GK` limited to at most 0 for wrong completions, and to at least 0 for right ones.
+    """Return `z_GK`, limited to at most 0 for wrong completions and to at least 0 for right ones.
 
-    Labels may also be booleans of numpy or torch; None = unknown, so there is no limit.
+    Labels may also be booleans of numpy or torch. None = unknown: there is no limit.
     """
     low, high = [], []
     for label in labels:
@@ -127,7 +127,10 @@ def gated(z_GK: Tensor, labels: Sequence[bool | None]) -> Tensor:
 
 
 def _padded(rows: Ragged) -> Tensor:
-    """Return `[G, K + 1]`, NaN where there is no step; the last column is for tokens after all steps."""
+    """Return rewards as `[G, K + 1]`, NaN where there is no step.
+
+    The last column stands for the tokens after the last step, so it is always NaN.
+    """
     width = max(map(len, rows), default=0) + 1
     padded = [list(row) + [math.nan] * (width - len(row)) for row in rows]
     return torch.tensor(padded, dtype=torch.float64)
@@ -136,14 +139,15 @@ def _padded(rows: Ragged) -> Tensor:
 def _statistics_of(rewards_GK: Tensor, settings: StepSettings) -> tuple[Tensor, Tensor]:
     """Return the values to normalise, NaN where there is none, and their weights in mean and std.
 
-    With `sum` the values are the rewards. With `clip` they are returns: the sum of the losses from a step on.
-    Steps that were not judged and the place after the last step have a return as well. Nothing is lost
-    there, but a return is never higher than that of the group's best judged step.
+    With `sum` the values are the rewards. With `clip` they are returns: the sum of a step's loss and those of
+    all later steps, where a loss is min(reward - clip_at, 0). Steps that were not judged, and the column
+    after the last step, have no loss of their own but do have a return. It is limited to that of the group's
+    best judged step, so that nothing is better than a step that was judged.
     """
     known = ~rewards_GK.isnan()
     weights_GK = known.double()
     if settings.pool == "outputs":
-        weights_GK = known / known.sum(-1, keepdim=True).clamp(min=1)
+        weights_GK = weights_GK / weights_GK.sum(-1, keepdim=True).clamp(min=1)
     if settings.credit != "clip":
         return rewards_GK, weights_GK
     losses_GK = torch.where(known, (rewards_GK - settings.clip_at).clamp(max=0.0), 0.0)
@@ -154,9 +158,10 @@ def _statistics_of(rewards_GK: Tensor, settings: StepSettings) -> tuple[Tensor, 
 
 
 def pooled_spread(step_rewards: Sequence[Ragged], settings: StepSettings) -> float:
-    """Return the population std of the step rewards of many groups, each centred by its own mean.
+    """Return the population std of the step rewards of many groups, each group centred by its own mean.
 
-    It is what `std="batch"` means for a whole training step; pass it to `process_advantages` as `std`.
+    This is the std that `std="batch"` means for a whole training step. Pass it to `process_advantages` as
+    `std`.
     """
     squares, total = 0.0, 0.0
     for group in filter(len, step_rewards):
@@ -181,8 +186,8 @@ def _normalised(values_GK: Tensor, weights_GK: Tensor, settings: StepSettings) -
 
 
 def _spread(deviations_GK: Tensor, weights_GK: Tensor, settings: StepSettings) -> Tensor:
-    """Return the weighted std of deviations from their mean; `sample` counts steps, or outputs."""
-    total = weights_GK.sum().clamp(min=1e-300)  # above 0, so that nothing counted gives 0 and not NaN
+    """Return the weighted std; for `sample`, Bessel's correction counts steps or, by `pool`, outputs."""
+    total = weights_GK.sum().clamp(min=1e-300)  # above 0, so that the std is 0, not NaN, if nothing counts
     variance = (deviations_GK.square() * weights_GK).sum() / total
     if settings.std == "sample":
         counted = weights_GK > 0
@@ -208,16 +213,16 @@ def _deviations(values_GK: Tensor, weights_GK: Tensor, centred: bool) -> Tensor:
 
 
 def _suffix_sum(values_GK: Tensor) -> Tensor:
-    """Return for each step the sum of its own value and those of all later steps."""
+    """Return, for each step, the sum of its own value and those of all later steps."""
     return values_GK.flip(-1).cumsum(-1).flip(-1)
 
 
 def _on_tokens(
     credit_GK: Tensor, tail_G: Tensor, step_ends: Sequence[Sequence[int]], lengths: Sequence[int]
 ) -> Tensor:
-    """Return `[G, T]`: for each token the credit of the first step that ends at or after it, else `tail_G`.
+    """Return `[G, T]`: for each token, the credit of the first step that ends at or after it, else `tail_G`.
 
-    If several steps end in one token, it gets the first one's credit, which includes that of the others.
+    If several steps end in one token, it gets the credit of the first one, which includes the others'.
     """
     tokens_GT = torch.zeros(len(lengths), max(lengths, default=0), dtype=torch.float64)
     for row, (ends, earned) in enumerate(zip(step_ends, credit_GK.tolist(), strict=True)):

@@ -17,10 +17,10 @@ def reinforce(inputs: LossInputs, settings: LossSettings) -> tuple[Tensor, dict[
     Returns:
         The loss (a scalar) and the same stats as `clipped_ratio`: a ratio of 1, and nothing clipped.
     """
-    given = inputs.in_float64()
-    surrogate_BT = given.logprobs_BT * given.advantages_BT
-    loss, stats = loss_of(surrogate_BT, torch.ones_like(given.mask_BT), given, settings)
-    mean_ratio = (given.mask_BT > 0).any().double()  # of ones: 1, or 0 if no token counts
+    inputs64 = inputs.in_float64()
+    surrogate_BT = inputs64.logprobs_BT * inputs64.advantages_BT
+    loss, stats = loss_of(surrogate_BT, torch.ones_like(inputs64.mask_BT), inputs64, settings)
+    mean_ratio = (inputs64.mask_BT > 0).any().double()  # every ratio is 1; 0 if no token counts
     zero = torch.zeros_like(mean_ratio)
     shares = {"ratio": mean_ratio, "clipped_low": zero, "clipped_high": zero}
     return loss.to(inputs.logprobs_BT.dtype), shares | stats

@@ -1,18 +1,21 @@
-"""The choices that an objective leaves open, by name, and the settings of a run. Does not import torch."""
+"""The choices that an objective leaves open, by name, and the settings of a run's loss.
+
+It does not import torch, so that run files can be checked without it.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
 
 Std = Literal["population", "sample", "batch", "none"]
-"""Which standard deviation centred rewards are divided by; see `outcome_advantages`."""
+"""The standard deviation by which centred rewards are divided; see `outcome_advantages`."""
 Ratio = Literal["token", "sequence", "sequence_token", "none"]
-"""Which importance ratio is clipped; see `policy_loss`."""
+"""The importance ratio that is clipped; see `policy_loss`."""
 Kl = Literal["k1", "k2", "k3", "k3_ratio"]
 """How the KL to the reference is estimated; see `kl_estimate`."""
 Aggregate = Literal["sequence_mean", "token_mean", "constant"]
 """How the values of tokens are averaged; see `aggregated`."""
 Correction = Literal["none", "truncate", "mask"]
-"""What happens to importance weights that are far from 1; see `importance_weights`."""
+"""How importance weights far from 1 are cut off; see `importance_weights`."""
 Level = Literal["token", "sequence"]
 """Whether each token has its own importance weight or its completion's; see `importance_weights`."""
 

@@ -1,1 +1,1 @@
-"""Pictures of finished runs."""
+"""Pictures of runs."""

@@ -1,4 +1,4 @@
-"""Learning curves: the held-out accuracy and the training reward of runs over their steps, as a picture."""
+"""Drawing learning curves: the held-out accuracy and the training reward of runs over their steps."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ FORMATS = (".svg", ".png", ".pdf")
 Rows = Sequence[Mapping[str, Any]]
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
+def _read_log(path: Path) -> list[dict[str, Any]]:
     """Return the rows of a log in a run's folder, up to a line that a killed run left incomplete.
 
     Raises:
@@ -36,16 +36,16 @@ def draw_curves(folders: Sequence[Path], out: Path) -> None:
     """Draw the first evaluation and the training reward of one or more runs into one picture.
 
     Args:
-        folders: the runs' folders. All runs have the same colours: they are meant to differ in their seeds.
+        folders: the runs' folders. All runs have the same colours: they should differ in their seeds only.
         out: the picture to write: .svg, .png or .pdf.
 
     Raises:
-        DataError: a folder is not that of a run, `out` has another ending, or it cannot be written.
+        DataError: a folder is not that of a run, or `out` has another ending or cannot be written.
         RunError: matplotlib is not installed.
     """
     if out.suffix not in FORMATS:
         raise DataError(f"-o must end in .svg, .png or .pdf (given: {out})")
-    runs = [(read_rows(folder / "metrics.jsonl"), read_rows(folder / "eval.jsonl")) for folder in folders]
+    runs = [(_read_log(folder / "metrics.jsonl"), _read_log(folder / "eval.jsonl")) for folder in folders]
     try:
         import matplotlib
     except ImportError as error:

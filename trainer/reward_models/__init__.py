@@ -1,1 +1,1 @@
-"""Training process reward models: labelling the steps of completions, and learning from the labels."""
+"""Training process reward models (PRMs): labelling the steps of completions, and learning from the labels."""

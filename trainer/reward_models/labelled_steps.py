@@ -1,6 +1,6 @@
-"""Reading labelled steps, to train a process reward model on: rows of TRL, PRM800K, Math-Shepherd, and ours.
+"""Reading labelled steps, from which a process reward model learns: rows of TRL, PRM800K and Math-Shepherd.
 
-Our own rows, which `markscheme label` writes, are TRL's with one more column, `shares`.
+The rows that `markscheme label` writes have TRL's format, and may have one more column, `shares`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,9 +12,9 @@ from ...sandbox.errors import DataError, first_of
 from ...tasks.row_files import read_rows
 
 Neutral = Literal["right", "wrong", "skip"]
-"""What PRM800K's rating 0 counts as; `skip` leaves the step without a label."""
+"""How PRM800K's rating 0 is read; `skip` leaves the step without a label."""
 IGNORED = -100
-"""The number by which PyTorch and TRL mark a position without a label."""
+"""The label of positions without a label in PyTorch and TRL."""
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,15 @@ class LabelledSteps:
 
 
 def read_labelled(path: Path, *, neutral: Neutral = "right") -> list[LabelledSteps]:
-    """Read a file of labelled steps; the columns of each row tell which format it has.
+    """Read a file of labelled steps. The format of each row is recognised by its columns.
 
     Args:
         path: a .jsonl file, or any other that a task's `data:` can read.
-        neutral: what PRM800K's rating 0 counts as.
+        neutral: how PRM800K's rating 0 is read.
 
     Raises:
-        DataError: the file is missing or empty, or rows have none of the formats or labels that do not match
-            their steps; all such rows are named at once.
+        DataError: the file is missing or empty, or some rows have none of the formats, or labels that do not
+            match their steps. All such rows are named at once.
     """
     if not path.exists():
         raise DataError(f"{path}: there is no such file of labelled steps; `markscheme label` writes one")
@@ -57,11 +57,11 @@ def read_labelled(path: Path, *, neutral: Neutral = "right") -> list[LabelledSte
 def labelled(row: Mapping[str, Any], *, neutral: Neutral = "right") -> LabelledSteps:
     """Return the labelled steps of a row in any of the three formats.
 
-    TRL: `prompt`, `completions` (the steps) and `labels`; `shares`, where a row has them, take the place of
-    the labels. PRM800K: `question` and `label: {steps}`. Math-Shepherd: `input` and `label`, two texts.
+    TRL: `prompt`, `completions` (the steps) and `labels`; `shares`, where a row has them, replace the labels.
+    PRM800K: `question` and `label: {steps}`. Math-Shepherd: `input` and `label`, two texts.
 
     Raises:
-        DataError: the row has none of these formats, or a part of it is not as the format has it.
+        DataError: the row has none of these formats, or deviates from its format.
     """
     if {"prompt", "completions", "labels"} <= set(row):
         return _from_trl(row)
@@ -70,8 +70,8 @@ def labelled(row: Mapping[str, Any], *, neutral: Neutral = "right") -> LabelledS
             return _from_prm800k(row, neutral)
         except (LookupError, TypeError, AttributeError) as error:
             raise DataError(
-                "expected a PRM800K row, but its steps are not as PRM800K has them"
-                f" ({type(error).__name__}: {error})"
+                f"the row's steps do not have PRM800K's form ({type(error).__name__}: {error}); expected"
+                " `completions` with `text` and `rating`, and `chosen_completion`"
             ) from error
     if isinstance(row.get("input"), str) and isinstance(row.get("label"), str):
         return _from_math_shepherd(row["input"], row["label"])
@@ -82,13 +82,16 @@ def labelled(row: Mapping[str, Any], *, neutral: Neutral = "right") -> LabelledS
 
 
 def _checked(prompt: Any, steps: Sequence[Any], labels: Sequence[float | None]) -> LabelledSteps:
-    """Return the labelled steps, if the texts are texts and there is one label per step."""
-    if not isinstance(prompt, str) or not all(isinstance(step, str) and step.strip() for step in steps):
-        raise DataError("the prompt and every step must be text that is not empty")
+    """Return the labelled steps, after checking that all texts are texts and each step has one label."""
+    if not isinstance(prompt, str):
+        raise DataError(f"the prompt must be a text (given: {prompt!r})")
+    for step in steps:
+        if not isinstance(step, str) or not step.strip():
+            raise DataError(f"every step must be a text that is not empty (given: {step!r})")
     if len(steps) != len(labels):
         raise DataError(f"expected one label per step (given: {len(steps)} steps and {len(labels)} labels)")
     if not steps:
-        raise DataError("the row has no steps")
+        raise DataError("the row has no steps; expected one or more")
     return LabelledSteps(prompt, tuple(steps), tuple(labels))
 
 
@@ -100,7 +103,7 @@ def _from_trl(row: Mapping[str, Any]) -> LabelledSteps:
 
 
 def _probability(label: Any) -> float | None:
-    """Return a label as a probability; None for null and -100, which a cast to bool would make right."""
+    """Return a label as a probability; None for null and -100, which bool() would turn into right."""
     if label is None or label == IGNORED:
         return None
     if isinstance(label, bool | int | float) and 0 <= label <= 1:
@@ -109,40 +112,32 @@ def _probability(label: Any) -> float | None:
 
 
 def _from_prm800k(row: Mapping[str, Any], neutral: Neutral) -> LabelledSteps:
-    """Return the steps that the labeller went on with, and the last one where none was good enough."""
+    """Return the steps that the labeller chose, and at the end one that was not good enough to continue."""
     of_neutral = {"right": 1.0, "wrong": 0.0, "skip": None}[neutral]
     label_of_rating = {1: 1.0, -1: 0.0, 0: of_neutral, None: None}
     steps, labels = [], []
     for step in row["label"].get("steps") or ():
-        written = step.get("human_completion")
-        chosen = step.get("chosen_completion")
-        taken = _taken_completion(step)
-        if taken is None:
+        offered = step.get("completions") or []
+        own, chosen = step.get("human_completion"), step.get("chosen_completion")
+        good_enough = bool(own) or chosen is not None
+        if not good_enough and not offered:
             break
-        # The labeller's own step counts as right if it has no rating.
-        rating = taken.get("rating", 1 if written else None)
+        if own:
+            taken, unrated = own, 1  # the labeller's own step counts as right if it has no rating
+        else:
+            taken, unrated = offered[chosen or 0], None
+        rating = taken.get("rating", unrated)
         if rating not in label_of_rating:
             raise DataError(f"a rating of PRM800K must be -1, 0 or 1 (given: {rating!r})")
         steps.append(taken["text"])
         labels.append(label_of_rating[rating])
-        if chosen is None and not written:
-            break  # no completion was good enough to go on with
+        if not good_enough:
+            break  # the solution was not continued from here
     return _checked(row["question"].get("problem"), steps, labels)
 
 
-def _taken_completion(step: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the completion of a PRM800K step: the labeller's own, the chosen one, or the first one."""
-    offered = step.get("completions") or []
-    chosen = step.get("chosen_completion")
-    if step.get("human_completion"):
-        return step["human_completion"]
-    if chosen is not None:
-        return offered[chosen]
-    return offered[0] if offered else None
-
-
 _STEP_END = "ки"
-"""Math-Shepherd's text at the end of every step of `input`."""
+"""Math-Shepherd's mark at the end of every step of `input`."""
 
 
 def _from_math_shepherd(text: str, marked: str) -> LabelledSteps:
@@ -152,18 +147,18 @@ def _from_math_shepherd(text: str, marked: str) -> LabelledSteps:
     """
     pieces = text.split(_STEP_END)
     labels = []
-    at = 0
+    begin = 0
     for piece in pieces[:-1]:
-        begin, at = at, at + len(piece)
-        sign = marked[at : at + 1]
-        if marked[begin:at] != piece or sign not in ("+", "-"):
-            near = marked[max(at - 9, 0) : at + 9]
+        end = begin + len(piece)
+        sign = marked[end : end + 1]
+        if marked[begin:end] != piece or sign not in ("+", "-"):
+            near = marked[max(end - 9, 0) : end + 9]
             raise DataError(
                 f"`label` must be `input` with + or - in the place of each {_STEP_END}; it is not so at"
                 f" {near!r}"
             )
         labels.append(1.0 if sign == "+" else 0.0)
-        at += 1
+        begin = end + 1
     start = pieces[0].rfind("Step 1:")
     if start < 0:
         raise DataError("the first step of a Math-Shepherd row must begin with `Step 1:`; this row has none")

@@ -1,8 +1,8 @@
-"""Training a process reward model: cross-entropy on the labels of steps, where each step ends.
+"""Training a process reward model by cross-entropy on the labels of steps, at the position where each ends.
 
-The same `Encoder` makes the inputs of training and of scoring, so that the model is asked as it was trained.
-Rows that are too long for the model are never cut but left out; the training rows among them are counted.
-Steps without a label are part of the input, but add nothing to the loss.
+Training and scoring encode their inputs with the same `Encoder` (`rewards/models/`), so that the model is
+used as it was trained. Rows that are too long for the model are left out instead of being cut. Steps without
+a label are part of the input, but add nothing to the loss.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ class PrmTraining:
     """The settings of a training."""
 
     form: str = "classes"
-    """Name of the model's format; see `PrmFormat`."""
+    """Name of the model's format: the layout of its input and the kind of its head; see `PrmFormat`."""
     epochs: int = 3
     """Passes over the rows."""
     batch_rows: int = 32
@@ -47,7 +47,7 @@ class PrmTraining:
     warmup: float = 0.05
     """Share of the optimizer steps over which the learning rate rises linearly; at least one step."""
     held_out: float = 0.1
-    """Share of the prompts that are only measured on, chosen by a hash of the prompt."""
+    """Share of the prompts that are used for measuring only, chosen by a hash of the prompt."""
     seed: int = 0
     """Of a new head's weights and of the order of the rows."""
     batch_tokens: int = 8192
@@ -66,7 +66,16 @@ class PrmReport:
     loss: float
     """Mean over the optimizer steps of the last epoch, in nats per labelled step."""
     held_out: StepMetrics
-    """On the held-out prompts; labels of at least 0.5 count as right."""
+    """Measured on the held-out prompts; labels of at least 0.5 count as right."""
+
+    def figures(self) -> dict[str, Any]:
+        """Return the outcome as plain data."""
+        return {
+            "trained_steps": self.trained_steps,
+            "too_long": self.too_long,
+            "loss": self.loss,
+            "held_out": self.held_out.as_dict(),
+        }
 
 
 @dataclass(frozen=True)
@@ -90,7 +99,7 @@ def train_prm(
         rows: labelled steps.
         source: folder or hub id of the model to start from: a causal language model, or a token classifier.
         out: the folder to write.
-        settings: of the training; None = the defaults.
+        settings: settings of the training; None = the defaults.
         device: `auto`, or a torch device.
         progress: called after every optimizer step.
 
@@ -111,25 +120,14 @@ def train_prm(
             f" ({too_long} rows are longer than the model's {model.context} tokens); give other rows"
         )
     loss = _fit(model, examples, settings, progress)
-    # Saved before it is measured, so that the model is not lost if the held-out rows cannot be read.
+    # The model is saved before it is measured, or it would be lost if the held-out rows cannot be encoded.
     out.mkdir(parents=True, exist_ok=True)
     model.model.save_pretrained(out)
     model.tokenizer.save_pretrained(out)
     report = PrmReport(out, labelled, too_long, loss, measure(model, held_out_rows))
-    _write_report(report, form)
+    content = {"form": form.name, "threshold": form.threshold, **report.figures()}
+    (out / "prm.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
     return report
-
-
-def _write_report(report: PrmReport, form: PrmFormat) -> None:
-    content = {
-        "form": form.name,
-        "threshold": form.threshold,
-        "trained_steps": report.trained_steps,
-        "too_long": report.too_long,
-        "loss": report.loss,
-        "held_out": report.held_out.as_dict(),
-    }
-    (report.folder / "prm.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
 def split_by_prompt(
@@ -153,11 +151,11 @@ def measure(model: Prm, rows: Sequence[LabelledSteps]) -> StepMetrics:
 
 
 def _start(source: str | Path, form: PrmFormat, device: str, settings: PrmTraining) -> Prm:
-    """Return the model to train. For the format `classes` it gets a new head with two classes."""
+    """Return the model to train; for the format `classes`, a causal language model gets a new head."""
     if form.head == "classes":
         from transformers import AutoModelForTokenClassification, AutoTokenizer
 
-        # Without its reports: transformers would warn that a language model has no such head yet.
+        # transformers would report that the model has no such head yet, which is expected here.
         with quiet(reports=True):
             tokenizer = AutoTokenizer.from_pretrained(source)
             model: Any = AutoModelForTokenClassification.from_pretrained(
@@ -175,7 +173,7 @@ def _start(source: str | Path, form: PrmFormat, device: str, settings: PrmTraini
 
 
 def _examples(model: Prm, rows: Sequence[LabelledSteps]) -> tuple[list[_Example], int]:
-    """Encode rows; return those that fit into the model's context, and how many do not.
+    """Return the rows that fit into the model's context, encoded, and how many do not fit.
 
     Raises:
         DataError: the tokenizer has no tokens for much of the text of some rows.
@@ -250,13 +248,14 @@ def step_loss(pairs_N2: Tensor, labels: Sequence[Sequence[float | None]]) -> Ten
     """Return the cross-entropy of the steps, summed over those that have a label.
 
     Args:
-        pairs_N2: `[N, 2]`, logits of bad and good for each step of all completions, in order.
-        labels: one list per completion: the probability of good (a soft target); None = no label.
+        pairs_N2: `[N, 2]`, the logits of bad and good for each step of all completions, in order.
+        labels: one list per completion, with the probability of good for each step (a soft target); None = no
+            label.
     """
     flat = [label for row in labels for label in row]
     known = torch.tensor([i for i, label in enumerate(flat) if label is not None], device=pairs_N2.device)
     target_N = torch.tensor([label for label in flat if label is not None], device=pairs_N2.device)
     if not len(known):
-        return pairs_N2.sum() * 0.0  # 0, and still part of the graph, so that it has a backward pass
+        return pairs_N2.sum() * 0.0  # a 0 that is part of the graph, so that `backward` can be called on it
     logprobs_N2 = pairs_N2[known].float().log_softmax(-1)
     return -(target_N * logprobs_N2[:, 1] + (1 - target_N) * logprobs_N2[:, 0]).sum()

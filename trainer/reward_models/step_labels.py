@@ -19,7 +19,7 @@ from ..engines.base import Engine
 from ..models.policy import EncodedPrompt, Policy
 
 Prefix = tuple[str, tuple[int, ...]]
-"""A problem's id, and the token ids of its prompt and of a completion up to the end of a step."""
+"""A problem's id, and the token ids of its prompt followed by those of a completion up to a step's end."""
 
 
 @dataclass
@@ -32,8 +32,8 @@ class Chain:
     ends: list[int]
     """Index of each step's last token in the completion's ids."""
     shares: list[float | None] = field(default_factory=list)
-    """For each step, the share of its continuations that reach a right answer; None if that is not known.
-    Filled in by `monte_carlo`."""
+    """For each step, the share of its continuations that reach a right answer; None if it is not known.
+    `monte_carlo` fills this in."""
 
     def prefix(self, step: int) -> Prefix:
         """Return the prefix that ends with a step, counted from 0."""
@@ -69,18 +69,18 @@ def monte_carlo(
         chains: completions of any problems, changed in place.
         k: continuations per step.
         engine: samples the continuations.
-        policy: what the engine samples from; its tokenizer decodes them.
+        policy: the model from which the engine samples.
         scheme: judges whether an answer is right.
         sampling: `max_new_tokens` limits each continuation, not the whole completion.
-        seed: of the sampling.
+        seed: seed of the sampling.
     """
-    room = math.inf if policy.context is None else policy.context - sampling.max_new_tokens
+    longest = math.inf if policy.context is None else policy.context - sampling.max_new_tokens
     # One chain for each prefix; chains that share a prefix have the same problem and prompt.
     chain_of_prefix: dict[Prefix, Chain] = {}
     for chain in chains:
         for step in range(len(chain.steps) - 1):
             prefix = chain.prefix(step)
-            if len(prefix[1]) <= room:
+            if len(prefix[1]) <= longest:
                 chain_of_prefix.setdefault(prefix, chain)
     continued = _continuations(chain_of_prefix, k, engine, policy, sampling, seed)
     finished = [(chain.problem, chain.completion) for chain in chains]
@@ -103,7 +103,7 @@ def _continuations(
     sampling: SamplingConfig,
     seed: int,
 ) -> list[tuple[Problem, Completion]]:
-    """Sample `k` continuations of each prefix; return each as a whole completion, in the prefixes' order."""
+    """Return `k` sampled continuations of each prefix, in the prefixes' order, each as a whole completion."""
     prompts = [
         EncodedPrompt(list(ids), chain.completion.prefill) for (_, ids), chain in chain_of_prefix.items()
     ]
@@ -117,7 +117,7 @@ def _continuations(
 
 
 def _joined(chain: Chain, begun: Sequence[int], continuation: Completion, policy: Policy) -> Completion:
-    """Return the completion that begins with the ids `begun` and goes on with a continuation."""
+    """Return the completion that begins with the ids `begun` and ends with a continuation."""
     ids = [*begun, *continuation.token_ids]
     return Completion(
         policy.decode(ids),
@@ -144,10 +144,10 @@ def _share_right(marks: Sequence[bool | None]) -> float | None:
 
 
 def monte_carlo_row(chain: Chain, prompt: str) -> dict[str, Any]:
-    """Return a chain as a row to train on, after `monte_carlo`.
+    """Return a chain that `monte_carlo` has estimated as a row to train on.
 
-    The label of a step is Math-Shepherd's hard estimate, whether any continuation reached a right answer;
-    `shares` are its soft estimates, which the training prefers.
+    The label of a step is Math-Shepherd's hard estimate, whether any continuation reached a right answer.
+    `shares` are its soft estimates, which the training uses if they are there.
     """
     return {
         **_row(chain.problem, chain.completion, chain.steps, prompt),
@@ -159,10 +159,10 @@ def monte_carlo_row(chain: Chain, prompt: str) -> dict[str, Any]:
 def rule_rows(
     scheme: MarkScheme, problems: Sequence[Problem], completions: Sequence[Completion], prompts: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Return rows to train on whose labels are the marks of the task's `process:`.
+    """Return rows to train on, whose labels are the marks of the task's `process:`.
 
     A step is labelled right if its mark is at or above the middle of the marks' range. A step that could not
-    be judged has no label.
+    be judged has the label None.
     """
     low, high = scheme.step_bounds
     middle = (low + high) / 2

@@ -1,7 +1,7 @@
-"""The signs of a reward that is being gamed, looked for in the summaries of a task's steps.
+"""Recognising the signs of a reward that is being gamed, one function for each kind of alarm.
 
-Pure functions of the newest step's groups and of the step summaries so far, oldest first; `monitor.py` keeps
-those, decides how often an alarm is repeated, and hands it on.
+Pure functions of the newest step's groups and of the summaries of a task's steps so far (`step_summary.py`),
+oldest first. `monitor.py` keeps these summaries, and decides whether a sign becomes an alarm.
 """
 
 import statistics
@@ -14,7 +14,7 @@ from ..loop.rollout import Group, LoadedTask
 from .step_summary import UNREAD, Row, failed, is_paid, is_wrong_by, rows_of
 
 WINDOW = 5
-"""Steps over which a quantity is averaged before anything is concluded from it."""
+"""Steps over which a quantity is averaged before it is compared."""
 
 History = Sequence[Mapping[str, float]]
 Raised = tuple[str, str, list[Row]]
@@ -78,7 +78,7 @@ def _paid_but_wrong(
 def _reward_parts_from_watch(
     loaded: LoadedTask, groups: Sequence[Group], history: History
 ) -> Iterator[Raised]:
-    """Yield an alarm if the reward has risen and a watched entry has not, or by less than a fifth of that."""
+    """Yield an alarm if the reward has risen, but a watched entry by less than a fifth of that."""
     windows = _start_and_end(history)
     if windows is None:
         return
@@ -147,7 +147,7 @@ def _step_drift(groups: Sequence[Group], history: History) -> Iterator[Raised]:
 
 
 def _marks_part_from_answers(groups: Sequence[Group], history: History) -> Iterator[Raised]:
-    """Yield an alarm if the marks of steps have risen and the share of right answers has not."""
+    """Yield an alarm if the marks of steps have risen, but right answers by less than a fifth of that."""
     windows = _start_and_end(history)
     if windows is None or not all(map(_marks_steps, windows)):
         return
@@ -164,7 +164,7 @@ def _marks_part_from_answers(groups: Sequence[Group], history: History) -> Itera
 
 
 def _all_groups_flat(groups: Sequence[Group], history: History) -> Iterator[Raised]:
-    """Yield an alarm if the last 3 steps or more, with 16 groups or more, had flat groups only.
+    """Yield an alarm if all groups of the last 3 or more steps, at least 16 groups, were flat.
 
     In fewer steps or groups that may be chance.
     """

@@ -1,4 +1,4 @@
-"""Checkpoints: everything from which a run continues as if it had never stopped.
+"""Checkpoints, which hold everything that a run needs to continue as if it had never stopped.
 
 A checkpoint is a folder `step-NNNNNN` with a plain Hugging Face model (with LoRA, the adapter only),
 `optimizer.safetensors` and `state.json`. It is written under a hidden name and then renamed, so a folder that
@@ -31,7 +31,7 @@ def save_checkpoint(
     *,
     keep: int,
 ) -> Path:
-    """Write the checkpoint of a step, delete all but the newest `keep`, and return its folder.
+    """Write the checkpoint of a step, delete all but the newest `keep` of them, and return its folder.
 
     Args:
         folder: the run's folder of checkpoints.
@@ -45,12 +45,12 @@ def save_checkpoint(
     Raises:
         RunError: the checkpoint cannot be written; the earlier ones are kept.
     """
-    tensors, numbers = _optimizer_state(optimizer)
+    tensors, scalars = _optimizer_state(optimizer)
 
     def write(partial: Path) -> None:
         save_model(partial, model, tokenizer)
         save_file(tensors, partial / "optimizer.safetensors")
-        content = {"step": step, "optimizer": numbers, **state}
+        content = {"step": step, "optimizer": scalars, **state}
         (partial / "state.json").write_text(json.dumps(content), encoding="utf-8")
 
     path = write_whole(folder / f"step-{step:06d}", write)
@@ -60,9 +60,9 @@ def save_checkpoint(
 
 
 def save_model(folder: Path, model: Any, tokenizer: Any) -> None:
-    """Write a model and its tokenizer; of a model with an adapter, the adapter only."""
+    """Write a model and its tokenizer; if the model has an adapter, the adapter only."""
     with warnings.catch_warnings():
-        # transformers warns about generation settings that came with the model and that we never use.
+        # transformers warns about generation settings that come with a model and are not used here.
         warnings.simplefilter("ignore")
         model.save_pretrained(folder / ADAPTER if has_adapter(model) else folder)
         tokenizer.save_pretrained(folder)
@@ -118,21 +118,21 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def load_state(checkpoint: Path) -> dict[str, Any]:
-    """Return the `state` that `save_checkpoint` was given, with `step` and the optimizer's numbers."""
+    """Return the `state` that `save_checkpoint` was given, with `step` and the optimizer's scalars."""
     return json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
 
 
 def _optimizer_state(
     optimizer: torch.optim.Optimizer,
 ) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Return an optimizer's state as tensors and as other values, both keyed by paths such as `3/exp_avg`."""
+    """Return the tensors and the scalars in an optimizer's state, both by paths such as `3/exp_avg`."""
     flat = dict(_leaves("", optimizer.state_dict()["state"]))
     # Cloned, because 8-bit optimizers share tables between parameters and safetensors rejects that.
     tensors = {
         path: value.clone().contiguous() for path, value in flat.items() if isinstance(value, torch.Tensor)
     }
-    others = {path: value for path, value in flat.items() if path not in tensors}
-    return tensors, others
+    scalars = {path: value for path, value in flat.items() if path not in tensors}
+    return tensors, scalars
 
 
 def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
@@ -145,14 +145,14 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, checkpoint: Path) -> None:
-    """Load the state of a checkpoint into an optimizer; its settings stay the run's own."""
+    """Load the state of a checkpoint into an optimizer, which keeps its own settings."""
     saved: dict[str, Any] = {**load_file(checkpoint / "optimizer.safetensors")}
     saved |= load_state(checkpoint).get("optimizer", {})
     by_parameter: dict[int, dict[str, Any]] = {}
     for path, value in saved.items():
         index, *outer, last = path.split("/")
-        place = by_parameter.setdefault(int(index), {})
+        mapping = by_parameter.setdefault(int(index), {})
         for key in outer:
-            place = place.setdefault(key, {})
-        place[last] = value
+            mapping = mapping.setdefault(key, {})
+        mapping[last] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": by_parameter})

@@ -1,12 +1,12 @@
-"""A run's folder: everything to look back on the run, or to continue it.
+"""A run's folder, which keeps everything that is needed to inspect the run or to continue it.
 
 run.yaml          the run file with every default filled in
 tasks.json        each task with every default filled in, and its hash
 metrics.jsonl     one row per step
 eval.jsonl        one row per evaluation
 alarms.jsonl      one row per alarm
-notes.jsonl       what the run changed by itself or ran into
-scores/           every completion with its score, compressed
+notes.jsonl       one row per note: what the run adapted by itself, or what went wrong on the way
+scores/           every completion with its score, compressed; a new file (shard) after each checkpoint
 checkpoints/      step-000010/, ...
 reference/        the initial policy, where the KL needs it
 final/            the trained model, a plain Hugging Face folder
@@ -44,7 +44,7 @@ class RunFolder:
         Args:
             config: the run's, written to run.yaml.
             tasks: the content of tasks.json.
-            needed_bytes: disk space without which the run is refused.
+            needed_bytes: the disk space that must be free.
 
         Raises:
             RunError: the folder is in use or cannot be written to, or the disk is too full.
@@ -103,7 +103,7 @@ class RunFolder:
             raise _log_fault(self.path / log, error) from error
 
     def append_scores(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Append a step's scored completions to the file that was begun after the last checkpoint.
+        """Append a step's scored completions to the shard that was begun after the last checkpoint.
 
         Raises:
             RunError: they cannot be written.
@@ -118,7 +118,7 @@ class RunFolder:
             raise _log_fault(path, error) from error
 
     def begin_shard(self, step: int) -> None:
-        """Write the scores from `step` on to a new file, so that a resumed run can delete whole files."""
+        """Write the scores from `step` on to a new shard, so that `rewind` can delete whole files."""
         self._shard_start = step
 
     def read(self, log: str) -> list[dict[str, Any]]:
@@ -129,7 +129,7 @@ class RunFolder:
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
     def rewind(self, step: int) -> None:
-        """Remove everything that was written after the checkpoint of `step`: the run will write it again."""
+        """Remove everything that was written after the checkpoint of `step`; the run will write it again."""
         for log in LOGS:
             path = self.path / log
             if path.exists():

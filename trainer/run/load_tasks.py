@@ -1,4 +1,4 @@
-"""Loading a run's tasks, as far as that needs no model: schemes, training problems, held-out problems."""
+"""Loading a run's tasks before there is a model: schemes, training problems and held-out problems."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class TaskProblems:
 
 @dataclass(frozen=True)
 class RunTasks:
-    """The tasks that a run trains on, and those that it is evaluated on."""
+    """The tasks on which a run trains, and those on which it is evaluated."""
 
     trained: dict[str, TaskProblems]
     """By the task's name or file, as the run file has it."""
@@ -51,7 +51,7 @@ class RunTasks:
 
 
 def load_run_tasks(config: RunConfig, allow_code: bool) -> RunTasks:
-    """Load the tasks of a run. Training problems whose prompt is also held out are removed.
+    """Load the tasks of a run, and drop training problems whose prompt is also held out.
 
     Args:
         config: the run's.
@@ -118,7 +118,7 @@ def _trained(task: Task, scheme: MarkScheme, held_out: Sequence[Problem]) -> Tas
 
 
 def described(tasks: Sequence[LoadedTask]) -> dict[str, Any]:
-    """Return the content of tasks.json: by task name, the hash and the task with every default filled in."""
+    """Return the content of tasks.json: for each task its hash, and the task with every default filled in."""
     return {
         loaded.task.name: {"hash": loaded.hash, "task": loaded.task.model_dump(mode="json")}
         for loaded in tasks

@@ -1,7 +1,7 @@
 """The metrics of each step, and the alarms of a run: signs that its reward is being gamed.
 
 An alarm never stops or changes the training. It says what diverged from what, and shows rows as evidence.
-One thing stops a run: reward functions with bugs, in more than 5 % of the last 256 completions.
+Only bugs stop a run: those of reward functions, if more than 5 % of the last 256 completions met one.
 """
 
 import statistics
@@ -31,11 +31,11 @@ class Alarm:
     task: str
     message: str
     rows: list[dict[str, Any]] = field(default_factory=list)
-    """Completions that show it, with their prompts, values and parts; at most 5."""
+    """At most 5 completions that show it; see `shown_row`."""
 
 
 def step_metrics(step: Step, tasks: Mapping[str, LoadedTask]) -> dict[str, Any]:
-    """Return a step's row of metrics.jsonl: over all tasks, and for each task where there are several."""
+    """Return a step's row of metrics.jsonl: metrics over all tasks and, if there are several, of each one."""
     metrics = _metrics(step.groups, tasks)
     if len(tasks) > 1:
         for name in tasks:
@@ -136,7 +136,7 @@ class Monitor:
         """Count the completions on which a reward function had a bug.
 
         Raises:
-            RunError: too many of the last 256 completions; with the traceback of this step's first bug.
+            RunError: there are too many; the message has the traceback of this step's first bug.
         """
         first = None
         for _, _, score in rows_of(groups):
@@ -153,7 +153,7 @@ class Monitor:
             )
 
     def observe(self, step: int, groups: Sequence[Group]) -> list[Alarm]:
-        """Take in a finished step, and return the alarms that it raises."""
+        """Add a finished step to the history, and return the alarms that it raises."""
         alarms: list[Alarm] = []
         for name, loaded in self.tasks.items():
             own_groups = [group for group in groups if group.task == name]
@@ -173,9 +173,9 @@ class Monitor:
         return alarms
 
     def never_learned(self, groups: Sequence[Group]) -> str | None:
-        """Return why the rewards of a whole run taught nothing; None if any group had differences.
+        """Return why there was nothing to learn in the whole run; None if any group's rewards differed.
 
-        The likely cause is read off `groups`, the groups of the last step.
+        The likely cause is inferred from `groups`, the groups of the last step.
         """
         if self._ever_mixed or not groups:
             return None

@@ -7,12 +7,9 @@ from .progress import Progress
 
 
 class Notes:
-    """Takes lines on what a run changed by itself or ran into, such as a server that was restarted.
+    """Takes lines on what a run adapted by itself or what went wrong, such as that a server was restarted.
 
     Notes that come while the run is being set up, before its folder exists, wait for `keep_in`.
-
-    Args:
-        progress: shows each note.
     """
 
     def __init__(self, progress: Progress):
@@ -21,7 +18,7 @@ class Notes:
         self._keep: Callable[[str], None] = self._waiting.append
 
     def add(self, line: str) -> None:
-        """Take a note."""
+        """Take a note; the `Note` function of a run."""
         self._keep(line)
 
     def keep_in(self, folder: RunFolder, step: Callable[[], int]) -> None:

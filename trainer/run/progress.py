@@ -15,7 +15,7 @@ SHOWN = (
 
 
 class Progress(Protocol):
-    """Receives what there is to show of a run while it lasts."""
+    """Shows a run to its reader while it lasts."""
 
     def step(self, number: int, metrics: Mapping[str, Any]) -> None:
         """Show a finished step."""
@@ -31,7 +31,7 @@ class Progress(Protocol):
 
 
 def summary_line(metrics: Mapping[str, Any]) -> str:
-    """Return a step's metrics in one line: reward and accuracy, watched entries, the rest of `SHOWN`.
+    """Return a step's metrics as one line: reward and accuracy, watched entries, the rest of `SHOWN`.
 
     Metrics that a step does not have are omitted.
     """
@@ -58,7 +58,7 @@ class Bar:
         return self._bar
 
     def step(self, number: int, metrics: Mapping[str, Any]) -> None:
-        """Advance the bar to a step, with the step's metrics behind it."""
+        """Advance the bar to a step, with the step's metrics after it."""
         bar = self._get("step", self.total, number - 1)
         bar.set_postfix_str(summary_line(metrics), refresh=False)
         bar.update(number - bar.n)
@@ -80,7 +80,7 @@ class Bar:
 
 
 class Lines:
-    """Plain lines, for a log file: one for about every fortieth of the run's steps."""
+    """Plain lines, for a log file; in a long run, not for every step."""
 
     def __init__(self, total: int, stream: TextIO):
         self.total, self.stream = total, stream

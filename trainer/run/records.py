@@ -1,4 +1,4 @@
-"""The records of a run: what each step and each evaluation writes to the folder and shows to the reader."""
+"""Recording a run: what each step and each evaluation writes to the run's folder and shows to the reader."""
 
 import random
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def record_step(run: Run, step: Step) -> None:
 
 
 def _score_rows(run: Run, step: Step) -> Iterator[dict[str, Any]]:
-    for group, earned in zip(step.groups, step.credits, strict=True):
+    for group, row_credits in zip(step.groups, step.credits, strict=True):
         loaded = run.tasks[group.task]
         for i, (completion, score) in enumerate(zip(group.completions, group.scores, strict=True)):
             yield score_row(
@@ -40,8 +40,8 @@ def _score_rows(run: Run, step: Step) -> Iterator[dict[str, Any]]:
                 score,
                 row=i,
                 step=step.number,
-                advantage=earned[i].mean,
-                step_advantages=earned[i].of_steps(),
+                advantage=row_credits[i].mean,
+                step_advantages=row_credits[i].at_step_ends(),
                 right=loaded.scheme.is_right(score),
             )
 
@@ -56,7 +56,7 @@ def _show_alarm(run: Run, alarm: Alarm) -> None:
 
 
 def evaluate_due(run: Run, step: int) -> None:
-    """Do the evaluations that are due at a step; those that are in the log already are not repeated."""
+    """Run the evaluations that are due at a step, except those that a resumed run finds in its log."""
     steps = run.config.algorithm.steps
     logged = {(row["step"], row["index"]) for row in run.folder.read("eval.jsonl")}
     for index, (settings, loaded) in enumerate(run.evals):

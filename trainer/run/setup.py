@@ -1,4 +1,4 @@
-"""Setting up a run: its tasks, policy and engine, and last, when all of them are ready, its folder."""
+"""Setting up a run: its tasks, its policy, its engine, and, once all of them are ready, its folder."""
 
 import copy
 import json
@@ -31,7 +31,7 @@ from .tensorboard import TensorBoard, check_tensorboard
 
 @dataclass
 class Run:
-    """A run in progress: its parts, and how far it is."""
+    """A run in progress: its parts, and how far it has got."""
 
     config: RunConfig
     folder: RunFolder
@@ -65,71 +65,61 @@ class Run:
 def set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progress, allow_code: bool) -> Run:
     """Return the run, ready for its next step.
 
-    A new run's folder is created last, when everything else is ready.
+    A new run's folder is created last, once everything else is ready.
 
     Args:
         config: the run's.
         folder: the run's; with `resume` it holds at least one checkpoint.
         resume: continue after the newest checkpoint.
-        progress: shows the warm start, the notes and the introduction.
+        progress: shows the warm start of the tiny policy, the notes, and a line that introduces the run.
         allow_code: whether task files may name `module:attr` and `file.py:attr`.
 
     Raises:
-        MarkschemeError: something is wrong that would make the run fail later.
+        MarkschemeError: a part of the run cannot be loaded, started or written.
     """
     notes = Notes(progress)
     run_tasks = load_run_tasks(config, allow_code)
     saved = checkpoints(folder.checkpoints)[-1] if resume else None
     state = load_state(saved) if saved else {}
     policy = _policy(config, run_tasks, saved, progress, notes)
-    room = config.sampling.max_new_tokens
-    trained = [task.encoded(policy, room, config.tasks[name]) for name, task in run_tasks.trained.items()]
-    evals = [(settings, task.encoded(policy, room)) for settings, task in run_tasks.held_out]
+    max_new_tokens = config.sampling.max_new_tokens
+    tasks = {
+        problems.task.name: problems.encoded(policy, max_new_tokens, config.tasks[name])
+        for name, problems in run_tasks.trained.items()
+    }
+    evals = [
+        (settings, held_out.encoded(policy, max_new_tokens)) for settings, held_out in run_tasks.held_out
+    ]
     learner = _learner(config, folder, policy, saved is not None, notes)
     check_tensorboard(config)
     engine = make_engine(config.engine, policy, notes.add)
     with ExitStack() as undo:
         undo.callback(engine.close)
-        engine.sync(policy, state.get("step", 0))
-        task_records = described([*(loaded for _, loaded in evals), *trained])
+        done = state.get("step", 0)
+        engine.sync(policy, done)
+        task_records = described([*(split for _, split in evals), *tasks.values()])
         if saved:
             _rewind(folder, config, task_records, saved, learner)
         else:
             _create(folder, config, task_records, learner)
-        run = _started(config, folder, learner, engine, trained, evals, progress, state)
+        run = Run(
+            config,
+            folder,
+            learner,
+            engine,
+            tasks,
+            evals,
+            ProblemOrder(tasks, config.seed, state.get("cursors")),
+            Monitor(tasks, state.get("monitor")),
+            progress,
+            TensorBoard(folder.path, config, done) if config.trackers else None,
+            done,
+            state.get("seconds", 0.0),
+        )
         progress.say(_introduction(run))
         notes.keep_in(folder, lambda: run.done)
         undo.pop_all()  # from here on, `Run.close` closes the engine
         return run
-
-
-def _started(
-    config: RunConfig,
-    folder: RunFolder,
-    learner: Learner,
-    engine: Engine,
-    trained: list[LoadedTask],
-    evals: list[tuple[EvalConfig, LoadedTask]],
-    progress: Progress,
-    state: Mapping[str, Any],
-) -> Run:
-    """Return the run at its start, or as a checkpoint's `state` describes it."""
-    tasks = {loaded.task.name: loaded for loaded in trained}
-    done = state.get("step", 0)
-    return Run(
-        config,
-        folder,
-        learner,
-        engine,
-        tasks,
-        evals,
-        ProblemOrder(tasks, config.seed, state.get("cursors")),
-        Monitor(tasks, state.get("monitor")),
-        progress,
-        TensorBoard(folder.path, config, done) if config.trackers else None,
-        done,
-        state.get("seconds", 0.0),
-    )
 
 
 def _introduction(run: Run) -> str:
@@ -175,7 +165,7 @@ def _refuse_changed_tasks(folder: RunFolder, task_records: Mapping[str, Any]) ->
 def _policy(
     config: RunConfig, tasks: RunTasks, saved: Path | None, progress: Progress, notes: Notes
 ) -> Policy:
-    """Return the policy: built here (`tiny`), from a folder or the hub, or from the checkpoint `saved`."""
+    """Return the policy: built here (`tiny`), loaded from a folder or the hub, or from checkpoint `saved`."""
     device = choose_device(config.device)
     if saved is not None and config.policy.lora is None:
         return load_policy(config.policy, saved, device, note=notes.add)
@@ -187,16 +177,16 @@ def _policy(
 
 
 def _learner(config: RunConfig, folder: RunFolder, policy: Policy, resumed: bool, notes: Notes) -> Learner:
-    way, why = choose_way(policy)
-    if why:
-        notes.add(f"in the update, a prompt is computed again for each of its completions: {why}")
+    way, reason = choose_way(policy)
+    if reason:
+        notes.add(f"in the update, a prompt is computed again for each of its completions: {reason}")
     return Learner(policy, _reference(config, folder, policy, resumed), config, way)
 
 
 def _reference(config: RunConfig, folder: RunFolder, policy: Policy, resumed: bool) -> Any | None:
     """Return the frozen reference of the KL: a copy of the policy as it was before the first step.
 
-    None without a KL, and with LoRA, where the policy with its adapter off serves as the reference.
+    It is None if there is no KL, and with LoRA, where the policy without its adapter is the reference.
     """
     if not config.algorithm.kl_coef or config.policy.lora is not None:
         return None
@@ -207,7 +197,7 @@ def _reference(config: RunConfig, folder: RunFolder, policy: Policy, resumed: bo
 
 
 def _needed_bytes(policy: Policy, config: RunConfig) -> int:
-    """Return about how much disk space the run will take.
+    """Estimate how much disk space the run will take.
 
     There are `save.keep` checkpoints and the next one while it is written, each with the weights and two
     float32 moments per trained parameter; the final model; the reference, where there is one; and the logs.

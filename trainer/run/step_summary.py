@@ -1,4 +1,4 @@
-"""One step of one task as a few numbers, from which `alarms.py` recognises a reward that is being gamed.
+"""Summaries of one task's groups at one step: the numbers from which `alarms.py` recognises a gamed reward.
 
 Pure functions of scored groups; `monitor.py` keeps the summaries of a run.
 """
@@ -19,7 +19,7 @@ FAILURES = (
     Status.ABSTAIN,
     Status.BUG,
 )
-"""Statuses of a scoring that did not finish normally. A missing or unreadable answer is not among them."""
+"""Statuses of a scoring that did not finish normally. Missing and unreadable answers are in `UNREAD`."""
 UNREAD = (Status.NO_ANSWER, Status.UNPARSABLE)
 """Statuses of a completion whose answer was not found or could not be read."""
 
@@ -100,7 +100,7 @@ def failed(score: Score) -> bool:
 
 
 def is_paid(score: Score, low: float, high: float) -> bool:
-    """Return whether a score is in the top tenth of the range from `low` to `high`: fully paid."""
+    """Return whether a completion counts as fully paid: its score is in the top tenth of the range."""
     return score.value is not None and score.value >= low + 0.9 * (high - low)
 
 

@@ -53,13 +53,13 @@ def numbers_of(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, float]
 
     Mappings are flattened, and the two ends of an interval become `NAME/low` and `NAME/high`.
     """
-    found: dict[str, float] = {}
+    numbers: dict[str, float] = {}
     for name, value in metrics.items():
         if isinstance(value, int | float):
-            found[f"{prefix}{name}"] = float(value)
+            numbers[f"{prefix}{name}"] = float(value)
         elif isinstance(value, Mapping):
-            found |= numbers_of(value, f"{prefix}{name}/")
+            numbers |= numbers_of(value, f"{prefix}{name}/")
         elif isinstance(value, tuple) and len(value) == 2:
             low, high = value
-            found |= numbers_of({"low": low, "high": high}, f"{prefix}{name}/")
-    return found
+            numbers |= numbers_of({"low": low, "high": high}, f"{prefix}{name}/")
+    return numbers

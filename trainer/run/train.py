@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from ...rewards.models.torch_runtime import quiet
-from ...sandbox.errors import RunError
+from ...sandbox.errors import RunError, first_line
 from ..config.run_config import RunConfig
 from ..config.run_file import load_run
 from ..loop.grpo import Step, grpo_step
@@ -43,9 +43,9 @@ def train(
     progress: Callable[[int], Progress] | None = None,
     allow_code: bool = True,
 ) -> RunResult:
-    """Train a policy by GRPO; return the run's folder and its summary.
+    """Train a policy by GRPO, and return the run's folder and its summary.
 
-    Mistakes in the run file, the tasks or the data are found before the folder is created.
+    Mistakes in the run file, the tasks or the data are reported before the folder is created.
 
         >>> from markscheme.trainer import train
         >>> result = train("addition", overrides=["algorithm.steps=1", "eval=[]"])  # doctest: +SKIP
@@ -53,12 +53,12 @@ def train(
         1
 
     Args:
-        run: a run file, the same as a mapping, or a task, which then trains the `tiny` policy. With `resume`:
-            the folder of a run.
+        run: a run file, the same as a mapping, or a task, on which the `tiny` policy is then trained. With
+            `resume`: the folder of a run.
         overrides: `key=value` settings that replace those of the file, with dotted keys such as
             `algorithm.lr=1e-5`; `task.KEY=value` changes every task.
         resume: continue after the newest checkpoint, as if the run had never stopped.
-        progress: called with the number of steps, returns the object that shows the progress; None shows
+        progress: called with the number of steps; returns the object that shows the progress. None = show
             nothing.
         allow_code: whether task files may name `module:attr` and `file.py:attr`, which execute code.
 
@@ -80,7 +80,7 @@ def train(
                 state.close()
     except torch.OutOfMemoryError as error:
         raise RunError(
-            f"out of memory ({str(error).splitlines()[0]}); lower microbatch_tokens or engine.max_rows, then"
+            f"out of memory ({first_line(error)}); lower microbatch_tokens or engine.max_rows, then"
             " continue with --resume"
         ) from error
     finally:
@@ -88,7 +88,7 @@ def train(
 
 
 def _new_folder(config: RunConfig) -> Path:
-    """Return runs/NAME-TIME-sSEED, numbered if that is taken already."""
+    """Return the path runs/NAME-TIME-sSEED, with a number at its end if that exists already."""
     base = Path("runs") / f"{config.name}-{datetime.now():%Y%m%d-%H%M%S}-s{config.seed}"
     folder, number = base, 0
     while folder.exists():
@@ -111,7 +111,7 @@ def _resumed(path: Path, overrides: Sequence[str]) -> tuple[RunConfig, RunFolder
     if _fixed(before) != _fixed(after):
         raise RunError(
             f"{path}: only {', '.join(MAY_CHANGE)} and algorithm.steps may be changed when a run is resumed"
-            f" (given: {', '.join(overrides)}); for other changes start a new run"
+            f" (given: {', '.join(overrides)}); start a new run for other changes"
         )
     return after, RunFolder(path)
 
@@ -127,7 +127,7 @@ def _fixed(config: RunConfig) -> dict[str, Any]:
 
 @contextmanager
 def _torch_settings(config: RunConfig) -> Iterator[None]:
-    """Set torch's number of threads, and silence transformers' progress bars, for the time of a run."""
+    """Set torch's number of threads and hide transformers' progress bars inside a `with` block."""
     before = torch.get_num_threads()
     torch.set_num_threads(config.threads)
     try:
@@ -180,7 +180,7 @@ def _take_step(run: Run) -> Step:
 
 
 def _finish(run: Run, last: Step | None) -> RunResult:
-    """Write the final model and the summary; warn if the whole run had nothing to learn from."""
+    """Write the final model and the summary; warn if no group of the whole run had different rewards."""
     reason = run.monitor.never_learned(last.groups) if last else None
     if reason:
         run.progress.say(f"warning: {reason}")
@@ -196,18 +196,18 @@ def _finish(run: Run, last: Step | None) -> RunResult:
 
 @contextmanager
 def _interruptible() -> Iterator[threading.Event]:
-    """Yield an event that the first Ctrl-C sets, to stop after the step; a second one stops at once."""
+    """Yield an event that the first Ctrl-C sets, to stop after the step; a second one interrupts at once."""
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield event  # only the main thread may handle signals
         return
     before = signal.getsignal(signal.SIGINT)
 
-    def ask(number: int, frame: Any) -> None:
+    def stop_after_step(number: int, frame: Any) -> None:
         event.set()
         signal.signal(signal.SIGINT, before)
 
-    signal.signal(signal.SIGINT, ask)
+    signal.signal(signal.SIGINT, stop_after_step)
     try:
         yield event
     finally:

@@ -1,1 +1,1 @@
-"""Is a final answer right? The tiers of comparison in their order, and math-verify as the last one."""
+"""Judging final answers against references: the tiers of comparison in their order, math-verify the last."""

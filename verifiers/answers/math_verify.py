@@ -1,9 +1,9 @@
 r"""The last tier: math-verify, for pairs that no other tier can read, in processes that can be killed.
 
 Where math-verify says yes, two conditions of our own must hold too: the brackets are of the same kinds, and
-numbers are equal relative to their size, not just after rounding. Its own deadline, a signal, is
-switched off; the pool of `sandbox/deadline` enforces a harder one. The functions by which it would
-evaluate text are replaced in the worker (`math_verify_worker.py`).
+numbers are equal relative to their size, not just after rounding. Its own deadline, which is based on a
+signal, is switched off; the pool of `sandbox/deadline` kills the process instead. The functions with which it
+would evaluate text are replaced in the worker (`math_verify_worker.py`).
 """
 
 import re
@@ -27,12 +27,12 @@ def warm_up() -> None:
 def judge_all(pairs: list[tuple[str, str]]) -> list[Verdict]:
     """Judge normalised (reference, answer) pairs in parallel, each within LIMIT_S.
 
-    A pair that takes too long or needs too much memory is wrong, by the completion's fault. A pair for which
-    no worker could be used, or whose worker died twice, is not judged (`unavailable`).
+    A pair that takes too long or needs too much memory is wrong: that is the completion's fault. A pair for
+    which no worker could be used, or whose worker died twice, is not judged (`unavailable`).
     """
     outcomes = _outcomes(pairs)
     failed = [i for i, outcome in enumerate(outcomes) if isinstance(outcome, InfraError)]
-    if failed:  # a worker may have been killed from outside: try once more
+    if failed:  # a worker may have been killed from outside, so these pairs are tried once more
         second = _outcomes([pairs[i] for i in failed])
         for i, outcome in zip(failed, second, strict=True):
             outcomes[i] = outcome
@@ -40,7 +40,7 @@ def judge_all(pairs: list[tuple[str, str]]) -> list[Verdict]:
 
 
 def _outcomes(pairs: list[tuple[str, str]]) -> list[Any]:
-    """Return for each pair what the worker returned, or the exception that its call ended with."""
+    """Return, for each pair, what the worker returned or the exception with which its call ended."""
     try:
         return with_deadline(f"{_WORKER_MODULE}:judge", pairs, timeout_s=LIMIT_S, memory_mb=MEMORY_MB)
     except InfraError as error:

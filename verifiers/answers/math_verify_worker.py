@@ -55,7 +55,7 @@ def _read(text: str) -> Any:
 
 
 def _differ_relatively(gold: Any, given: Any) -> bool:
-    """Whether two numbers differ relative to their size, though not after rounding: as small ones all do."""
+    """Return whether two numbers differ relative to their size, which rounding hides if both are small."""
     if not (isinstance(gold, sympy.Expr) and isinstance(given, sympy.Expr)):
         return False
     if gold.free_symbols | given.free_symbols:

@@ -1,4 +1,4 @@
-r"""Judges an answer against a reference by tiers, cheapest first; the first one that can tell decides.
+r"""Judging an answer against a reference by tiers, the cheapest first; the first that can tell decides.
 
 | tier | what it compares |
 |---|---|
@@ -44,12 +44,12 @@ TIERS = (
     ("structure", structures.compare),
     ("formula", formulas.compare),
 )
-"""All tiers but the last, which `verify.py` asks where none of these can tell."""
+"""All tiers but the last, which `verify.py` asks if none of these can tell."""
 
 MAX_PARTS = 3000
 """Most comparisons of parts for one answer; an answer that needs more is too large."""
 _work = threading.local()
-"""`left`: how many comparisons this thread has left for the answer that it is judging, else None."""
+"""`left`: how many comparisons this thread may still make for the answer that it is judging, or None."""
 
 
 def judge(reference: str, answer: str) -> Verdict:
@@ -111,7 +111,7 @@ def fault_of(text: str) -> str | None:
 
 
 def _can_be_read(text: str) -> bool:
-    """Whether a tier can read a normalised text, or it is words or notation that a reader would know."""
+    """Return whether a tier can read a normalised text, or it is words or LaTeX that a person would know."""
     if _WORD.search(text) or words.meaning(text) is not None:
         return True
     readers = (read_number, split_unit, read_choice, read_base, read_time, read_ratio)
@@ -130,12 +130,12 @@ def _is_readable_part(part: str, whole: str) -> bool:
 
 
 _DERIVATIVE_ORDER = re.compile(r"\^ ?\{ ?\([^{}]*\) ?\}")
-"""The order of a derivative, `f^{(4)}`: a reference with one can be compared as text."""
+"""Matches the order of a derivative, as in `f^{(4)}`; a reference with one can still be compared as text."""
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3}")
 
 
 def _is_notation(text: str) -> bool:
-    r"""Whether LaTeX consists of known commands with letters or digits between them, as `A \cap B` does."""
+    r"""Return whether LaTeX consists of known commands and letters or digits, as `A \cap B` does."""
     commands = re.findall(r"\\([A-Za-z]+)", text)
     if not commands or not set(commands) <= COMMANDS:
         return False
@@ -144,7 +144,7 @@ def _is_notation(text: str) -> bool:
 
 
 def restates(reference: str, answer: str, prompt: str) -> bool:
-    """Whether an answer repeats a calculation from the prompt, whose result is the reference."""
+    """Return whether an answer repeats a calculation from the prompt, whose result is the reference."""
     target, given = normalise(reference), normalise(answer)
     if target == given or given.replace(" ", "") not in normalise(prompt).replace(" ", ""):
         return False

@@ -1,9 +1,9 @@
-r"""Is a final answer right? `compare_answers` judges bare answers, `verify_answer` whole completions.
+r"""Judging final answers: `compare_answers` for bare answers, `verify_answer` for whole completions.
 
 Both return a `Verdict`: right, wrong, or None if the answer could not be judged. None is never the
-completion's fault: the reference cannot be read, or the worker processes of math-verify are out of order.
-An answer that cannot be read, is too large or takes too long is wrong. The tiers of the comparison are in
-`tiers.py`; the verifiers `answer`, `exact_match` and `choice` are here.
+completion's fault: the reference cannot be read, or no worker process for math-verify can be used. An answer
+that cannot be read, is too large or takes too long is wrong. The tiers of the comparison are in `tiers.py`;
+the verifiers `answer`, `exact_match` and `choice` are here.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from . import math_verify
 from .tiers import judge, reference_fault, restates
 
 KEPT = 1 << 13
-"""How many verdicts are kept in memory, since samples of one problem often give the same answer."""
+"""How many verdicts are kept in memory, because samples of one problem often give the same answer."""
 KEPT_CHARS = 600
 """Longest pair, in characters of reference and answer together, whose verdict is kept."""
 Pair = tuple[str, str]
@@ -48,7 +48,7 @@ def compare_answers(reference: str, answer: str) -> Verdict:
 
 
 def compare_all(pairs: Sequence[Pair]) -> list[Verdict]:
-    """Judge many (reference, answer) pairs; those that need math-verify are sent to it in parallel."""
+    """Judge many (reference, answer) pairs; math-verify judges those that need it in parallel."""
     verdicts = [_by_own_tiers(pair) for pair in pairs]
     undecided = [pair for pair, verdict in zip(pairs, verdicts, strict=True) if verdict is None]
     by_last_tier = _by_math_verify(undecided)
@@ -73,7 +73,7 @@ def _by_math_verify(pairs: Sequence[Pair]) -> dict[Pair, Verdict]:
 
 def _by_own_tiers(pair: Pair) -> Verdict | None:
     """Judge a pair by the kept verdicts, or by all tiers but the last; None if they cannot tell."""
-    kept = _kept.get(pair)  # looked up once, because another thread may clear the memory in between
+    kept = _kept.get(pair)  # one lookup, because another thread may clear the memory at any time
     if kept is not None:
         return kept
     reference, answer = pair
@@ -167,7 +167,7 @@ def _any_of(verdicts: Sequence[Verdict]) -> Verdict:
 
 
 def _not_compared(found: Extracted) -> Verdict:
-    """Return the verdict of an answer that extraction did not find, or found reason to reject."""
+    """Return the verdict on an answer that extraction did not find, or already rejected."""
     return Verdict(False, found.reason or Reason.NO_ANSWER, extracted=found.text, tier="extract")
 
 

@@ -1,16 +1,16 @@
-r"""Finds the last `\boxed{...}` (or `\fbox{...}` and the like), with whatever belongs to it.
+r"""Finding the last `\boxed{...}` (or `\fbox{...}` and the like), with whatever belongs to it.
 
 Boxes joined by `,`, `and` or `or` are one list. Of nested boxes, the outermost counts. A box that is a
-piece of a formula (`-\boxed{5}`, `\frac{1}{\boxed{5}}`) is read as the whole formula. Boxes are looked
-for from the right, and the work is bounded on any text.
+piece of a formula (`-\boxed{5}`, `\frac{1}{\boxed{5}}`) is read as the whole formula. The search runs from
+the right, and its work is bounded on any text.
 """
 
 import re
 from typing import NamedTuple
 
 
-class Find(NamedTuple):
-    """The place of an answer in a text: characters [start, end)."""
+class AnswerSpan(NamedTuple):
+    """The characters [start, end) of a text that are an answer."""
 
     start: int
     end: int
@@ -19,10 +19,10 @@ class Find(NamedTuple):
 
 
 class _Box(NamedTuple):
-    """A box: the index of its command, the place of its contents, and the index after its brace."""
+    """A box: the index of its command, the span of its contents, and the index after its closing brace."""
 
     command: int
-    inside: Find
+    inside: AnswerSpan
     end: int
 
 
@@ -34,8 +34,8 @@ MAX_JOINED = 32
 """Most boxes that are read as one list."""
 
 
-def boxed(text: str) -> Find | None:
-    r"""Find the last box: its contents, or more where more belongs to it (see the module).
+def boxed(text: str) -> AnswerSpan | None:
+    r"""Find the last box: its contents, or more if more belongs to it (see the module).
 
     `\boxed 5` holds one word. A box that was never closed ends with its line.
     """
@@ -95,24 +95,24 @@ def _unusual_box(text: str, command: re.Match[str]) -> _Box | None:
         inside = _braced(text, command.end() + 1, len(text))
         return _Box(command.start(), inside, inside.end + inside.closed)
     word = _WORD.match(text, command.end())
-    return _Box(command.start(), Find(word.start(), word.end()), word.end()) if word else None
+    return _Box(command.start(), AnswerSpan(word.start(), word.end()), word.end()) if word else None
 
 
-def _braced(text: str, start: int, stop: int) -> Find:
-    """Return the place of what is between a brace that opens just before `start` and its partner."""
+def _braced(text: str, start: int, stop: int) -> AnswerSpan:
+    """Return the span between a brace that opens just before `start` and the brace that closes it."""
     end = text.find("}", start, stop)
     if end >= 0 and text.find("{", start, end) < 0 and text.find("\\", start, end) < 0:
-        return Find(start, end)
+        return AnswerSpan(start, end)
     depth = 1
     for match in _BRACE.finditer(text, start, stop):
         brace = match.group()
         depth += (brace == "{") - (brace == "}")
         if depth == 0:
-            return Find(start, match.start())
+            return AnswerSpan(start, match.start())
     line = text.find("\n", start, stop)
     end = stop if line < 0 else line
     closing = _CLOSING.search(text, start, end)
-    return Find(start, closing.start() if closing else end, closed=False)
+    return AnswerSpan(start, closing.start() if closing else end, closed=False)
 
 
 def _outermost(text: str, box: _Box) -> _Box:
@@ -137,8 +137,8 @@ _OPENING = re.compile(r"(?:\\left ?)?(?:[(\[]|\\\{)[\s$]*$")
 _CLOSED = re.compile(r"[\s$]*(?:\\right ?)?(?:[)\]]|\\\})")
 
 
-def _joined(text: str, last: _Box) -> Find | None:
-    """Return the place of the list whose last item is a box, with a tuple's brackets.
+def _joined(text: str, last: _Box) -> AnswerSpan | None:
+    """Return the span of the list whose last item is a box, with the brackets of a tuple.
 
     None if the box is alone, or if all boxes hold the same.
     """
@@ -167,7 +167,7 @@ def _joined(text: str, last: _Box) -> Find | None:
     closing = _CLOSED.match(text, end)
     if opening is not None and closing is not None:
         start, end = start - len(opening.group()), closing.end()
-    return Find(start, end)
+    return AnswerSpan(start, end)
 
 
 # The braces of an exponent or a command, opened before the box.
@@ -192,28 +192,28 @@ _EDGE_BEFORE = re.compile(
     r"|(?<![\\A-Za-z])[A-Za-z]{2,}\s"
 )
 _EDGE_AFTER = re.compile(r"[$\n;&]|\\[)\]]|[.,!?](?:\s|$)|=|</|(?<![\\A-Za-z])[A-Za-z]{2,}\s")
-# `120 = \boxed{5!}` is answered whole, so that the two sides are compared.
+# `120 = \boxed{5!}` is extracted whole, so that its two sides are compared with each other.
 _NUMBER_BEFORE = re.compile(r"(?:^|[$\n:>]|\bis )\s?(?P<number>-?\d[\d.,]*\s?=\s?)$")
 _WINDOW = 200
 """How far, in characters, a formula around a box may reach on either side."""
 
 
 def _clearly_starts(before: str) -> bool:
-    """Whether a box follows words or starts a formula, so that it cannot be a piece of one."""
+    """Return whether a box follows words or starts a formula, so that it cannot be a piece of one."""
     last = before[-1:]
     if last == "=":
         return not before[:-1].rstrip()[-1:].isdigit()
     return last in "$:,.;>[(" or (last.isalpha() and "\\" not in before)
 
 
-def _formula_around(text: str, box: _Box) -> Find | None:
-    r"""Return the place of the formula that a box is a piece of, `-\boxed{5}`; None if it is alone."""
+def _formula_around(text: str, box: _Box) -> AnswerSpan | None:
+    r"""Return the span of the formula of which a box is a piece, `-\boxed{5}`; None if it is alone."""
     after = _AFTER.match(text, box.end)
     if after is None and _clearly_starts(text[max(box.command - 14, 0) : box.command].rstrip()):
         return None
     line = text[max(box.command - _WINDOW, 0) : box.command]
     start, end = box.command, box.end
-    if after is not None and after["percent"]:  # the sign belongs to the number, and nothing else does
+    if after is not None and after["percent"]:  # the percent sign belongs to the number; the rest does not
         end = after.end()
         after = None
     else:
@@ -228,4 +228,4 @@ def _formula_around(text: str, box: _Box) -> Find | None:
     if after is not None or (attached is not None and "{" in attached.group()):
         edge = _EDGE_AFTER.search(text, box.end, box.end + _WINDOW)
         end = edge.start() if edge else min(box.end + _WINDOW, len(text))
-    return Find(start, end) if (start, end) != (box.command, box.end) else None
+    return AnswerSpan(start, end) if (start, end) != (box.command, box.end) else None

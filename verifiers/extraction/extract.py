@@ -1,4 +1,4 @@
-r"""Finds the final answer in a completion by an ordered list of rules; the first rule that finds one wins.
+r"""Finding the final answer in a completion by an ordered list of rules; the first that finds one decides.
 
     answer_tag    the last <answer>...</answer>
     boxed         the last \boxed{...} or \fbox{...}; boxes joined by `,` `and` `or` are one list
@@ -12,8 +12,8 @@ r"""Finds the final answer in a completion by an ordered list of rules; the firs
     {regex: R}    the last match of R: its group 1, or the whole
 
 `strict` (for training) takes a tag or a box only; `lenient` (for evaluation) takes all named rules in
-this order. The thinking part is never searched. The rules are in `rules.py` and `boxes.py`; the text
-around an answer can still speak against it (`objections.py`).
+this order. The thinking part is never searched. The rules are in `rules.py` and `boxes.py`. The text around
+an answer can make it wrong (`objections.py`).
 """
 
 import re
@@ -24,7 +24,7 @@ from typing import Any
 from ...sandbox.errors import TaskError, UnknownNameError
 from ..completion import SEARCHED_CHARS, Extracted, thinking_end
 from ..verdict import Reason
-from .boxes import Find, boxed, unboxed
+from .boxes import AnswerSpan, boxed, unboxed
 from .objections import objection
 from .rules import PLAIN_TEXT, RULES, Rule, last_match, line_after, tail_of
 
@@ -32,7 +32,8 @@ PLAIN_CHARS = 20_000
 """Rules for plain text search only this many characters at the end."""
 
 ExtractSpec = str | Sequence[str | Mapping[str, Any]]
-WHOLE: tuple[str, Rule] = ("whole", lambda text: Find(0, len(text)))
+"""The name of a preset, or an ordered list of rules."""
+WHOLE: tuple[str, Rule] = ("whole", lambda text: AnswerSpan(0, len(text)))
 """The rule that takes the whole text, for verifiers that need no extraction."""
 PRESETS: dict[str, tuple[str, ...]] = {"strict": ("answer_tag", "boxed"), "lenient": tuple(RULES)}
 
@@ -42,7 +43,7 @@ def rules_of(extract: ExtractSpec, where: str = "extract") -> list[tuple[str, Ru
 
     Args:
         extract: a preset or an ordered list of rules (see the module).
-        where: the place of `extract` in its file, for messages.
+        where: the file, line and key of `extract`, for messages.
 
     Raises:
         UnknownNameError: there is no such preset or rule.
@@ -87,7 +88,7 @@ _kept_rules = lru_cache(maxsize=64)(rules_of)
 
 
 def ready_rules(extract: ExtractSpec) -> list[tuple[str, Rule]]:
-    """Return the same as `rules_of`, for every completion: the rules of a preset are looked up only once."""
+    """Return the same as `rules_of`, which need not look up a preset again for every completion."""
     return _kept_rules(extract) if isinstance(extract, str) else rules_of(extract)
 
 
@@ -123,40 +124,40 @@ def extract_by(rules: Sequence[tuple[str, Rule]], text: str) -> Extracted:
     offset = max(0, len(text) - SEARCHED_CHARS, thinking_end(text))
     body = text[offset:]
     if "<" in body:
-        # Comments become spaces, so that places in the text stay right.
+        # Comments become spaces, so that all spans stay right.
         body = _COMMENT.sub(lambda match: " " * len(match.group()), body)
         body = _END_TOKENS.sub("", body)
     for name, rule in rules:
         skipped = max(0, len(body) - PLAIN_CHARS) if name in PLAIN_TEXT else 0
-        find = rule(body[skipped:] if skipped else body)
-        if find is None:
+        span = rule(body[skipped:] if skipped else body)
+        if span is None:
             continue
         if skipped:
-            find = Find(find.start + skipped, find.end + skipped, find.closed)
+            span = AnswerSpan(span.start + skipped, span.end + skipped, span.closed)
         if name not in ("boxed", "whole") and not name.startswith("regex"):
-            find = _inner_box(body, find)
-        return _extracted(name, body, find, offset)
+            span = _inner_box(body, span)
+        return _extracted(name, body, span, offset)
     return Extracted(None, reason=Reason.NO_ANSWER)
 
 
-def _extracted(name: str, body: str, find: Find, offset: int) -> Extracted:
-    """Return the answer at `find`, cleaned by what the rule allows, with what speaks against it."""
-    answer = body[find.start : find.end].strip()
+def _extracted(name: str, body: str, span: AnswerSpan, offset: int) -> Extracted:
+    """Return the answer at `span`, cleaned as its rule needs, and the reason if it is wrong already."""
+    answer = body[span.start : span.end].strip()
     if "box" in answer:
         answer = unboxed(answer)
     if name in PLAIN_TEXT:
         answer = answer.strip("*_ ").rstrip(",;:").strip()
         answer = tail_of(answer).strip("*_ ").rstrip(",;:")
         answer = re.sub(r"</\w+>$", "", answer)
-    elif not find.closed:
+    elif not span.closed:
         answer = answer.rstrip("*$.").strip()
     if name == "whole":
         reason = None
     elif answer:
-        reason = objection(body, find)
+        reason = objection(body, span)
     else:
         reason = Reason.EMPTY
-    return Extracted(answer, name, (find.start + offset, find.end + offset), reason, find.closed)
+    return Extracted(answer, name, (span.start + offset, span.end + offset), reason, span.closed)
 
 
 _COMMENT = re.compile(r"<!--(?:(?!-->).)*-->", re.DOTALL)
@@ -166,9 +167,9 @@ _END_TOKENS = re.compile(
 """End-of-sequence tokens that an engine left in the text."""
 
 
-def _inner_box(text: str, find: Find) -> Find:
-    """Return the place of the box in what a rule found, if there is one: a tag may hold a whole sentence."""
-    inner = boxed(text[find.start : find.end])
+def _inner_box(text: str, span: AnswerSpan) -> AnswerSpan:
+    """Return the span of the box inside what a rule found, if it has one: a tag may hold a whole sentence."""
+    inner = boxed(text[span.start : span.end])
     if inner is None:
-        return find
-    return Find(find.start + inner.start, find.start + inner.end, find.closed and inner.closed)
+        return span
+    return AnswerSpan(span.start + inner.start, span.start + inner.end, span.closed and inner.closed)

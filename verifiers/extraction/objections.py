@@ -1,14 +1,14 @@
-r"""Reads the text around an answer for whatever speaks against it.
+r"""Checking whether the text around an answer speaks against it.
 
 `The answer is not \boxed{7}` denies the answer, `\boxed{7} ... that is wrong` retracts it, and
-`\boxed{7} or 8` offers another. All three are wrong answers, as `text/commitment.py` decides for the
-same words inside an answer: a policy that could hedge would be paid for whichever value is right.
+`\boxed{7} or 8` offers another one. All three are wrong, just as they are for the same words inside an answer
+(`text/commitment.py`): a policy that could hedge would be paid for whichever value is right.
 """
 
 import re
 
 from ..verdict import Reason
-from .boxes import Find
+from .boxes import AnswerSpan
 
 _ADVERB = r"(?: be| equal(?: to)?| simply| just| exactly| necessarily| actually)?"
 _DENIED_BEFORE = re.compile(
@@ -27,11 +27,12 @@ _DENIED_AFTER = re.compile(
     r"|[\s$]*(?:[.,;!?]|$)))",
     re.IGNORECASE,
 )
-"""Only of the answer itself: `9, which is not prime` and `2/3, which cannot be simplified` deny nothing."""
+"""Matches denials of the answer itself; `9, which is not prime` and `2/3, which cannot be simplified` deny
+nothing."""
 _CUE = re.compile(
     r"not|n['’]t|never|neither|\\ne|≠|!=|wrong|ncorrect|false|nvalid|reject|instead|rather|longer"
 )
-"""`_DENIED_BEFORE` matches only texts with one of these words, so most are spared the slower pattern."""
+"""`_DENIED_BEFORE`, which is slower, matches only texts that match this pattern too."""
 _LAST = re.compile(r"[}$).*\s\\\]]{0,9}")
 """Closing characters after an answer that ends the completion."""
 _RETRACTED = re.compile(
@@ -54,24 +55,24 @@ _BEFORE, _AFTER, _LATER = 60, 60, 2000
 retraction after it."""
 
 
-def objection(text: str, find: Find) -> Reason | None:
-    """Return why the text around the answer at `find` makes it wrong; None if nothing speaks against it."""
-    before = text[max(find.start - _BEFORE, 0) : find.start]
+def objection(text: str, span: AnswerSpan) -> Reason | None:
+    """Return why the text around the answer at `span` makes it wrong; None if nothing speaks against it."""
+    before = text[max(span.start - _BEFORE, 0) : span.start]
     if before.endswith("{"):
         before = before[: max(before.rfind("\\"), 0)]  # the box's own command
     if _CUE.search(before.lower()) and _DENIED_BEFORE.search(before):
         return Reason.DENIED
     if "or" in before[-24:] and _OFFERED_BEFORE.search(before[-24:]):
         return Reason.AMBIGUOUS
-    if _LAST.fullmatch(text, find.end):
+    if _LAST.fullmatch(text, span.end):
         return None
-    after = text[find.end : find.end + _AFTER].removeprefix("}")
+    after = text[span.end : span.end + _AFTER].removeprefix("}")
     if after.startswith("</"):
         after = after[after.find(">") + 1 :]
     if _DENIED_AFTER.match(after):
         return Reason.DENIED
     if _OFFERED_AFTER.match(after):
         return Reason.AMBIGUOUS
-    if _RETRACTED.search(text, find.end, find.end + _LATER):
+    if _RETRACTED.search(text, span.end, span.end + _LATER):
         return Reason.CONTRADICTS
     return None

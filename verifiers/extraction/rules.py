@@ -1,8 +1,8 @@
 r"""The extraction rules: one function per form in which a final answer is given.
 
-A rule takes the text after the thinking part and returns the place of an answer, or None. All rules
-prefer the last candidate. Each takes time proportional to the text, whatever a model writes (a
-`{regex: R}` of the task's author is the exception).
+A rule takes the text after the thinking part and returns the span of an answer, or None. All rules prefer
+the last candidate. Each takes linear time, whatever a model writes; the exception is a `{regex: R}` of the
+task's author.
 """
 
 import re
@@ -11,15 +11,16 @@ from collections.abc import Callable
 
 from ..text.lexicon import DENIALS, HEDGES, LARGE, RETRACTIONS, words_of
 from ..units.reader import read_unit
-from .boxes import Find, boxed
+from .boxes import AnswerSpan, boxed
 
-Rule = Callable[[str], Find | None]
+Rule = Callable[[str], AnswerSpan | None]
+"""Returns the span of the answer that it finds in a text."""
 
 _OPENED = re.compile(r"<(?:final[_ ]?)?answer>", re.IGNORECASE)
 _CLOSED = re.compile(r"</(?:final[_ ]?)?answer>", re.IGNORECASE)
 
 
-def answer_tag(text: str) -> Find | None:
+def answer_tag(text: str) -> AnswerSpan | None:
     """Find the contents of the last <answer>...</answer>; one that was never closed ends with the text."""
     opened = deque(_OPENED.finditer(text), maxlen=2) if "<" in text else None
     if not opened:
@@ -27,38 +28,38 @@ def answer_tag(text: str) -> Find | None:
     start = opened[-1].end()
     closed = _CLOSED.search(text, start)
     if closed is None:
-        return Find(start, len(text), closed=False)
+        return AnswerSpan(start, len(text), closed=False)
     again = _CLOSED.match(text, closed.end())
     if again is not None and len(opened) == 2 and _CLOSED.search(text, opened[0].end(), start) is None:
-        return Find(opened[0].end(), again.start())  # one tag within another: the outer one counts
-    return Find(start, closed.start())
+        return AnswerSpan(opened[0].end(), again.start())  # one tag within another: the outer one counts
+    return AnswerSpan(start, closed.start())
 
 
 def line_after(marker: str) -> Rule:
     """Return a rule that finds what follows the last `marker`, to the end of the line."""
 
-    def find(text: str) -> Find | None:
+    def find(text: str) -> AnswerSpan | None:
         at = text.rfind(marker)
         if at < 0:
             return None
         start = at + len(marker)
         end = text.find("\n", start)
-        return Find(start, len(text) if end < 0 else end)
+        return AnswerSpan(start, len(text) if end < 0 else end)
 
     return find
 
 
 def last_match(pattern: str, flags: int = 0) -> Rule:
-    """Return a rule that finds the last match of a pattern: its group 1, or the whole without groups."""
+    """Return a rule that finds the last match of a pattern: its group 1, or the whole if it has no groups."""
     compiled = re.compile(pattern, flags)
     group = 1 if compiled.groups else 0
 
-    def find(text: str) -> Find | None:
+    def find(text: str) -> AnswerSpan | None:
         last = deque(compiled.finditer(text), maxlen=1)
         if not last:
             return None
         start, end = last[0].span(group)
-        return Find(start, end) if start >= 0 else None  # the group may have taken no part in the match
+        return AnswerSpan(start, end) if start >= 0 else None  # the group may have taken no part in the match
 
     return find
 
@@ -69,14 +70,14 @@ def _last_but_headings(pattern: re.Pattern[str]) -> Rule:
     `**Answer:**` and `#### Final Answer` are headings.
     """
 
-    def find(text: str) -> Find | None:
+    def find(text: str) -> AnswerSpan | None:
         for match in reversed(list(pattern.finditer(text))):
             words = match[1].strip()
             next_character = text[match.end() : match.end() + 1]
             ends_line = next_character in (":", "：", "\n") and re.search(r"\d", words) is None
             is_heading = words.endswith((":", "：")) or ends_line
             if words and not (is_heading and len(words) > 2):
-                return Find(*match.span(1))
+                return AnswerSpan(*match.span(1))
         return None
 
     return find
@@ -100,7 +101,7 @@ _NEXT_WORDS = re.compile(
 _ITEM_MARK = re.compile(r"[.)](?:\s|$)")
 
 
-def last_number(text: str) -> Find | None:
+def last_number(text: str) -> AnswerSpan | None:
     """Find the last number with all that is attached to it: a piece of `x^2` would be another value.
 
     Indices (`x_2`), numbers of steps and figures (`step 3`) and numbers of list items do not count.
@@ -125,13 +126,13 @@ def last_number(text: str) -> Find | None:
     if power is not None and read_unit(power[1]) is not None:  # the number was the 2 of `5 m^2`
         value = _VALUE_BEFORE.search(text[max(start - 24, 0) : start])
         start -= len(value.group()) if value else 0
-    return Find(start, _end_with_unit(text, end))
+    return AnswerSpan(start, _end_with_unit(text, end))
 
 
 _POWER_OF_UNIT = re.compile(r"((?:[A-Za-z]{1,9}/)?[A-Za-z]{1,9}(?:\^\{?[23]\}?|[²³]))\.?")
 _VALUE_BEFORE = re.compile(r"(?<![^\s($])[-−]?\d[\d.,]*(?:/\d+)? ?$")
 _CHOICE_LINE = re.compile(r"\s*\*{0,2}\(?[A-J](?:[).:]\*{0,2}|\*{2}) [^\n]{1,200}\s*")
-"""A line that starts with a choice letter is that choice, with its text."""
+"""Matches a line that starts with a choice letter: it is that choice, with the option's text."""
 
 
 def _end_with_unit(text: str, end: int) -> int:
@@ -144,7 +145,7 @@ def _end_with_unit(text: str, end: int) -> int:
         return match.end()
     unit = read_unit(word)
     is_measure = unit is not None and bool(unit.dimensions) and not unit.nouns
-    if is_measure and word not in ("in", "a", "A", "s"):  # rather words of the sentence
+    if is_measure and word not in ("in", "a", "A", "s"):  # these are more likely words of the sentence
         return match.end()
     return end
 
@@ -157,25 +158,25 @@ _FORMULA = re.compile(
 )
 
 
-def last_formula(text: str) -> Find | None:
+def last_formula(text: str) -> AnswerSpan | None:
     """Find the last formula in math mode, unless a number follows it."""
     last = deque(_FORMULA.finditer(text), maxlen=1)
     if not last or _CHOICE_LINE.fullmatch(text) or re.search(r"\d", text[last[0].end() :]):
         return None
-    return Find(*last[0].span(last[0].lastindex or 0))
+    return AnswerSpan(*last[0].span(last[0].lastindex or 0))
 
 
 MAX_SHORT = 40
 
 
-def short_text(text: str) -> Find | None:
+def short_text(text: str) -> AnswerSpan | None:
     """Find the whole of a text that is one short line (`B`, `Yes.`, `five`) or a choice with its text."""
     stripped = text.strip()
     is_short = len(stripped) <= MAX_SHORT and "\n" not in stripped and len(stripped.split()) <= 5
     if not stripped or not (is_short or _CHOICE_LINE.fullmatch(text)):
         return None
     start = text.index(stripped)
-    return Find(start, start + len(stripped))
+    return AnswerSpan(start, start + len(stripped))
 
 
 _BOLD = re.compile(r"\*\*([^*\n]{1,300})\*\*")
@@ -192,9 +193,9 @@ _stated = last_match(_ANSWER_IS, re.IGNORECASE)
 _chosen = last_match(_CHOSEN)
 
 
-def answer_is(text: str) -> Find | None:
+def answer_is(text: str) -> AnswerSpan | None:
     """Find what follows the last "the answer is", or the letter of "option C is correct" if that is later."""
-    candidates = [find for find in (_stated(text), _chosen(text)) if find is not None]
+    candidates = [span for span in (_stated(text), _chosen(text)) if span is not None]
     return max(candidates, default=None)
 
 

@@ -1,1 +1,4 @@
-"""Formulas: parsed without ever evaluating text, and compared as functions of their variables."""
+"""Formulas: parsed without ever evaluating text, and compared as functions of their variables.
+
+`parse` makes a tree, `equality.py` decides whether two trees are equal, and `compare.py` is the tier.
+"""

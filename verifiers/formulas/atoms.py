@@ -21,7 +21,7 @@ r"""Greek letters that are functions before a bracket with one letter or number 
 class Atoms(Tokens):
     """Reads one atom: whatever comes between two operators.
 
-    An atom may contain a whole formula, so it calls the methods for sums, products and powers. They are
+    An atom may contain a whole formula, so this class calls methods for sums, products and powers. They are
     declared here without a body, and `parser.py` defines them.
     """
 
@@ -57,7 +57,7 @@ class Atoms(Tokens):
         raise NotImplementedError
 
     def starts_factor(self, kind: str, token: str) -> bool:
-        """Whether a token can start a factor without a sign before it."""
+        """Return whether a token can start a factor without a sign before it."""
         raise NotImplementedError
 
     def atom(self) -> Node:
@@ -118,7 +118,7 @@ class Atoms(Tokens):
         return self.atom()
 
     def is_function(self, letter: str) -> bool:
-        r"""Whether a letter before a bracket is a function: `f(2x)` and `P(2)`, not `g(\sin a - \cos a)`."""
+        r"""Return whether a letter before a bracket is a function: `f(2x)`, `P(2)`, not `g(\sin a + 1)`."""
         if letter in "hpqFGHPQ":
             return self.one_letter()
         return letter == "f" or (letter == "g" and not self.has_function())
@@ -192,7 +192,8 @@ class Atoms(Tokens):
     def latex_argument(self, *, digits: bool = False) -> Node:
         r"""Return what LaTeX takes as one argument: a group, or one letter.
 
-        With `digits` one digit too, as LaTeX does (`\binom52`); `\sqrt12` is nearly always meant as 12.
+        With `digits`, it may be one digit too, as in LaTeX (`\binom52`). Without, all digits are taken,
+        because `\sqrt12` nearly always means the root of 12.
         """
         kind, token = self.peek()
         if token in ("{", "("):
@@ -230,7 +231,7 @@ class Atoms(Tokens):
         return node if power is None or is_inverse else Node("pow", (node, power))
 
     def is_exponential(self) -> bool:
-        r"""Whether `e^` comes next, which ends an argument: `\cos y e^{-x}` is `\cos(y) e^{-x}`."""
+        r"""Return whether `e^` comes next, which ends an argument: `\cos y e^{-x}` is `\cos(y) e^{-x}`."""
         return len(self.tokens) > 1 and self.tokens[-1][1] == "e" and self.tokens[-2][1] in ("^", "**")
 
     def arguments(self) -> tuple[Node, ...]:

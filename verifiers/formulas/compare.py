@@ -1,9 +1,9 @@
-r"""The formula tier: whether an answer with operators in it is accepted for a reference.
+r"""The `formula` tier: comparing formulas, that is, all answers with operators in them.
 
-Equality as functions (`equality.py`) is most of it. Beyond that, a decimal is accepted for an exact
-constant by the rules of `exact_number.py`, and constants of integration and running integers may have other
-letters. A sum or product of plain numbers is `unevaluated` where the reference is a number that has been
-worked out. Integrals, sums, limits and matrices inside formulas are left to math-verify.
+Formulas are equal if they are equal as functions (`equality.py`). Beyond that, a decimal is accepted for an
+exact constant by the rules of `exact_number.py`, and constants of integration and running integers may have
+other letters. A sum or product of plain numbers is `unevaluated` if the reference is a number or a fraction.
+Integrals, sums, limits and matrices inside formulas are left to math-verify.
 """
 
 import re
@@ -17,7 +17,7 @@ from .free_letters import equal_but_for_letters, renamed
 from .parser import parse
 from .tokens import Node, Unreadable
 
-# Operators that are work to be done: an answer with one is unfinished where the reference has none.
+# Operators that are still to be evaluated: an answer with one is unfinished if the reference has none.
 _OPERATORS = re.compile(
     r"\\(?:i{0,3}nt|oint|sum|prod|lim|det)(?![A-Za-z])|\\begin ?\{vmatrix\}"
     r"|\\frac ?\{ ?d[^{}]*\} ?\{ ?d ?[a-z]"
@@ -53,7 +53,7 @@ _OVER_LETTERS = re.compile(r"/([A-Za-z]{2,3})(?![A-Za-z(])")
 
 
 def _equal_as_meant(reference: str, answer: str) -> bool:
-    """Whether formulas are equal if `t/RC` means `t/(RC)` in one of them or in both."""
+    """Return whether formulas are equal if `t/RC` means `t/(RC)` in one of them or in both."""
     meant_reference = _OVER_LETTERS.sub(r"/(\1)", reference)
     meant_answer = _OVER_LETTERS.sub(r"/(\1)", answer)
     readings = {(meant_reference, answer), (reference, meant_answer), (meant_reference, meant_answer)}
@@ -75,15 +75,15 @@ def read(text: str) -> Node | None:
 
 
 def can_be_read(text: str) -> bool:
-    """Whether this tier can read a text, or math-verify might."""
+    """Return whether this tier can read a text, or math-verify might."""
     return read(text) is not None or _FOREIGN.search(text) is not None
 
 
 def _compare_unread(reference: str, answer: str, target: Node | None, given: Node | None) -> Verdict | None:
-    """Compare where the parser could not read a side.
+    """Compare two texts of which the parser could not read at least one.
 
-    None where such a side has an integral, a sum or the like, so that math-verify may read it. Anything
-    else that cannot be read is malformed, and wrong.
+    None if such a text has an integral, a sum or the like, so that math-verify may read it. Anything else
+    that cannot be read is malformed, and wrong.
     """
     reference_is_foreign = _FOREIGN.search(reference) is not None
     answer_is_foreign = _FOREIGN.search(answer) is not None
@@ -109,26 +109,26 @@ def _bounds(text: str) -> list[tuple[str, str]]:
     return sorted((name, re.sub(r"[ {}]", "", bounds)) for name, bounds in _BOUND.findall(text))
 
 
-# The variable that a sum, product, integral or limit runs over.
+# The running variable of a sum, product, integral or limit.
 _RUNNING = re.compile(
     r"\\(?:sum|prod) ?_ ?\{? ?([a-z]) ?=|d ?([a-z])(?![A-Za-z])|\\lim ?_ ?\{? ?([a-z]) ?\\to"
 )
 
 
 def _with_letter_of(reference: str, answer: str) -> str:
-    r"""Return the answer's `\sum_k` with the letter of the reference's `\sum_n`, where that is possible."""
+    r"""Return the answer's `\sum_k` with the letter of the reference's `\sum_n`, if that is possible."""
     one, two = _RUNNING.search(reference), _RUNNING.search(answer)
     if one is None or two is None or one.lastindex != two.lastindex:
         return answer
-    wanted, own = one[one.lastindex or 1], two[two.lastindex or 1]
-    if wanted == own:
+    new, old = one[one.lastindex or 1], two[two.lastindex or 1]
+    if new == old:
         return answer
-    spaced = re.sub(rf"d ?{own}(?![A-Za-z])", f"d {own}", answer)  # `dx` is one word
-    return (renamed(spaced, own, wanted) or answer).replace(f"d {wanted}", f"d{wanted}")
+    spaced = re.sub(rf"d ?{old}(?![A-Za-z])", f"d {old}", answer)  # `dx` would be one word
+    return (renamed(spaced, old, new) or answer).replace(f"d {new}", f"d{new}")
 
 
 def _approximates(reference: str, answer: str, target: Node, given: Node) -> bool:
-    """Whether one side is a decimal that is close enough to the constant on the other side."""
+    """Return whether one side is a decimal that is close enough to the constant on the other side."""
     one, two = read_safely(reference), read_safely(answer)
     if one is not None and one.decimals is not None:
         value = real_constant(given)
@@ -142,7 +142,7 @@ def _approximates(reference: str, answer: str, target: Node, given: Node) -> boo
 
 
 def literal(node: Node) -> bool:
-    """Whether a formula is a number as it is written, with nothing left to work out: `-3`, `1/2`."""
+    """Return whether a formula is a number as it is written, with nothing left to work out: `-3`, `1/2`."""
     if node.op == "num":
         return True
     if node.op not in ("neg", "div"):
@@ -151,7 +151,7 @@ def literal(node: Node) -> bool:
 
 
 def unevaluated(node: Node) -> bool:
-    r"""Whether work is left anywhere: a sum or product of plain numbers, or a fraction of fractions.
+    r"""Return whether a calculation is left undone: a sum or product of numbers, or a fraction of fractions.
 
     Powers, factorials and binomials are forms that an answer may have; `2 + 1/3` is a mixed number.
     """
@@ -169,19 +169,18 @@ def _is_mixed_number(terms: list[Node]) -> bool:
 
 
 def _is_plain_number(node: Node) -> bool:
-    r"""Whether a formula equals a fraction and should be written as one: `17`, `17^1`, `\sqrt{289}`."""
+    r"""Return whether a formula equals a fraction and should be written as such: `17^1`, `\sqrt{289}`."""
     if literal(node):
         return True
     if names_in(node) or _has_form_of_its_own(node):
         return False
     value = real_constant(node)
-    return (
-        value is not None and value.denominator < 10**12
-    )  # an irrational number's 50 digits have a larger one
+    # The 50 digits of an irrational number, as a fraction, have a larger denominator.
+    return value is not None and value.denominator < 10**12
 
 
 def _has_form_of_its_own(node: Node) -> bool:
-    r"""Whether a formula contains something that an answer may keep: `\pi`, `2^{10}`, `5!`, `\binom{9}{4}`.
+    r"""Return whether a formula contains something that an answer may keep, such as `\pi`, `2^{10}` or `5!`.
 
     Trivial powers, factorials and binomials (`7^1`, `2!`, `\binom{9}{1}`) do not count.
     """

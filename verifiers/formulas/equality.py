@@ -1,13 +1,13 @@
-r"""Are two formulas equal as functions of their variables?
+r"""Deciding whether two formulas are equal as functions of their variables.
 
 Rational functions are compared in a finite field (`finite_field.py`), which is exact however large
 their numbers are. Roots, logarithms and the like are compared at points: first in floats, which can
-refute, then with many digits, which confirms. Points are real, and those at which either formula
-leaves the reals are skipped where there are others: `\sqrt{x^2}` is `|x|`.
+refute equality, then with many digits, which confirms it. Points are real, and those at which either formula
+leaves the reals are skipped if there are others: `\sqrt{x^2}` is `|x|`.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import Any
 
@@ -34,7 +34,7 @@ def equal(one: Node, two: Node) -> bool:
 _RANGES = (
     (0.4, 2.2), (-2.3, -0.4), (0.1, 0.9), (2.5, 8.0), (-0.9, 0.9), (-9.0, 9.0), (10.0, 40.0), (-40.0, -10.0),
 )  # fmt: skip
-"""The ranges that variables are drawn from, in turn: a domain may be narrow, and signs matter."""
+"""The ranges from which variables are drawn, in turn: a domain may be narrow, and signs matter."""
 _FAR_RANGES = ((300.0, 3000.0), (-30000.0, -3000.0))
 """Further ranges, for formulas such as `|x - 1000|` that may have another form far away."""
 _HALVES = ((-12, 12),) * 6
@@ -42,13 +42,13 @@ r"""Bounds, in halves, of further points for formulas with steps: `\lfloor x \rf
 `\lceil x \rceil - 1` differ at whole numbers only, which random points miss."""
 _WHOLE_RANGES = ((1, 12), (2, 40), (-9, 9), (20, 300))
 _INTEGER_NAMES = frozenset("n k m j".split())
-r"""Names that stand for integers in a formula with pieces, such as `\lfloor n/2 \rfloor`."""
+r"""Names that stand for integers in a piecewise formula, such as `\lfloor n/2 \rfloor`."""
 _COMPLEX_NAMES = ("z", "w", "z_1", "z_2")
 """Names that stand for complex numbers where moduli, conjugates or real parts are taken."""
 _ROUNDS = 3
-"""How often each range is drawn from."""
+"""How many points are drawn from each range."""
 _ENOUGH_POINTS = 3
-"""Points after which a comparison stops, once all ranges have been tried."""
+"""Points that are enough for a comparison, once all ranges have been tried."""
 
 
 def points_for(*nodes: Node) -> list[dict[str, complex]]:
@@ -61,14 +61,15 @@ def points_for(*nodes: Node) -> list[dict[str, complex]]:
     if not names:
         return [{}]
     rng = random.Random("points")
-    complex_names = _COMPLEX_NAMES if any(map(_has_complex_parts, nodes)) else ()
-    if any(map(_is_whole, nodes)) or (names <= _INTEGER_NAMES and any(map(_is_pieced, nodes))):
+    complex_names = _COMPLEX_NAMES if _calls_any(nodes, _PARTS_OF_COMPLEX) else ()
+    is_pieced = _calls_any(nodes, _PIECEWISE)
+    if _calls_any(nodes, _OF_INTEGERS) or (names <= _INTEGER_NAMES and is_pieced):
         return [
             {name: complex(rng.randint(*ends)) for name in sorted(names)}
             for ends in _WHOLE_RANGES * 2 * _ROUNDS
         ]
-    ranges = (*_FAR_RANGES, *_RANGES) if any(map(_is_pieced, nodes)) else _RANGES
-    halves = _HALVES if any(map(_is_stepped, nodes)) else ()
+    ranges = (*_FAR_RANGES, *_RANGES) if is_pieced else _RANGES
+    halves = _HALVES if _calls_any(nodes, _STEPS) else ()
 
     def drawn(low: float, high: float, name: str) -> complex:
         value: complex = rng.uniform(low, high)
@@ -83,11 +84,17 @@ def points_for(*nodes: Node) -> list[dict[str, complex]]:
     return points
 
 
-def _has_complex_parts(node: Node) -> bool:
-    return (
-        node.op == "abs"
-        or (node.op == "call" and node.value in ("re", "im", "conj", "arg"))
-        or any(map(_has_complex_parts, node.args))
+_OF_INTEGERS = frozenset(["gcd", "lcm"])
+_STEPS = frozenset(["floor", "ceil"])
+_PIECEWISE = _STEPS | {"abs", "min", "max", "sign"}
+_PARTS_OF_COMPLEX = frozenset(["abs", "re", "im", "conj", "arg"])
+
+
+def _calls_any(nodes: Iterable[Node], functions: frozenset[str]) -> bool:
+    """Return whether any of the functions is used anywhere in formulas; bars count as `abs`."""
+    return any(
+        (node.value if node.op == "call" else node.op) in functions or _calls_any(node.args, functions)
+        for node in nodes
     )
 
 
@@ -122,7 +129,7 @@ _CONFIRMATIONS = 2
 
 
 def _confirmed(one: Node, two: Node, points: list[dict[str, complex]]) -> bool:
-    """Whether two formulas agree with many digits at the first points where that can be evaluated.
+    """Return whether two formulas agree in many digits at the first points where that can be evaluated.
 
     Raises:
         TooLarge: evaluating would exceed a limit at every point.
@@ -143,24 +150,8 @@ def _confirmed(one: Node, two: Node, points: list[dict[str, complex]]) -> bool:
     return True
 
 
-def _is_whole(node: Node) -> bool:
-    """Whether a formula is only defined for whole numbers."""
-    return (node.op == "call" and node.value in ("gcd", "lcm")) or any(map(_is_whole, node.args))
-
-
-def _is_pieced(node: Node) -> bool:
-    """Whether a formula is defined piece by piece, as `|x|` is."""
-    pieced = node.op == "abs" or (node.op == "call" and node.value in ("min", "max", "floor", "ceil", "sign"))
-    return pieced or any(map(_is_pieced, node.args))
-
-
-def _is_stepped(node: Node) -> bool:
-    """Whether a formula has steps."""
-    return (node.op == "call" and node.value in ("floor", "ceil")) or any(map(_is_stepped, node.args))
-
-
 def has_value(node: Node) -> bool:
-    """Whether a formula has a value at any of the points."""
+    """Return whether a formula has a value at any of the points."""
     for point in points_for(node):
         try:
             in_floats(node, point)
@@ -193,7 +184,7 @@ def constant_ratio(one: Node, two: Node) -> int | None:
         if not precise or any(abs(ratio - precise[0]) > abs(precise[0]) * 1e-30 for ratio in precise):
             return None
     ratio = ratios[0]
-    is_real = abs(ratio.imag) < 1e-9 * abs(ratio)  # never so for 0
+    is_real = abs(ratio.imag) < 1e-9 * abs(ratio)  # false for a ratio of 0
     if not is_real:
         return None
     return 1 if ratio.real > 0 else -1
@@ -204,7 +195,7 @@ def _ratios(
 ) -> list[Any]:
     """Return the quotients of two formulas at up to `enough` points.
 
-    One quotient proves nothing unless both are constants, so the list is then empty.
+    Unless both are constants, a single quotient proves nothing, so the list is then empty.
     """
     ratios: list[Any] = []
     for point in points_for(one, two):

@@ -1,9 +1,8 @@
-r"""Evaluates a formula at a point, in floats or in any of mpmath's number systems.
+r"""Evaluating a formula at a point, in floats or in one of mpmath's contexts.
 
-Values are complex. Where a real formula leaves the reals (a root or logarithm of a negative number)
-the notes record it; odd roots of negative numbers are real. Limits are checked before every step that
-could take unbounded time or memory, and before every step whose result could hide a term below the
-working precision.
+Values are complex. If a real formula leaves the reals (by a root or logarithm of a negative number), the
+notes record it; odd roots of negative numbers are real. Limits are checked before every step that could take
+unbounded time or memory, and before every step whose result could lose a term below the working precision.
 """
 
 import cmath
@@ -13,11 +12,11 @@ from typing import Any
 from .tokens import Node, TooLarge
 
 MAX_EXPONENT_BITS = 1e6
-"""Largest power, in bits, and largest argument of `exp`; where values have many digits."""
+"""Largest power, in bits, and largest argument of `exp`, when values have many digits."""
 MAX_ANGLE = 1e60
 """Largest argument of a trigonometric function, and of all others without a limit of their own."""
 MAX_FLOAT_ANGLE = 1e12
-"""The same for trigonometric functions in floats, which know such an angle only to about 1e-4."""
+"""The same for trigonometric functions in floats, which hold such an angle only to about 1e-4."""
 MAX_FACTORIAL = 1e9
 MAX_DOUBLE_FACTORIAL = 300
 MAX_GAMMA = 1e4
@@ -25,7 +24,7 @@ MAX_HYPERBOLIC = 150
 MAX_DEGREE = 1000
 """Largest degree of a root."""
 WIDEST = 1e140
-"""Largest quotient of two terms of a sum: a smaller term would not show in 150 digits."""
+"""Largest quotient of two terms of a sum: a smaller term would be lost in 150 digits."""
 SMALLEST = 1e-60
 """Smallest argument or exponent other than 0: the cosine of a smaller one, say, would be 1 in all digits.
 A value that should be 0, but was rounded, is about 1e-55, and passes."""
@@ -42,7 +41,7 @@ class Notes:
         self.left_reals = False
         """Whether a real formula left the reals."""
         self.careful = careful
-        """Refuse steps that could hide a term below the working precision."""
+        """Whether to refuse steps that could lose a term below the working precision."""
 
 
 class _Floats:
@@ -71,7 +70,7 @@ _RECIPROCALS = {"sec": "cos", "csc": "sin", "cot": "tan", "coth": "tanh"}
 def evaluate(node: Node, point: dict[str, Any], lib: Any, notes: Notes) -> Any:
     """Return a formula's value at a point, which gives a value to every name in it.
 
-    The number system `lib` is `FLOATS` or one of mpmath's contexts; `notes` is filled in.
+    `lib` computes the functions: `FLOATS`, or one of mpmath's contexts. `notes` is filled in.
 
     Raises:
         TooLarge: a limit is exceeded.
@@ -259,7 +258,11 @@ _LARGEST_ARGUMENT = {
 
 
 def _check_argument(name: str, size: float, notes: Notes) -> None:
-    """Raise TooLarge for an argument that takes too long, or cannot be distinguished from 0."""
+    """Check that an argument does not take too long, and can be distinguished from 0.
+
+    Raises:
+        TooLarge: it takes too long, or cannot be distinguished.
+    """
     if name in _OF_ANY_SIZE:
         return
     if size > _LARGEST_ARGUMENT.get(name, MAX_ANGLE) or (notes.careful and 0 < size < SMALLEST):
@@ -275,7 +278,7 @@ def _of_real(name: str, x: Any, lib: Any) -> Any:
         return lib.mpf((x.real > 0) - (x.real < 0))
     nearest = round(float(x.real))
     tolerance = 1e-12 if lib is FLOATS else 1e-40
-    if abs(x.real - nearest) < tolerance:  # a whole number that rounding has moved a little
+    if abs(x.real - nearest) < tolerance:  # a whole number but for rounding
         return lib.mpf(nearest)
     rounded = math.floor if name == "floor" else math.ceil
     return lib.mpf(rounded(x.real))

@@ -1,10 +1,10 @@
 """Exact comparison: rational functions as elements of a finite field, rational constants as fractions.
 
 Numbers are taken modulo a large prime; each name, pi and e become random elements, and exponents are
-reduced by Fermat's little theorem. Different residues mean different formulas. Equal residues at two
-points mean equal formulas but for a negligible chance: by Schwartz and Zippel, at most the degree over
-PRIME (about 1e33) at each point. The prime is drawn at random in every process, because with a known
-one an answer could be off by a multiple of it.
+reduced by Fermat's little theorem. Different residues mean different formulas. Equal residues at two points
+mean equal formulas, except for a negligible chance: by the Schwartz-Zippel lemma, at most the degree divided
+by PRIME (about 1e33) at each point. The prime is drawn at random in every process, because a policy could add
+a multiple of a known one to its answer.
 """
 
 import random
@@ -25,9 +25,9 @@ _SECRET = random.SystemRandom()
 
 
 def _random_prime(bits: int) -> int:
-    """Return a random prime by Fermat's test.
+    """Return a random prime, found by Fermat's test.
 
-    Among numbers of 110 bits, the composites that pass it to these four bases (mostly Carmichael numbers)
+    Among numbers of 110 bits, composites that pass this test for all four bases (mostly Carmichael numbers)
     are rarer than one in 1e15 primes.
     """
     while True:
@@ -45,7 +45,7 @@ class Irrational(ValueError):
 
 
 def names_in(node: Node) -> frozenset[str]:
-    """Return the names in a formula: of its variables, and of functions that are not known (`f()`)."""
+    """Return the names in a formula: those of its variables, and of unknown functions (`f()`)."""
     if node.op == "sym":
         return frozenset([node.value])
     if not node.args:
@@ -70,7 +70,7 @@ def residue(node: Node, point: int) -> int:
     Raises:
         Irrational: it has roots, functions or the like.
         TooLarge: an exponent is too large.
-        ZeroDivisionError: a denominator is 0 there.
+        ZeroDivisionError: a denominator is 0 at this point.
     """
     op, args = node.op, node.args
     if op == "num":
@@ -136,7 +136,7 @@ def exponent_of(node: Node) -> int:
     """Return the value of a constant that is a whole number.
 
     Raises:
-        Irrational: the formula is not one.
+        Irrational: the formula is not a whole number.
         TooLarge: it has more than MAX_BITS.
     """
     value = rational(node)
@@ -149,7 +149,7 @@ def rational(node: Node) -> Fraction:
     """Return the exact value of a rational constant.
 
     Raises:
-        Irrational: the formula is not one.
+        Irrational: the formula is not a rational constant.
         TooLarge: it has more than MAX_BITS.
         ZeroDivisionError: a denominator is 0.
     """

@@ -1,8 +1,8 @@
-r"""Letters that may be chosen freely: constants of integration, and one integer that runs.
+r"""Comparing formulas up to letters that may be chosen freely: constants of integration and running integers.
 
-`\frac{x^3}{3} + C` and `\frac{x^3}{3} + K` are the same family of functions, and `k\pi` and `n\pi` the
-same set of numbers. Where a letter is anything else (the angle in `\frac{1}{2}ab\sin C`), another
-letter makes another formula.
+`\frac{x^3}{3} + C` and `\frac{x^3}{3} + K` are the same family of functions, and `k\pi` and `n\pi` are the
+same set of numbers. If a letter is anything else (such as the angle in `\frac{1}{2}ab\sin C`), another letter
+makes another formula.
 """
 
 import re
@@ -15,7 +15,7 @@ from .tokens import Node
 _CONSTANTS = frozenset(["C", "C_1", "C_2", "C_3", "c_1", "c_2", "c_3"])
 """Names of constants of integration in a reference."""
 _ANY_CONSTANTS = _CONSTANTS | {"c", "K", "k", "A", "B", "D"}
-"""Names that an answer may give them."""
+"""Names that an answer may give to constants of integration."""
 _VARIABLES = frozenset("x y z t u v s theta phi".split())
 _INTEGERS = frozenset(["k", "n"])
 _MORE_INTEGERS = _INTEGERS | {"m"}
@@ -41,7 +41,7 @@ def equal_but_for_letters(target: Node, given: Node) -> bool:
 
 
 def _equal_if_renamed(target: Node, given: Node, names: frozenset[str], replacements: frozenset[str]) -> bool:
-    """Whether some assignment of `names` to the `replacements` in `given` makes the formulas equal."""
+    """Return whether some assignment of `names` to the `replacements` in `given` makes the formulas equal."""
     for order in permutations(sorted(names)):
         renaming = dict(zip(sorted(replacements), order, strict=True))
         if equal(target, _with_names(given, renaming)):
@@ -50,7 +50,7 @@ def _equal_if_renamed(target: Node, given: Node, names: frozenset[str], replacem
 
 
 def _are_free(node: Node, constants: frozenset[str]) -> bool:
-    """Whether each constant is in one term only: as the term, or as a factor of one that varies."""
+    """Return whether each constant is in one term only: as the term, or as a factor of one that varies."""
     terms = node.args if node.op == "add" else (node,)
     if not any(_varies(term) for term in terms):
         return False

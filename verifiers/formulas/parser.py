@@ -1,9 +1,8 @@
 r"""A recursive-descent parser from LaTeX and plain formulas to a small tree of `Node`s.
 
-The grammar is our own and nothing is evaluated: a model's text never reaches `eval`, sympy's
-`parse_expr` or `sympify`. Products without a sign bind like those with one (`1/2x` is `x/2`), a
-function takes all the factors that follow (`\sin 2x`), and a run of four letters or more that is not
-a function is one name, so that anagrams are not equal.
+Nothing is evaluated: a model's text never reaches `eval`, sympy's `parse_expr` or `sympify`. Products without
+a sign bind like those with one (`1/2x` is `x/2`), a function takes all the factors that follow (`\sin 2x`),
+and a run of four letters or more that is not a function is one name, so that anagrams are not equal.
 
 This file has the operators; numbers, names, brackets and commands are in `atoms.py`.
 """
@@ -42,7 +41,7 @@ _NOT_A_FACTOR = frozenset(r"\} \rfloor \rceil \rangle \choose \over \% \\".split
 
 
 class _Parser(Atoms):
-    """One method per level of precedence, from `sum` (binds loosest) to `power`."""
+    """The operators, with one method per level of precedence, from `sum` (binds loosest) to `power`."""
 
     def whole(self) -> Node:
         r"""Return the contents of a group: a sum, `10 \choose 3` or `5 \over 8`."""
@@ -128,7 +127,7 @@ class _Parser(Atoms):
         return _mul(left, self.power())
 
     def is_fraction(self) -> bool:
-        """Whether the number that comes next is divided by a number: `1/2`."""
+        """Return whether the number that comes next is divided by a number: `1/2`."""
         return len(self.tokens) >= 3 and self.tokens[-2][1] == "/" and self.tokens[-3][0] == "num"
 
     def power(self) -> Node:
@@ -159,7 +158,7 @@ class _Parser(Atoms):
                 return base
 
     def factorial_step(self) -> int:
-        """Take the second `!` of a double factorial; return 2 for one, else 1."""
+        """Take the second `!`, if there is one; return 2 for this double factorial, else 1."""
         if self.peek()[1] == "!":
             self.take()
             return 2

@@ -1,8 +1,8 @@
-r"""Values of formulas: quick ones in floats, and certain ones with many digits.
+r"""Values of formulas: fast in floats, and reliable with many digits.
 
-Floats can show that two formulas differ; that they are equal is confirmed with 50 and with 150 digits.
-A value comes with what is needed to compare it: the size of the terms that may have cancelled, and
-whether a real formula left the reals.
+Floats can show that two formulas differ. That they are equal is confirmed with 50 and with 150 digits. A
+value has what is needed to compare it: the size of the terms that may have cancelled, and whether a real
+formula left the reals.
 """
 
 import cmath
@@ -28,18 +28,18 @@ class Value:
     value: Any
     """A `complex`, or mpmath's."""
     largest: Any
-    """The largest term of any sum on the way: after a cancellation, its rounding error remains."""
+    """The largest term of any sum in the evaluation: after a cancellation, its rounding error remains."""
     left_reals: bool
-    """Whether a real formula left the reals on the way."""
+    """Whether a real formula left the reals during the evaluation."""
 
     def differs_from(self, other: "Value") -> bool:
-        """Whether two values in floats differ by more than rounding can explain."""
+        """Return whether two values in floats differ by more than rounding can explain."""
         size = max(abs(self.value), abs(other.value))
         largest = max(self.largest, other.largest)
         return abs(self.value - other.value) > size * 1e-6 + largest * 1e-9
 
     def as_fraction(self) -> Fraction | None:
-        """Return a value of 50 digits as a fraction; None if it is not real.
+        """Return a value with 50 digits as a fraction; None if it is not real.
 
         Raises:
             TooLarge: so much cancelled that the value is uncertain, or its exponent is huge.
@@ -78,14 +78,14 @@ def high_precision(node: Node, point: dict[str, complex], digits: int = DIGITS[0
         ArithmeticError, ValueError: the formula has no value there.
     """
     context = _context(digits)
-    notes = Notes(careful=digits == DIGITS[0])  # 50 digits are first; what passes them needs no second check
+    notes = Notes(careful=digits == DIGITS[0])  # 50 digits come first, so 150 need not be checked again
     precise_point = {name: context.mpmathify(value) for name, value in point.items()}
     value = context.mpc(evaluate(node, precise_point, context, notes))
     return Value(value, notes.largest, notes.left_reals)
 
 
 def equal_in_digits(one: Node, two: Node, point: dict[str, complex]) -> bool:
-    """Whether two formulas agree at a point, in all digits that rounding and cancellation leave.
+    """Return whether two formulas agree at a point, in all digits that rounding and cancellation leave.
 
     Raises:
         TooLarge: a limit is exceeded, or so much cancels that the comparison means nothing.

@@ -1,7 +1,7 @@
-r"""Tokens of a formula's text, and the nodes of the tree that the parser makes of them.
+r"""Splitting a formula's text into tokens, and the nodes of the tree that the parser builds from them.
 
-The texts come from a model, so their length and their number of tokens are limited here; how deep they
-nest is limited by whoever reads the brackets.
+The texts come from a model, so their length and number of tokens are limited here. The depth of their
+brackets is limited where the brackets are read: in the parser, and in `structures/outline.py`.
 """
 
 import re
@@ -18,7 +18,7 @@ MAX_DEPTH = 40
 
 
 class Unreadable(ValueError):
-    """The text is not a formula of this grammar."""
+    """The text is not a formula that the parser can read."""
 
 
 class TooLarge(Exception):
@@ -37,7 +37,7 @@ class Node(NamedTuple):
     | `div`, `pow`, `binom` | | two |
     | `fact` | 1 for `n!`, 2 for `n!!` | one |
     | `root` | the degree, if it is a whole number | the radicand, and any other degree |
-    | `call` | the function's name; one that is not known ends in `()` | its arguments |
+    | `call` | the function's name; that of an unknown one ends in `()` | its arguments |
     """
 
     op: str
@@ -104,7 +104,7 @@ def tokens_of(text: str) -> list[tuple[str, str]]:
 class Tokens:
     """The tokens that are still to be read, with some look-ahead.
 
-    They are kept in reverse: the next token is `tokens[-1]`, so that taking it off is cheap.
+    They are kept in reverse: the next token is `tokens[-1]`, so that taking it is cheap.
     """
 
     def __init__(self, text: str):
@@ -125,7 +125,7 @@ class Tokens:
         return Fraction(self.tokens.pop()[1].replace(",", ""))
 
     def expect(self, *accepted: str) -> None:
-        """Take the next token, which has to be one of those accepted."""
+        """Take the next token, which must be one of those accepted."""
         token = self.take()
         if token not in accepted:
             raise Unreadable(f"expected {accepted[0]!r}, found {token!r}")
@@ -143,17 +143,17 @@ class Tokens:
         return inside
 
     def has_comma(self) -> bool:
-        """Whether the bracket that comes next holds a list."""
+        """Return whether the bracket that comes next holds a list."""
         return "," in self.bracketed()
 
     def has_function(self) -> bool:
-        r"""Whether the bracket that comes next holds a sum and a function: `(\sin a - \cos a)`."""
+        r"""Return whether the bracket that comes next holds a sum and a function: `(\sin a - \cos a)`."""
         inside = self.bracketed()
         is_sum = "+" in inside or "-" in inside
         return is_sum and any(token.removeprefix("\\") in FUNCTIONS for token in inside)
 
     def one_letter(self) -> bool:
-        """Whether a bracket around a single letter, word or number comes next: `(x)`, `(2)`."""
+        """Return whether a bracket around a single letter, word or number comes next: `(x)`, `(2)`."""
         if len(self.tokens) < 3:
             return False
         opening, inside, closing = self.tokens[-1], self.tokens[-2], self.tokens[-3]

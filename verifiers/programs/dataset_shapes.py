@@ -1,8 +1,8 @@
 """Converting rows of APPS, TACO and LiveCodeBench to the shapes of tests in `test_schema.py`.
 
-Each conversion gets the mapping under `tests:` of a task, with the data set's own columns as keys, and
-returns `calls` tests where the row names a function, `stdio` tests where it does not. Keys that it does
-not know, such as `subsets` or `float_tolerance`, are passed on.
+Each conversion gets the mapping under `tests:` of a task, with the data set's own columns as keys. It
+returns `calls` tests if the row names a function, else `stdio` tests. Keys that it does not know, such as
+`subsets` or `float_tolerance`, are passed on.
 """
 
 import base64
@@ -25,7 +25,7 @@ def apps_tests(tests: Mapping[str, Any]) -> Tests:
     be called. That function is a method of `Solution` if `starter_code` defines this class.
 
     Raises:
-        KeyError, TypeError, ValueError: the row is not in this shape.
+        KeyError, TypeError, ValueError: the row does not have this shape.
     """
     cases = _parsed(tests["input_output"])
     inputs, outputs = cases["inputs"], cases["outputs"]
@@ -53,7 +53,7 @@ def livecodebench_tests(tests: Mapping[str, Any]) -> Tests:
     one per line of a case's input.
 
     Raises:
-        KeyError, TypeError, ValueError, zlib.error, UnpicklingError: the row is not in this shape.
+        KeyError, TypeError, ValueError, zlib.error, UnpicklingError: the row does not have this shape.
     """
     public, private = tests.get("public_test_cases", []), tests.get("private_test_cases", [])
     rows = [*_unpacked(public), *_unpacked(private)]
@@ -124,7 +124,7 @@ def converted(tests: Mapping[str, Any], where: str) -> Mapping[str, Any]:
     """Return tests in a shape of `test_schema.py`: converted if they have a data set's, else as they are.
 
     Raises:
-        TaskError: the row is not in the shape that its `type` names; the message begins with `where`.
+        TaskError: the row does not have the shape that its `type` names; the message begins with `where`.
     """
     kind = tests["type"]
     if not isinstance(kind, str) or kind not in _CONVERSIONS:

@@ -18,7 +18,7 @@ _NOT_PROGRAMS = frozenset(
 """Languages of fences that hold output, data, markup or shell commands, but no program to judge."""
 
 Block = tuple[int, int, bool]
-"""Where a program starts and ends in a text, and whether its fence or tag was closed."""
+"""The start and the end of a program in a text, and whether its fence or tag was closed."""
 
 
 def extract_program(text: str) -> Extracted:
@@ -73,10 +73,10 @@ def _in_fence(text: str) -> Block | None:
 
 
 def _fenced_blocks(text: str) -> Iterator[tuple[str, Block]]:
-    """Yield the language and the place of each fenced block.
+    """Yield the language of each fenced block, and the block.
 
-    A closing fence never names a language, so a fence that does always opens a block; if another block
-    is still open at that point, it is dropped.
+    A closing fence never names a language, so a fence that does always opens a block. If another block is
+    still open at that point, it is dropped.
     """
     opening: re.Match[str] | None = None
     for fence in _FENCE.finditer(text):

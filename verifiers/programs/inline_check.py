@@ -1,4 +1,4 @@
-"""Turning HumanEval's `check(f)` into the asserts that it stands for."""
+"""Replacing HumanEval's `check(f)` by the asserts in its definition, so that they can be split."""
 
 import ast
 from collections.abc import Sequence
@@ -7,11 +7,9 @@ from collections.abc import Sequence
 def inlined_check(
     setup: ast.Module, bodies: Sequence[ast.Module]
 ) -> tuple[ast.Module, list[ast.Module]] | None:
-    """Replace HumanEval's `check(f)` by the asserts of its definition, so that they can be split.
+    """Return the setup without `def check(candidate)`, and its asserts with `f` in place of `candidate`.
 
-    Returns:
-        The setup without `def check(candidate)`, and its asserts with `f` in the place of `candidate`.
-        None if the only statement is not such a call, or the function holds more than asserts.
+    None if the only statement is not a call of such a function, or the function holds more than asserts.
     """
     name_and_argument = _check_call(bodies)
     if name_and_argument is None:

@@ -2,8 +2,8 @@
 
 Expected values never enter the process that runs the program. For `stdio`, `calls` and asserts that can be
 split, the program returns plain data (`sandbox/wire/codec.py`), which is compared here. Other asserts and
-test modules run in a separate test process that calls the program (`sandbox/oracle/run_tests.py`), or, only
-for a submission that is `shared`, in the program's own process.
+test modules run in a separate test process that calls the program (`sandbox/oracle/run_tests.py`). The only
+exception is a `shared` submission, whose tests run in the program's own process.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ class Case:
     """The result of one case."""
 
     passed: bool | None
-    """None: not run, because an earlier case failed."""
+    """None = not run, because an earlier case failed."""
     reason: Reason = Reason.PASSED
     message: str = ""
     """For a failed case: the error, or what the program printed or returned."""
@@ -73,9 +73,9 @@ def judge_cases(submission: Submission, tests: ProgramTests) -> list[Case]:
 
 
 def _judge_stdio(submission: Submission, tests: Stdio) -> list[Case]:
-    def is_right(place: int, execution: Execution) -> bool:
+    def is_right(index: int, execution: Execution) -> bool:
         return execution.verdict == RunVerdict.OK and same_output(
-            tests.cases[place].stdout,
+            tests.cases[index].stdout,
             execution.stdout,
             whitespace=tests.whitespace,
             float_tolerance=tests.float_tolerance,
@@ -91,10 +91,10 @@ def _judge_stdio(submission: Submission, tests: Stdio) -> list[Case]:
         prelude=tests.prelude,
     )
     cases = []
-    for place, execution in enumerate(executions):
+    for index, execution in enumerate(executions):
         if execution is None:
             cases.append(_NOT_REACHED)
-        elif is_right(place, execution):
+        elif is_right(index, execution):
             cases.append(Case(True))
         elif execution.verdict == RunVerdict.OK:
             cases.append(Case(False, Reason.FAILED, f"printed {execution.stdout[:SHOWN_CHARS]!r}"))
@@ -105,9 +105,9 @@ def _judge_stdio(submission: Submission, tests: Stdio) -> list[Case]:
 
 
 def _judge_calls(submission: Submission, tests: Calls) -> list[Case]:
-    def is_right(place: int, called: Called) -> bool:
+    def is_right(index: int, called: Called) -> bool:
         return not called.raised and same_value(
-            tests.cases[place].expected,
+            tests.cases[index].expected,
             called.value[0],
             float_tolerance=tests.float_tolerance,
             exact_types=tests.exact_types,
@@ -126,11 +126,11 @@ def _judge_answers(
     *,
     in_sequence: bool = False,
 ) -> tuple[list[Case], list[Called | None]]:
-    """Make the calls of every case; return the results, and the outcomes that they were judged by."""
+    """Make the calls of every case; return the results, and the outcomes by which they were judged."""
 
-    def is_right(place: int, called: Called) -> bool:
+    def is_right(index: int, called: Called) -> bool:
         try:
-            return compare(place, called)
+            return compare(index, called)
         except (TypeError, ValueError, ArithmeticError, RecursionError, LookupError):
             return False  # a hostile value, such as one nested too deeply to compare
 
@@ -145,10 +145,10 @@ def _judge_answers(
         stop_early=submission.stop_early,
     )
     cases = []
-    for place, called in enumerate(outcomes):
+    for index, called in enumerate(outcomes):
         if called is None:
             cases.append(_NOT_REACHED)
-        elif is_right(place, called):
+        elif is_right(index, called):
             cases.append(Case(True))
         elif called.raised:
             reason = _REASONS.get(called.verdict, Reason.ERROR)
@@ -176,8 +176,8 @@ def _judge_asserts(submission: Submission, tests: Asserts) -> list[Case]:
     if len(splits) < len(plan.asserts) or submission.shared:
         return _judge_unsplit_asserts(submission, tests)
 
-    def is_right(place: int, called: Called) -> bool:
-        return not called.raised and splits[place].holds(called.value)
+    def is_right(index: int, called: Called) -> bool:
+        return not called.raised and splits[index].holds(called.value)
 
     prelude = "\n".join(filter(None, (plan.prelude, tests.prelude)))
     calls = [split.calls for split in splits]
@@ -192,9 +192,9 @@ def _judge_asserts(submission: Submission, tests: Asserts) -> list[Case]:
 def _judge_unsplit_asserts(submission: Submission, tests: Asserts) -> list[Case]:
     """Run asserts one after the other in the test process.
 
-    If the program ends or is killed during an assert, that one has failed, and the rest run against a fresh
-    start of the program. But if no assert of an attempt came to its end, the rest fail without a run: then
-    most likely the program or the setup does not run at all.
+    If the program ends or is killed during an assert, that assert has failed, and the rest run against a
+    newly started program. If not even one assert of an attempt was completed, all the rest fail without a
+    run, because the program or the setup most likely does not run at all.
     """
     plan = tests.plan
     cases = [_NOT_REACHED] * len(plan.asserts)
@@ -217,8 +217,8 @@ def _judge_unsplit_asserts(submission: Submission, tests: Asserts) -> list[Case]
             cases[remaining.pop(0)] = _ended(run)
             is_hopeless = run.tests_fail or run.verdict == RunVerdict.COMPILE_ERROR or not run.outcomes
             if is_hopeless:
-                for place in remaining:
-                    cases[place] = _ended(run)
+                for index in remaining:
+                    cases[index] = _ended(run)
                 break
         if submission.stop_early and any(case.passed is False for case in cases):
             break
@@ -226,7 +226,7 @@ def _judge_unsplit_asserts(submission: Submission, tests: Asserts) -> list[Case]
 
 
 def _judge_module(submission: Submission, tests: Unittest | Pytest) -> list[Case]:
-    """Run a test module; its tests that never ended count as failed."""
+    """Run a test module; tests that were not completed count as failed."""
     run = _run_tests(submission, tests.type, tests.code, tests.prelude, count=tests.count)
     cases = [_tested(outcome.passed, outcome.error) for outcome in run.outcomes]
     if not run.complete or not cases:

@@ -1,8 +1,8 @@
 """Evaluating the part of an assert that stays on our side, in a small and bounded subset of Python.
 
-The values come from a program that may be hostile, and the expressions from a data set. So an expression
-can name only a few pure functions and call only methods of text, numbers and containers; powers of
-integers, repeated sequences and ranges have a largest size.
+The values come from a program that may be hostile, and the expressions from a data set. So an expression can
+use only a few pure functions, and methods of text, numbers and containers. The size of powers of integers,
+repeated sequences and ranges is limited.
 """
 
 import ast
@@ -100,7 +100,7 @@ _OPERATORS: dict[type, Callable[..., Any]] = {
 }  # fmt: skip
 
 Names = Mapping[str, Any]
-"""What the names in an expression mean: a function, or for a module the mapping of its functions."""
+"""The meaning of each name in an expression: a function, or for a module the mapping of its functions."""
 
 
 def evaluate(node: ast.expr, known: Mapping[ast.expr, Any], names: Names) -> Any:
@@ -129,7 +129,7 @@ def check(node: ast.AST, known: Mapping[ast.expr, Any], names: Names) -> None:
     Of `known`, only the keys are read: the subexpressions whose values will be known.
 
     Raises:
-        OutsideError: the expression is not.
+        OutsideError: the expression is not in this subset.
     """
     if node in known:
         return
@@ -195,7 +195,7 @@ def _call(node: ast.Call, value_of: Evaluate, names: Names) -> Any:
 
 
 def _function_or_method(node: ast.expr, value_of: Evaluate, names: Names) -> Any:
-    """Return what `math.floor` or `<value>.lower` means."""
+    """Return the function or method of an expression such as `math.floor` or `<value>.lower`."""
     if not isinstance(node, ast.Attribute):
         raise OutsideError("a call of a function that has no name")
     module = names.get(node.value.id) if isinstance(node.value, ast.Name) else None
@@ -234,7 +234,7 @@ def _compare(node: ast.Compare, value_of: Evaluate, names: Names) -> bool:
 
 
 def _boolean(node: ast.BoolOp, value_of: Evaluate, names: Names) -> Any:
-    """Evaluate `and` or `or` up to the value that decides it: a true one for `or`, a false one for `and`."""
+    """Return the value of `and` or `or`, evaluated up to the operand that decides it."""
     deciding = isinstance(node.op, ast.Or)
     value: Any = None
     for part in node.values:

@@ -14,17 +14,17 @@ _COMPARED_BY_EQUALITY = (str, bytes, set | frozenset, datetime, date, time, time
 def same_output(
     expected: str, given: str, *, whitespace: str = "lines", float_tolerance: float = 0.0
 ) -> bool:
-    """Return whether printed text is the expected one.
+    """Return whether a program printed the expected text.
 
     The number of lines always counts, except for empty lines at the end (which count too under `exact`).
 
     Args:
-        expected: the output that the test asks for.
-        given: the output that the program printed.
+        expected: the output that the test expects.
+        given: the output of the program.
         whitespace: `exact` compares character by character; `lines` ignores white space at the ends of
-            lines; `tokens` ignores how much white space there is between words, too. With a tolerance,
+            lines; `tokens` also ignores how much white space there is between words. With a tolerance,
             `exact` compares as `lines` does.
-        float_tolerance: relative and absolute; for expected words that are numbers with a point or
+        float_tolerance: relative and absolute tolerance for expected words that are numbers with a point or
             an exponent. Whole numbers are always compared exactly.
     """
     if whitespace == "exact" and not float_tolerance:
@@ -56,7 +56,7 @@ def _same_line(expected: str, given: str, whitespace: str, tolerance: float) -> 
 
 
 def _spacing(line: str) -> str:
-    """Return a line with every word replaced by `x`, so that only its white space is compared."""
+    """Return a line with every word replaced by `x`, to compare nothing but its white space."""
     return re.sub(r"\S+", "x", line)
 
 

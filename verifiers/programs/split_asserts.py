@@ -26,8 +26,8 @@ Call = tuple[str, bytes]
 def packed_arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
     r"""Return arguments in the form in which they are sent to the program.
 
-    That is marshal's, or for types that marshal does not have, such as dates and decimals, the codec's
-    text behind a zero byte.
+    This form is that of marshal or, for types that marshal does not have (such as dates and decimals), a zero
+    byte followed by the codec's text.
 
     Raises:
         NotPlainError: an argument is not plain data.
@@ -55,11 +55,11 @@ class AssertPlan:
     """How a list of asserts will be judged."""
 
     asserts: tuple[str, ...]
-    """The source of each assert; those of an inlined `check(f)` one by one."""
+    """The source of each assert; an inlined `check(f)` is listed as the asserts in its definition."""
     setup: str
     """Source that runs before the asserts, without a `check` that was inlined."""
     prelude: str
-    """The imports of the setup, which data sets let the program use too."""
+    """The imports of the setup, which programs of some data sets rely on."""
     splits: tuple[Split | None, ...]
     """One per assert; None if it cannot be split."""
     called: tuple[str, ...]
@@ -115,8 +115,8 @@ def _calls_nothing(node: ast.stmt) -> bool:
 def _names_of_setup(setup: ast.Module) -> tuple[dict[str, Any], set[str], list[str]]:
     """Return the names that `safe_eval` knows, the names that the setup defines itself, and its imports.
 
-    A name that the setup defines itself hides what `safe_eval` knows by it. An import of anything outside
-    `MODULES` counts as such a definition.
+    A name that the setup defines itself hides the meaning that it has in `safe_eval`. An import of anything
+    outside `MODULES` counts as such a definition.
     """
     names: dict[str, Any] = {**FUNCTIONS, "math": MODULES["math"]}
     own: set[str] = set()

@@ -1,7 +1,7 @@
-"""The shapes that a program's tests can have, as pydantic models: what a problem's `tests` may say.
+"""The shapes of a program's tests, as pydantic models.
 
-Tests are plain data, which is checked before any program is run. Rows of data sets that have a shape of their
-own are converted first (`dataset_shapes.py`).
+A problem's `tests` are plain data, which is checked before any program is run. Rows of data sets that have a
+shape of their own are converted first (`dataset_shapes.py`).
 """
 
 import ast
@@ -26,7 +26,7 @@ class _Tests(_Model):
     prelude: str = ""
     """Source that runs before the program and that it may rely on, such as the imports in its prompt."""
     subsets: dict[str, tuple[int, ...]] = Field(default_factory=dict)
-    """Named groups of cases, each a list of their 0-based numbers, for `score: {name: weight}`."""
+    """Named groups of cases for `score: {name: weight}`: for each name, the 0-based numbers of its cases."""
 
     @property
     def count(self) -> int:
@@ -67,7 +67,7 @@ class Asserts(_Tests):
     @model_validator(mode="before")
     @classmethod
     def _check_python(cls, data: Any) -> Any:
-        """Parse the asserts before anything else, so that source that is not Python is the first error."""
+        """Parse the asserts first, so that source that is not Python is reported before other errors."""
         if isinstance(data, Mapping) and isinstance(data.get("asserts"), list | tuple):
             statements, setup = tuple(data["asserts"]), data.get("setup", "")
             if isinstance(setup, str) and all(isinstance(statement, str) for statement in statements):
@@ -106,7 +106,7 @@ class Calls(_Tests):
     float_tolerance: float = Field(default=0.0, ge=0)
     """Relative and absolute tolerance, 0 or more, where the expected or the returned number is a float."""
     exact_types: bool = False
-    """Whether a tuple differs from a list, and 2.0 from 2. A bool always differs from a number."""
+    """Whether a tuple differs from a list, and 2.0 from 2. A bool differs from a number in any case."""
 
     @property
     def count(self) -> int:
@@ -204,7 +204,7 @@ def program_tests(tests: Any, where: str = "tests") -> ProgramTests:
     Args:
         tests: a mapping whose `type` is `asserts`, `calls`, `stdio`, `unittest` or `pytest`, or for the rows
             of a data set `apps` (APPS, TACO) or `livecodebench`; typed tests are returned as they are.
-        where: the place to name at the start of an error message.
+        where: the file, line and key with which an error message begins.
 
     Raises:
         TaskError: the tests have another shape, contain no cases, or are not Python.
@@ -221,8 +221,8 @@ def program_tests(tests: Any, where: str = "tests") -> ProgramTests:
     except ValidationError as error:
         fault = first_fault(error)
         if fault.kind == "too_short":
-            place = ".".join(map(str, fault.keys))
-            raise TaskError(f"{where}: {place}: there are no tests; give at least one") from error
+            key = ".".join(map(str, fault.keys))
+            raise TaskError(f"{where}: {key}: there are no tests; give at least one") from error
         if fault.kind == "union_tag_invalid":
             raise TaskError(
                 f"{where}: type must be one of {', '.join(_TYPES)} (given: {tests['type']!r})"

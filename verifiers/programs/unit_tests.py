@@ -39,17 +39,18 @@ def unit_tests(
 ) -> list[Verdict | TaskError]:
     """Judge the program in a completion by running its problem's unit tests in the sandbox.
 
-    A completion is right only if its program passes every case; `score` says what one that passes only
-    some of them is worth. In a task: `{use: unit_tests, score: share}`.
+    A completion is right only if its program passes every case; `score` decides the worth of one that passes
+    some of them. In a task: `{use: unit_tests, score: share}`.
 
     Args:
-        problems: the problems, each with its tests in `problem.tests`. A problem whose tests cannot be
-            used gets a TaskError in the place of its verdict.
-        completions: one per problem. The program is what `extract_program` finds; one that was cut off
-            by the token limit inside its code block does not count as an answer.
-        score: what a program is worth. `all`: 1 if it passes every case, else 0. `share`: the share of cases
-            that it passes. A mapping such as `{easy: 1, hard: 2}` names `subsets` of the tests: the weights
-            of the subsets that it passes completely, divided by the sum of all weights.
+        problems: the problems, each with its tests in `problem.tests`. If these cannot be used, a TaskError
+            takes the place of the verdict.
+        completions: one per problem. `extract_program` finds the program; one that was cut off by the token
+            limit inside its code block does not count as an answer.
+        score: the worth of a program. `all`: 1 if it passes every case, else 0. `share`: the share of cases
+            that it passes. A mapping such as `{easy: 1, hard: 2}` gives weights to `subsets` of the tests:
+            the worth is the weight of the subsets that it passes completely, divided by the sum of all
+            weights.
         limits: the limits of each case; by default those of the task.
         integrity: `separate` keeps expected values out of the program's process. `shared` runs asserts and
             test modules inside it, where the program can read and forge them.

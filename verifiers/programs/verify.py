@@ -1,8 +1,8 @@
-"""`verify_program`: does a program pass its tests?
+"""`verify_program`: judging a program by its tests.
 
-How the cases of each kind of tests are judged is in `judge_cases.py`. By default, expected values never
-enter the process that runs the program. Judging in that process, where the program can reach the tests,
-must be asked for (`integrity="shared"`), and the verdict's evidence then says so.
+The cases of each kind of tests are judged in `judge_cases.py`. By default, expected values never enter the
+process that runs the program. `integrity="shared"` runs tests in that process, where the program can reach
+them; the evidence of the verdict then says so.
 """
 
 import time
@@ -44,7 +44,7 @@ def verify_program(
         >>> verify_program(endless, tests, limits=Limits(cpu_s=0.1, memory_mb=256))
         Verdict(wrong: timeout, 0% of cases)
 
-    Methods of the program's own objects decide nothing, so an object that claims to equal everything fails:
+    Methods of the program's own objects do not decide, so an object that claims to equal everything fails:
 
         >>> always_equal = "class Yes:\n    __eq__ = lambda self, other: True\ndef square(x): return Yes()"
         >>> verify_program(always_equal, tests).correct
@@ -54,8 +54,8 @@ def verify_program(
         code: Python source.
         tests: plain data in one of the shapes of `test_schema.py`, such as
             `{type: asserts, asserts: [...]}`, `{type: calls, ...}` or `{type: stdio, ...}`.
-        limits: of each case; None = the sandbox's own.
-        sandbox: where to run; None = the one that everything in this process shares.
+        limits: the limits of each case; None = the sandbox's own.
+        sandbox: the sandbox to run it in; None = the one that everything in this process shares.
         stop_early: stop at the first case that fails; `share` is then None.
         integrity: `separate` keeps expected values out of the program's process. `shared` runs asserts and
             test modules inside it, where the program can read and forge them.
@@ -92,11 +92,11 @@ def _verdict_of(cases: Sequence[Case]) -> Verdict:
     if None not in passed:
         verdict.share = passed.count(True) / len(passed)
     if False in passed:
-        place = passed.index(False)
-        failed = cases[place]
+        index = passed.index(False)
+        failed = cases[index]
         verdict.reason = failed.reason
         verdict.evidence["first_failed"] = {
-            "case": place,
+            "case": index,
             "reason": str(failed.reason),
             "said": failed.message,
         }

@@ -1,9 +1,9 @@
-"""`arithmetic`: a step is right if the equations in its text hold, by the rules of the answer verifier.
+"""The check `arithmetic`: a step is right if the equations between numbers in its text hold.
 
 Two forms are read: calculator annotations as in GSM8K (`<<16-3=13>>13`), and plain equations between numbers
 (`16 - 3 = 13`, `3 x 4 = 12 = 24 / 2`). An equation with letters in it, or one that is only a part of
-something larger, is not read. A step without equations is not judged, nor is one that is right in itself
-but calculates with a number that neither the problem nor an earlier step gave (`unsupported`).
+something larger, is not read. A step without equations is not judged. Nor is one whose equations hold but
+use a number that neither the problem nor an earlier step gave (`unsupported`).
 """
 
 import re
@@ -36,7 +36,7 @@ _PART_BEFORE = re.compile(
     re.IGNORECASE,
 )
 """Text before an equation that makes its first side a part of something larger: `half of 5 + 3 = 4`."""
-_PART_BEHIND = re.compile(
+_PART_AFTER = re.compile(
     r"[A-Za-z_{\\½¼¾⅓⅔]|(?![ \t]+-[ \t]+[A-Za-z]{3})"  # but not a dash before words
     r"[ \t]*(?:[-+*/×÷·^][ \t]*[\w(\\{$.√]|x[ \t]*[\d(]|\\[A-Za-z]|\d|[½¼¾⅓⅔]"
     r"|(?:and|&)[ \t]+\d+/\d|\(mod|¢"
@@ -44,7 +44,7 @@ _PART_BEHIND = re.compile(
     r"|[ \t]*[(]+\d|[.,:]\d|![ \t]*[=\d]",
     re.IGNORECASE,
 )
-"""Text behind an equation that makes its last side a part of something larger: `17 / 3 = 5 R 2`."""
+"""Text after an equation that makes its last side a part of something larger: `17 / 3 = 5 R 2`."""
 _X_IS_A_LETTER = re.compile(
     r"[-+=(/*][ \t]*x\b|\d[ \t]*x[ \t]*[-+=)]|\)[ \t]*x\b|\bx[ \t]*[=<>]|\blet x\b", re.IGNORECASE
 )
@@ -52,7 +52,7 @@ _LETTERS = re.compile(r"[A-Za-z\\]")
 _SYMBOLS = str.maketrans({"×": "*", "·": "*", "÷": "/", "$": None, "€": None, "£": None, "x": "*"})
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _AMBIGUOUS = re.compile(r"/[ \t]*\d+[ \t]*/[ \t]*\d|[-+][ \t]*\d+(?:\.\d+)?%|%[ \t]*[-+]|\d[ \t]+\d")
-"""Notations that people use with either of two meanings: `25 / 1/3`, `50 + 10%`, `1 1/2`."""
+"""Notations that have two usual meanings: `25 / 1/3`, `50 + 10%`, `1 1/2`."""
 _MARKUP = (
     (re.compile(r"(?<=\d)\*\*(?=\d)"), "^"),
     (re.compile(r"(?m)^[ \t]*(?:[-*+•]|\d{1,2}[.)])[ \t]+|\*\*|__|`|\\left|\\right"), ""),
@@ -68,7 +68,7 @@ _VALUE = re.compile(r"(?:\d[\d,]*)?(?:\.\d+)?(?<=\d)%?")
 FACTS = frozenset(
     map(Fraction, "0 1 2 4 5 7 10 12 24 25 30 52 60 100 365 1000 1/2 1/4 1/10 1/20 1/100".split())
 )
-"""Numbers that a step may use without a source: hours of a day, cents of a coin, per cent, halves."""
+"""Numbers that a step may use without a source: hours in a day, cents of a coin, per cent, halves."""
 _WORDS = {"twice": 2, "double": 2, "doubled": 2, "triple": 3, "tripled": 3, "thrice": 3, "quadruple": 4}
 
 _CALCULATION = re.compile(r"[\d)%][ \t]*[-+*/×÷·^x]")
@@ -86,13 +86,13 @@ class Claim:
     right: str
     """The text of the right side."""
     rounded: bool = False
-    """Whether the right side is the number behind an annotation, which may be rounded to whole units."""
+    """Whether the right side is the number after an annotation, which may be rounded to whole units."""
     approximate: bool = False
-    """Whether it says `≈`, or can be read in two ways. It is then never wrong, but may remain unjudged."""
+    """Whether it has a `≈`, or can be read in two ways. It is then never wrong, but may remain unjudged."""
 
 
 def judge_arithmetic(problems: Sequence[Problem], steps: Sequence[Sequence[str]]) -> list[list[Verdict]]:
-    """Judge the equations of each step. The verdict is None if there are none, or none that can be judged."""
+    """Judge the equations of each step; `correct` is None if it has none, or none that can be judged."""
     return [_judge_steps(problem, texts) for problem, texts in zip(problems, steps, strict=True)]
 
 
@@ -139,9 +139,9 @@ def _annotated_claims(text: str, annotation: re.Match[str]) -> Iterator[Claim]:
     claims = list(_claims_between(sides, ""))
     yield from claims
     written = annotation[2]
-    # `<<5/100*400000=20000>>20 000`: the number goes on behind the space.
-    goes_on = re.match(r"[ \t]\d", text[annotation.end() : annotation.end() + 2])
-    if claims and written and not goes_on and _VALUE.fullmatch(sides[-1].lstrip("-")):
+    # `<<5/100*400000=20000>>20 000`: the number continues after the space.
+    continues = re.match(r"[ \t]\d", text[annotation.end() : annotation.end() + 2])
+    if claims and written and not continues and _VALUE.fullmatch(sides[-1].lstrip("-")):
         yield Claim(sides[-1], written, rounded=True)
 
 
@@ -154,7 +154,7 @@ def _chained_claims(plain: str, chain: re.Match[str]) -> Iterator[Claim]:
     is_label = word_before and not _CALCULATION.search(sides[0])  # `week 2 = 35`
     if is_label or _PART_BEFORE.search(before):
         sides, signs = sides[1:], signs[1:]
-    if _PART_BEHIND.match(plain, chain.end()):
+    if _PART_AFTER.match(plain, chain.end()):
         sides, signs = sides[:-1], signs[:-1]
     is_range = bool(sides) and re.fullmatch(r"\d+-\d+", sides[0]) is not None
     if not (is_range and word_before):  # `lines 3-5 = 3 lines`
@@ -166,18 +166,18 @@ def _claims_between(sides: Sequence[str], signs: str) -> Iterator[Claim]:
     sides = [_balanced(side) for side in sides]
     if not any(map(_CALCULATION.search, sides)):
         return  # `20 = 20` states nothing, and in `half of 50 = 25` the left side is not a number
-    for place, (left, right) in enumerate(pairwise(sides)):
+    for i, (left, right) in enumerate(pairwise(sides)):
         if not left or not right or max(len(left), len(right)) > SIDE_CHARS:
             continue
         if _LETTERS.search((left + right).replace("x", "")):
             continue
         is_ambiguous = _AMBIGUOUS.search(left) or _AMBIGUOUS.search(right)
-        is_approximate = signs[place : place + 1] == "≈"
+        is_approximate = signs[i : i + 1] == "≈"
         yield Claim(left, right, approximate=is_approximate or bool(is_ambiguous))
 
 
 def _balanced(side: str) -> str:
-    """Drop brackets at the ends of a side that are opened or closed outside it."""
+    """Return a side without brackets at its ends that are opened or closed outside of it."""
     while side.count("(") > side.count(")") and side.startswith("("):
         side = side[1:].lstrip()
     while side.count(")") > side.count("(") and side.endswith(")"):
@@ -186,7 +186,7 @@ def _balanced(side: str) -> str:
 
 
 def holds(claim: Claim) -> bool | None:
-    """Return whether both sides are equal; a decimal may be rounded, or cut, in its last digit.
+    """Return whether both sides are equal, where a decimal may be rounded or cut in its last digit.
 
     None if a side cannot be read, or may mean something else.
     """
@@ -213,12 +213,12 @@ def holds(claim: Claim) -> bool | None:
 
 
 def _is_near(left: Fraction, right: Fraction, one: str, two: str, claim: Claim) -> bool:
-    """Return whether two values differ by no more than rounding; `one` and `two` are how they are written."""
+    """Return whether two values differ by no more than rounding; `one` and `two` are their texts."""
     noise = abs(left) / 10**9  # calculators print 14.999999999999998
     if abs(left - right) < noise:
         return True
     if claim.rounded or claim.approximate:
-        # Rounding to whole units is allowed too, up or down. Behind an annotation, `13 fewer` may mean -13.
+        # Rounding to whole units is allowed too, up or down. After an annotation, `13 fewer` may mean -13.
         number = read_safely(two)
         decimals = (number.decimals or 0) if number else 0
         unit = Fraction(1, 10 ** max(decimals, 0))
@@ -230,7 +230,7 @@ def _is_near(left: Fraction, right: Fraction, one: str, two: str, claim: Claim) 
 
 
 def _is_rounded_from(exact: Fraction, text: str, value: Fraction) -> bool:
-    """Return whether a decimal or percentage is an exact value rounded, or cut, to as many digits."""
+    """Return whether a decimal or percentage is an exact value, rounded or cut to the digits that it has."""
     number = read_safely(text)
     if number is None or value == 0:
         return False
@@ -244,7 +244,7 @@ def _is_rounded_from(exact: Fraction, text: str, value: Fraction) -> bool:
 
 
 def _unsupported(claims: Sequence[Claim], known: set[Fraction]) -> list[str]:
-    """Return the numbers that the claims calculate with and that nothing gave, not even an earlier claim."""
+    """Return the numbers in the claims' calculations that were not given before, not even by a claim."""
     given = set(known)
     unsupported = []
     for claim in claims:
@@ -260,7 +260,7 @@ def _unsupported(claims: Sequence[Claim], known: set[Fraction]) -> list[str]:
 def _is_known(value: Fraction, known: set[Fraction]) -> bool:
     """Return whether a number was given, perhaps in another form.
 
-    The forms are: as a percentage, as what is left of a whole or added to it, and as the reciprocal.
+    Other forms are a percentage, the rest of a whole or what is added to it, and the reciprocal.
     """
     forms = (value, value * 100, value / 100, 100 - value, (1 - value) * 100, value - 100, (value - 1) * 100)
     return value in FACTS or any(form in known for form in forms) or (value != 0 and 1 / value in known)
@@ -286,7 +286,7 @@ def _numbers_given(prompt: str) -> frozenset[Fraction]:
             values.append(Fraction(_WORDS[word]))
         for text in (word, prompt[match.start() : match.start() + 60].lower()):  # `three dozen`: 3 and 36
             spelt = spelt_number(text)
-            # Any other word may stand for one thing, as in `a box`.
+            # Any other word counts as a 1: it may stand for one thing, as in `a box`.
             value = Fraction(1) if spelt is None else Fraction(spelt[0])
             values += [value, Fraction(value.numerator), Fraction(value.denominator)]
     for top, bottom in re.findall(r"(\d{1,6})/(\d{1,6})", prompt):

@@ -1,4 +1,4 @@
-"""Where a text can be cut into steps: one function for each way to split, named as in `SplitPolicy.by`."""
+"""Finding the boundaries between steps, with one function for each way to split (see `SplitPolicy.by`)."""
 
 import io
 import re
@@ -9,7 +9,7 @@ from ..programs.find_code import extract_program
 from .unbroken_spans import unbroken_spans
 
 Boundaries = Iterator[tuple[int, int]]
-"""For every boundary between two steps: where the earlier one ends, and where the later one begins."""
+"""The end of the earlier step and the start of the later one, for every boundary between two steps."""
 
 _LINE_END = re.compile(r"\r\n?|\n")
 _NUMBERED = re.compile(
@@ -21,7 +21,7 @@ _ABBREVIATED = re.compile(
     r"|(?:^|\s)(?-i:[A-Z])|(?:^|\n)[ \t]*\(?\d{1,3})\.$",
     re.IGNORECASE,
 )
-"""A full stop that ends no sentence: of an abbreviation, an initial, or the number of a list item."""
+"""Matches a full stop that ends no sentence: after an abbreviation, an initial, or a list item's number."""
 
 
 def _lines(text: str, low: int, high: int, separator: str) -> Boundaries:
@@ -30,7 +30,7 @@ def _lines(text: str, low: int, high: int, separator: str) -> Boundaries:
 
 
 def _separated(text: str, low: int, high: int, separator: str) -> Boundaries:
-    """Cut behind a separator, but before spaces at its end: tokenizers join those with the next word."""
+    """Cut after a separator, but before spaces at its end: tokenizers join those with the next word."""
     length = len(separator.rstrip(" "))
     starts = (low + match.start() for match in re.finditer(re.escape(separator), text[low:high]))
     yield from _outside_spans(text, low, high, ((start, start + length) for start in starts))
@@ -51,7 +51,7 @@ def _sentence_ends(text: str, low: int, high: int) -> Boundaries:
             yield match.start(), match.end()
             continue
         following = text[match.end() : match.end() + 80].lstrip(" \t")
-        if following[:1].islower():  # the sentence goes on
+        if following[:1].islower():  # the sentence continues
             continue
         stop = match.start() + 1
         if match.group() == "." and _ABBREVIATED.search(text, max(low, match.start() - 8), stop):
@@ -60,10 +60,10 @@ def _sentence_ends(text: str, low: int, high: int) -> Boundaries:
 
 
 def _code_lines(text: str, low: int, high: int, separator: str) -> Boundaries:
-    """Cut the program into logical lines, and nothing else: prose around it has no steps.
+    """Cut the program into logical lines; the prose around it has no steps.
 
-    If no code is marked, all of the answer is taken for code. From where code does not parse, it is cut at
-    every line break.
+    If no code is marked, all of the answer is taken for code. After the last statement that can be parsed,
+    code is cut at every line break.
     """
     found = extract_program(text)
     if found.reason is not None or found.span is None:  # there is no program
@@ -76,7 +76,7 @@ def _code_lines(text: str, low: int, high: int, separator: str) -> Boundaries:
     yield low, first  # skips the prose before the program
     for line_end in _logical_line_ends(text[first:last]):
         yield first + line_end, min(first + line_end + 1, last)
-    yield last, high  # and the prose behind it
+    yield last, high  # and the prose after it
 
 
 def _logical_line_ends(code: str) -> list[int]:
@@ -102,11 +102,11 @@ BOUNDARIES: dict[str, Callable[[str, int, int, str], Boundaries]] = {
     "sentences": _sentences,
     "code": _code_lines,
 }
-"""The ways to split by name: from (text, low, high, separator) to the boundaries between `low` and `high`."""
+"""By name: a function from (text, low, high, separator) to the boundaries between `low` and `high`."""
 
 
 def _outside_spans(text: str, low: int, high: int, boundaries: Boundaries) -> Boundaries:
-    """Drop the boundaries inside spans that stay in one piece; both are in ascending order."""
+    """Yield the boundaries outside of unbroken spans; boundaries and spans are in ascending order."""
     spans = unbroken_spans(text, low, high)
     span = next(spans, None)
     for end, cut in boundaries:

@@ -1,11 +1,11 @@
-"""Judging the lines of a program one by one, by running beginnings of the program in the sandbox.
+"""The checks `code_runs` and `code_as_solution`: judging each line by running the program up to it.
 
 `code_runs`: a line is right if the program up to this line runs without an error on the inputs of the
 problem's tests.
 
-`code_as_solution`: a line is right if, put in the place of the same line of the problem's solution, it
-leaves every variable as that line does. So each line is judged by itself, whatever is wrong before it. That
-makes sense only for tasks whose programs all follow the same plan.
+`code_as_solution`: a line is right if it can replace the same line of the problem's solution and leaves every
+variable with the same value. So each line is judged by itself, whatever is wrong before it. This makes sense
+only for tasks whose programs all follow the same plan.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ _NOTHING = Verdict(None, Reason.NOTHING_TO_CHECK, tier="code")
 
 @dataclass(frozen=True)
 class _Program:
-    """The beginning of a program, completed so that it can run, and the calls to make of it."""
+    """The beginning of a program, completed so that it can run, and the calls to make to it."""
 
     code: str
     calls: tuple[Call, ...]
@@ -71,7 +71,7 @@ def judge_code_as_solution(
     sandbox: Executor | None = None,
     limits: Limits | None = None,
 ) -> list[list[Verdict]]:
-    """Judge each line by the variables that it leaves in the place of the solution's line."""
+    """Judge each line by the variables that it leaves when it replaces the solution's line."""
     rows = [_substituted(problem, texts) for problem, texts in zip(problems, steps, strict=True)]
     programs: set[_Program] = set()
     for row in rows:
@@ -100,9 +100,9 @@ def _beginnings(problem: Problem, texts: Sequence[str]) -> list[_Program | None]
 
 
 def _substituted(problem: Problem, texts: Sequence[str]) -> list[tuple[_Program, _Program]]:
-    """Return for each line the solution up to it, with and without this line in its place.
+    """Return a pair for each line: the solution up to it, once ending in this line and once in its own.
 
-    Lines beyond the solution's last have no pair, nor has any line if the tests make no calls.
+    Lines after the solution's last one have no pair. If the tests make no calls, no line has one.
     """
     solution, calls = code_lines(problem.solution or ""), _calls_of(problem)
     if not calls:
@@ -116,7 +116,7 @@ def _substituted(problem: Problem, texts: Sequence[str]) -> list[tuple[_Program,
 
 
 def _calls_of(problem: Problem) -> tuple[Call, ...]:
-    """Return the calls that the problem's tests make of the program; empty if they do more than call it."""
+    """Return the calls that the problem's tests make to the program; empty if they do more than call it."""
     if problem.tests is None:
         return ()
     tests = program_tests(problem.tests)
@@ -128,9 +128,9 @@ def _calls_of(problem: Problem) -> tuple[Call, ...]:
 
 
 def _completed(lines: Sequence[str], *, keep: bool) -> str:
-    """Return lines as a program that ends there: a block that was just opened gets a body.
+    """Return lines as a program that can run: a block that was just opened gets a body.
 
-    If the last line is inside a function, the function returns there: its variables, if `keep` is set.
+    If the last line is inside a function, the function returns after it: its variables, if `keep` is set.
     """
     last = lines[-1]
     # Blank lines may come before the line itself: its indentation is the white space after the last of them.
@@ -165,7 +165,7 @@ def _outcome(sandbox: Executor, program: _Program, limits: Limits | None) -> Out
         return Verdict(None, Reason.UNAVAILABLE, tier="code", evidence={"error": str(error)})
 
 
-def _has_run(place: int, called: Called) -> bool:
+def _has_run(index: int, called: Called) -> bool:
     # NotPlainError: the call ended, but what it returned is not plain data and cannot be sent to us.
     return called.raised in ("", "NotPlainError")
 

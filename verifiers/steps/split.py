@@ -55,7 +55,7 @@ class Step:
     end: int
     """Where its text ends, in characters."""
     cut: int
-    """Where the white space and tags behind it end, in characters; the next step starts there or later."""
+    """Where the white space and tags after it end, in characters; the next step starts there or later."""
     byte_start: int
     """`start` in bytes of UTF-8."""
     byte_end: int
@@ -66,7 +66,7 @@ class Step:
     """Whether it is in the thinking part or in the answer."""
 
 
-def split_steps(text: str, policy: "SplitPolicy | str" = "lines", *, prefill: str = "") -> list[Step]:
+def split_steps(text: str, policy: SplitPolicy | str = "lines", *, prefill: str = "") -> list[Step]:
     r"""Return the steps of a completion, in order.
 
         >>> from markscheme.verifiers.steps.split import SplitPolicy, split_steps
@@ -81,7 +81,7 @@ def split_steps(text: str, policy: "SplitPolicy | str" = "lines", *, prefill: st
 
     Args:
         text: the completion as the policy wrote it.
-        policy: how to split; a text is the policy with this `by`.
+        policy: how to split; a text such as `lines` is the policy with this `by`.
         prefill: the start of the answer that the chat template wrote; it may have opened the thinking part.
 
     Returns:
@@ -113,7 +113,7 @@ def whole(text: str) -> Step:
     return Step(0, length, length, 0, length_in_bytes, length_in_bytes, "answer")
 
 
-def split_policy(given: "SplitPolicy | str | dict[str, Any]") -> SplitPolicy:
+def split_policy(given: SplitPolicy | str | dict[str, Any]) -> SplitPolicy:
     """Return a policy from the form that it has in a task.
 
     Raises:
@@ -134,15 +134,15 @@ def _utf8(text: str) -> bytes:
 
 
 def _with_bytes(text: str, pieces: list[tuple[int, int, int, Part]]) -> list[Step]:
-    """Return the steps with their places in bytes, encoding each character once."""
+    """Return the steps with their positions in bytes, encoding each character once."""
     if text.isascii():
         return [Step(start, end, cut, start, end, cut, part) for start, end, cut, part in pieces]
     in_bytes: dict[int, int] = {}
     previous = length = 0
-    for place in sorted({place for start, end, cut, _ in pieces for place in (start, end, cut)}):
-        length += len(_utf8(text[previous:place]))
-        in_bytes[place] = length
-        previous = place
+    for position in sorted({position for *positions, _ in pieces for position in positions}):
+        length += len(_utf8(text[previous:position]))
+        in_bytes[position] = length
+        previous = position
     return [
         Step(start, end, cut, in_bytes[start], in_bytes[end], in_bytes[cut], part)
         for start, end, cut, part in pieces

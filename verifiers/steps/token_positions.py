@@ -1,4 +1,4 @@
-r"""Finding where steps end in the generated ids: from spans of the text to positions of tokens.
+r"""Finding the last token of each step in the generated ids: from spans of the text to positions of tokens.
 
 A step's last token is the last one that starts before the step's `cut`; a token that crosses the boundary
 belongs to the earlier step. Positions always refer to the ids that were sampled. Encoding the text again
@@ -16,6 +16,7 @@ from ...sandbox.errors import PolicyError
 from .split import Step
 
 Tail = Literal["extend", "zero"]
+"""Where the last step ends; see `step_ends`."""
 
 
 def step_ends(
@@ -51,8 +52,8 @@ def last_before(starts: Sequence[int], cut: int) -> int:
 def token_starts(token_ids: Sequence[int], text: str, tokenizer: Any) -> list[int]:
     """Return where each token starts in the text, in characters.
 
-    A token that holds only part of a character starts where the character does. The tokens' own bytes are
-    added up, read as byte-level tokenizers write them and then as SentencePiece does. If neither gives the
+    A token that holds only part of a character starts where the character does. The bytes of the tokens are
+    joined, first as byte-level tokenizers write them and then as SentencePiece does. If neither gives the
     text, every prefix of the ids is decoded instead, which takes quadratic time.
 
     Raises:
@@ -89,7 +90,7 @@ def _byte_of_character() -> dict[str, int]:
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     table = {chr(byte): byte for byte in printable}
     others = [byte for byte in range(256) if byte not in set(printable)]
-    return table | {chr(256 + place): byte for place, byte in enumerate(others)}
+    return table | {chr(256 + i): byte for i, byte in enumerate(others)}
 
 
 def _byte_level_bytes(token: str) -> bytes:
@@ -109,9 +110,9 @@ def _sentence_piece_bytes(token: str) -> bytes:
 
 
 def _starts_of(pieces: Sequence[bytes], text: str) -> list[int] | None:
-    """Return where each piece starts if together they are the text, else None.
+    """Return where each piece starts in the text; None if the pieces do not make the text.
 
-    A space at the beginning that the text lacks is allowed: SentencePiece drops it when it decodes.
+    A space at the beginning that the text lacks is allowed, because SentencePiece drops it when it decodes.
     """
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     starts: list[int | None] = []
@@ -120,9 +121,9 @@ def _starts_of(pieces: Sequence[bytes], text: str) -> list[int] | None:
         has_open_character = bool(decoder.getstate()[0])
         before = len(decoded)
         decoded += decoder.decode(piece)
-        # If the bytes of an unfinished character became U+FFFD just now, the piece starts behind that.
-        is_behind_broken = has_open_character and decoded[before : before + 1] == "\ufffd"
-        starts.append(before + is_behind_broken if piece else None)
+        # If the bytes of an unfinished character became U+FFFD just now, the piece starts after that.
+        is_after_broken = has_open_character and decoded[before : before + 1] == "\ufffd"
+        starts.append(before + is_after_broken if piece else None)
     decoded += decoder.decode(b"", final=True)
     known = _with_next_start(starts, len(decoded))
     if decoded == text:
@@ -133,7 +134,7 @@ def _starts_of(pieces: Sequence[bytes], text: str) -> list[int] | None:
 
 
 def _with_next_start(starts: Sequence[int | None], end: int) -> list[int]:
-    """Let a token without bytes (a special one) start where the next one does, or at the end."""
+    """Return the starts, where a token without bytes (a special one) starts with the next one or at `end`."""
     known = [end] * len(starts)
     following = end
     for i in range(len(starts) - 1, -1, -1):
@@ -154,7 +155,7 @@ def _starts_by_prefixes(token_ids: Sequence[int], text: str, tokenizer: Any) -> 
         )
     starts: list[int] = []
     for count in range(len(token_ids)):
-        start = _common_length(_decoded(token_ids[:count], tokenizer), text)
+        start = common_length(_decoded(token_ids[:count], tokenizer), text)
         starts.append(max(start, starts[-1] if starts else 0))
     return starts
 
@@ -163,9 +164,9 @@ def _decoded(token_ids: Sequence[int], tokenizer: Any) -> str:
     return tokenizer.decode(list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
 
-def _common_length(prefix: str, text: str) -> int:
-    """Return how many characters at the start of both texts are the same."""
-    if text.startswith(prefix):
-        return len(prefix)
-    padded = text + "\0" * len(prefix)  # so that the two differ somewhere even if `text` is the shorter
-    return next(i for i, (one, other) in enumerate(zip(prefix, padded, strict=False)) if one != other)
+def common_length(one: str, two: str) -> int:
+    """Return the length of the longest common start of two texts."""
+    if two.startswith(one):
+        return len(one)
+    differing = (i for i, (a, b) in enumerate(zip(one, two, strict=False)) if a != b)
+    return next(differing, len(two))

@@ -17,26 +17,26 @@ _CLOSERS = {"dollars": "$$", "display": "\\]", "inline": "\\)", "dollar": "$"}
 def unbroken_spans(text: str, low: int, high: int) -> Iterator[tuple[int, int]]:
     """Yield the spans (start, end) between `low` and `high` that stay in one piece, in order.
 
-    An opener that is never closed protects nothing. The search takes linear time: if no closer was found up
-    to some place, it is not looked for again before that place.
+    An opener that is never closed protects nothing. The search takes linear time: if no closer was found
+    before some position, it is not searched for again before that position.
     """
     no_closer_before: dict[str, int] = {}
-    place = low
-    while (opener := _OPENERS.search(text, place, high)) is not None:
+    position = low
+    while (opener := _OPENERS.search(text, position, high)) is not None:
         kind = str(opener.lastgroup)
         closer = _closer(opener, kind)
         # A formula between single dollars must end in its own line: a dollar may also be a currency.
         line_end = text.find("\n", opener.end(), high) if kind == "dollar" else -1
         limit = line_end if line_end >= 0 else high
-        place = opener.end()
-        if place < no_closer_before.get(closer, low):
+        position = opener.end()
+        if position < no_closer_before.get(closer, low):
             continue
-        end = _end(text, place, kind, closer, limit)
+        end = _end(text, position, kind, closer, limit)
         if end < 0:
             no_closer_before[closer] = limit
         else:
             yield opener.start(), end
-            place = end
+            position = end
 
 
 def _closer(opener: re.Match[str], kind: str) -> str:
@@ -48,13 +48,13 @@ def _closer(opener: re.Match[str], kind: str) -> str:
     return _CLOSERS[kind]
 
 
-def _end(text: str, place: int, kind: str, closer: str, limit: int) -> int:
-    """Return where the first closer between `place` and `limit` ends, or -1."""
+def _end(text: str, begin: int, kind: str, closer: str, limit: int) -> int:
+    """Return where the first closer between `begin` and `limit` ends, or -1."""
     if kind == "dollar":
-        match = _DOLLAR_END.search(text, place + 1, limit)
+        match = _DOLLAR_END.search(text, begin + 1, limit)
         return match.end() if match else -1
     if kind == "fence":  # closed by at least as many of the same mark, alone in a line
-        matches = _FENCE_ENDS[closer[0]].finditer(text, place, limit)
+        matches = _FENCE_ENDS[closer[0]].finditer(text, begin, limit)
         return next((match.end() for match in matches if len(match[1]) >= len(closer)), -1)
-    at = text.find(closer, place, limit)
+    at = text.find(closer, begin, limit)
     return at + len(closer) if at >= 0 else -1

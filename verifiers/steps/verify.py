@@ -1,10 +1,11 @@
-"""`verify_steps`: is each step of a completion right, by a rule?
+"""`verify_steps`: judging each step of a completion by a rule.
 
 Each step gets a verdict with three values; None means that the step states nothing that the rule could
-judge. No model is asked here: process reward models are in `rewards/models/`.
+judge. Models that judge steps (process reward models) are in `rewards/models/`.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ...sandbox.errors import RewardError, UnknownNameError
@@ -16,7 +17,7 @@ from .program_lines import judge_code_as_solution, judge_code_runs
 from .split import SplitPolicy, split_steps
 
 StepCheck = Callable[[Problem, list[str]], Sequence[bool | Verdict | None]]
-"""A check of your own: from the problem and the texts of a completion's steps to one mark per step."""
+"""A function from the problem and the texts of a completion's steps to one mark per step."""
 
 
 def judge_addition(problems: Sequence[Problem], steps: Sequence[Sequence[str]]) -> list[list[Verdict]]:
@@ -54,7 +55,7 @@ def verify_steps(
         Verdict(undecided: nothing_to_check, 'So she earns 27.') (47, 63)
 
     Args:
-        completion: the whole text.
+        completion: the completion as the policy wrote it.
         check: a function `(problem, texts) -> one bool, None or Verdict per step`, or one of
             `arithmetic` (equations between numbers), `code_runs` (a program up to this line runs without an
             error), `code_as_solution` (a line does the same as that of the problem's solution) and
@@ -64,19 +65,19 @@ def verify_steps(
         prefill: the start of the answer that the chat template wrote; see `split_steps`.
 
     Returns:
-        One verdict per step, in order. Its evidence has `span`, the step's place in characters.
+        One verdict per step, in order. Its evidence has `span`, the characters (start, end) of the step.
 
     Raises:
         UnknownNameError: there is no check of this name.
         TaskError: there is no such way to split.
-        RewardError: a check of your own did not return one mark per step.
+        RewardError: `check` is a function and did not return one mark per step.
     """
     steps = split_steps(completion, split, prefill=prefill)
     texts = [completion[step.start : step.end] for step in steps]
     verdicts = judge_steps(check, [problem or _NO_PROBLEM], [texts])[0]
     for step, text, verdict in zip(steps, texts, verdicts, strict=True):
         verdict.extracted = text
-        verdict.evidence = {**verdict.evidence, "span": (step.start, step.end)}
+        verdict.evidence["span"] = (step.start, step.end)
     return verdicts
 
 
@@ -117,13 +118,4 @@ def _verdict(mark: Any) -> Verdict:
 
 def _copy(verdict: Verdict) -> Verdict:
     """Return a copy that the caller may change: checks give several steps the same verdict object."""
-    return Verdict(
-        verdict.correct,
-        verdict.reason,
-        verdict.extracted,
-        verdict.tier,
-        verdict.share,
-        verdict.worth,
-        dict(verdict.evidence),
-        verdict.seconds,
-    )
+    return replace(verdict, evidence=dict(verdict.evidence))

@@ -32,7 +32,7 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     """Compare two normalised texts if at least one has a structure, else return None.
 
     Raises:
-        TooLarge: a part passes a cap.
+        TooLarge: a part exceeds a limit.
     """
     outcome = _compare(*_without_point_name(reference, answer), lambda one, two: judge(one, two).correct)
     if outcome is None:
@@ -102,7 +102,7 @@ def _conditions(reference: str, answer: str, same: Same) -> Outcome:
 
 
 def _same_without_parameter(formula: str, given: str, parameter: Parameter, same: Same) -> bool | None:
-    """Compare two formulas where only one side says what a letter of it runs through."""
+    """Compare two formulas of which only one gives the domain of a letter."""
     # `x > 3, x an integer` is a smaller set than `x > 3`.
     is_subset = parameter.domain != "R" and (is_region(formula) or is_region(given))
     if is_subset or not parameter.is_customary:
@@ -133,7 +133,7 @@ def _has_relation(shape: Shape | None) -> bool:
 
 
 def _relations(reference: str, answer: str, target: Shape | None, given: Shape | None, same: Same) -> Outcome:
-    """Compare where the outline of at least one side is a relation or a list with relations."""
+    """Compare two texts if the outline of at least one is a relation or a list with relations."""
     try:
         assigned = read_assignments(target, same)
     except Contradiction:
@@ -228,7 +228,7 @@ def _against_single(shape: Shape, plain: str, same: Same, *, flipped: bool) -> O
     if is_vector and r"\vec{" in plain:
         return _same_unit_vectors(shape, plain, same, flipped=flipped)
     if shape.kind in ("matrix", "cases") and r"\begin" in plain:
-        return None  # a sum or product of matrices, for the last tier
+        return None  # a sum or product of matrices, which is left to the last tier
     return False
 
 

@@ -1,7 +1,7 @@
-r"""Conditions behind an answer: `2\pi k, k \in \mathbb{Z}` and `2x if x > 0`.
+r"""Conditions after an answer: `2\pi k, k \in \mathbb{Z}` and `2x if x > 0`.
 
-A letter that runs through a domain may be replaced by another one, but the domains must agree. Any other
-condition that only one side has makes the answers differ.
+A letter that runs through a domain may be replaced by another one, but the domains must agree. If only one
+side has any other condition, the answers differ.
 """
 
 import re

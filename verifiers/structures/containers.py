@@ -44,7 +44,7 @@ def _same_cases(one: Shape, two: Shape, same: Same) -> bool:
 
 
 def _bracket_against(one: Shape, two: Shape, same: Same) -> bool:
-    """Compare a tuple with a bare list that may stand for it, or with a set that has it as only element."""
+    """Compare a tuple with a bare list that may stand for it, or with a set whose only element it is."""
     bracket, other = (one, two) if one.kind == "bracket" else (two, one)
     if other.kind == "set" and len(other.items) == 1:
         inner = read_shape(other.items[0])
@@ -75,7 +75,7 @@ def _same_marks(one: Shape, two: Shape) -> bool:
 
 
 def _interval_brackets(shape: Shape) -> tuple[str, ...]:
-    """Return brackets as `[0, 1)` has them where they are written as in `[0, 1[`."""
+    """Return an interval's brackets in the usual notation: `[0, 1)` for `[0, 1[`."""
     return shape.marks[0].replace("]", "("), shape.marks[1].replace("[", ")")
 
 

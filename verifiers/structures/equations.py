@@ -1,6 +1,6 @@
 """Assignments and equations: `x = 2` gives a value to a head, `2x + 4y = 3` is an equation.
 
-An assignment is worth its value. An equation or inequality equals its multiples. An answer that contradicts
+An assignment equals its value. An equation or inequality equals its multiples. An answer that contradicts
 itself, such as `x = 4 = 5`, is wrong.
 """
 
@@ -29,7 +29,7 @@ def read_assignments(shape: Shape | None, same: Same, *, wanted: bool = False) -
     """Return the heads and values of `x = 2` or `x = 1, y = 2`; None if a part is not an assignment.
 
     In `x = 1, 2` the head belongs to both values. With `wanted`, a formula of several variables may be the
-    head too: the answer `m + n = 12` gives the value that was asked for.
+    head too, as in the answer `m + n = 12` to a question about m + n.
 
     Raises:
         Contradiction: the values of a chain differ.
@@ -105,7 +105,7 @@ def _starts_with_head(parts: list[str], *, wanted: bool) -> bool:
 def _value(parts: list[str], marks: list[str], same: Same) -> str:
     """Return the value of a chain such as `1 + 1 = 2`.
 
-    The last part that is an exact number is preferred to the last decimal, and that to the last formula.
+    This is the last part that is an exact number; without one, the last decimal; without one, the last part.
 
     Raises:
         Contradiction: two neighbours are not equal.
@@ -159,7 +159,7 @@ _FUNCTION = re.compile(r"([A-Za-z](?:_\{?\w+\}?)?) ?\( ?([a-z]) ?\)")
 
 
 def same_letters(one: tuple[str, str], two: tuple[str, str]) -> tuple[str, str]:
-    """Return the second assignment in the letter of the first: `f(t) = t + 1` as `f(x) = x + 1`."""
+    """Return the second assignment with the letter of the first: `f(t) = t + 1` as `f(x) = x + 1`."""
     first, second = _FUNCTION.fullmatch(one[0]), _FUNCTION.fullmatch(two[0])
     if first is None or second is None or first[1] != second[1] or first[2] == second[2]:
         return two
@@ -168,7 +168,7 @@ def same_letters(one: tuple[str, str], two: tuple[str, str]) -> tuple[str, str]:
 
 
 _SIGNS = {"<": 1, r"\le": 2, ">": -1, r"\ge": -2, "=": 0, "==": 0, r"\ne": 9}
-"""Numbers for signs: multiplying by -1 gives the sign that a negative factor makes of an inequality."""
+"""A number for each sign; negated, it is that of the sign after multiplying by a negative factor."""
 _SYMMETRIC = (_SIGNS["="], _SIGNS[r"\ne"])
 _EITHER_WAY = ("=", r"\ne", r"\perp", r"\parallel", r"\cong", r"\sim")
 

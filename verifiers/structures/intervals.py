@@ -86,7 +86,7 @@ def _touch(last: Piece, piece: Piece) -> bool:
 
 
 def same_region(one: Region, two: Region, same: Same) -> bool:
-    """Return whether two regions are equal; their ends are compared as texts, by all tiers."""
+    """Return whether two regions are equal; all tiers compare the texts of their ends."""
     if len(one.pieces) != len(two.pieces):
         return False
     if one.variable and two.variable and one.variable != two.variable:

@@ -1,6 +1,6 @@
-r"""Heads: the left sides of assignments, that is, what a value may be given to.
+r"""Heads: the left sides of assignments, that is, names to which a value may be given.
 
-`x`, `f(2)`, `|S|`, `\angle ABC` and `the area` are heads, so `x = 5` and `the area is 5` are worth 5. `x^3`,
+`x`, `f(2)`, `|S|`, `\angle ABC` and `the area` are heads, so `x = 5` and `the area is 5` mean 5. `x^3`,
 `x(x - 1)` and `twice the area` are not heads: their value is not the answer.
 """
 
@@ -85,7 +85,7 @@ def _is_call(text: str) -> bool:
 
 
 def is_wanted(text: str) -> bool:
-    r"""Return whether a formula may be what is asked for: `m + n`, `\int_0^1 f(x) dx`; not `x + 1`."""
+    r"""Return whether a question may ask for a formula: `m + n`, `\int_0^1 f(x) dx`, but not `x + 1`."""
     if re.match(r"\\(?:sum|prod|i{0,3}nt|lim)(?![a-z])", text):
         return True
     try:

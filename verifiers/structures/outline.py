@@ -1,7 +1,7 @@
 r"""Reading the outer structure of an answer: its kind, and the texts of its parts.
 
-`(1, \frac{1}{2}]` is a pair of brackets around two texts, which are not looked into here. A text without an
-outer structure, such as `2x + 1`, has no `Shape`.
+`(1, \frac{1}{2}]` is a pair of brackets around two texts, which are not read any further here. A text without
+an outer structure, such as `2x + 1`, has no `Shape`.
 """
 
 import re
@@ -29,7 +29,7 @@ class Shape:
     items: tuple[str, ...]
     """The texts of the parts; those of a matrix row by row."""
     marks: tuple[str, ...] = ()
-    """What else the kind needs.
+    """Further content of some kinds.
 
     `bracket`: the opening and the closing bracket. `relation`: the signs between the items. `list`: `or`, if
     that joins the items. `matrix` and `cases`: the number of rows.
@@ -70,7 +70,7 @@ def levels(text: str) -> tuple[tuple[str, int, int], ...] | None:
     return tuple(found) if depth == 0 else None
 
 
-def split_at(text: str, is_mark: "re.Pattern[str]") -> tuple[list[str], list[str]]:
+def split_at(text: str, mark: re.Pattern[str]) -> tuple[list[str], list[str]]:
     """Split a text at every mark outside all brackets; return the parts and the marks between them."""
     outer = levels(text)
     if outer is None:
@@ -79,7 +79,7 @@ def split_at(text: str, is_mark: "re.Pattern[str]") -> tuple[list[str], list[str
     for _, start, end in outer:
         is_outside[start:end] = b"\x01" * (end - start)
     parts, marks, at = [], [], 0
-    for match in is_mark.finditer(text):
+    for match in mark.finditer(text):
         if is_outside[match.start()] and is_outside[match.end() - 1] and match.start() >= at:
             parts.append(text[at : match.start()].strip())
             marks.append(match.group().strip())
@@ -128,10 +128,10 @@ def read_shape(text: str) -> Shape | None:
     if re.fullmatch(r"<[^<>=]*,[^<>=]*>", text):
         items = _elements(text[1:-1])
         return None if items is None else Shape("bracket", items, ("<", ">"))
-    # From what binds least to what binds most: `x = 1, y = 2` is a list of relations.
-    found = read_list(text)
-    if found is not None:
-        return found
+    # What binds least is read first: `x = 1, y = 2` is a list of relations.
+    listed = read_list(text)
+    if listed is not None:
+        return listed
     parts, marks = split_at(text, _SIGN)
     if len(parts) > 1 and all(parts):
         return Shape("relation", tuple(parts), tuple(marks))
@@ -209,7 +209,7 @@ _ANY_SEPARATOR = re.compile("[;,]")
 def _elements(inner: str) -> tuple[str, ...] | None:
     """Return the elements between brackets, an empty tuple for `{}`; None if one is missing: `(1,,2)`.
 
-    `(1,234)` has two elements. `(1,234, 5)` has two as well: a space behind one comma shows that the comma
+    `(1,234)` has two elements. `(1,234, 5)` has two as well: the space after one comma shows that the comma
     without a space belongs to a number.
     """
     parts, _ = split_at(inner, _SEPARATOR if ", " in inner else _ANY_SEPARATOR)
@@ -223,7 +223,7 @@ _FRENCH_UNION = re.compile(r"\\cup(?![a-z])|(?<=[)\]]) ?U ?(?=[\[(])")
 
 
 def _french_interval(text: str) -> Shape | None:
-    """Read open ends in the French notation, `]0, 1[` and `[0, 1[`, and unions of such intervals."""
+    """Read intervals with open ends in the French notation, `]0, 1[` and `[0, 1[`, and their unions."""
     match = _FRENCH_INTERVAL.fullmatch(text)
     if match is None:
         parts = [part.strip() for part in _FRENCH_UNION.split(text)]

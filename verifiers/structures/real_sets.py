@@ -60,7 +60,7 @@ def read_region(text: str, *, loose: bool = True) -> Region | None:
         loose: whether a pair in brackets, `(1, 2)`, is read as an interval.
 
     Raises:
-        TooLarge: evaluating an endpoint would pass a cap.
+        TooLarge: evaluating an endpoint would exceed a limit.
     """
     if _REALS.fullmatch(text):
         return REAL_NUMBERS
@@ -93,7 +93,7 @@ def constant_of(text: str) -> Fraction | None:
     (Fraction(3, 2), None)
 
     Raises:
-        TooLarge: evaluating the text would pass a cap.
+        TooLarge: evaluating the text would exceed a limit.
     """
     try:
         return real_constant(parse(text))
@@ -126,9 +126,9 @@ def _interval(low: str, high: str, low_open: bool, high_open: bool, variable: st
 
 
 def _end(text: str, sign: str, *, is_open: bool) -> tuple[Fraction | None, str] | None:
-    """Return the value of an interval's end and its text, or (None, "") for infinity; None if it is neither.
+    """Return the value and the text of an interval's end, (None, "") for infinity, or None for other texts.
 
-    Infinity must have this sign (`-` or nothing) and cannot be part of the interval.
+    Infinity must have the given sign (`-` or nothing), and its end of the interval must be open.
     """
     if infinite := _INFINITE.fullmatch(text):
         is_fitting = infinite[1].replace("+", "") == sign and is_open

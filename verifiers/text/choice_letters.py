@@ -1,6 +1,6 @@
 """Multiple-choice letters: `B`, `(b)`, `B) Paris`, `Option B`, and several letters, `A, C`.
 
-A part of the `words` tier: `words.py` calls `compare` before it compares the texts as words.
+This is a part of the `words` tier: `words.py` calls `compare` before it compares the texts as words.
 """
 
 import re
@@ -17,7 +17,7 @@ _CHOICE = re.compile(
     rf"(?:(?:[Tt]he )?(?:[Cc]orrect |[Rr]ight )?(?:[Aa]nswer|[Oo]ption|[Cc]hoice)(?: is)?:? ?)?"
     # the letter: `(B)`, `[B]`, `B`, `B.`, `B)`
     rf"(?:\(({_LETTER})\)[.:]?|\[({_LETTER})\]|({_LETTER})(?:\.\)|[).:])?)"
-    # the option's text, if any; an operator behind `(b)` makes a formula of it
+    # the option's text, if any; with an operator after it, `(b)` is part of a formula
     rf"(?:$|(?<=[)\].:]) (?=[\w$\\])(?!\\(?:{_OPERATOR})(?![A-Za-z]))(.*)| - (?=[A-Za-z]{{2}})(.*))",
     re.DOTALL,
 )
@@ -46,8 +46,8 @@ _LETTERS_ONLY = re.compile(r"(?:[^\w]|\b(?:and|or|no|not|nor|option|choice|also|
 
 
 def other_letters(text: str, letter: str) -> bool:
-    """Return whether the text behind a choice names another letter: `(B) and (C)`, `B) c`."""
-    named = [in_brackets or behind_word for in_brackets, behind_word in _OTHER.findall(text)]
+    """Return whether the text after a choice names another letter: `(B) and (C)`, `B) c`."""
+    named = [in_brackets or after_word for in_brackets, after_word in _OTHER.findall(text)]
     if _LETTERS_ONLY.fullmatch(text):
         named += re.findall(r"\b[^\W\d_]\b", text)
     return any(found.upper() != letter for found in named)
@@ -71,10 +71,10 @@ def _several_letters(text: str) -> str | None:
 
 
 def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
-    """Compare two choices, or a choice that shows its option's text with that text; else None."""
+    """Compare two choices, or a choice with the text of its option; return None for other texts."""
     expected, given = _several_letters(reference), _several_letters(answer)
     if expected is not None and given is not None and not (reference.isalpha() and answer.isalpha()):
-        # One side shows that it lists letters; `AC` on both sides may be a word or a product.
+        # One side clearly lists letters; `AC` on both sides may be a word or a product.
         return equal_or_different(expected == given)
     target, choice = read_choice(reference), read_choice(answer)
     if target is None or choice is None:
@@ -94,7 +94,7 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
 def _with_option_text(
     reference: str, answer: str, target: tuple[str, str] | None, choice: tuple[str, str] | None, judge: Judge
 ) -> Verdict | None:
-    """Compare `B) Paris` with `Paris`. Only one label is taken off, so `A) B` never counts as `B`."""
+    """Compare `B) Paris` with `Paris`. Only one label is removed, so `A) B` never counts as `B`."""
     if target is not None and target[1] and read_choice(target[1]) is None:
         return judge(target[1], answer)
     if choice is not None and choice[1] and read_choice(choice[1]) is None:
@@ -103,7 +103,7 @@ def _with_option_text(
 
 
 def _same_option(one: str, two: str, judge: Judge) -> bool:
-    """Return whether two texts behind the same letter may belong to the same option.
+    """Return whether two texts after the same letter may belong to the same option.
 
     Numbers and formulas must be equal. For words it is enough that one text has all words of the other,
     because an answer may shorten or extend the option's text.

@@ -1,8 +1,8 @@
 """The `claims` tier: an answer that does not commit itself to one value is wrong, whatever the values are.
 
 Hedges (`maybe 5`), denials (`not 5`), retractions (`5, wait, 6`) and alternatives (`5 or 6`) would let a
-policy collect the reward of several guesses with one answer. Words that the reference uses too are not held
-against an answer, and alternatives are not where the reference may have several values itself.
+policy collect the reward of several guesses with one answer. Words that the reference uses too are allowed,
+and so are alternatives if the reference itself may have several values.
 """
 
 import re
@@ -24,9 +24,9 @@ MAX_OFFERS = 16
 
 
 def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
-    """Return a wrong verdict for an answer that does not commit itself where the reference does, else None.
+    """Return the verdict on an answer that does not commit itself although the reference does, else None.
 
-    `3 or 3` and `1/2 or 0.5` offer one value twice: they are right if each of their parts is.
+    It is wrong, unless it offers one value several times (`1/2 or 0.5`) and each of its parts is right.
     """
     reason = _offence(reference, answer)
     if reason is not None:
@@ -45,12 +45,12 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
 
 
 def _left_side(text: str) -> str:
-    """Return what stands left of the last `=`: `x = 5 or y = 5` offers two different statements."""
+    """Return the text before the last `=`, because `x = 5 or y = 5` offers two different statements."""
     return text.rpartition("=")[0].strip()
 
 
 def _offence(reference: str, answer: str) -> Reason | None:
-    """Return why an answer does not commit itself, values joined by `or` aside; None if it does."""
+    """Return why an answer does not commit itself; None if it does, or only `or` joins several values."""
     if not answer:
         return Reason.EMPTY
     if answer[-1] == "?" and not reference.endswith("?"):
@@ -63,7 +63,7 @@ def _offence(reference: str, answer: str) -> Reason | None:
         return None  # `no` and `no solution` deny nothing here: the `words` tier compares them
     choice = read_choice(answer)
     if choice is not None and choice[1]:
-        return None  # the text behind a letter belongs to the option and may say anything
+        return None  # the text after a letter belongs to the option and may say anything
     if _UNEQUAL.search(answer) and not re.search(r"\\n(?:e|ot|eq)(?![a-z])", reference):
         return None if _SEVERAL.search(reference) else Reason.DENIED
     words = words_of(answer) - words_of(reference)

@@ -1,4 +1,4 @@
-r"""The `number` tier: exact numbers, read with `Fraction` and compared by the form of the reference.
+r"""The `number` tier: exact numbers, read as fractions and compared by the form of the reference.
 
 It reads integers of any size, thousands (`1,234` `1 234` `1.234.567`), decimals with a point or a comma,
 repeating decimals, fractions, mixed numbers, percent, currency, scientific notation, and scale words
@@ -6,12 +6,12 @@ repeating decimals, fractions, mixed numbers, percent, currency, scientific nota
 
 The form of the reference decides how exact an answer must be (`same_number`):
 
-- An exact reference (an integer, a fraction) is met by an equal value. Unless it is a whole number, it is
-  also met by a decimal that shows at least six significant digits, all of them right (`stands_for`).
-- A decimal reference is met by every value that rounds to it. **Half-way values round both ways**: 0.335
-  meets the reference 0.34 and also the reference 0.33. The answer 0.34 does not meet the reference 0.335,
-  because the reference shows three decimals. `_meets` decides this.
-- A percentage meets the fraction that it means (50% and 0.5) and, from 1 up, the number that it prints
+- An exact reference (an integer, a fraction) accepts an equal value. Unless it is a whole number, it also
+  accepts a decimal with at least six significant digits, all of them right (`stands_for`).
+- A decimal reference accepts every value that rounds to it. **Half-way values round both ways**: 0.335 is
+  accepted for the reference 0.34 and also for 0.33. The answer 0.34 is not accepted for the reference 0.335,
+  which has three decimals. `_accepts` decides this.
+- A percentage equals the fraction that it means (50% and 0.5) and, from 1 up, the number that it prints
   (50% and 50, but not 0.5% and 0.5).
 """
 
@@ -23,7 +23,7 @@ from functools import lru_cache
 from ..verdict import Judge, Reason, Verdict, equal_or_different
 
 ANSWER_CHARS = 1000
-"""Answers with more characters are not evaluated. (Python refuses integers of over 4,300 digits anyway.)"""
+"""Longer answers are not evaluated. (Python itself does not read integers of more than 4,300 digits.)"""
 SIGNIFICANT = 6
 """Significant digits that a decimal must show to stand for an exact value that it does not equal."""
 MAX_EXPONENT = 400
@@ -37,13 +37,13 @@ class Number:
     value: Fraction
     """The exact value of what is printed: 50 for `50%`."""
     decimals: int | None = None
-    """Digits behind the point of a decimal, negative for `1.5 million` (-5); None for exact forms."""
+    """Digits after the point of a decimal, negative for `1.5 million` (-5); None for exact forms."""
     percent: bool = False
     """Whether a percent sign or word follows the number."""
     currency: str = ""
     """A currency sign or code, as `CURRENCY` spells it; empty if there is none."""
     digits: int = 0
-    """Significant digits that a decimal shows; only meaningful where `decimals` is not None."""
+    """Significant digits that a decimal shows; meaningless if `decimals` is None."""
 
 
 CURRENCY = {
@@ -51,7 +51,7 @@ CURRENCY = {
     "₹": "₹", "INR": "₹", "Rs.": "₹", "Rs": "₹", "₩": "₩", "₽": "₽", "CHF": "CHF", "CAD": "CAD",
     "AUD": "AUD",
 }  # fmt: skip
-"""Every spelling of a currency, with the one spelling that stands for all of them."""
+"""Every spelling of a currency, with the spelling to which it is normalised."""
 _SIGNS = "|".join(re.escape(sign) for sign in sorted(CURRENCY, key=len, reverse=True))
 _BEFORE = re.compile(rf"([-+]?)\s*({_SIGNS})(?=[-\s\d.,\\(])\s*")
 _AFTER = re.compile(r"\s*(?<![A-Za-z])([$€£¥₹₩₽]|USD|EUR|GBP|JPY|INR|CHF|CAD|AUD)$")
@@ -86,7 +86,7 @@ SCALE = {
     "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12, "lakh": 10**5,
     "crore": 10**7, "dozen": 12, "score": 20, "k": 10**3, "M": 10**6,
 }  # fmt: skip
-"""What a word or letter behind a number multiplies it by. Words may be in upper case; letters are exact."""
+"""Factors of the words and letters that may follow a number. Words match in any case, letters exactly."""
 _SCALED = re.compile(rf"(.*\d) ?((?i:{'|'.join(word for word in SCALE if len(word) > 1)}))s?|(.*\d)([kM])")
 
 
@@ -160,7 +160,7 @@ def _read_unsigned(text: str) -> Number | None:
         return Number(int(match["whole"]) + _over(top, bottom))
     if match := _FRACTION.fullmatch(text):
         return Number(_over(int(match["top"] or match["up"]), int(match["bottom"] or match["down"])))
-    if match := _COMMA.fullmatch(text):  # behind _PLAIN, which has taken `1,234` as thousands
+    if match := _COMMA.fullmatch(text):  # after _PLAIN, which has taken `1,234` as thousands
         return _decimal(re.sub(r"\D", "", match["whole"]), match["decimals"])
     if (match := _SCIENTIFIC.fullmatch(text)) and abs(int(match["exponent"])) <= MAX_EXPONENT:
         whole, _, decimals = (match["mantissa"] or "1").partition(".")
@@ -171,26 +171,26 @@ def _read_unsigned(text: str) -> Number | None:
 
 
 def _decimal(whole: str, decimals: str) -> Number:
-    """Return the number that has these digits before and behind its point."""
+    """Return the number that has these digits before and after its point."""
     digits = len((whole + decimals).lstrip("0"))
     value = Fraction(int((whole or "0") + decimals), 10 ** len(decimals))
     return Number(value, len(decimals) or None, digits=digits)
 
 
 def _scaled(number: Number, exponent: int) -> Number:
-    """Multiply by a power of ten, which moves the last digit that is shown."""
+    """Return a number times a power of ten, which moves the place of its last digit."""
     decimals = None if number.decimals is None else number.decimals - exponent
     return replace(number, value=number.value * Fraction(10) ** exponent, decimals=decimals)
 
 
 def _times(number: Number | None, factor: int) -> Number | None:
-    """Multiply by a scale word; a power of ten moves the last digit that is shown (`1.5 million`)."""
+    """Return a number times the factor of a scale word; None for None."""
     if number is None:
         return None
     written = str(factor)
-    zeros = len(written) - 1 if written.strip("0") == "1" else 0  # a dozen and a score move nothing
-    decimals = None if number.decimals is None else number.decimals - zeros
-    return replace(number, value=number.value * factor, decimals=decimals)
+    if written.strip("0") == "1":  # a power of ten
+        return _scaled(number, len(written) - 1)
+    return replace(number, value=number.value * factor)  # a dozen and a score move no digits
 
 
 def _repeating(match: re.Match[str]) -> Fraction:
@@ -208,7 +208,7 @@ def _over(top: int, bottom: int) -> Fraction:
 
 
 def same_number(reference: Number, answer: Number) -> bool:
-    """Return whether an answer meets a reference, by the rules at the top of this file.
+    """Return whether an answer is accepted for a reference, by the rules at the top of this file.
 
     >>> half_way = read_number("0.335")
     >>> same_number(read_number("0.33"), half_way), same_number(read_number("0.34"), half_way)
@@ -217,10 +217,10 @@ def same_number(reference: Number, answer: Number) -> bool:
     False
     """
     if reference.percent == answer.percent:
-        return _meets(reference, answer, reference.value, answer.value)
+        return _accepts(reference, answer, reference.value, answer.value)
     # One of the two is a percentage. It may mean the number that it prints, but not below 1: there the
     # bare number is a fraction of its own, and 0.5 is not 0.5%.
-    if abs(reference.value) >= 1 and _meets(reference, answer, reference.value, answer.value):
+    if abs(reference.value) >= 1 and _accepts(reference, answer, reference.value, answer.value):
         return True
     expected = reference.value / 100 if reference.percent else reference.value
     value = answer.value / 100 if answer.percent else answer.value
@@ -229,27 +229,27 @@ def same_number(reference: Number, answer: Number) -> bool:
     decimals = answer.decimals
     if decimals is not None:  # 33.3% shows three decimals of the fraction 0.333
         decimals = max(decimals + (2 if answer.percent else 0), 0)
-    return _meets(reference, replace(answer, decimals=decimals), expected, value)
+    return _accepts(reference, replace(answer, decimals=decimals), expected, value)
 
 
-def _meets(reference: Number, answer: Number, expected: Fraction, value: Fraction) -> bool:
-    """Return whether a value meets the expected one, given the forms in which both are written.
+def _accepts(reference: Number, answer: Number, expected: Fraction, value: Fraction) -> bool:
+    """Return whether a value is accepted for the expected one, by the forms in which both are written.
 
-    The values are given separately: a percentage may stand for a hundredth of the number that it prints.
+    The values are arguments of their own, because a percentage may mean a hundredth of the number it prints.
     """
     if expected == value:
         return True
     if reference.decimals is not None:
         scale = Fraction(10) ** reference.decimals
         if reference.percent and not answer.percent and expected != reference.value:
-            scale *= 100  # 33.3% is given as 0.333, so its last digit is two places further down
+            scale *= 100  # the reference 33.3% is compared as 0.333, whose last digit is two places lower
         # At most half a unit of the reference's last digit: `<=`, so that half-way values round both ways.
         return abs(expected - value) * 2 * scale <= 1
     return expected.denominator != 1 and stands_for(answer, value, expected)
 
 
 def stands_for(answer: Number, value: Fraction, exact: Fraction) -> bool:
-    """Return whether a decimal shows enough digits of an exact value, each of them right.
+    """Return whether a decimal shows enough digits of an exact value, all of them right.
 
     The last digit may be rounded (an error of at most half a unit) or cut off (less than one unit).
     """
@@ -262,7 +262,7 @@ def stands_for(answer: Number, value: Fraction, exact: Fraction) -> bool:
 
 
 def read_safely(text: str) -> Number | None:
-    """Read a number as `read_number` does; a division by zero is not a number either."""
+    """Return what `read_number` returns, and None for a division by zero too."""
     try:
         return read_number(text)
     except DivisionByZero:
@@ -275,7 +275,7 @@ _SHORT_COMMA = re.compile(r"[-+]?\d*[1-9]\d*,\d")
 def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     """Compare two numbers; None if either side is not a number.
 
-    A reference such as `2,5` is a list: before a single digit, a comma is decimal only after a zero (`0,5`).
+    The reference `2,5` is a list: before a single digit, a comma is decimal only after a zero, as in `0,5`.
     """
     try:
         target = None if _SHORT_COMMA.fullmatch(reference) else read_number(reference)

@@ -37,13 +37,13 @@ COMMANDS = (
 )  # fmt: skip
 """Commands that a person can read, including those that no tier can evaluate."""
 VECTORS = ("\\vec{", "\\overrightarrow{", "\\hat{")
-"""Starts of a variable's name that make a vector of it."""
+"""The starts of a name that denotes a vector."""
 MARKS = frozenset(
     r"\overline \bar \vec \hat \tilde \overrightarrow \overleftrightarrow \widehat \mathbb"
     r" \underline \dot \ddot".split()
 )
-r"""Commands that mark the letter behind them: `\bar{x}` is a variable of its own."""
+r"""Commands that mark the letter after them: `\bar{x}` is another variable than `x`."""
 REAL_LINE = r"\\mathbb ?\{?R\}?"
 r"""A pattern that matches the set of real numbers: `\mathbb{R}`, `\mathbb R`."""
 IN_REAL_LINE = rf" ?\\in ?{REAL_LINE}"
-r"""A pattern that matches the statement that something is real, behind its name: ` \in \mathbb{R}`."""
+r"""A pattern that matches the statement after a name that it is a real number: ` \in \mathbb{R}`."""

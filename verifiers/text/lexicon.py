@@ -1,8 +1,8 @@
 """Lists of words that say something about a value: numbers, hedges, denials, operators, comparisons.
 
-An answer may add a noun to its value: `12 apples` is 12. A word of these lists is not such a noun, so
-`12 thirteen`, `12 doubled`, `12, wrong` and `12 binary` are not 12. A word that is in none of the lists
-counts as a noun or a name and does not change the value.
+An answer may add a noun to its value: `12 apples` is 12. A word in one of these lists is not such a noun, so
+`12 thirteen`, `12 doubled`, `12, wrong` and `12 binary` are not 12. Any other word counts as a noun or a name
+and does not change the value.
 """
 
 import re
@@ -37,12 +37,12 @@ NUMBERS = (
     {*BELOW_TWENTY, *TENS, *LARGE, *PARTS, *(part + "s" for part in PARTS), *_COUNTING.split(), *_ORDINALS}
     - {"second"}
 )  # fmt: skip
-"""Every word that counts; `second` is left out because it is a unit of time."""
+"""Every word that denotes a number; `second` is left out because it is a unit of time."""
 HEDGES = frozenset(
     "either maybe perhaps possibly probably presumably likely unlikely unsure guess guessing think"
     " believe suppose might could roughly somewhere alternatively".split()
 )
-"""Words of somebody who is not sure of a value."""
+"""Words that show doubt about a value."""
 ALTERNATIVES = frozenset("or xor oder versus vs".split())
 """Words that join alternatives."""
 DENIALS = frozenset(
@@ -77,9 +77,9 @@ _MARKED = NUMBERS | HEDGES | ALTERNATIVES | DENIALS | RETRACTIONS | OPERATORS | 
 @lru_cache(maxsize=4096)
 def words_of(text: str) -> frozenset[str]:
     """Return the words of a text in lower case; `isn't` adds `not`."""
-    found = _WORD.findall(text.lower().replace("’", "'"))
-    negated = ["not"] if any(word.endswith("n't") for word in found) else []
-    return frozenset([*found, *negated])
+    words = _WORD.findall(text.lower().replace("’", "'"))
+    negated = ["not"] if any(word.endswith("n't") for word in words) else []
+    return frozenset([*words, *negated])
 
 
 def is_plain(words: str | Iterable[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Normalising the spelling of an answer: every tier reads texts that have been through `normalise`.
+"""Normalising the spelling of an answer: every tier reads texts that `normalise` returned.
 
 Unicode becomes LaTeX or ASCII, commands and notations that mean the same become one (the tables are in
 `spellings.py`), and everything that only decorates a value is removed: math mode, boxes, emphasis, `the
@@ -22,7 +22,7 @@ _WRAPPED = re.compile(
 )
 _PLAIN = re.compile(r"-?\d+(?:\.\d+)?")
 _MARKED = re.compile(r"[\\{!<>~&*_']|\.\.|  |[a-z]{3} ?\(|perc|per c|pct")
-"""Matches wherever one of `COMMAND_SPELLINGS` or `REWRITES` could apply; other texts skip them all."""
+"""Matches every text to which one of `COMMAND_SPELLINGS` or `REWRITES` could apply; other texts skip them."""
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
 _TWO_LINES = re.compile(r"(?<=[\d$])[ \t]*[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]\s*(?=[\d$])")
 _LEAD_IN = re.compile(
@@ -73,10 +73,10 @@ def normalise(text: str) -> str:
 
 
 def _ascii(text: str) -> str:
-    """Write unicode as LaTeX or ASCII, as far as the tables and NFKC go."""
+    """Return a text with Unicode as LaTeX or ASCII, as far as the tables and NFKC can convert it."""
     text = _VULGAR.sub(_spelt_fraction, text)
     text = "".join(map(_written_out, text)).translate(CHARACTERS)
-    text = re.sub(r"(?<=\d\)), (?=\s*(?:,|and\b|or\b|$))", "", text)  # no comma behind the last ③
+    text = re.sub(r"(?<=\d\)), (?=\s*(?:,|and\b|or\b|$))", "", text)  # no comma after the last ③
     text = re.sub(r"\}\^\{(?=[-+\dA-Za-z()]+\})", "", text)  # x²³ has one exponent
     text = re.sub(r"\}_\{(?=\d+\})", "", text)
     return unicodedata.normalize("NFKC", text)
@@ -88,7 +88,7 @@ def _spelt_fraction(match: re.Match[str]) -> str:
 
 
 def _written_out(character: str) -> str:
-    """Write out a character that NFKC would flatten: `2²` is not 22, and `①③` is not 13.
+    """Return a character, written out if NFKC would flatten it: `2²` is not 22, and `①③` is not 13.
 
     Characters without a glyph (category Cf, such as a zero-width space) are removed.
     """
@@ -109,7 +109,7 @@ _MATH = re.compile(r"(?<!\\)\$\$?([^$]*[^$\\])\$\$?|\\\(((?:(?!\\[()]).)*)\\\)")
 
 
 def unwrapped(text: str) -> str:
-    """Return a text without what is wrapped around all of it: math mode, a box, emphasis, quotes."""
+    """Return a text without anything that is wrapped around all of it: math mode, a box, emphasis, quotes."""
     for _ in range(4):
         match = _WRAPPED.fullmatch(text)
         if match is None:
@@ -137,7 +137,7 @@ def _balanced(text: str) -> bool:
 
 
 def _without_words(text: str) -> str:
-    """Remove the words around a value: `the answer is`, `x is`, `The number of ways is`, `in total`."""
+    """Return a value without the words around it: `the answer is`, `The number of ways is`, `in total`."""
     if not any(character.isalpha() or character in "=~\\" for character in text):
         return text
     if match := _LEAD_IN.match(text):
@@ -172,7 +172,7 @@ def _sign_of(match: re.Match[str]) -> str:
 
 
 def _without_end(text: str) -> str:
-    """Remove the punctuation that ends a sentence, but not an ellipsis."""
+    """Return a text without the punctuation at its end; an ellipsis stays."""
     while text and (text[-1] in ",;\\" or (text[-1] == "." and not text.endswith(".."))):
         text = text[:-1].rstrip()
     return text

@@ -28,7 +28,7 @@ _PREFIXED = re.compile(r"(?P<sign>-?)0(?P<kind>[bBoOxX])(?P<digits>[0-9A-Fa-f]+)
 
 
 def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
-    """Compare where at least one side uses one of the notations, else return None."""
+    """Compare two texts if at least one of them uses one of the notations, else return None."""
     congruence, other_congruence = _congruence(reference), _congruence(answer)
     if congruence is not None and other_congruence is not None:
         return equal_or_different(_same_congruence(congruence, other_congruence, judge))
@@ -142,7 +142,7 @@ class Clock:
     seconds: int
     """From midnight, 0 to 86,399."""
     either: bool
-    """Whether it may be a.m. or p.m.: an hour from 1 to 12 with neither behind it."""
+    """Whether it may be a.m. or p.m.: its hour is from 1 to 12, and neither is given."""
 
 
 def read_time(text: str) -> Clock | None:
@@ -170,7 +170,7 @@ def same_time(one: Clock, two: Clock) -> bool:
 
 
 def _times(reference: str, answer: str) -> Verdict | None:
-    """Compare clock times; None if neither side must be a time, because `3:20` may also be a ratio."""
+    """Compare clock times; None if neither side is certainly a time, because `3:20` may also be a ratio."""
     one, two = read_time(reference), read_time(answer)
     if one is not None and two is not None:
         return equal_or_different(same_time(one, two))
@@ -182,7 +182,7 @@ def _times(reference: str, answer: str) -> Verdict | None:
 
 
 def _in_lowest_terms(text: str) -> bool:
-    """Return whether a text may be a ratio: `3:20` may be, `4:30` would have been reduced to 2:15."""
+    """Return whether a text may be a reduced ratio: `3:20` may be, `4:30` would be 2:15."""
     terms = re.fullmatch(r"(\d+):(\d+)", text)
     return terms is not None and terms[2][0] != "0" and math.gcd(int(terms[1]), int(terms[2])) == 1
 

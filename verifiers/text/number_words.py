@@ -1,4 +1,4 @@
-"""Numbers in words: `twenty-one`, `two thirds`, `three and a half`, `a dozen`, `minus five`."""
+"""Reading numbers in words: `twenty-one`, `two thirds`, `three and a half`, `a dozen`, `minus five`."""
 
 import re
 from fractions import Fraction
@@ -60,7 +60,7 @@ def _with_digits(text: str) -> str:
 
 
 def _is_ordinal(words: list[str], rest: str) -> bool:
-    """Return whether the last word gives a place and not a part: `a third party`, `twenty first`."""
+    """Return whether the last word is an ordinal and not a fraction: `a third party`, `twenty first`."""
     is_part = words[-1].removesuffix("s") in PARTS and words[-1] not in ("half", "halves")
     return is_part and bool(rest) and not re.match(r"(?:of|an?)\b", rest)
 

@@ -1,6 +1,6 @@
-"""The tables that `normalise.py` rewrites answers with: characters, LaTeX commands, and patterns.
+"""The tables with which `normalise.py` rewrites answers: characters, LaTeX commands, and patterns.
 
-Each table maps several spellings of one meaning to a single one, which is all that the other files read.
+Each table maps several spellings of one meaning to a single one, the only one that the other files read.
 """
 
 import re
@@ -64,7 +64,7 @@ _COMMANDS_OF = {
 COMMAND_SPELLINGS = {name: spelling for spelling, names in _COMMANDS_OF.items() for name in names.split()} | {
     f"var{name}": rf"\{name}" for name in "epsilon phi theta rho sigma pi".split()
 }
-"""The name of a LaTeX command (without its backslash) to what is written in its place."""
+"""The name of a LaTeX command (without its backslash) to the text that replaces the command."""
 
 Replacement = str | Callable[[re.Match[str]], str]
 
@@ -86,7 +86,7 @@ REWRITES = [
     _rewrite(r"<sub>([^<>]*)</sub>", r"_{\1}"),
     _rewrite(r"<(b|i|strong|em|u|span|p)>([^<>]*)</\1>", r" \2 "),
     _rewrite(r"<br ?/?>|&nbsp;", " "),
-    _rewrite(r"(?<=\d) ?(?:\\q?quad ?)+(?=\d)", "; "),  # a wide space parts two numbers
+    _rewrite(r"(?<=\d) ?(?:\\q?quad ?)+(?=\d)", "; "),  # a wide space separates two numbers
     # Colours, and fractions without braces.
     _rewrite(r"\\(?:text)?color ?\{[^{}]*\}", ""),
     _rewrite(r"\\frac ?(\d) ?(\d)(?![\d,])", r"\\frac{\1}{\2}"),
@@ -110,7 +110,7 @@ REWRITES = [
     _rewrite(r"\^ ?\{ ?\\circ ?\}|\^ ?\\circ|\^ ?\{ ?o ?\}", r"^\\circ "),
     _rewrite(r"\^ ?\{? ?\\prime ?\}?", "'"),
     _rewrite(r"(?<=\d) ?(?:percent(?:age)?|per cent|pct\.?)(?![A-Za-z])", "%"),
-    # One upright letter behind a number is a unit: `5\text{ m}` is not a product.
+    # One upright letter after a number is a unit: `5\text{ m}` is not a product.
     _rewrite(rf"(?<=[\d}})]) ?{_TEXT} ?\{{ ?(?![eixyzR])([A-Za-z]) ?\}}(?! ?_)", r" \\unit{\1}"),
     # Text and fonts, and the sizes of brackets.
     _rewrite(rf"{_TEXT} ?{_BRACED}", r" \1 "),

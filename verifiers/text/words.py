@@ -1,8 +1,8 @@
-r"""The `words` tier: the same text on both sides, names, yes and no, number words, choice letters.
+r"""The `words` tier: equal texts, names, yes and no, number words, and choice letters.
 
 Two texts are equal if they are spelt alike except for case, articles and punctuation, or if both have the
-same meaning in a short list (`no solution` and `\emptyset`). All other pairs of words differ: there are no
-synonyms and no other languages.
+same meaning in a short list (`no solution` and `\emptyset`). All other pairs of words differ: synonyms and
+other languages are not recognised.
 """
 
 import re
@@ -36,11 +36,11 @@ _MEANING = {text: i for i, texts in enumerate(_MEANINGS) for text in texts}
 TRUTHS = (_MEANING["yes"], _MEANING["no"])
 """The meanings of yes and of no."""
 _REALS = _MEANING["reals"]
-"""The `structure` tier reads this meaning too, as an interval."""
+"""The `structure` tier can read this meaning too, as an interval."""
 
 
 def meaning(text: str) -> int | None:
-    """Return the index of a text's meaning in the list above (`no solution`, `yes`); None if it has none.
+    """Return the index in `_MEANINGS` of a text's meaning (`no solution`, `yes`); None if it has none there.
 
     >>> meaning("No real solutions.") == meaning("none"), meaning("seven")
     (True, None)
@@ -65,19 +65,19 @@ def truth_of(text: str) -> re.Match[str] | None:
     return _TRUTH.match(text)
 
 
-def _same_truth(meant: int, match: "re.Match[str]") -> bool:
-    """Return whether a text starts with the truth that is meant and does not take it back afterwards.
+def _same_truth(expected: int, match: re.Match[str]) -> bool:
+    """Return whether a text starts with the expected yes or no and does not take it back afterwards.
 
     Reasons (`because ...`) may say anything.
     """
     added = _REASON.split(match["rest"].lower())[0]
     words = words_of(added)
-    if meant == _MEANING["yes"]:
+    if expected == _MEANING["yes"]:
         taken_back = bool(words & _SWAYING)
     else:  # `no, it is not` confirms the no; `no, it is` does not
         denied = (words & _SWAYING) - {"not", "no"}
         taken_back = bool(denied or words & _AFFIRMED or _ASSERTED.match(added))
-    return meant == meaning(match["truth"]) and not taken_back
+    return expected == meaning(match["truth"]) and not taken_back
 
 
 def folded(text: str) -> str:
@@ -132,7 +132,7 @@ _VALUE_START = re.compile(r"[-\d\\$(]")
 
 
 def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
-    """Compare where at least one side is words or a choice, or both are the same text; else return None."""
+    """Compare two texts if at least one is words or a choice, or both are the same; else return None."""
     if reference == answer or closed_up(reference) == closed_up(answer):
         return equal_or_different(True)
     choice = choices.compare(reference, answer, judge)
@@ -167,16 +167,16 @@ def same_text(reference: str, answer: str) -> bool | None:
     """
     if reference == answer:
         return True
-    meant, given = meaning(reference), meaning(answer)
-    if meant in TRUTHS and given is None:
+    expected, given = meaning(reference), meaning(answer)
+    if expected in TRUTHS and given is None:
         truth = truth_of(answer)
         if truth is not None:
-            return _same_truth(meant, truth)
-    if meant is not None or given is not None:
+            return _same_truth(expected, truth)
+    if expected is not None or given is not None:
         # `all real numbers` against a formula is left to the `structure` tier, which may read both.
-        only_reals = {meant, given} <= {None, _REALS}
-        if meant == given or not only_reals or is_text(answer):
-            return meant == given
+        only_reals = {expected, given} <= {None, _REALS}
+        if expected == given or not only_reals or is_text(answer):
+            return expected == given
     if _has_words(reference) and folded(reference) == folded(answer):
         return True
     if is_text(answer) or (is_text(reference) and not _LISTED.search(answer)):

@@ -1,7 +1,7 @@
-"""The `quantity` tier: compares values with units, and converts them where their dimensions agree.
+"""The `quantity` tier: comparing values with units, converted if their dimensions agree.
 
-A unit that only one side shows is ignored. Values with units that cannot be converted into each other are
-not equal (`units_differ`). Splitting a text into value and unit is in `quantity.py`.
+If only one side has a unit, it is ignored. Values whose units cannot be converted into each other are not
+equal (`units_differ`). Splitting a text into value and unit is in `quantity.py`.
 """
 
 import re
@@ -19,7 +19,7 @@ _ANGLE, _RADIAN = (("angle", 1),), (("radian", 1),)
 
 
 def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
-    """Compare where at least one side has a unit; return None where neither has."""
+    """Compare two texts if at least one has a unit; return None if neither has."""
     target, given = split_unit(reference), split_unit(answer)
     if target is None and given is None:
         return None

@@ -1,7 +1,7 @@
 r"""Quantities: splitting an answer into a value and its unit, and converting values.
 
-Read here are `5 km`, `5\text{ km/h}`, `3 ft 4 in`, `12 apples`, `15 cm^2` and `50 cents`. Nouns count as
-units: `5 apples` and `5 red apples` agree, `5 apples` and `5 pears` do not. One bare letter behind a plain
+Examples are `5 km`, `5\text{ km/h}`, `3 ft 4 in`, `12 apples`, `15 cm^2` and `50 cents`. Nouns count as
+units: `5 apples` and `5 red apples` agree, `5 apples` and `5 pears` do not. One bare letter after a plain
 number and a space is a unit (`5 m`, `9.8 m/s^2`); several of them are variables (`2 g h`).
 """
 
@@ -38,7 +38,7 @@ _ENDS_OF_VALUES = tuple("0123456789})")
 _VALUE_END = re.compile(r"[\d})%]|\\(?:pi|infty)(?![a-z])")
 _DECIMAL = re.compile(r"[-+]?\d[\d,. ]*(?:(?:[eE]| ?(?:\\times|\\cdot|\*) ?10 ?\^ ?\{? ?)[-+]?\d+ ?\}?)?")
 _LETTERS = frozenset("m g s h L N J W V A K C".split())
-"""Units that a bare letter behind a number may be."""
+"""Units that a bare letter after a number may be."""
 _PAIRS = frozenset([("N", "m"), ("J", "s"), ("N", "s"), ("W", "h"), ("C", "m"), ("V", "m")])
 """Two bare letters that are a unit together; other pairs are variables."""
 
@@ -71,23 +71,23 @@ def split_unit(text: str) -> Quantity | None:
         if re.match(r"[eE][-+]?\d", text[end.end() :]):
             continue  # the e of 1.2e3
         pieces = pieces_of(text[end.end() :])
-        if pieces is not None:  # the first end of a value with nothing but a unit behind it
+        if pieces is not None:  # the first place where a value ends and only a unit may follow
             return _split_at(text[: end.end()], text[end.end() :], pieces)
     return None
 
 
-def _split_at(value: str, behind: str, pieces: list[re.Match[str]]) -> Quantity | None:
-    """Return the quantity of a value and the words behind it; None if they are not its unit."""
-    is_angle = behind.lstrip().startswith("^")
+def _split_at(value: str, rest: str, pieces: list[re.Match[str]]) -> Quantity | None:
+    """Return the quantity of a value and the words after it; None if they are not its unit."""
+    is_angle = rest.lstrip().startswith("^")
     if _SEPARATE.search(value) or (is_angle and _IN_FORMULA.search(value.lstrip("-+ "))):
         return None
     words = [piece["word"] for piece in pieces]
-    has_space = behind[0] == " "
+    has_space = rest[0] == " "
     is_number = read_safely(value) is not None
     are_letters = all(len(word) == 1 and word.isalpha() for word in words)
     if are_letters and not _letters_are_units(value, words, pieces, has_space=has_space):
         return None
-    unit = read_unit(behind.strip())
+    unit = read_unit(rest.strip())
     if unit is None or (words == ["in"] and not is_number):
         return None
     if unit.nouns:
@@ -100,7 +100,7 @@ def _split_at(value: str, behind: str, pieces: list[re.Match[str]]) -> Quantity 
 
 
 def _letters_are_units(value: str, words: list[str], pieces: list[re.Match[str]], *, has_space: bool) -> bool:
-    """Return whether bare letters behind a value are units (`9.8 m/s^2`) and not variables (`2 g h`)."""
+    """Return whether bare letters after a value are units (`9.8 m/s^2`) and not variables (`2 g h`)."""
     if len(pieces) == 1:
         are_joined = True
     elif len(pieces) == 2:
@@ -113,7 +113,7 @@ def _letters_are_units(value: str, words: list[str], pieces: list[re.Match[str]]
 
 
 def _with_currency(quantity: Quantity) -> Quantity:
-    """Multiply a unit by the currency before its value: `$5 per hour` is 5 dollars per hour."""
+    """Return a quantity whose unit includes the currency before its value: `$5 per hour`."""
     money = _money(quantity.value)
     if money is None:
         return quantity
@@ -152,7 +152,7 @@ def _several(text: str) -> Quantity | None:
     if len(found) < 2 or "".join(match.group() for match in found) != text:
         return None
     names = [match[2] for match in found]
-    meanings = _short_names_behind(names[0])
+    meanings = _short_names_after(names[0])
     units = [read_unit(meanings.get(name, name)) for name in names]
     largest = units[0]
     total = Fraction(0)
@@ -169,8 +169,8 @@ def _several(text: str) -> Quantity | None:
     return Quantity(str(total / largest.factor), largest)
 
 
-def _short_names_behind(largest: str) -> dict[str, str]:
-    """Return what short names mean behind a larger unit: `'` is an arcminute behind degrees, else a foot."""
+def _short_names_after(largest: str) -> dict[str, str]:
+    """Return the units that short names mean after a larger one: `'` is an arcminute after degrees."""
     if largest in ("^\\circ", "degrees", "degree"):
         return {"'": "arcmin", '"': "arcsec", "minutes": "arcmin", "seconds": "arcsec"}
     if largest in ("h", "hr", "hrs", "hour", "hours"):
@@ -179,7 +179,7 @@ def _short_names_behind(largest: str) -> dict[str, str]:
 
 
 _ZERO_POINTS = {"K": Fraction(0), "°C": Fraction(27315, 100), "°F": Fraction(45967, 100) * Fraction(5, 9)}
-"""Where the scales of temperature start, in kelvin."""
+"""The temperatures at which the scales have their zero, in kelvin."""
 
 
 def converted(value: Fraction, unit: Unit, to: Unit) -> Fraction:

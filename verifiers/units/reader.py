@@ -1,6 +1,6 @@
-"""Reading the unit behind a value: `km/h`, `square cm`, `m s^{-2}`, `red apples`.
+"""Reading the unit after a value: `km/h`, `square cm`, `m s^{-2}`, `red apples`.
 
-Words that are not in the table of units are nouns, unless they say something about the value
+Words that are not in the table of units (`table.py`) are nouns, unless they say something about the value
 (`text/lexicon.py`).
 """
 
@@ -22,7 +22,7 @@ class Unit:
     """A unit, with the nouns that are counted, if any."""
 
     factor: Fraction = Fraction(1)
-    """What a value is multiplied by to be in base units."""
+    """The factor that converts a value to base units."""
     dimensions: Dimensions = ()
     """The base dimensions and their powers, sorted: `(("length", 1), ("time", -1))` for `km/h`."""
     nouns: frozenset[str] = frozenset()
@@ -30,7 +30,7 @@ class Unit:
     generic: int = 0
     """The power of the word `unit`: 2 for `square units`, which agrees with every unit of area; else 0."""
     name: str = ""
-    """The name of the last unit, as in the table; it tells scales of temperature apart."""
+    """The name of the last unit, as in the table; it distinguishes the scales of temperature."""
 
     def agrees_with(self, other: "Unit") -> bool:
         """Return whether both units measure the same thing, so that values can be converted."""
@@ -79,7 +79,7 @@ _DEGREES = re.compile(r"(?:degrees?|\^\\circ) ?(c|f)(?:elsius|ahrenheit)?\b", re
 
 
 def pieces_of(text: str) -> list[re.Match[str]] | None:
-    """Split a unit into its words, each matched with its `join` to the one before and its `power`.
+    """Split a unit into its words; each match has the `word`, the `join` before it and its `power`.
 
     None if the text has anything else in it, or brackets that do not match.
     """
@@ -97,7 +97,7 @@ def pieces_of(text: str) -> list[re.Match[str]] | None:
 
 @lru_cache(maxsize=1024)
 def read_unit(text: str) -> Unit | None:
-    """Read the text behind a value; None if it is neither a unit nor a noun.
+    """Read the text after a value; None if it is neither a unit nor a noun.
 
     >>> unit = read_unit("km/h")
     >>> unit.factor, unit.dimensions
@@ -111,7 +111,7 @@ def read_unit(text: str) -> Unit | None:
         if not builder.add(piece, first=i == 0, last=i == len(pieces) - 1):
             return None
     if builder.pending_power:
-        return None  # `square` without a unit behind it
+        return None  # `square` without a unit after it
     return builder.unit()
 
 
@@ -123,7 +123,7 @@ class _UnitBuilder:
         self.powers: dict[str, int] = {}
         self.nouns: set[str] = set()
         self.sign = 1
-        """-1 for the words behind a slash or `per`."""
+        """-1 for the words after a slash or `per`."""
         self.pending_power = 0
         """The power that `square` or `cubic` gives to the next word; 0 = none."""
         self.generic = 0

@@ -1,8 +1,7 @@
 """The table of units: their factors to base units, and their dimensions.
 
 Factors are exact. Units that no exact factor converts have dimensions of their own: every currency, months
-(which have no fixed number of days), and angles in degrees (180 of them are pi radians, which `compare.py`
-converts).
+(which have no fixed number of days), and angles in degrees (`compare.py` converts them to radians with pi).
 """
 
 from fractions import Fraction

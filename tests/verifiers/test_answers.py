@@ -1,18 +1,16 @@
-"""Bare answers against references, by the policy of `verifiers/README.md`."""
+"""Bare answers against references, by the policy that `verifiers/README.md` states."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from markscheme.sandbox import TaskError
 from markscheme.tasks import Completion, Problem
 from markscheme.verifiers import compare_answers, verify_answer
 from markscheme.verifiers.answers.tiers import TIERS, reference_fault
 from markscheme.verifiers.answers.verify import choice, exact_match
-from markscheme.verifiers.text.normalise import normalise
 from markscheme.verifiers.verdict import Reason
 
 RIGHT = [
+    # reference, answer, what it is an instance of
     ("33 1/3%", "0.333333", "percent of an exact value"),
     ("1/3%", "0.00333333", "small percent of an exact value"),
     ("14", r"$\$14$", "currency in math mode"),
@@ -66,6 +64,7 @@ RIGHT = [
     (r"\left(1, 2\right)", "(1, 2)", "left and right"),
 ]
 WRONG = [
+    # reference, answer, reason of the verdict
     ("50%", "0.50000049", Reason.DIFFERENT),
     ("33 1/3%", "0.33333349", Reason.DIFFERENT),
     ("5", "5" + " " * 20_000 + "or 6", Reason.AMBIGUOUS),
@@ -98,6 +97,7 @@ WRONG = [
     ("18", "1" * 5000, Reason.TOO_LARGE),
 ]
 HARDER_RIGHT = [
+    # reference, answer, what it is an instance of
     ("1, 2", "1 or 2", "two solutions"),
     ("3", "3 or 3", "no alternative"),
     ("120", "5!=120", "a factorial and its value"),
@@ -114,6 +114,7 @@ HARDER_RIGHT = [
     ("true", "yes", "one truth"),
 ]
 HARDER_WRONG = [
+    # reference, answer: pairs that only look alike
     ("22", "2²"),  # NFKC would flatten it
     ("102", "10²"),
     ("10112", "1011₂"),
@@ -141,7 +142,7 @@ HARDER_WRONG = [
 
 
 @pytest.mark.parametrize(("reference", "answer", "why"), RIGHT + HARDER_RIGHT)
-def test_right_answers(reference: str, answer: str, why: str) -> None:
+def test_right_answers_are_equal(reference: str, answer: str, why: str) -> None:
     verdict = compare_answers(reference, answer)
     assert (verdict.correct, verdict.reason) == (True, Reason.EQUAL), why
     assert verdict.tier in dict(TIERS)
@@ -154,7 +155,7 @@ def test_wrong_answers_say_why(reference: str, answer: str, reason: Reason) -> N
 
 
 @pytest.mark.parametrize(("reference", "answer"), HARDER_WRONG)
-def test_what_only_looks_alike_is_wrong(reference: str, answer: str) -> None:
+def test_answers_that_only_look_like_the_reference_are_wrong(reference: str, answer: str) -> None:
     assert compare_answers(reference, answer).correct is False
 
 
@@ -162,14 +163,14 @@ UNREADABLE = r"\frac{1}{"
 
 
 def test_several_references_are_an_or_of_three_values() -> None:
-    boxed = r"\boxed{4}"
-    assert verify_answer(["3", "4"], boxed).correct is True
-    assert verify_answer(["3", "5"], boxed).correct is False
-    assert verify_answer(["3", UNREADABLE], boxed).correct is None
-    assert verify_answer([UNREADABLE, "4"], boxed).correct is True
-    assert verify_answer(UNREADABLE, boxed).reason == Reason.UNPARSABLE_REFERENCE
+    boxed_4 = r"\boxed{4}"
+    assert verify_answer(["3", "4"], boxed_4).correct is True
+    assert verify_answer(["3", "5"], boxed_4).correct is False
+    assert verify_answer(["3", UNREADABLE], boxed_4).correct is None
+    assert verify_answer([UNREADABLE, "4"], boxed_4).correct is True
+    assert verify_answer(UNREADABLE, boxed_4).reason == Reason.UNPARSABLE_REFERENCE
     with pytest.raises(TaskError, match="no reference"):
-        verify_answer([], boxed)
+        verify_answer([], boxed_4)
 
 
 def test_a_completion_without_an_answer_is_wrong() -> None:
@@ -184,89 +185,31 @@ def test_a_verdict_is_not_a_truth_value() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reference", "bad"), [("", True), (" $ $ ", True), ("1/0", True), ("x^2", False), ("4", False)]
+    ("reference", "is_unusable"), [("", True), (" $ $ ", True), ("1/0", True), ("x^2", False), ("4", False)]
 )
-def test_references_that_cannot_be_judged_by(reference: str, bad: bool) -> None:
-    assert bool(reference_fault(reference)) is bad
+def test_references_that_cannot_be_judged_by_have_a_fault(reference: str, is_unusable: bool) -> None:
+    assert bool(reference_fault(reference)) is is_unusable
 
 
 @pytest.mark.parametrize(
-    ("text", "right"),
-    [("B", True), ("(b)", True), ("B.", True), ("B) Paris", True), ("Option B", True), ("C", False), ("BC", False), ("5", False)],
-)  # fmt: skip
-def test_choice_reads_letters(text: str, right: bool) -> None:
+    ("text", "is_right"),
+    [
+        ("B", True),
+        ("(b)", True),
+        ("B.", True),
+        ("B) Paris", True),
+        ("Option B", True),
+        ("C", False),
+        ("BC", False),
+        ("5", False),
+    ],
+)
+def test_choice_reads_letters(text: str, is_right: bool) -> None:
     verdict = choice(Problem(prompt="q", reference="B"), Completion(f"\\boxed{{{text}}}"))
-    assert verdict.correct is right
+    assert verdict.correct is is_right
 
 
 def test_exact_match_never_reads_numbers() -> None:
     problem = Problem(prompt="q", reference="4")
     assert exact_match(problem, Completion(r"\boxed{4.0}")).correct is False
     assert exact_match(problem, Completion("<think>x</think> 4"), whole=True).correct is True
-
-
-FRACTIONS = st.fractions(min_value=-10_000, max_value=10_000, max_denominator=999)
-INTEGERS = st.integers(-(10**30), 10**30)
-
-
-def spellings(value: object) -> st.SearchStrategy[str]:
-    from fractions import Fraction
-
-    f = Fraction(str(value)) if not isinstance(value, Fraction) else value
-    forms = [
-        f"{f.numerator}/{f.denominator}",
-        rf"\frac{{{f.numerator}}}{{{f.denominator}}}",
-        f"{2 * f.numerator}/{2 * f.denominator}",
-    ]
-    if f.denominator == 1:
-        forms += [
-            str(f.numerator),
-            f"{f.numerator:,}",
-            f"{f.numerator}.0",
-            f"{f.numerator:,}".replace(",", r"\,"),
-            f"${f.numerator}$",
-        ]
-    return st.sampled_from(forms)
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.one_of(FRACTIONS, INTEGERS), st.data())
-def test_exact_values_equal_themselves_in_every_spelling(value: object, data: st.DataObject) -> None:
-    one, two = data.draw(spellings(value)), data.draw(spellings(value))
-    assert compare_answers(one, two).correct is True
-
-
-@settings(max_examples=300, deadline=None)
-@given(FRACTIONS, FRACTIONS, st.data())
-def test_equality_of_exact_forms_is_symmetric(a: object, b: object, data: st.DataObject) -> None:
-    one, two = data.draw(spellings(a)), data.draw(spellings(b))
-    verdicts = [compare_answers(one, two).correct, compare_answers(two, one).correct]
-    if "." not in one + two:
-        assert verdicts[0] is verdicts[1] is (a == b)
-
-
-@settings(max_examples=300, deadline=None)
-@given(INTEGERS, st.integers(1, 10**6), st.data())
-def test_a_perturbed_value_never_equals(value: int, change: int, data: st.DataObject) -> None:
-    assert compare_answers(str(value), data.draw(spellings(value + change))).correct is False
-
-
-@settings(max_examples=500, deadline=None)
-@given(st.text(max_size=60), st.text(max_size=60))
-def test_no_text_raises(reference: str, answer: str) -> None:
-    compare_answers(reference, answer)
-    verify_answer("4", answer, extract="lenient")
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.text(alphabet=r"0123456789\{}frac$()+-*/^.,% \n<>boxed", max_size=80))
-def test_normalising_twice_changes_nothing_that_counts(text: str) -> None:
-    assert compare_answers(text, text).correct is not False or not normalise(text)
-
-
-@pytest.mark.parametrize("hostile", ["{" * 50_000, "\\boxed{" * 5_000, "9" * 60_000, "$" * 50_000, "1/" * 30_000, "\\frac" * 10_000, "<think>" * 10_000, "**" * 20_000, "answer is " * 5_000, "answer is" + "\n" * 50_000, "\\boxed{1}" + " " * 60_000 + "\\boxed{2}", "\\frac" + " " * 50_000, "<answer>}" + " " * 60_000 + "x</answer>"])  # fmt: skip
-def test_hostile_answers_are_judged_at_once(hostile: str) -> None:
-    """Linear time: fifty times as much text would not finish otherwise."""
-    compare_answers("4", hostile)
-    assert verify_answer("4", hostile, extract="lenient").correct is not True
-    assert verify_answer("4", f"\\boxed{{{hostile}}}").correct is not True
