@@ -15,7 +15,7 @@ from markscheme.tasks import Completion
 from markscheme.trainer import policy_loss
 from markscheme.trainer.config.run_config import RunConfig
 from markscheme.trainer.loop.learner import Learner
-from markscheme.trainer.models.batch import repeated
+from markscheme.trainer.models.batch import for_each_token
 from markscheme.trainer.models.forward import Way, choose_way
 from markscheme.trainer.models.policy import Policy
 from markscheme.trainer.objective.settings import Ratio
@@ -193,7 +193,7 @@ def learner_gradients(
 
 def outcome(completions: Sequence[Completion], advantages: Sequence[float] = ADVANTAGES) -> TokenAdvantages:
     """Return advantages of tokens from one advantage per completion."""
-    return repeated(completions, advantages)
+    return for_each_token(completions, advantages)
 
 
 def distance(gradients: Gradients, expected: Gradients, *, floor: float = 1e-2) -> float:

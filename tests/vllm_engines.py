@@ -86,8 +86,8 @@ def check_five_updates(engine: CopyEngine, policy: Policy) -> None:
         engine.sync(policy, version)
         after = engine.groups([LONG, SHORT], 4, SAMPLING, seed=version)
         assert largest_difference(policy, after) < 1e-4
-        assert engine.apart is not None
-        assert engine.apart < 1e-5
+        assert engine.probe_mismatch is not None
+        assert engine.probe_mismatch < 1e-5
         assert {completion.weight_version for group in after for completion in group} == {version}
 
 
@@ -165,7 +165,8 @@ class FaultyProxy:
 
     def fail(self, fault: Fault, *paths: str, times: int = 10_000) -> None:
         """Let the next `times` requests for some paths fail."""
-        self._faults, self.faults_left = dict.fromkeys(paths, fault), times
+        self._faults = dict.fromkeys(paths, fault)
+        self.faults_left = times
 
     def recover(self) -> None:
         """Pass everything on again."""

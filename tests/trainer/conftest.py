@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gradients import ARCHITECTURES, CPU
-from small_runs import LETTER_STEPS, write_task
-from vllm_engines import ONE, TWO, Connect, RealServers
 
+from gradients import ARCHITECTURES, CPU
 from markscheme.trainer.config.run_config import EngineConfig, PolicyConfig
 from markscheme.trainer.engines.vllm_servers import VllmServers
 from markscheme.trainer.models.load_policy import load_policy
 from markscheme.trainer.models.policy import Policy
+from small_runs import LETTER_STEPS, write_task
 from support import small_policy
+from vllm_engines import ONE, TWO, Connect, RealServers
 
 OUTCOME_REWARDS = """
 import math

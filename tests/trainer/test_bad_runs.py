@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_runs import metrics_of, process_run, small_run
 
 from markscheme.sandbox import DataError, MarkschemeError, PolicyError, RunError, TaskError
 from markscheme.trainer import train
+from small_runs import metrics_of, process_run, small_run
 
 NOBODY = ["http://127.0.0.1:1"]
 """A URL at which no server listens."""

@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from gradients import config_of, distance, learner_gradients, plain_gradients
-from small_runs import LETTER_STEPS
 
+from gradients import config_of, distance, learner_gradients, plain_gradients
 from markscheme.rewards import MarkScheme
 from markscheme.tasks import Problem, load_task
 from markscheme.trainer import outcome_advantages, process_advantages
@@ -19,6 +18,7 @@ from markscheme.trainer.models.policy import Policy
 from markscheme.trainer.objective.process_advantages import StepSettings, pooled_spread
 from markscheme.trainer.objective.settings import Ratio, Std
 from markscheme.verifiers.steps.token_positions import step_ends
+from small_runs import LETTER_STEPS
 
 STEP_DIGITS = f"use: 'mine.py:step_digits', split: {LETTER_STEPS}"
 
@@ -37,7 +37,7 @@ class ScoredGroups(NamedTuple):
 
     def tokens(self, step: int = 1, **algorithm: Any) -> list[list[list[float] | None]]:
         """Return the advantages of the tokens of every completion."""
-        return [[credit.tokens for credit in row] for row in self.credits(step, **algorithm)]
+        return [[credit.advantages for credit in row] for row in self.credits(step, **algorithm)]
 
 
 def scored_groups(folder: Path, policy: Policy, process: str, rewards: str | None = None) -> ScoredGroups:
@@ -93,9 +93,9 @@ def test_tokens_get_the_outcome_and_the_weighted_steps(
             marks_of_group, ends, lengths, credit="clip", pool="outputs", std=std_of_steps, eps=0.1
         )
         for i, credit in enumerate(row):
-            assert credit.tokens is not None
+            assert credit.advantages is not None
             expected = 0.5 * of_steps[i, : lengths[i]] + outcome[i]
-            assert credit.tokens == pytest.approx(expected.tolist(), abs=1e-12)
+            assert credit.advantages == pytest.approx(expected.tolist(), abs=1e-12)
 
 
 def test_the_gate_follows_the_verdict_of_the_scheme(step_task_folder: Path, policy: Policy) -> None:

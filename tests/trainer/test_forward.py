@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 import torch
-from gradients import ARCHITECTURES, CPU, NOT_SHARED, SHARED, outcome, random_completions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from gradients import ARCHITECTURES, CPU, NOT_SHARED, SHARED, outcome, random_completions
 from markscheme.tasks import Completion
 from markscheme.trainer.config.run_config import PolicyConfig
 from markscheme.trainer.models import forward, lm_head

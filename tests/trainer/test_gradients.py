@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+
 from gradients import (
     ADVANTAGES,
     ARCHITECTURES,
@@ -19,7 +20,6 @@ from gradients import (
     plain_gradients,
     random_completions,
 )
-
 from markscheme.trainer.config.run_config import PolicyConfig
 from markscheme.trainer.models import lm_head
 from markscheme.trainer.models.forward import choose_way, own_logprobs

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 import torch
-from gradients import ADVANTAGES, CPU, UNCHANGED, config_of, outcome, random_completions
 
+from gradients import ADVANTAGES, CPU, UNCHANGED, config_of, outcome, random_completions
 from markscheme.trainer.config.run_config import PolicyConfig, SamplingConfig
 from markscheme.trainer.engines.hf import HfEngine
 from markscheme.trainer.loop.learner import Learner
@@ -46,7 +46,7 @@ def test_a_step_without_gradients_moves_the_optimizer_as_gradients_of_zero_would
         learner = Learner(copied, None, config_of(algorithm=UNCHANGED))
         learner.learn(completions, outcome(completions), 1, exact=False)
         if not skipping:
-            learner._teaching = lambda sampled, rows: list(rows)  # type: ignore[method-assign]
+            learner._with_gradient = lambda sampled, rows: list(rows)  # type: ignore[method-assign]
         stats = learner.learn(completions, outcome(completions, [0.0] * 12), 2, exact=False)
         assert stats["grad_norm"] == 0
         weights.append({name: p.detach().clone() for name, p in copied.model.named_parameters()})

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from gradients import CPU
-from small_runs import json_lines
 
+from gradients import CPU
 from markscheme.rewards import MarkScheme
 from markscheme.tasks import load_problems, load_task
 from markscheme.trainer import train
@@ -23,6 +22,7 @@ from markscheme.trainer.models.load_policy import load_policy
 from markscheme.trainer.models.policy import Policy
 from markscheme.trainer.models.tiny import tiny_policy
 from markscheme.trainer.reward_models.step_labels import Chain, chain_of, monte_carlo, monte_carlo_row
+from small_runs import json_lines
 
 ANSWER = SamplingConfig(max_new_tokens=48)
 """Room for every answer to `addition`."""

@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 import torch
-from gradients import CPU, random_completions
 from safetensors.torch import load_file
-from small_runs import metrics_of, small_run
 
+from gradients import CPU, random_completions
 from markscheme.sandbox import PolicyError
 from markscheme.trainer import train
 from markscheme.trainer.config.run_config import PolicyConfig
@@ -18,6 +17,7 @@ from markscheme.trainer.models.lora import adapter_off, merged_weights
 from markscheme.trainer.models.policy import Policy
 from markscheme.trainer.models.weights import checkpoint_weights, write_weights
 from markscheme.trainer.run.checkpoint import save_final
+from small_runs import metrics_of, small_run
 from support import small_policy
 
 PLAIN = PolicyConfig()
@@ -84,7 +84,7 @@ def test_merged_weights_compute_what_the_adapted_model_does(adapted: Policy) -> 
         assert own_logprobs(plain.model, completion) == pytest.approx(expected, abs=1e-5)
 
 
-DEEPSEEK_V3 = {
+DEEPSEEK_V3: dict[str, Any] = {
     "head_dim": 8, "n_routed_experts": 4, "num_experts_per_tok": 2, "n_group": 1, "topk_group": 1,
     "moe_intermediate_size": 16, "first_k_dense_replace": 1, "q_lora_rank": 16, "kv_lora_rank": 16,
     "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 16, "num_key_value_heads": 2, "n_shared_experts": 1,

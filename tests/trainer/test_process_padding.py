@@ -9,10 +9,10 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from padding import FILLERS, padded
 
 from markscheme.tasks.reward_entries import Pool, ProcessEntry
 from markscheme.trainer import process_advantages
+from padding import FILLERS, padded
 
 POOLS = get_args(Pool)
 DEFAULT: dict[str, Any] = {

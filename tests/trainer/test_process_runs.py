@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from small_runs import metrics_of, process_run, scores_of
 
 from markscheme.sandbox import RunError
 from markscheme.trainer import train
+from small_runs import metrics_of, process_run, scores_of
 
 
 def test_a_run_records_the_marks_and_advantages_of_steps(step_task_folder: Path) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from gradients import CPU, random_completions
 
+from gradients import CPU, random_completions
 from markscheme.sandbox import PolicyError
 from markscheme.tasks import Problem, Task, load_task
 from markscheme.trainer.config.run_config import PolicyConfig, SamplingConfig

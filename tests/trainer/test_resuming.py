@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from small_runs import metrics_of, process_run, scores_of, small_run
 
 from markscheme.sandbox import RunError
 from markscheme.trainer import train
 from markscheme.trainer.run.checkpoint import checkpoints
+from small_runs import metrics_of, process_run, scores_of, small_run
 
 
 def wait_for(path: Path, pause: float) -> None:

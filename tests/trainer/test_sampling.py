@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from gradients import CPU, NOT_SHARED, random_completions
 
+from gradients import CPU, NOT_SHARED, random_completions
 from markscheme.sandbox import PolicyError
 from markscheme.tasks import Completion
 from markscheme.trainer.config.run_config import PolicyConfig, SamplingConfig

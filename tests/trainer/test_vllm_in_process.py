@@ -12,6 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from markscheme.sandbox import RunError
+from markscheme.trainer.config.run_config import EngineConfig, SamplingConfig
+from markscheme.trainer.engines import vllm_local
+from markscheme.trainer.models.policy import Policy
+from markscheme.trainer.models.weights import checkpoint_weights
 from small_runs import json_lines
 from vllm_engines import (
     LONG,
@@ -23,12 +29,6 @@ from vllm_engines import (
     random_policy,
     token_ids_of,
 )
-
-from markscheme.sandbox import RunError
-from markscheme.trainer.config.run_config import EngineConfig, SamplingConfig
-from markscheme.trainer.engines import vllm_local
-from markscheme.trainer.models.policy import Policy
-from markscheme.trainer.models.weights import checkpoint_weights
 
 pytest.importorskip("vllm", reason="vLLM is not installed here: `make test-slow` has an environment")
 pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("default")]
@@ -140,7 +140,7 @@ def test_a_model_that_vllm_computes_differently_is_told_apart_from_old_weights(
     changes = {"sliding_window": 64, "query_pre_attn_scalar": 16, "final_logit_softcapping": 5.0}
     policy = random_policy(tmp_path, "gemma2", **changes)
     engine = make_engine(policy)
-    if engine.apart_at_load < 1e-3:
+    if engine.mismatch_at_load < 1e-3:
         pytest.skip("this vLLM computes Gemma 2 as transformers does")
     with pytest.raises(RunError, match="with the weights that the engine loaded itself"):
         engine.sync(policy, 0)
@@ -162,8 +162,8 @@ def test_the_mismatch_of_a_bfloat16_engine_is_measured(make_engine: Any, tmp_pat
     policy = random_policy(tmp_path)
     engine = make_engine(policy, dtype="bfloat16")
     engine.sync(policy, 0)
-    assert engine.apart is not None
-    assert 1e-3 < engine.apart < 0.3
+    assert engine.probe_mismatch is not None
+    assert 1e-3 < engine.probe_mismatch < 0.3
     assert engine.dtype == "bfloat16"
 
 

@@ -11,6 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from markscheme.sandbox import RunError
+from markscheme.trainer import train
+from markscheme.trainer.config.run_config import SamplingConfig
+from markscheme.trainer.engines.base import CopyEngine
 from small_runs import json_lines
 from vllm_engines import (
     COMPLETIONS,
@@ -31,11 +36,6 @@ from vllm_engines import (
     largest_difference,
     token_ids_of,
 )
-
-from markscheme.sandbox import RunError
-from markscheme.trainer import train
-from markscheme.trainer.config.run_config import SamplingConfig
-from markscheme.trainer.engines.base import CopyEngine
 
 pytest.importorskip("vllm", reason="vLLM is not installed here: `make test-slow` has an environment")
 pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("default")]
@@ -116,8 +116,8 @@ def test_the_probe_finds_one_server_with_old_weights_among_several(
     monkeypatch.setattr(server, "put", lambda path, version, shape: put(old, version, shape))
     with pytest.raises(RunError, match="differ from the trainer's"):
         engine.sync(policy, 1)
-    assert engine.apart is not None
-    assert engine.apart > 0.05
+    assert engine.probe_mismatch is not None
+    assert engine.probe_mismatch > 0.05
 
 
 @pytest.mark.parametrize("differences", [(math.nan, 0.0), (0.0, math.nan)])

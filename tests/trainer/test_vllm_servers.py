@@ -8,6 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from markscheme.sandbox import RunError
+from markscheme.trainer.config.run_config import EngineConfig
+from markscheme.trainer.engines.vllm_launch import OwnServer
+from markscheme.trainer.engines.vllm_servers import VllmServers
 from vllm_engines import (
     COMPLETIONS,
     ONE,
@@ -23,11 +28,6 @@ from vllm_engines import (
     random_policy,
     token_ids_of,
 )
-
-from markscheme.sandbox import RunError
-from markscheme.trainer.config.run_config import EngineConfig
-from markscheme.trainer.engines.vllm_launch import OwnServer
-from markscheme.trainer.engines.vllm_servers import VllmServers
 
 pytest.importorskip("vllm", reason="vLLM is not installed here: `make test-slow` has an environment")
 pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("default")]
