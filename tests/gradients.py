@@ -1,6 +1,7 @@
 """Small policies of many architectures, and their gradients computed in two ways that must agree.
 
 `plain_gradients` is the reference: every completion with its prompt, alone, through the model's own logits.
+It takes one advantage per completion as it is, so that an error of `for_each_token` is noticed too.
 `learner_gradients` are those that the trainer computes, with shared prompts, batches and chunks.
 """
 
@@ -111,7 +112,7 @@ def take_gradients(model: Any) -> Gradients:
 def plain_gradients(
     policy: Policy,
     completions: Sequence[Completion],
-    advantages: TokenAdvantages,
+    advantages: Sequence[float] | TokenAdvantages,
     config: RunConfig,
     reference: Any = None,
     ratio: Ratio | None = None,
@@ -121,49 +122,48 @@ def plain_gradients(
     Args:
         policy: the policy before its update, so that every ratio is 1.
         completions: of all groups.
-        advantages: of their tokens.
+        advantages: one per completion, or one per token of each completion; no row may be left out.
         config: gives the objective.
         reference: the model of the KL; None = no KL.
         ratio: the form of the ratio; None = that of `config`.
     """
     algorithm, sampling = config.algorithm, config.sampling
-    logprobs_BT = _padded(
-        [_logprobs_alone(policy, policy.model, c, sampling.temperature) for c in completions]
-    )
+    masks = [torch.tensor(c.loss_mask or [1] * len(c.token_ids)) for c in completions]
+    logprobs_BT = _logprobs_alone(policy, policy.model, completions, sampling.temperature)
     ref_BT = None
     if reference is not None:
         with torch.no_grad():
-            ref_BT = _padded(
-                [_logprobs_alone(policy, reference, c, sampling.temperature) for c in completions]
-            )
-    denominator = None
-    if algorithm.aggregate == "constant":
-        denominator = len(completions) * sampling.max_new_tokens
+            ref_BT = _logprobs_alone(policy, reference, completions, sampling.temperature)
     loss, _ = policy_loss(
         logprobs_BT,
         logprobs_BT.detach(),
-        _padded([torch.tensor(of_tokens) for of_tokens in advantages]),
-        _padded([torch.tensor(c.loss_mask or [1] * len(c.token_ids)) for c in completions]),
+        _padded([torch.tensor(row).expand(len(mask)) for row, mask in zip(advantages, masks, strict=True)]),
+        _padded(masks),
         ref_logprobs_BT=ref_BT,
         kl_coef=algorithm.kl_coef,
         kl=algorithm.kl,
         aggregate=algorithm.aggregate,
         ratio=ratio or algorithm.ratio,
-        denominator=denominator,
+        denominator=len(masks) * sampling.max_new_tokens if algorithm.aggregate == "constant" else None,
     )
     policy.model.zero_grad()
     loss.backward()
     return take_gradients(policy.model)
 
 
-def _logprobs_alone(policy: Policy, model: Any, completion: Completion, temperature: float) -> Tensor:
-    """Return the log-probabilities `[T]` of one completion's tokens, with gradient."""
-    start = len(completion.prompt_token_ids)
-    ids = torch.tensor([*completion.prompt_token_ids, *completion.token_ids])
-    with policy.computing():
-        logits = model(input_ids=ids[None], use_cache=False).logits[0, start - 1 : -1]
-    logprobs = torch.log_softmax(logits.float() / temperature, -1)
-    return logprobs.gather(-1, ids[start:, None])[:, 0]
+def _logprobs_alone(
+    policy: Policy, model: Any, completions: Sequence[Completion], temperature: float
+) -> Tensor:
+    """Return the log-probabilities `[B, T]` of the completions' tokens, each completion computed alone."""
+    rows = []
+    for completion in completions:
+        start = len(completion.prompt_token_ids)
+        ids = torch.tensor([*completion.prompt_token_ids, *completion.token_ids])
+        with policy.computing():
+            logits = model(input_ids=ids[None], use_cache=False).logits[0, start - 1 : -1]
+        logprobs = torch.log_softmax(logits.float() / temperature, -1)
+        rows.append(logprobs.gather(-1, ids[start:, None])[:, 0])
+    return _padded(rows)
 
 
 def _padded(rows: Sequence[Tensor]) -> Tensor:

@@ -47,7 +47,7 @@ def test_gradients_are_those_of_the_plain_computation(
     completions = random_completions(policy)
     config = config_of(algorithm={**UNCHANGED, "kl_coef": kl}, microbatch_tokens=budget)
     reference = other_reference(policy) if kl else None
-    expected = plain_gradients(policy, completions, outcome(completions), config, reference)
+    expected = plain_gradients(policy, completions, ADVANTAGES, config, reference)
     gradients = learner_gradients(policy, completions, outcome(completions), config, reference)
     assert distance(gradients, expected) < 1e-5
 
@@ -65,7 +65,7 @@ def test_splitting_a_batch_changes_no_aggregate(
         microbatch_tokens=budget,
         sampling={"max_new_tokens": 32, "temperature": 0.7},
     )
-    expected = plain_gradients(policy, completions, outcome(completions), config)
+    expected = plain_gradients(policy, completions, ADVANTAGES, config)
     assert distance(learner_gradients(policy, completions, outcome(completions), config), expected) < 1e-5
 
 
@@ -78,7 +78,7 @@ def test_gradients_are_the_same_with_checkpointing(policies: dict[str, Policy], 
     completions = random_completions(plain)
     for budget in (None, 60):
         config = config_of(algorithm=UNCHANGED, microbatch_tokens=budget)
-        expected = plain_gradients(plain, completions, outcome(completions), config)
+        expected = plain_gradients(plain, completions, ADVANTAGES, config)
         assert choose_way(checkpointed) == choose_way(plain)
         gradients = learner_gradients(checkpointed, completions, outcome(completions), config)
         assert distance(gradients, expected) < 1e-5
@@ -94,8 +94,8 @@ def test_sharing_prompts_in_bfloat16_adds_no_error(policies: dict[str, Policy]) 
     assert choose_way(half) == ("shared", "")
     completions = random_completions(full)
     config = config_of(algorithm=UNCHANGED)
-    exact = plain_gradients(full, completions, outcome(completions), config)
-    plain = distance(plain_gradients(half, completions, outcome(completions), config), exact)
+    exact = plain_gradients(full, completions, ADVANTAGES, config)
+    plain = distance(plain_gradients(half, completions, ADVANTAGES, config), exact)
     shared = distance(learner_gradients(half, completions, outcome(completions), config), exact)
     assert 1e-3 < plain < 0.2
     assert shared < 1.5 * plain + 0.01
@@ -107,7 +107,7 @@ def test_a_head_that_is_computed_in_pieces_gives_the_same(
 ) -> None:
     policy = policies[name]
     completions, config = random_completions(policy), config_of(algorithm=UNCHANGED)
-    expected = plain_gradients(policy, completions, outcome(completions), config)
+    expected = plain_gradients(policy, completions, ADVANTAGES, config)
     seven_tokens = 7 * 4 * policy.model.config.get_text_config().vocab_size  # bytes of their float32 logits
     monkeypatch.setattr(lm_head, "PIECE_BYTES", seven_tokens)
     assert distance(learner_gradients(policy, completions, outcome(completions), config), expected) < 1e-5

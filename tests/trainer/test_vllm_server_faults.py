@@ -184,7 +184,7 @@ def test_a_server_that_is_killed_and_started_again_gets_its_weights_again(
 
 
 def _run_on(proxy: FaultyProxy, model: Path, folder: Path) -> dict[str, Any]:
-    """Write a small task; return a run of four steps on it whose only server is behind the proxy."""
+    """Write a small task; return a run of 10,000 steps on it whose only server is behind the proxy."""
     rows = [{"prompt": f"{i}+{i}=", "reference": str(2 * i)} for i in range(20)]
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "t.yaml").write_text(
