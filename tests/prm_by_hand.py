@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 import transformers
-from prm_models import TOKEN_CLASSIFIERS
 from safetensors.torch import load_file
+
+from prm_models import TOKEN_CLASSIFIERS
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
+
 from tokenizers_of_kinds import tokenizer_of
 
 PROMPT = "the sum of two numbers"

@@ -28,7 +28,6 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from answer_pairs import HARD_PAIRS, usual_pairs
-
 from markscheme.verifiers import Verdict, compare_answers, verify_answer
 from markscheme.verifiers.answers import verify as answer_module
 from markscheme.verifiers.answers.math_verify import LIMIT_S

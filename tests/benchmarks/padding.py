@@ -15,9 +15,8 @@ from typing import get_args
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from padding import FILLERS, Padded, padded  # the module in tests/, not this script
-
 from markscheme.tasks.reward_entries import Credit, ProcessEntry
+from padding import FILLERS, Padded, padded  # the module in tests/, not this script
 
 
 def shown(gap: float) -> str:

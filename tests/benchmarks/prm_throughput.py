@@ -21,11 +21,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported, which
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
-from prm_models import PROMPT, save_prm
 
 from markscheme.rewards.models.prm_formats import find_format
 from markscheme.rewards.models.prm_torch import Prm, load_prm
 from markscheme.rewards.models.torch_runtime import quiet
+from prm_models import PROMPT, save_prm
 
 
 def random_answers(count: int, longest: int, rng: Random) -> list[list[str]]:

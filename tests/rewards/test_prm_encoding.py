@@ -3,13 +3,13 @@
 import dataclasses
 
 import pytest
-from prm_models import PROMPT, STEPS
-from tokenizers_of_kinds import tokenizer_of
 
 from markscheme.rewards.models.prm_formats import Encoder, find_format
 from markscheme.rewards.models.prm_torch import load_prm
 from markscheme.sandbox import RewardError, UnknownNameError
+from prm_models import PROMPT, STEPS
 from support import PrmFolder
+from tokenizers_of_kinds import tokenizer_of
 
 
 def test_steps_that_are_numbered_already_are_not_numbered_again(prm_folder: PrmFolder) -> None:

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-from prm_by_hand import scores_by_hand
-from prm_models import STEPS, save_prm
 
 from markscheme.rewards import MarkScheme
 from markscheme.sandbox import RewardError, TaskError
 from markscheme.tasks import Completion, Problem
 from markscheme.trainer.models.tiny import build_tokenizer
+from prm_by_hand import scores_by_hand
+from prm_models import STEPS, save_prm
 from support import TWO_PLUS_TWO, MakeTask, PrmFolder
 
 TASK = """

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from prm_models import PROMPT, STEPS, save_prm
 
 from markscheme.rewards.models.prm_formats import find_format
 from markscheme.rewards.models.prm_torch import load_prm
 from markscheme.sandbox import RewardError
+from prm_models import PROMPT, STEPS, save_prm
 
 pytest.importorskip("vllm", reason="vLLM is not installed here: `make test-slow` has an environment")
 # vLLM and what it imports warn of many things, and warnings are errors elsewhere.

@@ -4,8 +4,8 @@ from pathlib import Path
 from types import FunctionType
 
 import pytest
-import worker_jobs  # noqa: F401  (registers `patient` and the others)
 
+import worker_jobs  # noqa: F401  (registers `patient` and the others)
 from markscheme.rewards import MarkScheme, reward
 from markscheme.sandbox import TaskError
 from markscheme.tasks import Completion, Problem, Task

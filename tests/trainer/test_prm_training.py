@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from prm_models import save_prm
 
 from markscheme.rewards.models.prm_formats import find_format
 from markscheme.rewards.models.prm_torch import load_prm
@@ -14,6 +13,7 @@ from markscheme.sandbox import DataError, RewardError
 from markscheme.trainer.models.tiny import build_tokenizer
 from markscheme.trainer.reward_models.labelled_steps import LabelledSteps
 from markscheme.trainer.reward_models.prm_training import PrmTraining, split_by_prompt, step_loss, train_prm
+from prm_models import save_prm
 from support import PrmFolder
 
 

@@ -5,11 +5,11 @@ from random import Random
 from typing import Any
 
 import pytest
-from tokenizers_of_kinds import KINDS, random_text, tokenizer_of
 
 from markscheme.sandbox import PolicyError
 from markscheme.verifiers.steps.split import SplitPolicy, split_steps
 from markscheme.verifiers.steps.token_positions import step_ends, token_starts
+from tokenizers_of_kinds import KINDS, random_text, tokenizer_of
 
 POLICIES = (
     SplitPolicy(by="lines"),

@@ -1,0 +1,105 @@
+"""Loading a policy and encoding prompts: chat templates, contexts, and models or tokenizers that do not fit."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from gradients import CPU, random_completions
+from markscheme.sandbox import PolicyError
+from markscheme.tasks import Problem, Task, load_task
+from markscheme.trainer.config.run_config import PolicyConfig, SamplingConfig
+from markscheme.trainer.engines.hf import HfEngine
+from markscheme.trainer.models.forward import own_logprobs
+from markscheme.trainer.models.load_policy import load_policy
+from markscheme.trainer.models.policy import Policy
+from support import MakeTask, small_policy
+
+
+@pytest.fixture
+def task(make_task: MakeTask) -> Task:
+    return make_task("rewards: {a: {use: answer}}")
+
+
+def test_prompts_go_through_the_chat_template(tmp_path: Path, task: Task) -> None:
+    folder = small_policy(tmp_path, chat=True)
+    policy = load_policy(PolicyConfig(), folder, CPU)
+    with_system = load_task("gsm8k", overrides=["system=be kind"])
+    text, prefill = policy.render(with_system, Problem(prompt="one?"))
+    assert text == "<|system|>be kind\n<|user|>one?\n<|assistant|><think>\n"
+    assert prefill == "<think>\n"
+    prompt = policy.encode(with_system, Problem(prompt="one?"), max_new_tokens=8)
+    (group,) = HfEngine(policy).groups([prompt], 2, SamplingConfig(max_new_tokens=8), seed=0)
+    assert [completion.prefill for completion in group] == ["<think>\n"] * 2
+    assert policy.render(task, Problem(prompt="one?"))[0] == "<|user|>one?\n<|assistant|><think>\n"
+    raw = load_policy(PolicyConfig(chat_template=False), folder, CPU)
+    assert raw.render(task, Problem(prompt="one?")) == ("one?", "")
+
+
+def test_chat_prompts_need_a_chat_template(policies: dict[str, Policy], task: Task) -> None:
+    messages = ({"role": "user", "content": "q"},)
+    with pytest.raises(PolicyError, match="chat messages, and the tokenizer .* has no chat template"):
+        policies["llama"].render(task, Problem(prompt=messages))
+    with pytest.raises(PolicyError, match="has a system text"):
+        policies["llama"].render(load_task("gsm8k"), Problem(prompt="q"))
+
+
+def test_prompts_that_the_policy_cannot_read_are_refused(policies: dict[str, Policy], task: Task) -> None:
+    policy = policies["llama"]
+    with pytest.raises(PolicyError, match="prompt of 300 tokens and 8 new tokens exceed the context of 256"):
+        policy.encode(task, Problem(prompt="x" * 300), max_new_tokens=8)
+    with pytest.raises(PolicyError, match="no tokens for parts"):
+        policy.encode(task, Problem(prompt="was heißt 你好?"), max_new_tokens=8)
+    with pytest.raises(PolicyError, match="has no tokens"):
+        policy.encode(task, Problem(prompt=""), max_new_tokens=8)
+
+
+def test_a_tokenizer_that_drops_spaces_is_refused(tmp_path: Path, task: Task) -> None:
+    """transformers picks Qwen2Tokenizer for a qwen2 folder whatever its files say, and ours do not fit it."""
+    policy = load_policy(PolicyConfig(), small_policy(tmp_path, "qwen2"), CPU)
+    with pytest.raises(PolicyError, match="drops the spaces of the prompt"):
+        policy.encode(task, Problem(prompt="what is one and one?"), max_new_tokens=8)
+
+
+def test_the_context_of_longrope_ends_where_all_positions_would_change(tmp_path: Path, task: Task) -> None:
+    """Its factors change for a whole batch once anything in it is longer than the original context."""
+    rope = {
+        "rope_type": "longrope",
+        "rope_theta": 10000.0,
+        "short_factor": [1.0] * 8,
+        "long_factor": [4.0] * 8,
+        "original_max_position_embeddings": 32,
+    }
+    folder = small_policy(tmp_path, "phi3", original_max_position_embeddings=32, rope_parameters=rope)
+    policy = load_policy(PolicyConfig(), folder, CPU)
+    assert policy.context == 32
+    policy.encode(task, Problem(prompt="x" * 20), max_new_tokens=12)
+    with pytest.raises(PolicyError, match="exceed the context of 32"):
+        policy.encode(task, Problem(prompt="x" * 20), max_new_tokens=13)
+
+
+def test_a_tokenizer_without_an_end_token_is_refused(tmp_path: Path) -> None:
+    folder = small_policy(tmp_path, eos_token_id=None)
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    settings.pop("eos_token")
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    with pytest.raises(PolicyError, match="no end-of-sequence token"):
+        load_policy(PolicyConfig(model="mine"), folder, CPU)
+
+
+def test_a_missing_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match="does not load"):
+        load_policy(PolicyConfig(model="gone"), tmp_path / "gone", CPU)
+
+
+def test_dropout_is_switched_off_with_a_note(tmp_path: Path) -> None:
+    folder = small_policy(tmp_path, attention_dropout=0.3)
+    notes: list[str] = []
+    policy = load_policy(PolicyConfig(), folder, CPU, note=notes.append)
+    assert notes == [
+        "dropout is set to 0 (attention_dropout 0.3), so that sampling and training use one distribution"
+    ]
+    completion = random_completions(policy)[2]
+    with torch.no_grad():
+        assert own_logprobs(policy.model, completion) == own_logprobs(policy.model, completion)
