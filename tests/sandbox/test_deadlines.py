@@ -11,10 +11,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from processes import left_after
 
 from markscheme.sandbox import DeadlineError, InfraError, MemoryLimitError, with_deadline
 from markscheme.sandbox.deadline.pool import Pool, shared_pool
+from processes import left_after
 from support import ROOT
 
 

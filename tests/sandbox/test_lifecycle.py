@@ -10,11 +10,11 @@ import threading
 import time
 
 import pytest
-from processes import children_of, descendants_of, left_after
 
 from markscheme.sandbox import Limits, Sandbox, SandboxError
 from markscheme.sandbox.isolation.tiers import SAFE, Tier
 from markscheme.verifiers import verify_program
+from processes import children_of, descendants_of, left_after
 from tiers import needs_tier
 
 WORKER = "zygote"

@@ -5,11 +5,11 @@ import subprocess
 import sys
 
 import pytest
-from processes import descendants_of
 
 from markscheme.sandbox import Limits, Sandbox, SandboxError
 from markscheme.sandbox.isolation.tiers import Tier
 from markscheme.verifiers import verify_program
+from processes import descendants_of
 from tiers import needs_tier
 
 
