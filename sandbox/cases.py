@@ -15,9 +15,9 @@ from typing import Any
 
 from .execution import Execution, Limits, RunVerdict
 from .executor import Executor, encoded, text_of
+from .job import Job, Report
 from .wire.codec import decode
 from .wire.protocol import BY_ITSELF
-from .worker import Job, Report
 
 
 @dataclass(slots=True)

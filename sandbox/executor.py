@@ -13,9 +13,9 @@ from typing import Any
 from .errors import DataError, InfraError
 from .execution import Execution, Limits, RunVerdict
 from .isolation.tiers import Tier
+from .job import Job, Report
 from .wire.protocol import CPU, SPACE, WALL, WORN
 from .wire.records import COMPILE, MEMORY
-from .worker import Job, Report
 
 Program = str | tuple[str, str]
 """Code, or code and its standard input."""

@@ -9,8 +9,8 @@ from typing import Any
 from .errors import SandboxError
 from .execution import Execution, Limits, RunVerdict
 from .executor import Executor, text_of
+from .job import Job
 from .wire.records import COMPILE, MEMORY, TESTS
-from .worker import Job
 
 
 @dataclass(slots=True)

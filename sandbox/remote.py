@@ -17,11 +17,11 @@ from .errors import InfraError, SandboxError
 from .execution import Limits
 from .executor import Executor
 from .isolation.tiers import Tier
+from .job import Job, Report
 from .sandbox import shared_sandbox
 from .wire import codec
 from .wire.protocol import BY_ITSELF, WALL
 from .wire.records import COMPILE, DEFINE
-from .worker import Job, Report
 
 _ATTEMPTS = 3
 _MARK = "\x1emarkscheme "

@@ -16,7 +16,8 @@ from .execution import Limits
 from .executor import Executor
 from .isolation.syscalls import ARCHITECTURES
 from .isolation.tiers import SAFE, Tier
-from .worker import Job, Report, Worker, WorkerLostError, worn
+from .job import Job, Report
+from .worker import Worker, WorkerLostError
 
 TIER_VARIABLE = "MARKSCHEME_SANDBOX_TIER"
 """The environment variable that names the tier to use."""
@@ -201,7 +202,7 @@ class Sandbox(Executor):
                             " out of memory or processes"
                         ) from error
                     continue
-                if worn(report):
+                if report.worn:
                     slot.drop(preload)
                 return report
             raise _closed_error()

@@ -13,14 +13,13 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-from .execution import Limits
 from .isolation.tiers import Tier
-from .wire.protocol import QUESTION, READY, REPLY, REQUEST, WORN, Request, read_at
+from .job import Job, Report
+from .wire.protocol import QUESTION, READY, REPLY, REQUEST, read_at
 from .wire.records import LENGTH, PROGRESS
 
 START_S = 120.0
@@ -46,92 +45,10 @@ ENVIRONMENT = {
 """A program's environment variables, except HOME and TMPDIR, which the worker adds."""
 _LARGEST_RECORDS = 64 << 20
 """The most bytes of records that are read."""
-_LARGEST_OUTPUT = 1 << 28
-"""The most bytes that all cases of a job may print together, unless one case alone may print more."""
 
 
 class WorkerLostError(RuntimeError):
     """A worker has died, or does not answer."""
-
-
-Mode = Literal["stdio", "calls", "serve", "shared"]
-"""How a program is run: as `__main__` once per input; as a module whose functions are called; as a module
-whose tests run in another process; or as a module whose tests run in its own process."""
-
-
-@dataclass(slots=True)
-class Job:
-    """One program, and what a worker should do with it."""
-
-    code: str
-    limits: Limits
-    """The limits of each case."""
-    mode: Mode = "stdio"
-    prelude: str = ""
-    """Code that is executed before the program, in its namespace."""
-    inputs: Sequence[bytes] = ()
-    """For `stdio`: one standard input per case."""
-    calls: Sequence[tuple[int, list[tuple[str, bytes]]]] = ()
-    """For `calls`: each case's number and its calls, as (entry, packed arguments). The arguments are the pair
-    (args, kwargs), marshalled; or, where marshal lacks a type, a zero byte and the codec's text."""
-    tests: dict[str, Any] | None = None
-    """For `serve` and `shared`: the tests, as `run_beside_program` in oracle/run_tests.py takes them."""
-    cases: int = 1
-    """The number of cases, 1 or more: the job as a whole may use that many times the limits."""
-    preload: tuple[str, ...] = ()
-    """Modules that the worker should have imported before it forks."""
-
-    def for_program(self, places: Sequence[tuple[int, int, int]]) -> dict[str, Any]:
-        """Return what the program's process is given; `places` = each input's case, offset and length."""
-        return {
-            "code": self.code,
-            "mode": self.mode,
-            "prelude": self.prelude,
-            "inputs": list(places),
-            "calls": list(self.calls),
-            "tests": self.tests if self.mode == "shared" else None,
-            "output": self.limits.output_bytes,
-        }
-
-    def request(self) -> Request:
-        """Return the limits that the worker should enforce."""
-        limits = self.limits
-        largest_input = max(map(len, self.inputs), default=0)
-        return Request(
-            cpu_s=limits.cpu_s,
-            wall_s=limits.wall_s,
-            job_cpu_s=limits.cpu_s * self.cases,
-            job_wall_s=limits.wall_s * self.cases,
-            memory=limits.memory_mb << 20,
-            output=limits.output_bytes,
-            file_size=max(self.most_output(), largest_input),
-            processes=limits.processes,
-            with_tests=self.mode == "serve",
-        )
-
-    def most_output(self) -> int:
-        """Return the bytes that all cases together may print; one more per case, so that an excess shows."""
-        per_case = self.limits.output_bytes + 1
-        return min(self.cases * per_case, max(_LARGEST_OUTPUT, per_case))
-
-
-@dataclass(slots=True)
-class Report:
-    """The facts about a job that has run, without a verdict."""
-
-    cause: int
-    """Why the program ended: BY_ITSELF, CPU, WALL or SPACE; plus WORN if the worker could not tidy up."""
-    status: int
-    """The program's wait status, as from os.wait()."""
-    cpu_s: float
-    wall_s: float
-    kib: int
-    """Peak resident memory in KiB."""
-    stdout: bytes
-    stderr: bytes
-    records: list[dict[str, Any]] = field(default_factory=list)
-    running: int = -1
-    """The case that began last; -1 = none is known to have begun."""
 
 
 class Worker:
@@ -281,11 +198,6 @@ class Worker:
         for descriptor in self._files.values():
             os.close(descriptor)
         self._files = {}
-
-
-def worn(report: Report) -> bool:
-    """Whether the worker could not tidy up after the job that it reports, so that it must be replaced."""
-    return report.cause >= WORN
 
 
 def _seconds_without_processor(pidfd: int) -> float:

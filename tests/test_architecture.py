@@ -18,7 +18,7 @@ import pytest
 from support import ROOT
 
 ROOMS = {
-    "sandbox": "errors lazy_names display execution wire isolation oracle deadline inside worker executor cases oracle_client"
+    "sandbox": "errors lazy_names display execution wire isolation oracle deadline inside job worker executor cases oracle_client"
     " sandbox remote",
     "tasks": "problem templates validation whole_files row_files yaml_file starter registry reward_entries schema"
     " generators problems load",

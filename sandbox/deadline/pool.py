@@ -2,8 +2,7 @@
 
 A worker imports a function by name and calls it. It is killed when the call's time is up, whatever the code
 is doing. There are no signal handlers and no threads, so this works from any thread, from asyncio and inside
-Ray. A kill does not disturb other calls, and a server that has imported what workers need (`server.py`) forks
-the next worker.
+Ray. A kill does not disturb other calls; the server (`server.py`) forks a new worker for the next one.
 
 This is not for untrusted programs, which need the sandbox: a worker may do whatever its caller may.
 """
@@ -143,9 +142,9 @@ class Pool:
         if self._control is None:
             self._start()
         assert self._control is not None
+        assert self._server is not None
         send(self._control, ("fork", None))
         body, descriptors, _, _ = socket.recv_fds(self._control, 8, 1)
-        assert self._server is not None
         return _Worker(struct.unpack("!Q", body)[0], socket.socket(fileno=descriptors[0]), self._server.pid)
 
     def _start(self) -> None:

@@ -82,14 +82,7 @@ def set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progres
     saved = checkpoints(folder.checkpoints)[-1] if resume else None
     state = load_state(saved) if saved else {}
     policy = _policy(config, run_tasks, saved, progress, notes)
-    max_new_tokens = config.sampling.max_new_tokens
-    tasks = {
-        problems.task.name: problems.encoded(policy, max_new_tokens, config.tasks[name])
-        for name, problems in run_tasks.trained.items()
-    }
-    evals = [
-        (settings, held_out.encoded(policy, max_new_tokens)) for settings, held_out in run_tasks.held_out
-    ]
+    tasks, evals = _encoded(run_tasks, policy, config)
     learner = _learner(config, folder, policy, saved is not None, notes)
     check_tensorboard(config)
     engine = make_engine(config.engine, policy, notes.add)
@@ -120,6 +113,21 @@ def set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progres
         notes.keep_in(folder, lambda: run.done)
         undo.pop_all()  # from here on, `Run.close` closes the engine
         return run
+
+
+def _encoded(
+    run_tasks: RunTasks, policy: Policy, config: RunConfig
+) -> tuple[dict[str, LoadedTask], list[tuple[EvalConfig, LoadedTask]]]:
+    """Return the training tasks and the evaluations with their prompts as the policy's token ids."""
+    max_new_tokens = config.sampling.max_new_tokens
+    tasks = {
+        problems.task.name: problems.encoded(policy, max_new_tokens, config.tasks[name])
+        for name, problems in run_tasks.trained.items()
+    }
+    evals = [
+        (settings, held_out.encoded(policy, max_new_tokens)) for settings, held_out in run_tasks.held_out
+    ]
+    return tasks, evals
 
 
 def _introduction(run: Run) -> str:
