@@ -177,7 +177,10 @@ def _in_sequence(count: int, attempt: Attempt, right: Right, stop_early: bool) -
 
 
 def _is_undefined(outcomes: Sequence[Any], count: int) -> bool:
-    """Whether the program could not be defined, for which `_outcomes` gives every case the same object."""
+    """Whether the program could not be defined; `_outcomes` then returns one object for all cases.
+
+    A single case needs no such shortcut: there are no other cases to settle.
+    """
     return 1 < count == len(outcomes) and all(outcome is outcomes[0] for outcome in outcomes)
 
 

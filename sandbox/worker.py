@@ -117,7 +117,8 @@ class Worker:
             WorkerLostError: the worker has died or hangs; it cannot be used any more.
         """
         self._write(job)
-        # The worker forgives up to 20 times the wall limit of waiting for a processor; the rest is reserve.
+        # The worker does not count time that is spent waiting for a processor, up to 20 times the wall limit;
+        # the rest is a margin.
         self._control.settimeout(25 * (job.limits.wall_s * job.cases + 4))
         try:
             self._control.send(REQUEST.pack(*job.request()))

@@ -64,7 +64,9 @@ class DataSource(BaseModel):
             raise ValueError(f"unknown key {key!r}{did_you_mean(key, known)} (allowed: {', '.join(known)})")
         if (self.streaming or self.generator) and self.limit is None:
             source = "streaming" if self.streaming else "a generator"
-            raise ValueError(f"{source} needs a `limit`, the most problems to take, such as `limit: 1000`")
+            raise ValueError(
+                f"{source} needs a `limit`, the number of problems to take at most, such as `limit: 1000`"
+            )
         return self
 
     @property

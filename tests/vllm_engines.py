@@ -21,7 +21,7 @@ import torch
 
 from markscheme.tasks import Completion
 from markscheme.trainer.config.run_config import PolicyConfig, SamplingConfig
-from markscheme.trainer.engines.base import CopyEngine
+from markscheme.trainer.engines.copy_engine import CopyEngine
 from markscheme.trainer.engines.vllm_launch import server_command
 from markscheme.trainer.engines.vllm_servers import VllmServers
 from markscheme.trainer.models.load_policy import load_policy

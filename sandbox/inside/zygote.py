@@ -1,7 +1,7 @@
 """A worker: a process that confines itself once and then forks itself for every program.
 
 `main` runs in a freshly exec'ed interpreter that has one thread, a clean environment and only the descriptors
-that it needs. This process becomes the *stub*, which stays unconfined, waits, and tidies up in the end. Its
+that it needs. This process becomes the *stub*, which stays unconfined, waits, and tidies up at the end. Its
 child is the *worker*, which is confined; where there are namespaces, it is process 1 of its own process
 namespace. The worker never looks at a program: it forks, watches (`watch.py`) and reports.
 """
@@ -52,7 +52,9 @@ PRELOADED = (
 )  # fmt: skip
 """Modules that most programs import: a worker imports them once, before it forks."""
 _BLANK_PID = 0x7A69_6E63
-"""The number in place of a pid in the filters, which are made once; each program fills in its own pid."""
+"""Stands for the program's pid in the system-call filters, made once and filled in for each program.
+
+Pids end at 2^22, so no other number of a filter can be mistaken for it."""
 _THREADS = 256
 """The most processes and threads in a worker's namespaces, unless a job sets another number."""
 _STACK = 64 << 20
@@ -216,7 +218,8 @@ class _Worker:
             return harness.run(job, (self.blob, end), self.results, limits.file_size)
         for descriptor in (self.blob, self.results):  # they hold the tests and will hold their results
             os.close(descriptor)
-        return harness.run(job, (-1, 0), -1, limits.file_size, link)
+        no_file = -1
+        return harness.run(job, (no_file, 0), no_file, limits.file_size, link)
 
     def _run_tests(self, limits: Request, link: int, other_end: Any) -> int:
         """Set the limits and run the tests; called in another child."""

@@ -15,7 +15,7 @@ import pytest
 from markscheme.sandbox import RunError
 from markscheme.trainer import train
 from markscheme.trainer.config.run_config import SamplingConfig
-from markscheme.trainer.engines.base import CopyEngine
+from markscheme.trainer.engines.copy_engine import CopyEngine
 from small_runs import json_lines
 from vllm_engines import (
     COMPLETIONS,

@@ -15,7 +15,7 @@ def check_model(task: Task, model: str, *, limit: int | None = 1000) -> list[Fin
     Args:
         task: the task whose prompts the model is to read.
         model: `tiny`, a folder or a hub id.
-        limit: most problems to encode; None = all.
+        limit: encode at most this many problems; None = all.
     """
     try:
         policy = policy_for(task, model)

@@ -67,7 +67,9 @@ def _add_check(commands: _Commands) -> None:
     )
     check.add_argument("task", help=TASK_HELP)
     check.add_argument("--model", help="also check a model: chat template, end tokens, prompt lengths")
-    check.add_argument("--limit", type=_count, default=1000, help="most problems to check (default 1000)")
+    check.add_argument(
+        "--limit", type=_count, default=1000, help="check at most this many problems (default 1000)"
+    )
 
 
 def _add_sample(commands: _Commands) -> None:

@@ -57,7 +57,7 @@ class EngineConfig(Section):
     kind: Literal["hf", "vllm", "vllm_http"] = "hf"
     """`hf`: transformers, on the policy's own weights; `vllm`: in this process; `vllm_http`: vLLM servers."""
     max_rows: int = Field(default=256, ge=1)
-    """`hf`: most completions that are sampled at once; a single group may exceed it."""
+    """`hf`: at most this many completions are sampled at once; a single group may exceed it."""
     dtype: Literal["float32", "bfloat16", "float16"] | None = None
     """vLLM: precision of its weights; null = `policy.dtype`."""
     memory: float = Field(default=0.4, gt=0)
@@ -95,7 +95,7 @@ class EvalConfig(Section):
     every: int = Field(default=0, ge=0)
     """Training steps between two evaluations; 0 = before the first and after the last step only."""
     limit: int | None = Field(default=200, ge=1)
-    """Most problems to evaluate on; null = all."""
+    """Evaluate on at most this many problems; null = all."""
 
 
 class SaveConfig(Section):
@@ -132,8 +132,8 @@ class RunConfig(Section):
     threads: int = Field(default=1, ge=1)
     """CPU threads of torch. More can be slower on a busy machine, and change results in the last bits."""
     microbatch_tokens: int | None = Field(default=None, ge=1)
-    """Most tokens of one forward and backward pass, prompts and padding included. It bounds the memory and
-    leaves the size of an update as it is. null = 2048 on a CPU, else 16384."""
+    """The most tokens of one forward and backward pass, prompts and padding included. It bounds the memory
+    and leaves the size of an update as it is. null = 2048 on a CPU, else 16384."""
     out: str | None = None
     """The run's folder; null = runs/NAME-TIME-sSEED."""
     trackers: tuple[Literal["tensorboard"], ...] = ()

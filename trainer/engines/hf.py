@@ -55,7 +55,7 @@ class HfEngine(Engine):
 
     Args:
         policy: the policy.
-        max_rows: most completions that are sampled at the same time.
+        max_rows: the most completions that are sampled at the same time.
         note: called with one line if prompts can only be sampled one at a time.
 
     Raises:

@@ -17,7 +17,8 @@ from ..config.run_config import EngineConfig, SamplingConfig
 from ..models.notes import Note, ignored
 from ..models.policy import EncodedPrompt, Policy
 from ..models.weights import checkpoint_weights, shape_of
-from .base import CopyEngine, completion_of, prompt_seed
+from .base import completion_of, prompt_seed
+from .copy_engine import CopyEngine
 
 
 class VllmEngine(CopyEngine):

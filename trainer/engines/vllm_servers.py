@@ -26,7 +26,8 @@ from ..config.run_config import EngineConfig, SamplingConfig
 from ..models.notes import Note, ignored
 from ..models.policy import EncodedPrompt, Policy
 from ..models.weights import shape_of, weights_folder, write_weights
-from .base import CopyEngine, completion_of, prompt_seed
+from .base import completion_of, prompt_seed
+from .copy_engine import CopyEngine
 from .vllm_client import Server, ServerTrouble
 from .vllm_launch import OwnServer, server_command, shell_line
 from .vllm_work import Work

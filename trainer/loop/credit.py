@@ -52,6 +52,8 @@ def credits_of(
 ) -> list[list[Credit]]:
     """Return the credit of every completion of every group.
 
+    Suffixes of tensors here and below: _P problems, _G completions of a problem's group, _T tokens.
+
     Args:
         groups: a training step's scored groups.
         tasks: the groups' tasks, by name.

@@ -24,8 +24,8 @@ from ..models.lora import adapter_off
 from ..models.optimizer import make_optimizer, rate_at
 from ..models.policy import Policy
 from ..objective.inputs import LossInputs, check_inputs
+from ..objective.objectives import OBJECTIVES
 from ..objective.off_policy import importance_weights, mismatch, off_policy_mask
-from ..objective.policy_loss import OBJECTIVES
 from ..objective.settings import LossSettings
 
 
@@ -34,7 +34,8 @@ class Learner:
 
     Args:
         policy: the model that learns.
-        reference: a frozen model; None = the policy without its adapter, or with kl_coef 0 no reference.
+        reference: a frozen model. With None, the reference is the policy without its adapter, or there is
+            none, if kl_coef is 0.
         config: the run's.
         way: how log-probabilities are computed; see `choose_way`.
     """

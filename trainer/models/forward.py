@@ -145,7 +145,7 @@ class Forward:
 
     Args:
         policy: gives device, precision and padding; the model to compute with is an argument of the methods.
-        budget: most tokens of one pass, prompts and padding included; None = the device's in `BUDGETS`.
+        budget: the most tokens of one pass, prompts and padding included; None = the device's in `BUDGETS`.
         temperature: divides the logits, as it did in sampling.
         way: see `choose_way`.
     """

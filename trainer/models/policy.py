@@ -61,7 +61,7 @@ class Policy:
 
     @property
     def pad_id(self) -> int:
-        """The id for padding; padding is masked, so any id does."""
+        """The id for padding; padding is masked, so any id will do."""
         pad = self.tokenizer.pad_token_id
         return self.eos_ids[0] if pad is None else pad
 

@@ -1,22 +1,13 @@
 """`policy_loss`: all objectives of this folder behind one function with keyword arguments.
 
-It is meant for other training loops. `trainer/loop/learner.py` calls the functions in `OBJECTIVES` itself.
+`policy_loss` is meant for other training loops. `trainer/loop/learner.py` calls the objectives themselves.
 """
 
 from torch import Tensor
 
-from .clipped_ratio import clipped_ratio
-from .inputs import LossInputs, Objective, check_inputs
-from .reinforce import reinforce
+from .inputs import LossInputs, check_inputs
+from .objectives import OBJECTIVES
 from .settings import Aggregate, Kl, LossSettings, Ratio
-
-OBJECTIVES: dict[Ratio, Objective] = {
-    "token": clipped_ratio,
-    "sequence": clipped_ratio,
-    "sequence_token": clipped_ratio,
-    "none": reinforce,
-}
-"""The objective for each value of `algorithm.ratio`."""
 
 
 def policy_loss(

@@ -51,7 +51,7 @@ class PrmTraining:
     seed: int = 0
     """Of a new head's weights and of the order of the rows."""
     batch_tokens: int = 8192
-    """Most tokens of one forward pass, padding included."""
+    """The most tokens of one forward pass, padding included."""
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ TIERS = (
 """All tiers but the last, which `verify.py` asks if none of these can tell."""
 
 MAX_PARTS = 3000
-"""Most comparisons of parts for one answer; an answer that needs more is too large."""
+"""At most this many comparisons of parts are made for one answer; one that needs more is too large."""
 _work = threading.local()
 """`left`: how many comparisons this thread may still make for the answer that it is judging, or None."""
 
@@ -79,7 +79,9 @@ def _by_first_tier(reference: str, answer: str) -> Verdict:
     for name, compare in TIERS:
         verdict = compare(reference, answer, judge)
         if verdict is not None:
-            verdict.tier = verdict.tier or name
+            verdict.tier = (
+                verdict.tier or name
+            )  # set already by the inner tier, if `judge` was asked about parts
             return verdict
     return Verdict(None, Reason.UNDECIDED)
 

@@ -83,6 +83,7 @@ def _by_own_tiers(pair: Pair) -> Verdict | None:
             return Verdict(False, Reason.TOO_LARGE, tier="claims")
     target, given = normalise(reference), normalise(answer)
     if target == given != "":
+        # The same text is right whatever it says, even `5 or 6`: no tier need be asked.
         verdict = Verdict(True, Reason.EQUAL, tier="words")
     else:
         verdict = judge(target, given)

@@ -31,7 +31,7 @@ _WORD = re.compile(r"\\?[^\s$\\{}]{1,40}")
 _BRACE = re.compile(r"\\[{}\\]|[{}]")
 _CLOSING = re.compile(r"\s{0,9}(?:\$|\\\)|\\\]|</answer>)")
 MAX_JOINED = 32
-"""Most boxes that are read as one list."""
+"""At most this many boxes are read as one list."""
 
 
 def boxed(text: str) -> AnswerSpan | None:
@@ -80,7 +80,7 @@ def _last_box(text: str, before: int) -> _Box | None:
     while at >= 0:
         if text.startswith("\\boxed{", at - 1):  # nearly always
             inside = _braced(text, at + 6, len(text))
-            return _Box(at - 1, inside, inside.end + inside.closed)
+            return _box(at - 1, inside)
         slash = text.rfind("\\", max(at - 6, 0), at)
         match = _BOX.match(text, slash) if slash >= 0 else None
         if match is not None:
@@ -93,9 +93,14 @@ def _unusual_box(text: str, command: re.Match[str]) -> _Box | None:
     r"""Return the box of a command such as `\fbox {5}` or `\boxed 5`; None if nothing follows it."""
     if text[command.end() : command.end() + 1] == "{":
         inside = _braced(text, command.end() + 1, len(text))
-        return _Box(command.start(), inside, inside.end + inside.closed)
+        return _box(command.start(), inside)
     word = _WORD.match(text, command.end())
     return _Box(command.start(), AnswerSpan(word.start(), word.end()), word.end()) if word else None
+
+
+def _box(command: int, inside: AnswerSpan) -> _Box:
+    """Return the box in braces whose command and contents are given."""
+    return _Box(command, inside, inside.end + 1 if inside.closed else inside.end)
 
 
 def _braced(text: str, start: int, stop: int) -> AnswerSpan:

@@ -16,9 +16,9 @@ from fractions import Fraction
 from typing import Any
 
 MAX_ITEMS = 10_000_000
-"""Most items of a sequence or range that an expression may create."""
+"""The most items of a sequence or range that an expression may create."""
 MAX_BITS = 1 << 20
-"""Most bits of an integer that an expression may create with a power."""
+"""The most bits of an integer that an expression may create with a power."""
 
 
 class OutsideError(Exception):

@@ -71,7 +71,7 @@ class Asserts(_Tests):
         if isinstance(data, Mapping) and isinstance(data.get("asserts"), list | tuple):
             statements, setup = tuple(data["asserts"]), data.get("setup", "")
             if isinstance(setup, str) and all(isinstance(statement, str) for statement in statements):
-                plan_asserts(statements, setup)
+                plan_asserts(statements, setup)  # the result is cached; `plan` needs it
         return data
 
 
