@@ -7,17 +7,17 @@ the scores. The names below are imported when they are first used, so `import ma
 
 from typing import TYPE_CHECKING
 
-from .sandbox.lazy_names import lazy_names
+from .sandbox.lazy_imports import lazy_names
 
 if TYPE_CHECKING:
-    from .rewards.composition.registry import reward
+    from .rewards.composition.reward_functions import reward
     from .rewards.scheme import MarkScheme
     from .rewards.score import Score
     from .sandbox.execution import Limits
     from .sandbox.sandbox import Sandbox
-    from .tasks.load import load_task
+    from .tasks.load_problems import load_problems
+    from .tasks.load_task import load_task
     from .tasks.problem import Completion, Problem
-    from .tasks.problems import load_problems
     from .tasks.schema import Task
     from .trainer.run.train import train
     from .verifiers.answers.verify import compare_answers, verify_answer

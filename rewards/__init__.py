@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from ..sandbox.lazy_names import lazy_names
-from .composition.registry import REWARDS
+from ..sandbox.lazy_imports import lazy_names
+from .composition.reward_functions import REWARDS
 
 if TYPE_CHECKING:
-    from .composition.registry import reward
+    from .composition.reward_functions import reward
     from .exports.trl import as_trl, from_trl
     from .exports.verl import as_verl
     from .scheme import MarkScheme
@@ -21,7 +21,7 @@ _HOMES = {
     "as_trl": "markscheme.rewards.exports.trl",
     "as_verl": "markscheme.rewards.exports.verl",
     "from_trl": "markscheme.rewards.exports.trl",
-    "reward": "markscheme.rewards.composition.registry",
+    "reward": "markscheme.rewards.composition.reward_functions",
 }
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)
 

@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..sandbox.errors import DataError, did_you_mean, first_of
+from ..tasks.load_problems import ProblemMaker, load_problems
 from ..tasks.problem import Completion, Problem, said_by
-from ..tasks.problems import ProblemMaker, load_problems
 from ..tasks.row_files import read_rows
 from ..tasks.schema import Task
 from ..tasks.validation import first_fault

@@ -1,7 +1,7 @@
 """`MarkScheme`: running a task's entries on completions, and combining their parts into scores.
 
-The pieces are in composition/: `build_entries.py` looks up what entries name, `run_composite.py` runs an
-entry, and `combine.py` has the arithmetic of totals.
+`gates.py` decides to which rows an entry applies. The other pieces are in composition/: `build_entries.py`
+looks up what entries name, `run_composite.py` runs an entry, and `combine.py` has the arithmetic of totals.
 """
 
 import math
@@ -16,8 +16,8 @@ from ..verifiers.verdict import Verifier
 from .composition.build_entries import build_entries
 from .composition.combine import fold, renormalised, total_range
 from .composition.entries import Bounds, Composite, Entry, Rows, reference_readers
-from .composition.registry import range_of
-from .composition.run_composite import run_entry
+from .composition.reward_functions import range_of
+from .gates import part_is_right, run_where_it_applies
 from .score import COMPLETIONS_FAULT, Part, Score, Status, StepMark
 
 _OK = Status.OK
@@ -153,7 +153,8 @@ class MarkScheme:
         rows = Rows(problems, completions, parts)
         for name, entry in self._entries.items():
             weight = 0.0 if entry.watched else entry.declared.weight_at(step)
-            parts[name] = self._run(entry, rows)
+            gate_bounds = self.bounds_of(entry.gate) if entry.gate else None
+            parts[name] = run_where_it_applies(entry, rows, gate_bounds, self.task)
             for part in parts[name]:
                 part.weight = weight
         per_completion = zip(*(parts[name] for name in self._order), strict=True)
@@ -161,46 +162,6 @@ class MarkScheme:
         for score, completion in zip(scores, completions, strict=True):
             score.steps = _steps_of(score.parts, completion)
         return scores
-
-    def _run(self, entry: Entry, rows: Rows) -> list[Part]:
-        """Run an entry on the rows that meet its `when`; the others get a part that says that they do not."""
-        if entry.declared.when is None:
-            return run_entry(entry, rows)
-        parts = self._excluded(entry, rows)
-        places = [i for i, part in enumerate(parts) if part is None]
-        for i, part in zip(places, run_entry(entry, rows.only(places)), strict=True):
-            gate = rows.parts[entry.gate][i] if entry.gate else None
-            if gate is not None and gate.value is None and part.value not in (None, 0.0):
-                # The gate could not be judged, so neither can the entry; only 0 is 0 in any case.
-                part = Part(None, status=gate.status, reason="gate_unknown", verdict=part.verdict)
-            parts[i] = part
-        return [part for part in parts if part is not None]
-
-    def _excluded(self, entry: Entry, rows: Rows) -> list[Part | None]:
-        """Return the part of each row that does not meet the entry's `when`, and None for the others."""
-        if entry.gate:
-            bounds = self.bounds_of(entry.gate)
-            closed = [_is_closed(part, bounds) for part in rows.parts[entry.gate]]
-            return [Part(0.0, reason="gate_closed") if is_closed else None for is_closed in closed]
-        routed = [self._is_routed(entry, problem) for problem in rows.problems]
-        return [
-            None if is_routed else Part(None, status=Status.NOT_APPLICABLE, reason="routed elsewhere")
-            for is_routed in routed
-        ]
-
-    def _is_routed(self, entry: Entry, problem: Problem) -> bool:
-        """Return whether an entry applies to a problem, by the columns of its row."""
-        for column, wanted in entry.route.items():
-            if column not in problem.info:
-                section = "watch" if entry.watched else "rewards"
-                raise TaskError(
-                    f"{self.task.where(section, entry.name, 'when')}: problem {problem.id} has no column"
-                    f" {column!r} to route by (columns: {', '.join(problem.info)}); add it to the rows or to"
-                    " `problem.info`"
-                )
-            if problem.info[column] not in (wanted if isinstance(wanted, list) else [wanted]):
-                return False
-        return True
 
     def _combine(self, parts: dict[str, Part]) -> Score:
         """Return the score that a completion's parts add up to."""
@@ -265,21 +226,6 @@ def _first_failure(parts: Mapping[str, Part]) -> Status:
         if part.weight != 0 and part.status not in (_OK, Status.NOT_APPLICABLE):
             return part.status
     return _OK
-
-
-def _is_closed(gate: Part, bounds: Bounds) -> bool:
-    """Return whether a gate is closed; if it could not be judged, what `on_failure` made it worth decides."""
-    right = part_is_right(gate, bounds)
-    if right is None:
-        return gate.value is not None and gate.value < bounds[1]
-    return not right
-
-
-def part_is_right(part: Part, bounds: Bounds) -> bool | None:
-    """Return whether a part is right: by its verdict, or else by a value at the top of the range."""
-    if part.verdict is not None:
-        return part.verdict.correct
-    return None if part.value is None else part.value >= bounds[1]
 
 
 def _is_verifier(entry: Entry) -> bool:

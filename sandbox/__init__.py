@@ -7,7 +7,7 @@ which imports from none of them.
 
 from typing import TYPE_CHECKING
 
-from .lazy_names import lazy_names
+from .lazy_imports import lazy_names
 
 if TYPE_CHECKING:
     from .deadline.pool import with_deadline

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from .errors import InfraError, SandboxError
 from .execution import Limits
 from .executor import Executor
-from .isolation.syscalls import ARCHITECTURES
+from .isolation.allowed_syscalls import ARCHITECTURES
 from .isolation.tiers import SAFE, Tier
 from .job import Job, Report
 from .worker import Worker, WorkerLostError

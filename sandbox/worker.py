@@ -1,7 +1,7 @@
 """A worker process from the caller's side: starting it, giving it a job, reading its report.
 
-The worker's own code is in `inside/zygote.py`. Both processes have some files in memory open, through which
-the program, its inputs and its output pass. Short messages go over a socket (`wire/protocol.py`).
+The worker's own code is in `inside/worker_process.py`. Both processes have some files in memory open, through
+which the program, its inputs and its output pass. Short messages go over a socket (`wire/protocol.py`).
 """
 
 import json
@@ -29,7 +29,7 @@ _BOOT = """
 import json, os, sys
 config = json.loads(os.pread(int(sys.argv[1]), 1 << 20, 0))
 sys.path, own = config["path"], sys.path
-from markscheme.sandbox.inside.zygote import main
+from markscheme.sandbox.inside.worker_process import main
 sys.path = own
 main(config)
 """

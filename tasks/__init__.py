@@ -1,9 +1,9 @@
 """Task files, the problems that they describe, and completions. Nothing is scored in this folder."""
 
-from .load import load_task
+from .load_problems import load_problems
+from .load_task import load_task
+from .name_lookup import GENERATORS
 from .problem import Completion, Problem
-from .problems import load_problems
-from .registry import GENERATORS
 from .schema import Task
 
 __all__ = ["Completion", "Problem", "Task", "load_problems", "load_task"]

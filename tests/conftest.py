@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from markscheme.tasks import Task
-from markscheme.tasks.load import task_from
+from markscheme.tasks.load_task import task_from
 from markscheme.tasks.yaml_file import parse_yaml
 from support import ROOT, MakeTask, PrmFolder
 

@@ -18,12 +18,12 @@ import pytest
 from support import ROOT
 
 ROOMS = {
-    "sandbox": "errors lazy_names display execution wire isolation oracle deadline inside job worker executor cases oracle_client"
+    "sandbox": "errors lazy_imports display execution wire isolation oracle deadline inside job worker executor cases oracle_client"
     " sandbox remote",
-    "tasks": "problem templates validation whole_files row_files yaml_file starter registry reward_entries schema"
-    " generators problems load",
+    "tasks": "problem templates validation whole_files row_files yaml_file starter name_lookup reward_entries schema"
+    " generators load_problems load_task",
     "verifiers": "verdict completion programs text formulas units structures extraction answers format steps",
-    "rewards": "score composition rows scheme builtin models offline check exports",
+    "rewards": "score composition rows gates scheme builtin models offline check exports",
     "trainer": "objective config models engines loop reward_models run report commands",
 }
 """The package's folders from left to right, and the rooms of each from left to right: sub-folders and single files.
@@ -156,8 +156,8 @@ PLANTED = {
     "from ..execution import Limits\nfrom ..sandbox import Sandbox\n": "sandbox/wire/planted.py:2 imports sandbox.sandbox",
     "def f():\n    from ...rewards.score import Score\n": "sandbox/wire/planted.py:2 imports rewards.score",
     "from ... import verifiers\n": "sandbox/wire/planted.py:1 imports verifiers",
-    "TABLE = {'x': 'markscheme.tasks.load:load_task'}\n": "sandbox/wire/planted.py:1 imports tasks.load",
-    "CODE = '''\nimport markscheme.sandbox.inside.zygote as z\n'''\n": "sandbox/wire/planted.py:1 imports sandbox.inside.zygote",
+    "TABLE = {'x': 'markscheme.tasks.load_task:load_task'}\n": "sandbox/wire/planted.py:1 imports tasks.load_task",
+    "CODE = '''\nimport markscheme.sandbox.inside.worker_process as z\n'''\n": "sandbox/wire/planted.py:1 imports sandbox.inside.worker_process",
     "import markscheme.trainer\n": "sandbox/wire/planted.py:1 imports trainer",
     "import verifiers.verdict\n": "sandbox/wire/planted.py:1 imports verifiers.verdict",
 }

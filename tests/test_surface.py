@@ -13,12 +13,12 @@ import yaml
 
 import markscheme
 from markscheme.rewards import MarkScheme, Part, Score
-from markscheme.rewards.composition.registry import REWARDS
+from markscheme.rewards.composition.reward_functions import REWARDS
 from markscheme.rewards.score import Status
 from markscheme.sandbox import Execution
 from markscheme.sandbox.execution import RunVerdict
 from markscheme.tasks import Completion
-from markscheme.tasks.registry import GENERATORS
+from markscheme.tasks.name_lookup import GENERATORS
 from markscheme.trainer.commands.cli import main
 from markscheme.trainer.report.curve import draw_curves
 from markscheme.verifiers import Verdict

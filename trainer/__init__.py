@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ..sandbox.lazy_names import lazy_names
+from ..sandbox.lazy_imports import lazy_names
 
 if TYPE_CHECKING:
     from .objective.outcome_advantages import outcome_advantages

@@ -5,7 +5,7 @@ They return a `Verdict`: right, wrong, or could not be judged. The worth of a ve
 
 from typing import TYPE_CHECKING
 
-from ..sandbox.lazy_names import lazy_names
+from ..sandbox.lazy_imports import lazy_names
 from .verdict import VERIFIERS
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from ..sandbox.display import html_table, shortened
 from ..sandbox.errors import RewardError
-from ..tasks.registry import Table
+from ..tasks.name_lookup import Table
 
 
 class Reason(StrEnum):

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 from ...sandbox.errors import RewardError
 from ...tasks.problem import Completion, Problem
 from ...verifiers.format import known_language, language_share, length_of, repetition_share
-from ..composition.registry import reward
+from ..composition.reward_functions import reward
 from ..score import Score, Status
 
 Unit = Literal["tokens", "words", "characters"]

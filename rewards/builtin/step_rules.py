@@ -9,7 +9,7 @@ from ...sandbox.remote import shared_executor
 from ...tasks.problem import Completion, Problem
 from ...verifiers.steps.verify import judge_steps
 from ...verifiers.verdict import Verdict
-from ..composition.registry import reward
+from ..composition.reward_functions import reward
 
 Check = Literal["arithmetic", "code_runs", "code_as_solution", "addition_lines"]
 

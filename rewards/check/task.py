@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from ...sandbox.errors import DataError, MarkschemeError
+from ...tasks.load_problems import ProblemMaker, load_problems
 from ...tasks.problem import Completion, Problem
-from ...tasks.problems import ProblemMaker, load_problems
 from ...tasks.row_files import read_rows
 from ...tasks.schema import Task
 from ..scheme import MarkScheme

@@ -16,7 +16,7 @@ from ...tasks.schema import Task
 from ...verifiers.extraction.extract import rules_of
 from .deadlines import Address, address_of
 from .entries import COMPOSITES, Bounds, Composite, Entry, Reduction
-from .registry import Component, Reward, find_component, range_of, rewards_that_mark_steps
+from .reward_functions import Component, Reward, find_component, range_of, rewards_that_mark_steps
 from .step_options import StepOptions, keyword_parameters, step_options, typed_parameters
 
 Keys = tuple[str | int, ...]

@@ -14,10 +14,10 @@ from typing import Any
 from ...sandbox.deadline.pool import shared_pool, with_deadline
 from ...sandbox.deadline.server import Target
 from ...sandbox.errors import DeadlineError, TaskError
-from ...tasks.registry import resolve
+from ...tasks.name_lookup import resolve
 from ...tasks.schema import Task
 from ...verifiers.verdict import VERIFIERS
-from .registry import REWARDS, Component, component_of
+from .reward_functions import REWARDS, Component, component_of
 
 MEMORY_MB = 8192
 """MiB that a worker may allocate during one call (Linux only)."""

@@ -15,7 +15,7 @@ from ...verifiers.verdict import Verifier
 from ..score import Part
 from .combine import Bounds
 from .deadlines import Address
-from .registry import Component
+from .reward_functions import Component
 from .step_options import StepOptions
 
 How = Literal["cascade", "any_of", "ensemble"]

@@ -14,7 +14,7 @@ from ...verifiers.verdict import Reason, Verdict
 from ..score import Score, Status, StepMark
 from .calls import call
 from .entries import Bounds, Composite, Entry, Rows
-from .registry import range_of
+from .reward_functions import range_of
 from .step_options import Reduce
 
 

@@ -9,13 +9,14 @@ import time
 import traceback
 from typing import Any
 
-from ...sandbox.errors import DeadlineError, MemoryLimitError, RewardError, SandboxError
+from ...sandbox.errors import DeadlineError, MemoryLimitError, SandboxError
 from ...verifiers.verdict import Reason, Verdict, Verifier, verdict_of
-from ..score import COMPLETIONS_FAULT, STATUS_OF_REASON, Part, Score, Status
+from ..score import STATUS_OF_REASON, Part, Score, Status
 from .calls import call, is_infra
 from .entries import Bounds, Composite, Entry, Rows
+from .failures import set_worth_of_failure
 from .mark_steps import mark_steps
-from .registry import range_of
+from .reward_functions import range_of
 
 _OK = Status.OK
 
@@ -46,7 +47,7 @@ def run_component(entry: Entry, rows: Rows) -> list[Part]:
             part = _from_verdict(result) if is_verifier else _from_value(result, (low, high))
             part.seconds = seconds
             if part.status is not _OK:
-                apply_policy(part, entry)
+                set_worth_of_failure(part, entry)
         parts.append(part)
     if entry.declared.clip is not None:
         for part in parts:
@@ -111,21 +112,3 @@ def _from_value(result: Any, bounds: Bounds) -> Part:
         return _bug(f"returned {value}, outside its declared range {list(bounds)}")
     part.value = value
     return part
-
-
-def apply_policy(part: Part, entry: Entry) -> None:
-    """Give a failed part what its failure is worth: by the entry's `on_failure`, or else by its status.
-
-    Raises:
-        RewardError: `on_failure` is `stop` for this status.
-    """
-    policy = entry.declared.on_failure.get(part.status.value)
-    if policy == "stop":
-        raise RewardError(f"{entry.where}: {part.status}: {part.reason} (on_failure says stop)")
-    if policy == "leave_out":
-        part.value = None
-    elif policy is not None:
-        part.value = float(policy)
-    elif part.status in COMPLETIONS_FAULT:
-        # A range without a lowest value cannot punish a failure, so the row is left out.
-        part.value = entry.bounds[0] if math.isfinite(entry.bounds[0]) else None

@@ -7,7 +7,8 @@ from typing import Any
 from ..score import Part, Status
 from .combine import ensemble
 from .entries import Bounds, Composite, Entry, Rows
-from .run_component import apply_policy, run_component
+from .failures import set_worth_of_failure
+from .run_component import run_component
 
 _UNDECIDED = (Status.ABSTAIN, Status.INFRA_ERROR, Status.NOT_APPLICABLE)
 """Statuses with which a member of a cascade leaves the decision to the next one."""
@@ -29,7 +30,7 @@ def run_entry(entry: Entry, rows: Rows) -> list[Part]:
             parts = [_ensemble(composite, row) for row in per_completion]
     for part in parts:
         if part.status.value in entry.declared.on_failure:
-            apply_policy(part, entry)
+            set_worth_of_failure(part, entry)
         entry.clip(part)
     return parts
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...sandbox.errors import RewardError
+from ...tasks.load_problems import ProblemMaker
 from ...tasks.problem import Completion, Problem, said_by
-from ...tasks.problems import ProblemMaker
-from ..composition.registry import reward
+from ..composition.reward_functions import reward
 from ..scheme import MarkScheme
 from ..score import Score
 

@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol
 
 from ...sandbox.errors import RewardError
 from ...tasks.problem import Completion, Problem
-from ..composition.registry import reward
+from ..composition.reward_functions import reward
 from ..score import Score, Status
 from .prm_formats import MOST_UNREAD, Dtype, Encoder, PrmInput, find_format, question_of
 

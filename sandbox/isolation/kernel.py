@@ -5,7 +5,7 @@ import os
 import platform
 import sys
 
-from .syscalls import ARCHITECTURES, setting_up
+from .allowed_syscalls import ARCHITECTURES, setting_up
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _locked = ctypes.PyDLL(None)
@@ -94,7 +94,7 @@ class Filter:
     """A seccomp filter, prepared so that entering it costs one system call.
 
     Args:
-        code: instructions, from `seccomp.py`.
+        code: instructions, from `seccomp_filters.py`.
         blank: a 32-bit number; `enter` replaces every occurrence of it in the code by another number.
     """
 

@@ -1,7 +1,7 @@
 """The tiers of isolation, and the steps with which a worker confines itself in one.
 
 The steps run once per worker, in its own freshly exec'ed process and before any program; every program that
-the worker forks inherits the result. `inside/zygote.py` calls them in order.
+the worker forks inherits the result. `inside/worker_process.py` calls them in order.
 """
 
 import os
@@ -11,7 +11,7 @@ import sys
 from enum import StrEnum
 
 from . import kernel
-from .seccomp import worker_filter
+from .seccomp_filters import worker_filter
 
 TMP_MB = 64
 """MiB that a program's private folder may hold."""

@@ -22,7 +22,7 @@ from typing import Any
 
 from ..wire.codec import NotPlainError, containers, pack, unpack
 from ..wire.dialogue import Link, Message
-from .lending import FUNCTION_NAMES, LENT_METHODS
+from .lent_objects import FUNCTION_NAMES, LENT_METHODS
 
 DUNDERS = tuple(
     f"__{name}__"

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ..wire.records import Records, describe
-from .program import Program, ProgramEndedError
+from .tests_side import Program, ProgramEndedError
 
 
 class Recorder:

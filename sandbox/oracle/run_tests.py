@@ -15,10 +15,10 @@ from typing import Any
 
 from ..wire.records import TESTS, Records
 from .imports import ProgramFinder, imports_of, used_libraries
-from .program import Program, ProgramEndedError
 from .recorder import Recorder
 from .runners import RUNNERS
 from .stand_ins import StandIn
+from .tests_side import Program, ProgramEndedError
 
 
 def run_beside_program(job: dict[str, Any], descriptor: int, records: Records) -> int:

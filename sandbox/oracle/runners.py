@@ -11,8 +11,8 @@ from types import ModuleType
 from typing import Any
 
 from ..wire.records import describe
-from .program import ProgramEndedError
 from .recorder import Recorder
+from .tests_side import ProgramEndedError
 
 FILE = "tests.py"
 """The tests' file name in tracebacks."""

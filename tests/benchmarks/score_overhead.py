@@ -63,7 +63,7 @@ def scored_by_markscheme(rows: list[Row]) -> Callable[[], float]:
     # Imported here, because the peer's environment has no markscheme.
     from markscheme.rewards import MarkScheme, reward
     from markscheme.tasks import Completion, Problem
-    from markscheme.tasks.load import task_from
+    from markscheme.tasks.load_task import task_from
     from markscheme.tasks.yaml_file import YamlFile
 
     def register(function: Callable[[str, str], float]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from markscheme.rewards.composition.registry import REWARDS
+from markscheme.rewards.composition.reward_functions import REWARDS
 from markscheme.verifiers.verdict import VERIFIERS
 
 

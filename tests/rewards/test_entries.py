@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from markscheme.rewards import MarkScheme, reward
-from markscheme.rewards.composition.registry import REWARDS
+from markscheme.rewards.composition.reward_functions import REWARDS
 from markscheme.sandbox import RewardError, TaskError
 from markscheme.tasks import Completion
 from support import MakeTask, score_one

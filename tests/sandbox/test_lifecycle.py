@@ -17,7 +17,7 @@ from markscheme.verifiers import verify_program
 from processes import children_of, descendants_of, left_after
 from tiers import needs_tier
 
-WORKER = "zygote"
+WORKER = "worker_process"
 """A word in the command line of a worker's first process, which the sandbox starts itself."""
 
 

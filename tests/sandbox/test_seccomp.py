@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from markscheme.sandbox.isolation.seccomp import program_filter, worker_filter
-from markscheme.sandbox.isolation.syscalls import ARCHITECTURES, AUDIT_ARCH, allowed, setting_up
+from markscheme.sandbox.isolation.allowed_syscalls import ARCHITECTURES, AUDIT_ARCH, allowed, setting_up
+from markscheme.sandbox.isolation.seccomp_filters import program_filter, worker_filter
 
 HEADERS = {
     "x86_64": ("/usr/include/x86_64-linux-gnu/asm/unistd_64.h", "/usr/include/asm/unistd_64.h"),

@@ -28,15 +28,15 @@ def test_weak_tiers_must_be_asked_for_by_name(small_limits: Limits) -> None:
 NO_SAFE_TIER = """
 import platform
 from markscheme.sandbox import Sandbox, SandboxError
-from markscheme.sandbox.isolation import kernel, seccomp
-from markscheme.sandbox.isolation.syscalls import setting_up
+from markscheme.sandbox.isolation import kernel, seccomp_filters
+from markscheme.sandbox.isolation.allowed_syscalls import setting_up
 
 machine = platform.machine()
 unshare = {"x86_64": 272, "aarch64": 97}[machine]
 landlock = setting_up()["landlock_create_ruleset"]
-forbidden = {unshare: seccomp.DENY, landlock: seccomp.ABSENT}
+forbidden = {unshare: seccomp_filters.DENY, landlock: seccomp_filters.ABSENT}
 kernel.give_up_privileges()
-kernel.Filter(seccomp._program(forbidden, seccomp.ALLOW, machine)).enter()
+kernel.Filter(seccomp_filters._program(forbidden, seccomp_filters.ALLOW, machine)).enter()
 try:
     Sandbox(1)
 except SandboxError as error:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from markscheme.sandbox import DataError, TaskError
 from markscheme.tasks import Problem, load_problems, load_task
 from markscheme.tasks.generators.addition import Addition, trace
-from markscheme.tasks.problems import hub_rows, without_overlap
+from markscheme.tasks.load_problems import hub_rows, without_overlap
 from markscheme.tasks.templates import compile_template, render
 from support import MakeTask
 

@@ -6,7 +6,7 @@ import pytest
 
 from markscheme.sandbox import TaskError, UnknownNameError
 from markscheme.tasks import load_task
-from markscheme.tasks.load import shipped_tasks
+from markscheme.tasks.load_task import shipped_tasks
 from markscheme.tasks.reward_entries import RewardEntry
 from markscheme.tasks.yaml_file import parse_yaml
 from support import MakeTask

@@ -10,7 +10,7 @@ from markscheme.rewards import MarkScheme
 from markscheme.rewards.check.task import cases_file, check_task, run_cases
 from markscheme.rewards.rows import read_completions
 from markscheme.tasks import Completion, load_problems, load_task
-from markscheme.tasks.load import shipped_tasks
+from markscheme.tasks.load_task import shipped_tasks
 
 ROWS: dict[str, tuple[dict[str, Any], str]] = {
     # task: a row as its data set has it, the reference that the task must read from it

@@ -202,7 +202,7 @@ def test_sample_writes_rows_that_score_reads(capsys: pytest.CaptureFixture[str])
 def test_schema_describes_what_files_may_hold(capsys: pytest.CaptureFixture[str]) -> None:
     from jsonschema import Draft202012Validator
 
-    from markscheme.tasks.load import shipped_tasks
+    from markscheme.tasks.load_task import shipped_tasks
     from markscheme.tasks.yaml_file import read_yaml
 
     schema = json.loads(run(capsys, "schema")[1])

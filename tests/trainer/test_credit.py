@@ -15,6 +15,7 @@ from markscheme.trainer.engines.hf import HfEngine
 from markscheme.trainer.loop.credit import Credit, credits_of
 from markscheme.trainer.loop.rollout import Group, LoadedTask
 from markscheme.trainer.models.policy import Policy
+from markscheme.trainer.models.prompts import encode_prompt
 from markscheme.trainer.objective.process_advantages import StepSettings, pooled_spread
 from markscheme.trainer.objective.settings import Ratio, Std
 from markscheme.verifiers.steps.token_positions import step_ends
@@ -55,7 +56,7 @@ def scored_groups(folder: Path, policy: Policy, process: str, rewards: str | Non
     task = load_task(folder / "digits.yaml", overrides=overrides)
     scheme = MarkScheme(task)
     problems = [Problem(prompt=f"{i}+1=", reference=str(i + 1)) for i in range(3)]
-    prompts = [policy.encode(task, problem, max_new_tokens=24) for problem in problems]
+    prompts = [encode_prompt(policy, task, problem, max_new_tokens=24) for problem in problems]
     sampled = HfEngine(policy).groups(prompts, 4, SamplingConfig(max_new_tokens=24), seed=3)
     groups = []
     for problem, completions in zip(problems, sampled, strict=True):

@@ -20,6 +20,7 @@ from markscheme.trainer.engines.hf import HfEngine
 from markscheme.trainer.models import tiny
 from markscheme.trainer.models.load_policy import load_policy
 from markscheme.trainer.models.policy import Policy
+from markscheme.trainer.models.prompts import encode_prompt
 from markscheme.trainer.models.tiny import tiny_policy
 from markscheme.trainer.reward_models.step_labels import Chain, chain_of, monte_carlo, monte_carlo_row
 from small_runs import json_lines
@@ -57,7 +58,7 @@ def test_the_tiny_policy_is_built_once_for_each_task_and_seed(
 def test_the_tiny_policy_has_the_format_and_the_mistakes_of_its_teacher(policy: Policy) -> None:
     task = load_task("addition")
     problems = load_problems(task, split="test", limit=100)
-    prompts = [policy.encode(task, problem, max_new_tokens=48) for problem in problems]
+    prompts = [encode_prompt(policy, task, problem, max_new_tokens=48) for problem in problems]
     greedy = SamplingConfig(temperature=0, max_new_tokens=48)
     texts = [group[0].text for group in HfEngine(policy).groups(prompts, 1, greedy, seed=0)]
     assert all(text.startswith("<think>") and "</think>\\boxed{" in text for text in texts)
@@ -93,7 +94,7 @@ def chains(policy: Policy) -> list[Chain]:
     """Three sampled answers to each of twelve problems, divided into their lines."""
     task = load_task("addition")
     problems = load_problems(task, limit=12)
-    prompts = [policy.encode(task, problem, max_new_tokens=48) for problem in problems]
+    prompts = [encode_prompt(policy, task, problem, max_new_tokens=48) for problem in problems]
     groups = HfEngine(policy).groups(prompts, 3, ANSWER, seed=0)
     return [
         chain_of(problem, completion, policy, "lines")

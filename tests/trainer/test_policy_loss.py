@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from markscheme.trainer import policy_loss
-from markscheme.trainer.objective.aggregate import kl_estimate
+from markscheme.trainer.objective.kl import kl_estimate
 from markscheme.trainer.objective.settings import Aggregate, Kl, Ratio
 
 

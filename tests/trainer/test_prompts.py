@@ -14,6 +14,7 @@ from markscheme.trainer.engines.hf import HfEngine
 from markscheme.trainer.models.forward import own_logprobs
 from markscheme.trainer.models.load_policy import load_policy
 from markscheme.trainer.models.policy import Policy
+from markscheme.trainer.models.prompts import encode_prompt, render_prompt
 from support import MakeTask, small_policy
 
 
@@ -26,13 +27,13 @@ def test_prompts_go_through_the_chat_template(tmp_path: Path, task: Task) -> Non
     folder = small_policy(tmp_path, chat=True)
     policy = load_policy(PolicyConfig(), folder, CPU)
     with_system = load_task("gsm8k", overrides=["system=be kind"])
-    text, prefill = policy.render(with_system, Problem(prompt="one?"))
+    text, prefill = render_prompt(policy, with_system, Problem(prompt="one?"))
     assert text == "<|system|>be kind\n<|user|>one?\n<|assistant|><think>\n"
     assert prefill == "<think>\n"
-    prompt = policy.encode(with_system, Problem(prompt="one?"), max_new_tokens=8)
+    prompt = encode_prompt(policy, with_system, Problem(prompt="one?"), max_new_tokens=8)
     (group,) = HfEngine(policy).groups([prompt], 2, SamplingConfig(max_new_tokens=8), seed=0)
     assert [completion.prefill for completion in group] == ["<think>\n"] * 2
-    assert policy.render(task, Problem(prompt="one?"))[0] == "<|user|>one?\n<|assistant|><think>\n"
+    assert render_prompt(policy, task, Problem(prompt="one?"))[0] == "<|user|>one?\n<|assistant|><think>\n"
     raw = load_policy(PolicyConfig(chat_template=False), folder, CPU)
     assert raw.render(task, Problem(prompt="one?")) == ("one?", "")
 
@@ -48,18 +49,18 @@ def test_chat_prompts_need_a_chat_template(policies: dict[str, Policy], task: Ta
 def test_prompts_that_the_policy_cannot_read_are_refused(policies: dict[str, Policy], task: Task) -> None:
     policy = policies["llama"]
     with pytest.raises(PolicyError, match="prompt of 300 tokens and 8 new tokens exceed the context of 256"):
-        policy.encode(task, Problem(prompt="x" * 300), max_new_tokens=8)
+        encode_prompt(policy, task, Problem(prompt="x" * 300), max_new_tokens=8)
     with pytest.raises(PolicyError, match="no tokens for parts"):
-        policy.encode(task, Problem(prompt="was heißt 你好?"), max_new_tokens=8)
+        encode_prompt(policy, task, Problem(prompt="was heißt 你好?"), max_new_tokens=8)
     with pytest.raises(PolicyError, match="has no tokens"):
-        policy.encode(task, Problem(prompt=""), max_new_tokens=8)
+        encode_prompt(policy, task, Problem(prompt=""), max_new_tokens=8)
 
 
 def test_a_tokenizer_that_drops_spaces_is_refused(tmp_path: Path, task: Task) -> None:
     """transformers picks Qwen2Tokenizer for a qwen2 folder whatever its files say, and ours do not fit it."""
     policy = load_policy(PolicyConfig(), small_policy(tmp_path, "qwen2"), CPU)
     with pytest.raises(PolicyError, match="drops the spaces of the prompt"):
-        policy.encode(task, Problem(prompt="what is one and one?"), max_new_tokens=8)
+        encode_prompt(policy, task, Problem(prompt="what is one and one?"), max_new_tokens=8)
 
 
 def test_the_context_of_longrope_ends_where_all_positions_would_change(tmp_path: Path, task: Task) -> None:
@@ -74,9 +75,9 @@ def test_the_context_of_longrope_ends_where_all_positions_would_change(tmp_path:
     folder = small_policy(tmp_path, "phi3", original_max_position_embeddings=32, rope_parameters=rope)
     policy = load_policy(PolicyConfig(), folder, CPU)
     assert policy.context == 32
-    policy.encode(task, Problem(prompt="x" * 20), max_new_tokens=12)
+    encode_prompt(policy, task, Problem(prompt="x" * 20), max_new_tokens=12)
     with pytest.raises(PolicyError, match="exceed the context of 32"):
-        policy.encode(task, Problem(prompt="x" * 20), max_new_tokens=13)
+        encode_prompt(policy, task, Problem(prompt="x" * 20), max_new_tokens=13)
 
 
 def test_a_tokenizer_without_an_end_token_is_refused(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from markscheme.trainer.config.run_config import SamplingConfig
 from markscheme.trainer.engines.hf import HfEngine
 from markscheme.trainer.loop.rollout import Group, LoadedTask, ProblemOrder, group_is_flat, scored_groups
 from markscheme.trainer.models.policy import Policy
+from markscheme.trainer.models.prompts import encode_prompt
 from markscheme.verifiers.steps.split import whole
 from support import MakeTask
 
@@ -23,7 +24,7 @@ def test_groups_are_scored_while_others_are_sampled(policies: dict[str, Policy],
     policy = policies["llama"]
     task = make_task("rewards: {long: {use: length, target: 10, unit: tokens}}")
     problems = [Problem(prompt=text, reference="1") for text in ("1+1=", "what is it?", "a", "b")]
-    prompts = [policy.encode(task, problem, max_new_tokens=40) for problem in problems]
+    prompts = [encode_prompt(policy, task, problem, max_new_tokens=40) for problem in problems]
     sampling = SamplingConfig(max_new_tokens=40)
     scheme, engine = MarkScheme(task), HfEngine(policy)
     score, generate = scheme.score, engine.generate
@@ -57,7 +58,7 @@ def test_an_error_while_scoring_is_raised(policies: dict[str, Policy], make_task
     """Scoring runs in a thread, where an error could get lost."""
     task, policy = make_task("rewards: {a: {use: answer}}"), policies["llama"]
     problems = [Problem(prompt="1+1=", reference="2")] * 2
-    prompts = [policy.encode(task, problem, max_new_tokens=8) for problem in problems]
+    prompts = [encode_prompt(policy, task, problem, max_new_tokens=8) for problem in problems]
     scheme = MarkScheme(task)
 
     def broken_score(*args: Any, **kwargs: Any) -> Any:

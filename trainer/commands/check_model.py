@@ -2,10 +2,11 @@
 
 from ...rewards.check.finding import Finding
 from ...sandbox.errors import MarkschemeError
+from ...tasks.load_problems import load_problems
 from ...tasks.problem import Problem
-from ...tasks.problems import load_problems
 from ...tasks.schema import Task
 from ..models.policy import EncodedPrompt, Policy
+from ..models.prompts import encode_prompt, render_prompt
 from .sampling import policy_for
 
 
@@ -27,7 +28,7 @@ def check_model(task: Task, model: str, *, limit: int | None = 1000) -> list[Fin
     except MarkschemeError:
         return [*findings, Finding("prompts", None, "not read, because the task's data cannot be loaded")]
     try:
-        prompts = [policy.encode(task, problem, max_new_tokens=1) for problem in problems]
+        prompts = [encode_prompt(policy, task, problem, max_new_tokens=1) for problem in problems]
     except MarkschemeError as error:
         return [*findings, Finding("prompts", False, str(error))]
     longest = max(len(prompt.token_ids) for prompt in prompts)
@@ -47,7 +48,7 @@ def _description(policy: Policy) -> str:
 
 
 def _first_prompt(policy: Policy, task: Task, problem: Problem) -> list[str]:
-    text, _ = policy.render(task, problem)
+    text, _ = render_prompt(policy, task, problem)
     return ["the first prompt, as the model reads it:", *(f"| {line}" for line in text.splitlines())]
 
 

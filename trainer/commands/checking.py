@@ -4,7 +4,7 @@ import argparse
 
 from ...rewards.check.finding import Finding
 from ...rewards.check.task import check_task
-from ...tasks.load import load_task
+from ...tasks.load_task import load_task
 from .output import CHECK_FAILED, GOOD, show
 
 _SIGNS = {True: "ok  ", False: "FAIL", None: "--  "}

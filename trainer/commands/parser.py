@@ -203,19 +203,21 @@ def _add_names(commands: _Commands) -> None:
     init = commands.add(
         "init",
         "write a commented task with example rows and labelled cases",
-        "markscheme.trainer.commands.names:init",
+        "markscheme.trainer.commands.list_schema_init:init",
     )
     init.add_argument("name", help="the task's name; files are written to the current folder")
 
     schema = commands.add(
         "schema",
         "print the JSON Schema of task or run files, for editors",
-        "markscheme.trainer.commands.names:schema",
+        "markscheme.trainer.commands.list_schema_init:schema",
     )
     schema.add_argument("what", nargs="?", choices=("task", "run"), default="task")
 
     listing = commands.add(
-        "list", "list the names that a file may use", "markscheme.trainer.commands.names:list_names"
+        "list",
+        "list the names that a file may use",
+        "markscheme.trainer.commands.list_schema_init:list_names",
     )
     listing.add_argument("what", choices=("tasks", "rewards", "verifiers", "generators", "presets"))
     listing.add_argument("name", nargs="?", help="show this one: parameters, types, defaults, an example")

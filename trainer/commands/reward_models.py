@@ -14,7 +14,7 @@ from ...rewards.models.torch_runtime import quiet
 from ...rewards.rows import write_jsonl
 from ...rewards.scheme import MarkScheme
 from ...sandbox.errors import TaskError
-from ...tasks.load import load_task
+from ...tasks.load_task import load_task
 from ...tasks.schema import Task
 from ...verifiers.steps.split import SplitPolicy, split_policy
 from ..models.tiny import one_thread, tiny_policy

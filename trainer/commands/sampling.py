@@ -15,8 +15,8 @@ from ...rewards.models.torch_runtime import choose_device, quiet
 from ...rewards.rows import write_jsonl
 from ...rewards.scheme import MarkScheme
 from ...sandbox.errors import DataError, TaskError
-from ...tasks.load import load_task
-from ...tasks.problems import load_problems
+from ...tasks.load_problems import load_problems
+from ...tasks.load_task import load_task
 from ...tasks.schema import Task
 from ...tasks.validation import first_fault
 from ..config.run_config import EngineConfig, PolicyConfig, SamplingConfig
@@ -26,6 +26,7 @@ from ..loop.evaluation import evaluate
 from ..loop.rollout import Group, LoadedTask, group_is_flat
 from ..models.load_policy import load_policy
 from ..models.policy import Policy
+from ..models.prompts import encode_prompt
 from ..models.tiny import one_thread, tiny_policy
 from .output import GOOD, show
 
@@ -66,7 +67,9 @@ def sampler_of(
     problems = load_problems(task, split=args.split, limit=args.limit)
     scheme.check_references(problems)
     policy = policy_for(task, args.model, seed=args.seed, device=args.device)
-    prompts = [policy.encode(task, problem, max_new_tokens=args.max_new_tokens) for problem in problems]
+    prompts = [
+        encode_prompt(policy, task, problem, max_new_tokens=args.max_new_tokens) for problem in problems
+    ]
     engine = make_engine(EngineConfig(kind=args.engine, urls=tuple(args.url)), policy)
     try:
         engine.sync(policy, 0)

@@ -12,7 +12,7 @@ from ...rewards.rows import read_completions, score_row, status_counts, write_js
 from ...rewards.scheme import MarkScheme
 from ...rewards.score import Score, Status
 from ...sandbox.errors import DataError, did_you_mean, first_of
-from ...tasks.load import load_task
+from ...tasks.load_task import load_task
 from ...tasks.schema import Task
 from .output import CHECK_FAILED, GOOD, show
 

@@ -5,7 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ...tasks.load import find_task
+from ...tasks.load_task import find_task
 from ...tasks.yaml_file import YamlFile, apply_overrides, read_yaml, validate
 from .run_config import RunConfig
 

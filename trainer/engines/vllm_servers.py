@@ -6,7 +6,7 @@ restarted in between is sent the weights again, and the group is sampled once mo
 tried again for `engine.retry_s` seconds. After that, the server is left out; if it was the last one, the run
 stops before it learns from an incomplete batch.
 
-`vllm_client.py` sends the requests, `vllm_work.py` hands out the prompts, `vllm_launch.py` starts a server.
+`vllm_client.py` sends the requests, `vllm_queue.py` hands out the prompts, `vllm_launch.py` starts a server.
 """
 
 import math
@@ -30,7 +30,7 @@ from .base import completion_of, prompt_seed
 from .copy_engine import CopyEngine
 from .vllm_client import Server, ServerTrouble
 from .vllm_launch import OwnServer, server_command, shell_line
-from .vllm_work import Work
+from .vllm_queue import Work
 
 REQUESTS = 64
 """The most requests that are sent to one server at a time."""

@@ -1,4 +1,4 @@
-"""The model that learns, with its tokenizer: precision, context length, and prompts as token ids."""
+"""The model that learns, with its tokenizer: precision and context length."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -6,12 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jinja2 import TemplateError
-
-from ...sandbox.errors import PolicyError
-from ...tasks.problem import Problem
-from ...tasks.schema import Task
-from ...verifiers.steps.token_positions import common_length
 
 
 @dataclass(frozen=True)
@@ -83,94 +77,8 @@ class Policy:
             return original if limit is None else min(limit, original)
         return limit
 
-    def render(self, task: Task, problem: Problem) -> tuple[str, str]:
-        """Return the prompt's text as the policy reads it, and its `prefill` (see `EncodedPrompt`).
-
-        Raises:
-            PolicyError: the task has chat messages or a system text, and the tokenizer no chat template.
-        """
-        has_template = bool(self.tokenizer.chat_template)
-        is_chat = not isinstance(problem.prompt, str)
-        needs_template = is_chat or bool(task.system)
-        if needs_template and not has_template:
-            reason = "prompts are chat messages" if is_chat else "has a system text"
-            raise PolicyError(
-                f"task {task.name!r} {reason}, and the tokenizer of {self.name!r} has no chat template;"
-                " give a chat model, or make the prompt one text and drop `system:`"
-            )
-        if not needs_template and not (has_template and self.use_chat_template):
-            return str(problem.prompt), ""
-        messages: list[Any] = [{"role": "system", "content": task.system}] if task.system else []
-        if isinstance(problem.prompt, str):
-            messages.append({"role": "user", "content": problem.prompt})
-        else:
-            messages += problem.prompt
-        with_opening = self._templated(task, messages, opening=True)
-        without_opening = self._templated(task, messages, opening=False)
-        opening = with_opening[common_length(with_opening, without_opening) :]
-        return with_opening, _unclosed_thinking(opening)
-
-    def _templated(self, task: Task, messages: Sequence[Any], *, opening: bool) -> str:
-        """Return messages as the chat template renders them, with or without the opening of an answer."""
-        try:
-            return self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=opening)
-        except TemplateError as error:
-            raise PolicyError(
-                f"task {task.name!r}: the chat template of {self.name!r} rejects the messages: {error};"
-                " change the prompt or `system:`"
-            ) from error
-
-    def encode(self, task: Task, problem: Problem, *, max_new_tokens: int) -> EncodedPrompt:
-        """Return a problem's prompt as token ids.
-
-        Raises:
-            PolicyError: the prompt is empty, does not fit into the context together with `max_new_tokens`,
-                or cannot be written in the tokenizer's tokens.
-        """
-        text, prefill = self.render(task, problem)
-        from_template = bool(self.tokenizer.chat_template) and text != problem.prompt
-        # A chat template writes the special tokens itself; adding them again would double BOS.
-        ids = self.tokenizer(text, add_special_tokens=not from_template)["input_ids"]
-        where = f"problem {problem.id} of {task.name!r}"
-        if not ids:
-            raise PolicyError(f"{where}: the prompt {text!r} has no tokens; drop the row or give it a prompt")
-        if self.context is not None and len(ids) + max_new_tokens > self.context:
-            raise PolicyError(
-                f"{where}: a prompt of {len(ids)} tokens and {max_new_tokens} new tokens exceed the context"
-                f" of {self.context}; lower sampling.max_new_tokens or drop long prompts"
-            )
-        self._check_tokenizer(text, ids, where)
-        return EncodedPrompt(list(ids), prefill)
-
-    def _check_tokenizer(self, text: str, ids: Sequence[int], where: str) -> None:
-        """Reject a tokenizer that loses parts of a prompt, because the policy would be asked something else.
-
-        Raises:
-            PolicyError: a part has become the unknown token, or most spaces are gone.
-        """
-        unknown = self.tokenizer.unk_token_id
-        if unknown is not None and unknown in ids and self.tokenizer.unk_token not in text:
-            raise PolicyError(
-                f"{where}: the tokenizer of {self.name!r} has no tokens for parts of the prompt"
-                f" {text[:80]!r}; give another policy.model"
-            )
-        # Decoding may tidy a few spaces, so they only count as lost if fewer than half of the words return.
-        words = len(text.split())
-        if words >= 4 and 2 * len(self.tokenizer.decode(list(ids)).split()) < words:
-            raise PolicyError(
-                f"{where}: the tokenizer of {self.name!r} ({type(self.tokenizer).__name__}) drops the spaces"
-                f" of the prompt {text[:80]!r}; transformers chose this class by the model's type, but the"
-                " tokenizer files belong to another class: give a model whose files fit its type"
-            )
-
     def decode(self, token_ids: Sequence[int]) -> str:
         """Return generated ids as text, without special tokens."""
         return self.tokenizer.decode(
             list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
-
-
-def _unclosed_thinking(opening: str) -> str:
-    """Return `opening` from its last `<think>` on, or an empty string if there is none or it is closed."""
-    _, tag, rest = opening.rpartition("<think>")
-    return tag + rest if tag and "</think>" not in rest else ""

@@ -1,4 +1,4 @@
-"""The second half of every objective: from a value per token to a loss, with the KL and the averaging.
+"""The second half of every objective: from a value per token to a loss, by subtracting the KL and averaging.
 
 The first half, which computes the values, is in `clipped_ratio.py` and `reinforce.py`. Pure functions.
 """
@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from .inputs import LossInputs
-from .settings import Aggregate, Kl, LossSettings
+from .kl import kl_estimate
+from .settings import Aggregate, LossSettings
 
 
 def loss_of(
@@ -36,20 +37,6 @@ def loss_of(
                 kl_BT = kl_BT * ratio_BT
             objective_BT = objective_BT - settings.kl_coef * kl_BT
     return -aggregated(objective_BT, inputs.mask_BT, settings.aggregate, inputs.denominator), stats
-
-
-def kl_estimate(logprobs_BT: Tensor, ref_logprobs_BT: Tensor, kind: Kl) -> Tensor:
-    """Return an estimate of KL(pi || pi_ref) for each sampled token, in nats.
-
-    k1 = log pi/pi_ref; k2 = k1^2 / 2; k3 (and k3_ratio) = x - log x - 1 with x = pi_ref/pi, which is
-    never negative (DeepSeekMath, arXiv 2402.03300, equation 4).
-    """
-    k1 = logprobs_BT - ref_logprobs_BT
-    if kind == "k1":
-        return k1
-    if kind == "k2":
-        return k1.square() / 2
-    return torch.expm1(-k1) + k1
 
 
 def aggregated(

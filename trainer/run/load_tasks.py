@@ -6,13 +6,14 @@ from typing import Any
 
 from ...rewards.scheme import MarkScheme
 from ...sandbox.errors import RunError, TaskError
-from ...tasks.load import load_task
+from ...tasks.load_problems import load_problems, without_overlap
+from ...tasks.load_task import load_task
 from ...tasks.problem import Problem
-from ...tasks.problems import load_problems, without_overlap
 from ...tasks.schema import Task
 from ..config.run_config import EvalConfig, RunConfig
 from ..loop.rollout import LoadedTask
 from ..models.policy import Policy
+from ..models.prompts import encode_prompt
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class TaskProblems:
             PolicyError: the policy cannot read a prompt, or a prompt leaves no room for `max_new_tokens`.
         """
         prompts = [
-            policy.encode(self.task, problem, max_new_tokens=max_new_tokens) for problem in self.problems
+            encode_prompt(policy, self.task, problem, max_new_tokens=max_new_tokens)
+            for problem in self.problems
         ]
         return LoadedTask(self.task, self.scheme, self.problems, prompts, share, self.task.hash)
 

@@ -25,7 +25,7 @@ from ..formulas.tokens import TooLarge
 from ..structures import compare as structures
 from ..structures.outline import levels, read_shape
 from ..structures.real_sets import is_region
-from ..text import commitment, exact_number, notations, words
+from ..text import commitment, compare_numbers, notations, words
 from ..text.choice_letters import read_choice
 from ..text.exact_number import ANSWER_CHARS, DivisionByZero, read_number
 from ..text.latex_names import COMMANDS
@@ -38,7 +38,7 @@ from ..verdict import Reason, Verdict
 TIERS = (
     ("claims", commitment.compare),
     ("words", words.compare),
-    ("number", exact_number.compare),
+    ("number", compare_numbers.compare),
     ("notation", notations.compare),
     ("quantity", quantities.compare),
     ("structure", structures.compare),

@@ -1,7 +1,7 @@
 r"""The `formula` tier: comparing formulas, that is, all answers with operators in them.
 
 Formulas are equal if they are equal as functions (`equality.py`). Beyond that, a decimal is accepted for an
-exact constant by the rules of `exact_number.py`, and constants of integration and running integers may have
+exact constant by the rules of `compare_numbers.py`, and constants of integration and running integers may have
 other letters. A sum or product of plain numbers is `unevaluated` if the reference is a number or a fraction.
 Integrals, sums, limits and matrices inside formulas are left to math-verify.
 """
@@ -9,7 +9,8 @@ Integrals, sums, limits and matrices inside formulas are left to math-verify.
 import re
 from fractions import Fraction
 
-from ..text.exact_number import Number, read_safely, same_number, stands_for
+from ..text.compare_numbers import same_number, stands_for
+from ..text.exact_number import Number, read_safely
 from ..verdict import Judge, Reason, Verdict, equal_or_different
 from .equality import equal, has_value, real_constant
 from .finite_field import names_in

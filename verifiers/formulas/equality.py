@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from .finite_field import PRIME, Irrational, inverse, names_in, rational, residue
-from .precision import Value, equal_in_digits, high_precision, in_floats
+from .numeric_values import Value, equal_in_digits, high_precision, in_floats
 from .tokens import Node, TooLarge
 
 

@@ -1,7 +1,7 @@
 """Normalising the spelling of an answer: every tier reads texts that `normalise` returned.
 
 Unicode becomes LaTeX or ASCII, commands and notations that mean the same become one (the tables are in
-`spellings.py`), and everything that only decorates a value is removed: math mode, boxes, emphasis, `the
+`normalise_tables.py`), and everything that only decorates a value is removed: math mode, boxes, emphasis, `the
 answer is`. Nothing is judged here, and differences that may change a meaning are kept: 2² does not become
 22, and MW stays apart from mW.
 """
@@ -11,7 +11,7 @@ import unicodedata
 from functools import lru_cache
 
 from .lexicon import is_plain
-from .spellings import CHARACTERS, COMMAND_SPELLINGS, REWRITES, VULGAR_FRACTIONS
+from .normalise_tables import CHARACTERS, COMMAND_SPELLINGS, REWRITES, VULGAR_FRACTIONS
 
 _VULGAR = re.compile(f"(\\d?)([{''.join(VULGAR_FRACTIONS)}])")
 _WRAPPED = re.compile(

@@ -9,7 +9,8 @@ import re
 from ..formulas.finite_field import names_in
 from ..formulas.parser import parse
 from ..formulas.tokens import TooLarge, Unreadable
-from ..text.exact_number import Number, read_safely, same_number
+from ..text.compare_numbers import same_number
+from ..text.exact_number import Number, read_safely
 from ..verdict import Judge, Reason, Verdict, equal_or_different
 from .quantity import Quantity, converted, split_unit
 from .reader import Unit

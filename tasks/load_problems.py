@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..sandbox.errors import DataError, TaskError, first_of
+from .name_lookup import GENERATORS, resolve
 from .problem import Problem, content_id
-from .registry import GENERATORS, resolve
 from .row_files import SUFFIXES, Located, Row, read_rows
 from .schema import Task
 from .templates import check_columns, compile_template, render

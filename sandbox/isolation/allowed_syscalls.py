@@ -1,7 +1,7 @@
 """The system calls that a sandboxed process may make, with their numbers on each architecture.
 
-The filters in `seccomp.py` restrict the arguments of some. A test compares the numbers with the kernel's
-headers (asm/unistd_64.h, asm-generic/unistd.h).
+The filters in `seccomp_filters.py` restrict the arguments of some. A test compares the numbers with the
+kernel's headers (asm/unistd_64.h, asm-generic/unistd.h).
 """
 
 import platform

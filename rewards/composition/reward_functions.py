@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ...sandbox.errors import RewardError, TaskError
-from ...tasks.registry import Table, resolve
+from ...tasks.name_lookup import Table, resolve
 from ...tasks.schema import Task
 from ...verifiers.verdict import VERIFIERS, Verifier
 from .combine import Bounds

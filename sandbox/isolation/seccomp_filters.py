@@ -11,7 +11,7 @@ import platform
 import struct
 from collections.abc import Mapping
 
-from .syscalls import AUDIT_ARCH, allowed
+from .allowed_syscalls import AUDIT_ARCH, allowed
 
 Code = tuple[tuple[int, int, int, int], ...]
 """Instructions: opcode, how many to skip if true, how many to skip if false, operand (linux/filter.h)."""

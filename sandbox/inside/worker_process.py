@@ -26,7 +26,7 @@ from typing import Any
 
 from ..isolation import kernel
 from ..isolation.scratch_folder import empty
-from ..isolation.seccomp import program_filter
+from ..isolation.seccomp_filters import program_filter
 from ..isolation.tiers import (
     Tier,
     check_confinement,

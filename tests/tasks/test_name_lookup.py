@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from markscheme.rewards import MarkScheme
-from markscheme.rewards.composition.registry import REWARDS
+from markscheme.rewards.composition.reward_functions import REWARDS
 from markscheme.sandbox import TaskError
 from markscheme.tasks import Completion, Problem, load_problems
 from markscheme.verifiers.verdict import VERIFIERS

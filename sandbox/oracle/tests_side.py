@@ -12,7 +12,7 @@ from typing import Any
 
 from ..wire.codec import containers, pack, unpack
 from ..wire.dialogue import Link, Message
-from .lending import special_methods_of, use_lent
+from .lent_objects import special_methods_of, use_lent
 from .program_side import is_builtin, is_harmless_builtin, nearest_builtin
 from .stand_ins import RefusedError, StandIn, StandInClass, namespace_of, restore
 

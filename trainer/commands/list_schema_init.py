@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from ...rewards.composition.entries import COMPOSITES
-from ...rewards.composition.registry import REWARDS
+from ...rewards.composition.reward_functions import REWARDS
 from ...rewards.composition.step_options import StepOptions, keyword_parameters
 from ...sandbox.errors import DataError, TaskError, UnknownNameError
-from ...tasks.load import load_task, shipped_tasks
-from ...tasks.registry import GENERATORS, Table, resolve
+from ...tasks.load_task import load_task, shipped_tasks
+from ...tasks.name_lookup import GENERATORS, Table, resolve
 from ...tasks.schema import Task
 from ...tasks.starter import CASES, ROWS, TASK
 from ...verifiers.verdict import VERIFIERS

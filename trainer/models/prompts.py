@@ -1,0 +1,102 @@
+"""From a problem to a prompt as the policy reads it: chat template, opened thinking, token ids."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from jinja2 import TemplateError
+
+from ...sandbox.errors import PolicyError
+from ...tasks.problem import Problem
+from ...tasks.schema import Task
+from ...verifiers.steps.token_positions import common_length
+from .policy import EncodedPrompt, Policy
+
+
+def render_prompt(policy: Policy, task: Task, problem: Problem) -> tuple[str, str]:
+    """Return the prompt's text as the policy reads it, and its `prefill` (see `EncodedPrompt`).
+
+    Raises:
+        PolicyError: the task has chat messages or a system text, and the tokenizer no chat template.
+    """
+    has_template = bool(policy.tokenizer.chat_template)
+    is_chat = not isinstance(problem.prompt, str)
+    needs_template = is_chat or bool(task.system)
+    if needs_template and not has_template:
+        reason = "prompts are chat messages" if is_chat else "has a system text"
+        raise PolicyError(
+            f"task {task.name!r} {reason}, and the tokenizer of {policy.name!r} has no chat template;"
+            " give a chat model, or make the prompt one text and drop `system:`"
+        )
+    if not needs_template and not (has_template and policy.use_chat_template):
+        return str(problem.prompt), ""
+    messages: list[Any] = [{"role": "system", "content": task.system}] if task.system else []
+    if isinstance(problem.prompt, str):
+        messages.append({"role": "user", "content": problem.prompt})
+    else:
+        messages += problem.prompt
+    with_opening = _templated(policy, task, messages, opening=True)
+    without_opening = _templated(policy, task, messages, opening=False)
+    opening = with_opening[common_length(with_opening, without_opening) :]
+    return with_opening, _unclosed_thinking(opening)
+
+
+def _templated(policy: Policy, task: Task, messages: Sequence[Any], *, opening: bool) -> str:
+    """Return messages as the chat template renders them, with or without the opening of an answer."""
+    try:
+        return policy.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=opening)
+    except TemplateError as error:
+        raise PolicyError(
+            f"task {task.name!r}: the chat template of {policy.name!r} rejects the messages: {error};"
+            " change the prompt or `system:`"
+        ) from error
+
+
+def encode_prompt(policy: Policy, task: Task, problem: Problem, *, max_new_tokens: int) -> EncodedPrompt:
+    """Return a problem's prompt as token ids.
+
+    Raises:
+        PolicyError: the prompt is empty, does not fit into the context together with `max_new_tokens`,
+            or cannot be written in the tokenizer's tokens.
+    """
+    text, prefill = render_prompt(policy, task, problem)
+    from_template = bool(policy.tokenizer.chat_template) and text != problem.prompt
+    # A chat template writes the special tokens itself; adding them again would double BOS.
+    ids = policy.tokenizer(text, add_special_tokens=not from_template)["input_ids"]
+    where = f"problem {problem.id} of {task.name!r}"
+    if not ids:
+        raise PolicyError(f"{where}: the prompt {text!r} has no tokens; drop the row or give it a prompt")
+    if policy.context is not None and len(ids) + max_new_tokens > policy.context:
+        raise PolicyError(
+            f"{where}: a prompt of {len(ids)} tokens and {max_new_tokens} new tokens exceed the context"
+            f" of {policy.context}; lower sampling.max_new_tokens or drop long prompts"
+        )
+    _check_tokenizer(policy, text, ids, where)
+    return EncodedPrompt(list(ids), prefill)
+
+
+def _check_tokenizer(policy: Policy, text: str, ids: Sequence[int], where: str) -> None:
+    """Reject a tokenizer that loses parts of a prompt, because the policy would be asked something else.
+
+    Raises:
+        PolicyError: a part has become the unknown token, or most spaces are gone.
+    """
+    unknown = policy.tokenizer.unk_token_id
+    if unknown is not None and unknown in ids and policy.tokenizer.unk_token not in text:
+        raise PolicyError(
+            f"{where}: the tokenizer of {policy.name!r} has no tokens for parts of the prompt"
+            f" {text[:80]!r}; give another policy.model"
+        )
+    # Decoding may tidy a few spaces, so they only count as lost if fewer than half of the words return.
+    words = len(text.split())
+    if words >= 4 and 2 * len(policy.tokenizer.decode(list(ids)).split()) < words:
+        raise PolicyError(
+            f"{where}: the tokenizer of {policy.name!r} ({type(policy.tokenizer).__name__}) drops the spaces"
+            f" of the prompt {text[:80]!r}; transformers chose this class by the model's type, but the"
+            " tokenizer files belong to another class: give a model whose files fit its type"
+        )
+
+
+def _unclosed_thinking(opening: str) -> str:
+    """Return `opening` from its last `<think>` on, or an empty string if there is none or it is closed."""
+    _, tag, rest = opening.rpartition("<think>")
+    return tag + rest if tag and "</think>" not in rest else ""
