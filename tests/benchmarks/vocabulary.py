@@ -26,7 +26,7 @@ VOCABULARY, TOKENS, PROMPT = 150_000, 512, 24
 def measure(way: str, rows: int) -> dict[str, float]:
     """Do one forward and backward pass over `rows` completions, eight to a prompt."""
     import torch
-    from step import make_model
+    from step_inputs import make_model
 
     from markscheme.tasks import Completion
     from markscheme.trainer.config.run_config import PolicyConfig
