@@ -38,7 +38,8 @@ def make_model(folder: Path, shape: dict[str, int], vocabulary: int | None = Non
         shape: one of `SHAPES`; only `hidden` and `layers` are read.
         vocabulary: the number of the model's token ids; None = as many as the tokenizer has.
     """
-    # Imported here because `step.py` itself reads only the shapes; the processes that it starts need torch.
+    # torch is imported here to keep the process small that starts the measured ones: on Linux, the peak memory
+    # that a new process reports is at least its parent's.
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
