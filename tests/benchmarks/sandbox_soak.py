@@ -17,9 +17,8 @@ from sandbox_programs import PROGRAMS
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from processes import descendants_of
-
 from markscheme.sandbox import Limits, Sandbox
+from processes import descendants_of
 from support import ROOT
 
 
