@@ -30,7 +30,9 @@ WORDS = (
 )
 SEPARATORS = ("\n", "\n\n", ".\n", ".\n\n", " \n", "!\n\n\n", ". ", " ; ", "\t\n", "?\r\n", "\n\n  ")
 QWEN_PATTERN = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-"""How Qwen2 splits a text before its BPE, and Llama 3 much alike: line breaks after punctuation are in its token."""
+"""The pattern by which Qwen2 splits a text before its BPE (Llama 3's is much the same).
+
+Punctuation and the line breaks after it stay together, so that one token can hold both."""
 
 
 def random_text(rng: Random) -> str:
@@ -42,7 +44,7 @@ def random_text(rng: Random) -> str:
 
 
 def training_texts() -> list[str]:
-    """Return texts without some of the characters of `WORDS`, so that tokenizers must split these into bytes."""
+    """Return texts without some of the characters of `WORDS`, so that these get no tokens of their own."""
     rng = Random("corpus")
     return [random_text(rng).replace("数学", "ab").replace("👩‍👩‍👧", "ok") for _ in range(400)]
 
