@@ -18,14 +18,16 @@ import random
 import resource
 import statistics
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from answers_math_verify import compare_by_math_verify, verdict_of_math_verify, verify_by_math_verify
 
 from answer_pairs import HARD_PAIRS, usual_pairs
 from markscheme.verifiers import Verdict, compare_answers, verify_answer
@@ -34,13 +36,13 @@ from markscheme.verifiers.answers.math_verify import LIMIT_S
 from markscheme.verifiers.answers.verify import compare_all
 from support import HANGING_PAIRS, LABELLED_ANSWERS, ROOT, judge_labelled
 
-logging.disable(logging.CRITICAL)  # math-verify warns of every timeout
+logging.disable(logging.CRITICAL)  # math-verify logs a warning for every timeout
 Row = dict[str, Any]
 DATA = Path(os.environ.get("MARKSCHEME_SHARED", ROOT.parent / "shared")) / "data"
 
 
 def real_rows() -> list[Row]:
-    """Return the real MATH completions; none where there is no real data."""
+    """Return the real MATH completions; an empty list where the folder of real data is missing."""
     path = DATA / "math_model_solutions.jsonl"
     if not path.exists():
         return []
@@ -51,23 +53,8 @@ def real_rows() -> list[Row]:
 REAL = real_rows()
 
 
-def verdict_of_math_verify(row: Row) -> bool:
-    """Return math-verify's verdict on a row; of its two readings the one that fits the label."""
-    from math_verify import parse, verify
-
-    text = row.get("answer", row.get("completion", ""))
-    in_math_mode = ("$%s$", "$%s$" if "answer" in row else "%s")
-    verdicts = set()
-    for reference, answer in (in_math_mode, ("%s", "%s")):
-        try:
-            verdicts.add(verify(parse(reference % row["reference"]), parse(answer % text)))
-        except Exception:
-            verdicts.add(False)
-    return row["correct"] if row["correct"] in verdicts else not row["correct"]
-
-
 def outcome(verdict: bool | None, label: bool) -> str:
-    """Return what a verdict is by its label: right, false +, false - or undecided."""
+    """Return how a verdict compares with the label: right, false +, false - or undecided."""
     if verdict is None:
         return "undecided"
     if verdict is label:
@@ -76,7 +63,7 @@ def outcome(verdict: bool | None, label: bool) -> str:
 
 
 def accuracy() -> None:
-    """Print the share of right marks and the wrong marks of both sides, and the rows that only the peer has right."""
+    """Print how each side's verdicts compare with the labels, and the rows that only math-verify judges as labelled."""
     print(
         f"\n{'kind':14}{'rows':>5}   markscheme: right  false +  false -  undecided   math-verify: right  false +  false -"
     )
@@ -85,132 +72,130 @@ def accuracy() -> None:
     for row in [*LABELLED_ANSWERS, *REAL]:
         counts = by_kind.setdefault(row["kind"], Counter())
         verdict = judge_labelled(row)
-        theirs = outcome(verdict_of_math_verify(row), row["correct"])
+        outcome_of_math_verify = outcome(verdict_of_math_verify(row), row["correct"])
         counts["rows"] += 1
         counts[outcome(verdict.correct, row["correct"])] += 1
-        counts[f"their {theirs}"] += 1
+        counts[f"math-verify: {outcome_of_math_verify}"] += 1
         counts["before last"] += verdict.tier != "last"
-        if verdict.correct is not row["correct"] and theirs == "right":
+        if verdict.correct is not row["correct"] and outcome_of_math_verify == "right":
             only_math_verify.append((row, verdict))
     total: Counter[str] = Counter()
     for kind, counts in by_kind.items():
-        _print_marks(kind, counts)
+        _print_outcomes(kind, counts)
         if kind != "real MATH":
             total += counts
-    _print_marks("labelled set", total)
-    print("rows that only math-verify marks as labelled:", len(only_math_verify))
+    _print_outcomes("labelled set", total)
+    print("rows that only math-verify judges as labelled:", len(only_math_verify))
     for row, verdict in only_math_verify:
         print("  ", {key: value for key, value in row.items() if key != "completion"}, verdict)
 
 
-def _print_marks(kind: str, counts: Counter[str]) -> None:
+def _print_outcomes(kind: str, counts: Counter[str]) -> None:
     rows = counts["rows"]
     print(
         f"{kind:14}{rows:5}   {counts['right'] / rows:17.2%} {counts['false +']:8} {counts['false -']:8} {counts['undecided']:10}"
-        f"   {counts['their right'] / rows:18.2%} {counts['their false +']:8} {counts['their false -']:8}"
+        f"   {counts['math-verify: right'] / rows:18.2%} {counts['math-verify: false +']:8} {counts['math-verify: false -']:8}"
         f"   settled before the last tier {counts['before last'] / rows:.2%}"
     )
 
 
 def forget_verdicts() -> None:
-    """Empty all memory of earlier answers, so that a round starts as the first one did."""
+    """Empty all caches of earlier answers, so that every round starts as the first one did."""
     answer_module._kept.clear()
-    for memo in _memos():
-        memo.cache_clear()
+    for function in _cached_functions():
+        function.cache_clear()
 
 
 @functools.cache
-def _memos() -> list[Any]:
-    """Return the functions of the verifiers that remember their results."""
+def _cached_functions() -> list[Any]:
+    """Return the functions of the verifiers that have an `lru_cache`."""
     return [
-        thing
-        for thing in gc.get_objects()
-        if isinstance(thing, functools._lru_cache_wrapper)
-        and "markscheme.verifiers" in (thing.__module__ or "")
+        candidate
+        for candidate in gc.get_objects()
+        if isinstance(candidate, functools._lru_cache_wrapper)
+        and "markscheme.verifiers" in (candidate.__module__ or "")
     ]
 
 
-def compare_by_math_verify(pairs: Iterable[tuple[str, str]]) -> None:
-    from math_verify import parse, verify
-
-    for reference, answer in pairs:
-        verify(parse(f"${reference}$"), parse(f"${answer}$"))
-
-
-def verify_by_math_verify(rows: Iterable[Row]) -> None:
-    from math_verify import parse, verify
-
-    for row in rows:
-        verify(parse(f"${row['reference']}$"), parse(row["completion"]))
-
-
-def compare_ours(pairs: Iterable[tuple[str, str]]) -> None:
+def compare_by_markscheme(pairs: Iterable[tuple[str, str]]) -> None:
     for pair in pairs:
         compare_answers(*pair)
 
 
-def verify_ours(rows: Iterable[Row]) -> None:
+def verify_by_markscheme(rows: Iterable[Row]) -> None:
     for row in rows:
         verify_answer(row["reference"], row["completion"])
 
 
 def speed(rounds: int = 5) -> None:
-    """Print answers per CPU second of both sides, measured in turn, and the median of the ratio."""
-    sides: list[tuple[str, Callable[[Any], None], Callable[[Any], None], Sequence[Any]]] = [
-        ("GSM8K/MATH-like pairs", compare_ours, compare_by_math_verify, usual_pairs(1500)),
-        ("real MATH completions", verify_ours, verify_by_math_verify, REAL),
-    ]
-    for name, ours, theirs, data in sides:
-        if not data:
-            print(f"{name}: no real data at {DATA}")
-            continue
-        ours(data)
-        theirs(data)
-        seconds = []
-        for _ in range(rounds):
-            forget_verdicts()
-            seconds.append((_cpu_seconds(ours, data), _cpu_seconds(theirs, data)))
-        ratios = sorted(of_theirs / of_ours for of_ours, of_theirs in seconds)
-        ours_each, theirs_each = (statistics.median(side) / len(data) for side in zip(*seconds, strict=True))
-        print(
-            f"{name}: {1 / ours_each:,.0f} a second, math-verify {1 / theirs_each:,.0f};"
-            f" {statistics.median(ratios):.1f} times as many (rounds {ratios[0]:.1f} to {ratios[-1]:.1f})"
-        )
+    """Print answers per CPU second of both sides, measured in turn, and the median of their ratio."""
+    print_speed(
+        "GSM8K/MATH-like pairs", compare_by_markscheme, compare_by_math_verify, usual_pairs(1500), rounds
+    )
+    if REAL:
+        print_speed("real MATH completions", verify_by_markscheme, verify_by_math_verify, REAL, rounds)
+    else:
+        print(f"real MATH completions: no real data at {DATA}")
 
 
-def _cpu_seconds(function: Callable[[Any], Any], data: Any) -> float:
+def print_speed(
+    name: str,
+    judge: Callable[[Any], None],
+    judge_by_peer: Callable[[Any], None],
+    answers: Sequence[Any],
+    rounds: int,
+) -> None:
+    judge(answers)
+    judge_by_peer(answers)
+    seconds, peer_seconds = [], []
+    for _ in range(rounds):
+        forget_verdicts()
+        seconds.append(_cpu_seconds(judge, answers))
+        peer_seconds.append(_cpu_seconds(judge_by_peer, answers))
+    ratios = sorted(peer / ours for ours, peer in zip(seconds, peer_seconds, strict=True))
+    rate, peer_rate = (len(answers) / statistics.median(side) for side in (seconds, peer_seconds))
+    print(
+        f"{name}: {rate:,.0f} answers per CPU second, math-verify {peer_rate:,.0f};"
+        f" {statistics.median(ratios):.1f} times as many (rounds {ratios[0]:.1f} to {ratios[-1]:.1f})"
+    )
+
+
+def _cpu_seconds(function: Callable[[Any], Any], argument: Any) -> float:
     start = time.process_time()
-    function(data)
+    function(argument)
     return time.process_time() - start
 
 
 def latency() -> None:
-    """Print percentiles of the wall time per answer, of those that need the last tier and of those that do not."""
+    """Print percentiles of the wall time per answer, apart for answers that need the last tier and for the others."""
     compare_answers(*HARD_PAIRS[0])  # starts the worker processes
     for name, rows in (("labelled set", LABELLED_ANSWERS), ("real MATH", REAL)):
-        timed = [_timed(judge_labelled, row) for row in rows]
-        times = [seconds for seconds, verdict in timed if verdict.tier != "last"]
-        _print_latency(name, times, f", {len(timed) - len(times)} to the last tier")
+        timed_verdicts = [_timed_verdict(judge_labelled, row) for row in rows]
+        seconds = [time_s for time_s, verdict in timed_verdicts if verdict.tier != "last"]
+        left_out = len(timed_verdicts) - len(seconds)
+        _print_percentiles(name, seconds, f" (without {left_out} that went to the last tier)")
     pairs = [*HARD_PAIRS * 25, *HANGING_PAIRS]
-    times = [_timed(compare_answers, *pair)[0] for pair in pairs]
-    _print_latency("last tier", times)
+    _print_percentiles("last tier", [_timed_verdict(compare_answers, *pair)[0] for pair in pairs])
 
 
-def _timed(judge: Callable[..., Verdict], *arguments: Any) -> tuple[float, Verdict]:
+def _timed_verdict(judge: Callable[..., Verdict], *arguments: Any) -> tuple[float, Verdict]:
+    """Return the wall seconds that a verdict takes when nothing is cached, and the verdict."""
     forget_verdicts()
     start = time.perf_counter()
     verdict = judge(*arguments)
     return time.perf_counter() - start, verdict
 
 
-def _print_latency(name: str, times: list[float], more: str = "") -> None:
-    if times:
-        p50, p99 = (sorted(times)[int(len(times) * share)] * 1e3 for share in (0.5, 0.99))
-        print(f"{name}: p50 {p50:.3f} ms, p99 {p99:.2f} ms, most {max(times) * 1e3:.1f} ms{more}")
+def _print_percentiles(name: str, seconds: list[float], remark: str = "") -> None:
+    if seconds:
+        p50, p99 = (1e3 * sorted(seconds)[int(len(seconds) * share)] for share in (0.5, 0.99))
+        print(
+            f"{name}: median {p50:.3f} ms, 99th percentile {p99:.2f} ms, longest {max(seconds) * 1e3:.1f} ms{remark}"
+        )
 
 
 def hangs() -> None:
-    """Print the time of 1,000 answers of which 10 hang, beside its bound and math-verify's time."""
+    """Print the time of 1,000 answers, 10 of which hang, beside the longest that it may take and math-verify's time."""
     easy = usual_pairs(990)
     mixed = [*easy, *HANGING_PAIRS]
     random.Random(5).shuffle(mixed)
@@ -222,14 +207,15 @@ def hangs() -> None:
     workers = min(os.cpu_count() or 1, 8)
     bound = 10 * (LIMIT_S + 0.5) / workers + without_hangs
     print(
-        f"1,000 answers, 10 of them hang: {with_hangs:.2f} s (bound {bound:.2f} s: 10 x ({LIMIT_S} + 0.5) / {workers} workers"
-        f" + {without_hangs:.2f}); math-verify, by its signals, {_wall_seconds(compare_by_math_verify, mixed):.1f} s"
+        f"1,000 answers, 10 of which hang: {with_hangs:.2f} s"
+        f" (at most {bound:.2f} s: 10 x ({LIMIT_S} + 0.5) / {workers} workers + {without_hangs:.2f});"
+        f" math-verify, which ends them by signals, {_wall_seconds(compare_by_math_verify, mixed):.1f} s"
     )
 
 
-def _wall_seconds(function: Callable[[Any], Any], data: Any) -> float:
+def _wall_seconds(function: Callable[[Any], Any], argument: Any) -> float:
     start = time.perf_counter()
-    function(data)
+    function(argument)
     return time.perf_counter() - start
 
 
@@ -241,7 +227,7 @@ def memory(count: int = 100_000) -> None:
     before = _resident_mb()
     for reference, answer in pairs:
         compare_answers(reference, answer)
-    print(f"memory: {before:.0f} MB, after {count:,} answers {_resident_mb():.0f} MB")
+    print(f"memory: {before:.0f} MB before and {_resident_mb():.0f} MB after {count:,} different answers")
 
 
 def _resident_mb() -> float:
@@ -254,33 +240,31 @@ def _resident_mb() -> float:
 
 def threads() -> None:
     """Print how many verdicts of eight threads differ from those of one."""
-    of_one = [judge_labelled(row).correct for row in LABELLED_ANSWERS]
+    expected = _verdicts_on_labelled_answers()
     forget_verdicts()
-    of_thread: dict[int, list[bool | None]] = {}
+    with ThreadPoolExecutor(8) as pool:
+        running = [pool.submit(_verdicts_on_labelled_answers) for _ in range(8)]
+        differences = 0
+        for future in running:
+            verdicts = future.result()
+            differences += sum(one != other for one, other in zip(expected, verdicts, strict=True))
+    print(f"eight threads at once: {differences} verdicts differ from those of one thread")
 
-    def work(number: int) -> None:
-        of_thread[number] = [judge_labelled(row).correct for row in LABELLED_ANSWERS]
 
-    running = [threading.Thread(target=work, args=(number,)) for number in range(8)]
-    for thread in running:
-        thread.start()
-    for thread in running:
-        thread.join()
-    differences = 0
-    for number in range(8):
-        differences += sum(one != other for one, other in zip(of_one, of_thread[number], strict=True))
-    print("eight threads:", differences, "differ")
+def _verdicts_on_labelled_answers() -> list[bool | None]:
+    return [judge_labelled(row).correct for row in LABELLED_ANSWERS]
 
 
 PARTS = {part.__name__: part for part in (accuracy, speed, latency, hangs, memory, threads)}
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    # argparse checks the default of a list of choices too, so the empty list has to be one of them.
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=[])
-    for name in parser.parse_args(arguments).parts or PARTS:
+    for name in parser.parse_args().parts or PARTS:
         PARTS[name]()
 
 

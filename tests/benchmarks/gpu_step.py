@@ -1,15 +1,16 @@
-"""A training step of a real size: random-weight Qwen-class models, the plain way against ours.
+"""A training step of a real size: Qwen-class models with random weights, the plain way against ours.
 
     python tests/benchmarks/gpu_step.py                     # every case, on the GPU
     python tests/benchmarks/gpu_step.py --model 0.5B --completion 1024 --group 8
     python tests/benchmarks/gpu_step.py --tiny --device cpu # only to see that it runs
 
-Needs torch 2.11+, transformers 5.16+, pydantic and jinja2; nothing is installed or downloaded. One step is 4
-prompts of 160 tokens with G completions each, whose lengths are spread over a quarter to all of the
-given length. `plain`: every completion with its prompt, padded to the longest, logits of every position.
-`ours`: prompts once, rows by length, the head in pieces. Both compute in bfloat16 over float32 weights,
-with layers computed again in the backward pass, and both split into passes of the same budget of tokens.
-Sampling is timed on the first `--sample` tokens.
+Needs torch 2.11+, transformers 5.16+, pydantic and jinja2; nothing is installed or downloaded. One step has four
+prompts of 160 tokens with `--group` completions each, whose lengths are spread from a quarter of `--completion`
+tokens to all of them. `plain` computes every completion together with its prompt, padded to the longest, and the
+logits of every position. `ours` computes each prompt once, batches completions by length, and computes the logits
+of completion tokens only, a piece at a time. Both compute in bfloat16 over float32 weights, recompute layers in the
+backward pass, and split the step into passes of the same number of tokens (`--budget`). Sampling is timed on the
+first `--sample` tokens of each completion.
 """
 
 import argparse
@@ -25,7 +26,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-if importlib.util.find_spec("markscheme") is None:  # from a checkout, without an install
+if importlib.util.find_spec("markscheme") is None:
+    # Not installed: the root of the checkout is the package, under another name.
     package = types.ModuleType("markscheme")
     package.__path__ = [str(ROOT)]
     sys.modules["markscheme"] = package
@@ -50,56 +52,64 @@ SIZES: dict[str, Any] = {
 VOCABULARY, PROMPT, GROUPS = 151_936, 160, 4
 
 
-class Ids:
-    """In the place of a tokenizer: nothing here is text."""
+class NoTokenizer:
+    """Stands in for a tokenizer: the benchmark works on random token ids, and never on text."""
 
     pad_token_id = 0
 
     def decode(self, ids: Any, **kwargs: Any) -> str:
-        """Return nothing."""
         return ""
 
 
 def make_policy(size: str, device: torch.device) -> Policy:
-    """Return a random model of a size, float32 weights, bfloat16 computation."""
+    """Return a random model of one of `SIZES`, with float32 weights that computes in bfloat16."""
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
     torch.manual_seed(0)
     vocabulary = 512 if size == "tiny" else VOCABULARY
     config = Qwen2Config(
-        vocab_size=vocabulary, num_key_value_heads=2, tie_word_embeddings=True, max_position_embeddings=32768, **SIZES[size]
-    )  # fmt: skip
+        vocab_size=vocabulary,
+        num_key_value_heads=2,
+        tie_word_embeddings=True,
+        max_position_embeddings=32768,
+        **SIZES[size],
+    )
     with device:
         model = Qwen2ForCausalLM(config).float().eval()
     checkpoint_layers(model, size)
-    return Policy(model, Ids(), (vocabulary - 1,), size, dtype=torch.bfloat16)
+    return Policy(model, NoTokenizer(), (vocabulary - 1,), size, dtype=torch.bfloat16)
 
 
 def make_completions(vocabulary: int, length: int, group: int) -> list[Completion]:
-    """Return the completions of a step, of random tokens."""
+    """Return the completions of a step, of random tokens; those of a group differ evenly in length."""
     generator = torch.Generator().manual_seed(1)
 
-    def ids(n: int) -> list[int]:
-        return torch.randint(1, vocabulary - 1, (n,), generator=generator).tolist()
+    def random_ids(count: int) -> list[int]:
+        return torch.randint(1, vocabulary - 1, (count,), generator=generator).tolist()
 
-    made = []
+    completions = []
     for _ in range(GROUPS):
-        prompt = ids(PROMPT)
+        prompt = random_ids(PROMPT)
         for i in range(group):
-            n = length // 4 + (3 * length // 4) * i // max(group - 1, 1)
-            made.append(Completion("", token_ids=ids(n), prompt_token_ids=prompt, logprobs=[-1.0] * n))
-    return made
+            tokens = length // 4 + (3 * length // 4) * i // max(group - 1, 1)
+            completions.append(
+                Completion(
+                    "", token_ids=random_ids(tokens), prompt_token_ids=prompt, logprobs=[-1.0] * tokens
+                )
+            )
+    return completions
 
 
 class Clock:
-    """Seconds of each phase, the device waited for."""
+    """The seconds of each phase. It waits for the GPU at both ends, because CUDA calls return before they are done."""
 
     def __init__(self, device: torch.device):
-        self.device, self.seconds = device, dict[str, float]()
+        self.device = device
+        self.seconds: dict[str, float] = {}
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Time what is inside."""
+        """Add the time of the block to `seconds[name]`."""
         self._wait()
         began = time.perf_counter()
         yield
@@ -114,17 +124,19 @@ class Clock:
 def update(
     policy: Policy, completions: list[Completion], way: str, budget: int, clock: Clock, optimizer: Any
 ) -> None:
-    """Do one update; the advantages are those of half right, half wrong."""
+    """Do one update, with the advantages of a step in which every second completion is right."""
     rows = len(completions)
-    sampled = Sampled(completions, for_each_token(completions, [1.0 if i % 2 else -1.0 for i in range(rows)]))
+    advantages = [1.0 if i % 2 else -1.0 for i in range(rows)]
+    sampled = Sampled(completions, for_each_token(completions, advantages))
     forward = Forward(policy, budget=budget, temperature=1.0, way=way)  # type: ignore[arg-type]
     passes = forward.passes(policy.model, sampled, range(rows))
     while True:
+        # At the end of a block of prompts, this also does the backward pass through them.
         with clock.phase("forward"):
-            found = next(passes, None)  # at a block's end also the backward pass through its prompts
-        if found is None:
+            next_pass = next(passes, None)
+        if next_pass is None:
             break
-        batch, logprobs_BT, _ = found
+        batch, logprobs_BT, _ = next_pass
         loss, _ = policy_loss(
             logprobs_BT,
             logprobs_BT.detach(),
@@ -141,60 +153,13 @@ def update(
         optimizer.zero_grad()
 
 
-def sample(policy: Policy, completions: list[Completion], group: int, tokens: int, clock: Clock) -> None:
-    """Sample the first tokens of every completion."""
-    prompts = [EncodedPrompt(c.prompt_token_ids) for c in completions[::group]]
-    with clock.phase("sampling"):
-        list(_engine(policy).generate(prompts, group, SamplingConfig(max_new_tokens=tokens), seed=0))
-
-
-_ENGINES: dict[int, HfEngine] = {}
-
-
-def _engine(policy: Policy) -> HfEngine:
-    return _ENGINES.setdefault(id(policy), HfEngine(policy))
-
-
-def case(size: str, length: int, group: int, device: torch.device, tokens: int, budget: int) -> None:
-    """Measure one case both ways and print it."""
-    policy = make_policy(size, device)
-    optimizer = torch.optim.AdamW(policy.model.parameters(), lr=1e-6, fused=True)
-    completions = make_completions(policy.model.config.vocab_size, length, group)
-    total = sum(len(c.token_ids) for c in completions)
-    sampling = Clock(device)
-    _engine(policy)  # its probe is not part of the time
-    sample(policy, completions, group, tokens, sampling)
-    rate = len(completions) * tokens / sampling.seconds["sampling"]
-    rows = {}
-    for way in ("whole", "shared"):
-        seconds, peak = _measured(policy, completions, way, budget, device, optimizer)
-        spent = sum(seconds.values())
-        shares = {name: round(value / spent, 3) for name, value in seconds.items()}
-        rows[way] = {"tokens_per_s": round(total / spent), "peak_gb": round(peak, 2), "shares": shares}
-    print(
-        json.dumps(
-            {
-                "model": size,
-                "completion": length,
-                "group": group,
-                "tokens": total,
-                "plain": rows["whole"],
-                "ours": rows["shared"],
-                "speed": round(rows["shared"]["tokens_per_s"] / max(rows["whole"]["tokens_per_s"], 1), 2),
-                "sampling_tokens_per_s": round(rate),
-            }
-        ),
-        flush=True,
-    )
-    del policy, optimizer
-    _ENGINES.clear()
-    gc.collect()
-
-
-def _measured(
+def measure_update(
     policy: Policy, completions: list[Completion], way: str, budget: int, device: torch.device, optimizer: Any
 ) -> tuple[dict[str, float], float]:
-    """Return the seconds of each phase and the peak in GB, after one round to warm up."""
+    """Return the seconds of each phase of an update and the peak memory in GB, after one update to warm up.
+
+    Both are infinite if the memory does not suffice.
+    """
     try:
         update(policy, completions, way, budget, Clock(device), optimizer)
         if device.type == "cuda":
@@ -208,29 +173,71 @@ def _measured(
     return clock.seconds, peak
 
 
+def tokens_sampled_per_s(
+    policy: Policy, completions: list[Completion], group: int, tokens: int, device: torch.device
+) -> float:
+    """Sample the first tokens of every completion, and return the tokens per second."""
+    engine = HfEngine(policy)  # outside the timed block: it first checks the model with a probe
+    prompts = [EncodedPrompt(completion.prompt_token_ids) for completion in completions[::group]]
+    clock = Clock(device)
+    with clock.phase("sampling"):
+        list(engine.generate(prompts, group, SamplingConfig(max_new_tokens=tokens), seed=0))
+    return len(completions) * tokens / clock.seconds["sampling"]
+
+
+def measure_case(
+    size: str, length: int, group: int, device: torch.device, sampled_tokens: int, budget: int
+) -> None:
+    """Measure sampling and the update both ways, and print a line of JSON."""
+    policy = make_policy(size, device)
+    optimizer = torch.optim.AdamW(policy.model.parameters(), lr=1e-6, fused=True)
+    completions = make_completions(policy.model.config.vocab_size, length, group)
+    tokens = sum(len(completion.token_ids) for completion in completions)
+    sampling_rate = tokens_sampled_per_s(policy, completions, group, sampled_tokens, device)
+    results = {}
+    for way in ("whole", "shared"):
+        seconds, peak = measure_update(policy, completions, way, budget, device, optimizer)
+        total = sum(seconds.values())
+        shares = {phase: round(value / total, 3) for phase, value in seconds.items()}
+        results[way] = {"tokens_per_s": round(tokens / total), "peak_gb": round(peak, 2), "shares": shares}
+    line = {
+        "model": size,
+        "completion": length,
+        "group": group,
+        "tokens": tokens,
+        "plain": results["whole"],
+        "ours": results["shared"],
+        "speed": round(results["shared"]["tokens_per_s"] / max(results["whole"]["tokens_per_s"], 1), 2),
+        "sampling_tokens_per_s": round(sampling_rate),
+    }
+    print(json.dumps(line), flush=True)
+    # Objects in reference cycles keep the weights alive; free them before the next model is made.
+    del policy, optimizer
+    gc.collect()
+
+
 def main() -> None:
-    """Print one line of JSON a case."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", choices=("0.5B", "1.5B"), action="append")
-    parser.add_argument("--completion", type=int, action="append")
-    parser.add_argument("--group", type=int, action="append")
+    parser.add_argument("--completion", type=int, action="append", help="tokens of the longest completion")
+    parser.add_argument("--group", type=int, action="append", help="completions per prompt")
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--sample", type=int, default=128, help="tokens of each completion that are sampled")
-    parser.add_argument("--budget", type=int, default=16384, help="tokens of one pass")
-    parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--sample", type=int, default=128, help="tokens to sample of each completion")
+    parser.add_argument("--budget", type=int, default=16384, help="tokens per pass")
+    parser.add_argument("--tiny", action="store_true", help="one small case, only to see that it runs")
     args = parser.parse_args()
     device = torch.device(args.device)
     name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
     print(f"{name}, torch {torch.__version__}", file=sys.stderr)
     if args.tiny:
-        return case("tiny", 64, 4, device, 8, 1024)
+        measure_case("tiny", 64, 4, device, sampled_tokens=8, budget=1024)
+        return
     for size in args.model or ("0.5B", "1.5B"):
         for length in args.completion or (1024, 4096):
             for group in args.group or (8, 16):
-                case(size, length, group, device, args.sample, args.budget)
-    return None
+                measure_case(size, length, group, device, args.sample, args.budget)
 
 
 if __name__ == "__main__":

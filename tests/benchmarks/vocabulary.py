@@ -2,13 +2,14 @@
 
     python tests/benchmarks/vocabulary.py
 
-The plain way (logits of every token at once) against ours (the head on completion tokens, in pieces), each
-in a process of its own, on a small random Llama. The plain way is also given fewer completions, to
-show what its memory grows with.
+The plain way computes the logits of every token at once; ours applies the output head to completion tokens only,
+a piece at a time. Each is measured in a process of its own, on a small random Llama. The plain way gets fewer
+completions, and is measured with two and with four, to show what its memory grows with.
 """
 
 import argparse
 import json
+import math
 import os
 import resource
 import subprocess
@@ -18,17 +19,49 @@ import time
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-sys.path.insert(0, str(Path(__file__).parent))
 
-VOCABULARY, TOKENS, PROMPT = 150_000, 512, 24
+from step_inputs import make_model
+
+from markscheme.tasks import Completion
+
+# torch is imported inside functions, to keep the process small that starts the measured ones: on Linux, the peak
+# memory that a new process reports is at least its parent's.
+
+VOCABULARY = 150_000
+COMPLETION_TOKENS = 512
+PROMPT_TOKENS = 24
+ALL_AT_ONCE = 1 << 30
+"""A number of tokens per pass that no update reaches."""
 
 
-def measure(way: str, rows: int) -> dict[str, float]:
-    """Do one forward and backward pass over `rows` completions, eight to a prompt."""
+def random_completions(count: int) -> list[Completion]:
+    """Return completions of random tokens, eight per prompt."""
     import torch
-    from step import make_model
 
-    from markscheme.tasks import Completion
+    generator = torch.Generator().manual_seed(0)
+
+    def random_ids(length: int) -> list[int]:
+        return torch.randint(2, VOCABULARY, (length,), generator=generator).tolist()
+
+    prompts = [random_ids(PROMPT_TOKENS) for _ in range(math.ceil(count / 8))]
+    return [
+        Completion(
+            "",
+            token_ids=random_ids(COMPLETION_TOKENS),
+            prompt_token_ids=prompts[i // 8],
+            logprobs=[0.0] * COMPLETION_TOKENS,
+        )
+        for i in range(count)
+    ]
+
+
+def measure(way: str, count: int) -> dict[str, float]:
+    """Do a forward and a backward pass over `count` completions in this process.
+
+    Returns the CPU seconds, and by how many MiB the peak memory exceeds that of the loaded model.
+    """
+    import torch
+
     from markscheme.trainer.config.run_config import PolicyConfig
     from markscheme.trainer.models.batch import Sampled, for_each_token
     from markscheme.trainer.models.forward import Forward
@@ -38,52 +71,51 @@ def measure(way: str, rows: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         make_model(Path(folder), {"hidden": 64, "layers": 2}, VOCABULARY)
         policy = load_policy(PolicyConfig(), folder, torch.device("cpu"))
-    generator = torch.Generator().manual_seed(0)
-
-    def ids(n: int) -> list[int]:
-        return torch.randint(2, VOCABULARY, (n,), generator=generator).tolist()
-
-    prompts = [ids(PROMPT) for _ in range(-(-rows // 8))]
-    completions = [
-        Completion("", token_ids=ids(TOKENS), prompt_token_ids=prompts[i // 8], logprobs=[0.0] * TOKENS)
-        for i in range(rows)
-    ]
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    completions = random_completions(count)
+    before = peak_mib()
     began = time.process_time()
-    budget = None if way == "shared" else 1 << 30
+    budget = None if way == "shared" else ALL_AT_ONCE
     forward = Forward(policy, budget=budget, temperature=1.0, way=way)  # type: ignore[arg-type]
-    sampled = Sampled(completions, for_each_token(completions, [1.0] * rows))
-    for _, logprobs, _ in forward.passes(policy.model, sampled, range(rows)):
+    sampled = Sampled(completions, for_each_token(completions, [1.0] * count))
+    for _, logprobs, _ in forward.passes(policy.model, sampled, range(count)):
         logprobs.sum().backward()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"peak_mib": peak - before, "cpu_s": time.process_time() - began}
+    return {"peak_mib": peak_mib() - before, "cpu_s": time.process_time() - began}
+
+
+def peak_mib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main() -> None:
-    """Print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--way", choices=("shared", "whole"), help="here, in this process")
-    parser.add_argument("--rows", type=int, default=64)
+    parser.add_argument(
+        "--way",
+        choices=("shared", "whole"),
+        help="measure our way (shared) or the plain one (whole) in this process, and print JSON",
+    )
+    parser.add_argument("--rows", type=int, default=64, help="number of completions, with --way")
     args = parser.parse_args()
     if args.way:
-        return print(json.dumps(measure(args.way, args.rows)))
+        print(json.dumps(measure(args.way, args.rows)))
+        return
     print(
-        f"one update, vocabulary {VOCABULARY:,}, completions of {TOKENS} tokens; memory above the loaded model"
+        f"one update, vocabulary {VOCABULARY:,}, completions of {COMPLETION_TOKENS} tokens;"
+        " peak memory above that of the loaded model"
     )
-    for way, rows in (("whole", 2), ("whole", 4), ("shared", 8), ("shared", 64)):
-        command = [sys.executable, __file__, "--way", way, "--rows", str(rows)]
-        ran = subprocess.run(command, capture_output=True, text=True)
+    for way, count in (("whole", 2), ("whole", 4), ("shared", 8), ("shared", 64)):
+        command = [sys.executable, __file__, "--way", way, "--rows", str(count)]
+        process = subprocess.run(command, capture_output=True, text=True)
         name = "plain" if way == "whole" else "ours"
-        if ran.returncode:
-            print(f"{name:6} {rows:3} completions: ended by {ran.returncode} (out of memory?)")
+        if process.returncode:
+            print(f"{name:6} {count:3} completions: exit status {process.returncode} (out of memory?)")
             continue
-        found = json.loads(ran.stdout.splitlines()[-1])
-        logits = rows * TOKENS * VOCABULARY * 4 / 2**20
+        result = json.loads(process.stdout.splitlines()[-1])
+        all_logits_mib = count * COMPLETION_TOKENS * VOCABULARY * 4 / 2**20
         print(
-            f"{name:6} {rows:3} completions: {found['peak_mib']:8,.0f} MiB (all logits once: {logits:,.0f} MiB),"
-            f" {found['cpu_s']:.0f} s of CPU",
+            f"{name:6} {count:3} completions: {result['peak_mib']:8,.0f} MiB, {result['cpu_s']:.0f} s of CPU time"
+            f" (their logits alone: {all_logits_mib:,.0f} MiB)",
             flush=True,
         )
 
