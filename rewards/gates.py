@@ -1,4 +1,4 @@
-"""An entry's `when:`: gates, which pay it only where another entry is right, and routes by columns of rows."""
+"""`when:` of entries: gates pay one only where another is right; routes apply it by columns of the row."""
 
 from ..sandbox.errors import TaskError
 from ..tasks.problem import Problem

@@ -1,4 +1,4 @@
-"""What a failure is worth: the lowest value, a value that the task sets, or none, which leaves the row out."""
+"""What a failure is worth: the lowest value, one that the task sets, or none, which leaves the row out."""
 
 import math
 

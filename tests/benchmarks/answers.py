@@ -27,9 +27,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from answers_math_verify import compare_by_math_verify, verdict_of_math_verify, verify_by_math_verify
-
 from answer_pairs import HARD_PAIRS, usual_pairs
+from answers_math_verify import compare_by_math_verify, verdict_of_math_verify, verify_by_math_verify
 from markscheme.verifiers import Verdict, compare_answers, verify_answer
 from markscheme.verifiers.answers import verify as answer_module
 from markscheme.verifiers.answers.math_verify import LIMIT_S

@@ -22,11 +22,10 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
-from sandbox_programs import NUMPY, PROGRAMS, SQUARES, SQUARES_CASES, TYPICAL, Answer, random_answers
-from sandbox_soak import load, soak
-
 from markscheme.sandbox import Limits, Sandbox
 from markscheme.verifiers import verify_program
+from sandbox_programs import NUMPY, PROGRAMS, SQUARES, SQUARES_CASES, TYPICAL, Answer, random_answers
+from sandbox_soak import load, soak
 
 CASE_LIMIT_S = 0.3
 """The time limit of each case in `traffic`, on both sides."""

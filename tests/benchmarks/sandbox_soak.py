@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from sandbox_programs import PROGRAMS
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

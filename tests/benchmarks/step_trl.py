@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
-from step_inputs import LEARNING_RATE, TimedStep, digit_share, make_prompts
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 from trl import GRPOConfig, GRPOTrainer  # pyright: ignore[reportMissingImports]
+
+from step_inputs import LEARNING_RATE, TimedStep, digit_share, make_prompts
 
 
 class StepTimer(TrainerCallback):

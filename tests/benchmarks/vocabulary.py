@@ -20,9 +20,8 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from step_inputs import make_model
-
 from markscheme.tasks import Completion
+from step_inputs import make_model
 
 # torch is imported inside functions, to keep the process small that starts the measured ones: on Linux, the peak
 # memory that a new process reports is at least its parent's.

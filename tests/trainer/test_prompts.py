@@ -35,15 +35,15 @@ def test_prompts_go_through_the_chat_template(tmp_path: Path, task: Task) -> Non
     assert [completion.prefill for completion in group] == ["<think>\n"] * 2
     assert render_prompt(policy, task, Problem(prompt="one?"))[0] == "<|user|>one?\n<|assistant|><think>\n"
     raw = load_policy(PolicyConfig(chat_template=False), folder, CPU)
-    assert raw.render(task, Problem(prompt="one?")) == ("one?", "")
+    assert render_prompt(raw, task, Problem(prompt="one?")) == ("one?", "")
 
 
 def test_chat_prompts_need_a_chat_template(policies: dict[str, Policy], task: Task) -> None:
     messages = ({"role": "user", "content": "q"},)
     with pytest.raises(PolicyError, match="chat messages, and the tokenizer .* has no chat template"):
-        policies["llama"].render(task, Problem(prompt=messages))
+        render_prompt(policies["llama"], task, Problem(prompt=messages))
     with pytest.raises(PolicyError, match="has a system text"):
-        policies["llama"].render(load_task("gsm8k"), Problem(prompt="q"))
+        render_prompt(policies["llama"], load_task("gsm8k"), Problem(prompt="q"))
 
 
 def test_prompts_that_the_policy_cannot_read_are_refused(policies: dict[str, Policy], task: Task) -> None:

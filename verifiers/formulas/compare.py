@@ -1,9 +1,9 @@
 r"""The `formula` tier: comparing formulas, that is, all answers with operators in them.
 
 Formulas are equal if they are equal as functions (`equality.py`). Beyond that, a decimal is accepted for an
-exact constant by the rules of `compare_numbers.py`, and constants of integration and running integers may have
-other letters. A sum or product of plain numbers is `unevaluated` if the reference is a number or a fraction.
-Integrals, sums, limits and matrices inside formulas are left to math-verify.
+exact constant by the rules of `compare_numbers.py`, and constants of integration and running integers may
+have other letters. A sum or product of plain numbers is `unevaluated` if the reference is a number or a
+fraction. Integrals, sums, limits and matrices inside formulas are left to math-verify.
 """
 
 import re

@@ -1,12 +1,12 @@
 r"""Reading exact numbers as fractions, with what their spelling says about precision and unit.
 
-These are read: integers of any size, thousands (`1,234` `1 234` `1.234.567`), decimals with a point or a comma,
-repeating decimals, fractions, mixed numbers, percent, currency, scientific notation, and scale words
+These are read: integers of any size, thousands (`1,234` `1 234` `1.234.567`), decimals with a point or a
+comma, repeating decimals, fractions, mixed numbers, percent, currency, scientific notation, and scale words
 (`2 million`, `12k`).
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 

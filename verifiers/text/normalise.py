@@ -1,9 +1,9 @@
 """Normalising the spelling of an answer: every tier reads texts that `normalise` returned.
 
 Unicode becomes LaTeX or ASCII, commands and notations that mean the same become one (the tables are in
-`normalise_tables.py`), and everything that only decorates a value is removed: math mode, boxes, emphasis, `the
-answer is`. Nothing is judged here, and differences that may change a meaning are kept: 2² does not become
-22, and MW stays apart from mW.
+`normalise_tables.py`), and everything that only decorates a value is removed: math mode, boxes, emphasis,
+`the answer is`. Nothing is judged here, and differences that may change a meaning are kept: 2² does not
+become 22, and MW stays apart from mW.
 """
 
 import re
