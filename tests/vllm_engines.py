@@ -110,7 +110,11 @@ class RealServers:
         )
         with self._log(port).open("ab") as log:
             self.running[port] = subprocess.Popen(
-                command, env={**os.environ, **environment}, stdout=log, stderr=log
+                command,
+                env={**os.environ, **environment},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # so that it can be killed with the processes that it starts
             )
 
     def wait_for(self, *ports: int) -> None:
@@ -132,8 +136,8 @@ class RealServers:
         return self.folder / f"server-{port}.log"
 
     def kill(self, port: int) -> None:
-        """Kill the server of a port, as the kernel would where memory runs out."""
-        self.running[port].send_signal(signal.SIGKILL)
+        """Kill the server of a port, as the kernel would where memory runs out, and its processes."""
+        os.killpg(self.running[port].pid, signal.SIGKILL)
         self.running[port].wait()
 
     def close(self) -> None:

@@ -45,8 +45,7 @@ class VllmServers(CopyEngine):
         note: called with lines that a reader of the run should know, such as that a server was restarted.
 
     Raises:
-        RunError: a server does not answer, does not take weights, or encodes a text differently from the
-            trainer.
+        RunError: a server does not answer, does not take weights, or encodes texts differently.
     """
 
     where = "the vLLM server"
@@ -60,6 +59,8 @@ class VllmServers(CopyEngine):
         self._label = ""
         """This step's version label on the servers, with `_run` in it, since other runs may use them too."""
         self._own: OwnServer | None = None
+        self._closed = False
+        """Whether threads that still restore a server must stop; another run may use it by now."""
         self._losing = threading.Lock()
         """Held in `_leave_out`, or the last two servers could each be left out in favour of the other."""
         self._probed: list[Server] | None = None
@@ -141,7 +142,7 @@ class VllmServers(CopyEngine):
         """
         pause = 0.1
         with server.lock:
-            while True:
+            while not self._closed:
                 answers = True
                 try:
                     self._put_if_needed(server, trouble)
@@ -293,6 +294,7 @@ class VllmServers(CopyEngine):
 
     def close(self) -> None:
         """End the server that was started here, and remove the weights."""
+        self._closed = True
         if self._own is not None:
             self._own.close()
         shutil.rmtree(self._folder, ignore_errors=True)
