@@ -173,7 +173,8 @@ class _Builder:
         else:
             declared, path = self.declared[member], (*path, member)
         if declared.use in COMPOSITES:
-            return _union([self._bounds_of(one, path) for one in declared.of])
+            ranges = [self._bounds_of(one, path) for one in declared.of]
+            return _union(ranges) if ranges else (0.0, 0.0)  # building the empty composite itself is an error
         where = self.task.where("rewards", path[-1])
         bounds = range_of(find_component(self.task, declared.use, where))
         if not is_entry:

@@ -22,6 +22,7 @@ MISTAKES = [
     ("a: {use: answer, when: b}", "unknown entry 'b'"),
     ("a: {use: answer, when: b}, b: {use: boxed, when: a}", "refer to each other: a -> b -> a"),
     ("a: {use: cascade}", "needs members"),
+    ("a: {use: cascade, of: [b]}, b: {use: any_of}", "b: any_of needs members"),
     ("a: {use: answer, of: [boxed]}", "have members"),
     ("a: {use: ensemble, of: [answer], reduce: max}", "expected mean, median or min"),
     ("a: {use: cascade, of: [answer], reduce: min}", "no parameter 'reduce'"),
