@@ -90,7 +90,7 @@ class RunVerdict(StrEnum):
     MEMORY = "memory"  # it exceeded its memory limit
     OUTPUT_LIMIT = "output_limit"  # it exceeded its output limit
     KILLED = "killed"  # a signal ended it, as after a crash
-    SANDBOX_ERROR = "sandbox_error"  # the sandbox failed twice, which says nothing about the program
+    SANDBOX_ERROR = "sandbox_error"  # the sandbox failed repeatedly, which says nothing about the program
 
 
 @dataclass(slots=True, repr=False)

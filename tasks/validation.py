@@ -51,5 +51,5 @@ def _is_union_branch(key: str | int) -> bool:
 
 
 def first_fault(error: ValidationError) -> Fault:
-    """Return the first mistake."""
+    """Return the mistake that pydantic lists first, where one message is enough."""
     return next(faults_of(error))

@@ -193,7 +193,7 @@ def _explained(model: type[BaseModel], file: YamlFile, fault: Fault) -> str:
         near = did_you_mean(str(fault.keys[-1]), allowed)
         return f"{place}: unknown key{near} (allowed: {', '.join(allowed)})"
     if fault.kind == "missing":
-        return f"{place}: is missing; it must be given"
+        return f"{place}: is missing; add it"
     return f"{place}: {fault.rule}"
 
 

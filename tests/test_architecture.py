@@ -202,6 +202,19 @@ def test_every_folder_is_shipped_as_a_package() -> None:
     assert (ROOT / "tasks/shipped").is_dir()
 
 
+def test_files_that_the_code_names_exist() -> None:
+    """In backticks; `mine.py` and `file.py` stand for a reader's own file."""
+    paths = [str(path.relative_to(ROOT)) for path in module_files().values()]
+    missing = []
+    for path in module_files().values():
+        for name in re.findall(r"`([a-z_/]+\.py)`", path.read_text(encoding="utf-8")):
+            if name not in ("mine.py", "file.py") and not any(
+                f"/{known}".endswith(f"/{name}") for known in paths
+            ):
+                missing.append(f"{path.relative_to(ROOT)}: {name}")
+    assert missing == []
+
+
 def test_only_the_trainer_and_model_based_rewards_import_torch() -> None:
     known = module_files()
     wrong = []

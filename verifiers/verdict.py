@@ -24,7 +24,7 @@ class Reason(StrEnum):
     UNEVALUATED = "unevaluated"  # it leaves the calculation undone (`3 * 6` where 18 is expected)
     UNITS_DIFFER = "units_differ"  # its unit or currency does not convert to the reference's
     UNPARSABLE_ANSWER = "unparsable_answer"  # it cannot be read as a value, or has none (`1/0`)
-    UNPARSABLE_REFERENCE = "unparsable_reference"  # the task author's fault: reported when a task is loaded
+    UNPARSABLE_REFERENCE = "unparsable_reference"  # the author's fault; `check_references` reports it
     TOO_LARGE = "too_large"  # it exceeds a size limit and was not evaluated
     TIMEOUT = "timeout"  # the comparison, or the program, exceeded its time limit
     MEMORY = "memory"  # it exceeded its memory limit
@@ -113,7 +113,8 @@ class Verifier:
     reference_fault: Callable[[str], str | None] | None = None
     """Returns why this verifier cannot judge by a given reference, or None if it can.
 
-    Where it is set, every problem's reference is checked when a task is loaded."""
+    Where it is set, `MarkScheme.check_references` checks every problem's reference; `check`, `score` and
+    `train` call it."""
     tests_fault: Callable[[Any], str | None] | None = None
     """The same for a problem's tests."""
 
@@ -152,7 +153,7 @@ def verifier(
     Args:
         name: the name that a task gives in `use:`.
         reference_fault: returns why no answer can be judged by a reference, or None. If it is given, a
-            problem without a usable reference is an error when its task is loaded.
+            problem without a usable reference is an error for `check`, `score` and `train`.
         tests_fault: the same for a problem's tests.
         batch: the function takes lists of problems and completions and returns a list of verdicts, one per
             completion; an exception in that list is the result of its row.

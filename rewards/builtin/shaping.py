@@ -53,8 +53,8 @@ def overlong(
     problem: Problem,
     completion: Completion,
     *,
-    max_tokens: int,
-    cache_tokens: int,
+    max_tokens: Positive,
+    cache_tokens: Positive,
     unit: Unit = "tokens",
 ) -> float | Score:
     """Penalise completions that come close to the maximum length: DAPO's soft overlong punishment, -1 to 0.
@@ -77,8 +77,8 @@ def overlong(
     """
     if cache_tokens > max_tokens:
         raise RewardError(
-            "overlong: expected 0 < cache_tokens <= max_tokens"
-            f" (given: cache_tokens {cache_tokens}, max_tokens {max_tokens})"
+            "overlong: expected cache_tokens of at most max_tokens"
+            f" (given: cache_tokens {cache_tokens}, max_tokens {max_tokens}); lower cache_tokens"
         )
     measured = length_of(completion, unit)
     if measured is None:

@@ -1,4 +1,4 @@
-"""The nouns of a composition: an `Entry` and what it runs, and the `Rows` that it is run on.
+"""The data types of a composition: an `Entry` and what it runs, and the `Rows` that it is run on.
 
 A task declares entries (`RewardEntry`). An `Entry` is one of them with its names looked up and its parameters
 checked. It names a component: a reward, a verifier, or a `Composite` of other entries. It gives every

@@ -15,7 +15,10 @@ def set_worth_of_failure(part: Part, entry: Entry) -> None:
     """
     worth = entry.declared.on_failure.get(part.status.value)
     if worth == "stop":
-        raise RewardError(f"{entry.where}: {part.status}: {part.reason} (on_failure says stop)")
+        raise RewardError(
+            f"{entry.where}: {part.status}: {part.reason} (on_failure says stop); fix the cause, or give"
+            f" {part.status} a number or leave_out in `on_failure`"
+        )
     if worth == "leave_out":
         part.value = None
     elif worth is not None:

@@ -2,7 +2,7 @@
 
 The tests ask over a link (`wire/dialogue.py`), and get plain data or, for everything else, a handle: the
 number of an object here. This code shares its process with the program, which may change it, so the tests'
-side (`program.py`) trusts nothing that comes from here except plain data.
+side (`tests_side.py`) trusts nothing that comes from here except plain data.
 
 Besides the codec's tags, these messages use the following ones. From the program: `@` [handle of an object,
 handle of its class], `@c` handle of a class, `a` number of a container among the arguments, `N` for

@@ -1,8 +1,8 @@
 """Running tests against a program, in the tests' own process or in the program's.
 
 The tests' own process holds none of the program's code: there the tests use stand-ins (`stand_ins.py`) that
-call the program (`program.py`), which cannot reach the tests. In shared mode, which must be asked for, they
-use the program's own module in its own process, where the program can read and change them.
+call the program (`tests_side.py`), which cannot reach the tests. In shared mode, which must be asked for,
+they use the program's own module in its own process, where the program can read and change them.
 """
 
 import ast

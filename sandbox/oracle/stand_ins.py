@@ -36,7 +36,7 @@ class RefusedError(BaseException):
 
 
 class ProgramLink(Protocol):
-    """The operations on the program that stand-ins need; `Program` in `program.py` provides them."""
+    """The operations on the program that stand-ins need; `Program` in `tests_side.py` provides them."""
 
     def call(self, handle: int, args: tuple[Any, ...], kwargs: dict[str, Any], special: str = "") -> Any:
         """Call an object, or a special method of its class."""

@@ -41,7 +41,7 @@ class Records:
         return [time.process_time() - self.started[0], time.monotonic() - self.started[1]]
 
     def write(self, record: dict[str, Any]) -> None:
-        """Add a record."""
+        """Append a record, with its length before it."""
         body = json.dumps(record).encode()
         os.lseek(self.descriptor, 0, os.SEEK_END)
         os.write(self.descriptor, LENGTH.pack(len(body)) + body)

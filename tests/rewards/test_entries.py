@@ -13,6 +13,7 @@ from support import MakeTask, score_one
 
 MISTAKES = [
     # entries, part of the message
+    ("a: {use: overlong, max_tokens: 5, cache_tokens: 0}", "a.cache_tokens"),
     ("a: {use: anser}", "did you mean 'answer'"),
     ("a: {use: answer, extrct: strict}", "did you mean 'extract'"),
     ("a: {use: answer, wieght: 2}", "did you mean 'weight'"),

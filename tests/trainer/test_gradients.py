@@ -1,4 +1,4 @@
-"""The learner's gradients equal those of each completion computed alone, on eleven small real models.
+"""The learner's gradients equal those of each completion computed alone, on eleven small random models.
 
 `plain_gradients` computes every completion with its prompt through the model's own logits; see `gradients`.
 """

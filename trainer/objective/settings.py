@@ -9,7 +9,7 @@ from typing import Literal
 Std = Literal["population", "sample", "batch", "none"]
 """The standard deviation by which centred rewards are divided; see `outcome_advantages`."""
 Ratio = Literal["token", "sequence", "sequence_token", "none"]
-"""The importance ratio that is clipped; see `policy_loss`."""
+"""The importance ratio of the loss, and so its objective: with `none`, REINFORCE, without ratio and clip."""
 Kl = Literal["k1", "k2", "k3", "k3_ratio"]
 """How the KL to the reference is estimated; see `kl_estimate`."""
 Aggregate = Literal["sequence_mean", "token_mean", "constant"]

@@ -79,9 +79,8 @@ def _by_first_tier(reference: str, answer: str) -> Verdict:
     for name, compare in TIERS:
         verdict = compare(reference, answer, judge)
         if verdict is not None:
-            verdict.tier = (
-                verdict.tier or name
-            )  # set already by the inner tier, if `judge` was asked about parts
+            # A tier that asks `judge` about parts may return the verdict of an inner tier, with its name.
+            verdict.tier = verdict.tier or name
             return verdict
     return Verdict(None, Reason.UNDECIDED)
 

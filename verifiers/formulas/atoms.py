@@ -49,7 +49,7 @@ class Atoms(Tokens):
         raise NotImplementedError
 
     def exponent(self) -> Node:
-        """Return an exponent."""
+        """Return what follows `^`: a braced group, or a single token with its sign."""
         raise NotImplementedError
 
     def juxtaposed(self, left: Node) -> Node:
