@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from markscheme.tasks import load_problems, load_task
 from markscheme.trainer.commands.cli import main
 from support import boxed, small_policy
 
@@ -145,6 +146,7 @@ def test_a_reward_with_a_bug_fails_the_command_and_shows_it(capsys: pytest.Captu
 
 def test_check_passes_a_sound_task_and_fails_a_broken_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "init", "mine")[0] == 0
+    assert len(load_problems(load_task("mine.yaml"), split="test")) == 1
     code, out, _ = run(capsys, "check", "mine.yaml")
     assert (code, out.count(" ok ")) == (0, 4), out
     Path("mine.cases.jsonl").write_text(
