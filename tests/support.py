@@ -16,9 +16,15 @@ MakeTask = Callable[..., Task]
 PrmFolder = Callable[[str], Path]
 """The type of the fixture `prm_folder`."""
 
-LABELLED_ANSWERS: list[dict[str, Any]] = [
-    json.loads(line) for line in (ROOT / "tests/data/answers.jsonl").read_text(encoding="utf-8").splitlines()
-]
+
+def read_labelled(name: str) -> list[dict[str, Any]]:
+    """Return the rows of a file of labelled answers in tests/data."""
+    return [
+        json.loads(line) for line in (ROOT / "tests/data" / name).read_text(encoding="utf-8").splitlines()
+    ]
+
+
+LABELLED_ANSWERS = read_labelled("answers.jsonl")
 """Answers and completions, each with the mark that it deserves (`correct`) and the source of the row."""
 LAST_TIER_PAIR = (r"\sum_{n=1}^{3} n^2", r"\sum_{n=1}^{3} n n")
 """Two equal formulas that only the last tier of the answer judge, math-verify, can read."""
@@ -36,9 +42,10 @@ TWO_PLUS_TWO = Problem(prompt="What is 2+2?", reference="4", info={"kind": "math
 
 def judge_labelled(row: dict[str, Any]) -> Verdict:
     """Judge a row of `LABELLED_ANSWERS`: a bare answer, or a completion."""
+    question = row.get("question")
     if "answer" in row:
-        return compare_answers(row["reference"], row["answer"])
-    return verify_answer(row["reference"], row["completion"], extract=row["extract"])
+        return compare_answers(row["reference"], row["answer"], question=question)
+    return verify_answer(row["reference"], row["completion"], extract=row["extract"], question=question)
 
 
 def boxed(answer: str, thought: str = "so") -> Completion:

@@ -1,7 +1,9 @@
 """What all verifiers of completions use: the text to judge, the end of its thinking, an extracted answer."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ..tasks.problem import Completion, Problem
 from .verdict import Reason
@@ -26,45 +28,105 @@ class Extracted:
     reason: Reason | None = None
     """Why the answer is wrong without being compared: there is none (`no_answer`, `empty`), or the text
     around it speaks against it (`denied`, `ambiguous`, `contradicts`). None = it can be compared."""
+    later: tuple[str, ...] = ()
+    """Values that the completion states after its answer. If one of them is wrong, so is the answer."""
     closed: bool = True
     """False if the box or tag was never closed: a completion that was cut off might have gone on."""
 
 
-def whole_answer(problem: Problem, completion: Completion) -> str:
+THINKING: tuple[tuple[str, str], ...] = (
+    *((f"<{name}>", f"</{name}>") for name in (
+        "think", "thinking", "reasoning", "thought", "thoughts", "analysis", "scratchpad", "reflection",
+        "seed:think", "longcat_think", "inner_monologue", "planning",
+    )),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
+    ("<|inner_prefix|>", "<|inner_suffix|>"),
+    ("<|channel|>analysis", "<|channel|>final<|message|>"),
+    ("<|channel|>commentary", "<|channel|>final<|message|>"),
+    ("<|channel>thought", "<channel|>"),
+    ("<unused94>", "<unused95>"),
+    ("[THINK]", "[/THINK]"),
+    ("◁think▷", "◁/think▷"),
+)  # fmt: skip
+"""The marks around the thinking part of today's models: what opens it, and what closes it."""
+_BARE_CHANNELS = re.compile(r"(?:analysis|commentary)(?=[A-Z\d\\\"'(*])")
+_BARE_FINAL = "assistantfinal"
+"""Harmony's channels without their special tokens: `analysisWe add ...assistantfinal42`."""
+
+ThinkingMark = str | tuple[str, str]
+"""A mark that a task adds: the name of a tag, or what opens and what closes the thinking part."""
+Marks = tuple[tuple[str, str], ...]
+
+
+def thinking_marks(extra: Sequence[ThinkingMark]) -> Marks:
+    """Return the known marks and a task's own, as pairs of texts.
+
+    >>> thinking_marks(["plan", ("<<", ">>")])[-2:]
+    (('<plan>', '</plan>'), ('<<', '>>'))
+    """
+    if not extra:
+        return THINKING
+    named = [(f"<{mark}>", f"</{mark}>") if isinstance(mark, str) else tuple(mark) for mark in extra]
+    return THINKING + tuple((opening, closing) for opening, closing in named)
+
+
+def whole_answer(problem: Problem, completion: Completion, thinking: Sequence[ThinkingMark] = ()) -> str:
     """Return the completion, preceded by what the chat template wrote of it, such as an opened `<think>`.
 
-    That part is the completion's `prefill`, or, for a prompt that is text, a `<think>` at its end.
+    That part is the completion's `prefill`, or, for a prompt that is text, a mark of thinking at its end.
     """
     if completion.prefill:
         return completion.prefill + completion.text
     if not isinstance(problem.prompt, str):
         return completion.text
-    opened = re.search(r"<think>\s{0,20}$", problem.prompt[-40:])
-    return opened.group() + completion.text if opened else completion.text
+    return opened_thinking(problem.prompt[-80:], thinking_marks(thinking)) + completion.text
 
 
-_THINKING = re.compile(
-    r"<(?P<closed>/)?(?:think(?:ing)?|reasoning|thoughts?|seed:think|scratchpad)\s{0,9}>|<\|(?:begin|(?P<ended>end))_of_thought\|>",
-    re.IGNORECASE,
-)
-_BRACKETED = (("[THINK]", "[/THINK]"), ("◁think▷", "◁/think▷"))
+def opened_thinking(prompt: str, marks: Marks = THINKING) -> str:
+    """Return the mark of thinking, and the space after it, with which a prompt ends; empty if it has none."""
+    body = prompt.rstrip()
+    opening = next((opening for opening, _ in marks if body.endswith(opening)), "")
+    return prompt[len(body) - len(opening) :] if opening else ""
 
 
-def thinking_end(text: str) -> int:
+def thinking_end(text: str, marks: Marks = THINKING) -> int:
     """Return the index at which the thinking part ends: 0 without one, `len(text)` if it is never closed."""
     end_of_last, last_opened = 0, -1
-    if "<" in text:
-        for mark in _THINKING.finditer(text):
-            if mark["closed"] or mark["ended"]:
-                end_of_last = mark.end()
+    if _BARE_CHANNELS.match(text):
+        last_opened, at = 0, text.rfind(_BARE_FINAL)
+        end_of_last = at + len(_BARE_FINAL) if at > 0 else 0
+    for first, pattern, closings in _KNOWN if marks is THINKING else _patterns(marks):
+        if first not in text:
+            continue
+        for mark in pattern.finditer(text):
+            if re.sub(r"\s+>$", ">", mark.group()).lower() in closings:
+                end_of_last = max(end_of_last, mark.end())
             else:
-                last_opened = mark.start()
-    for opening, closing in _BRACKETED:
-        opened_at = text.rfind(opening)
-        if opened_at >= 0:
-            last_opened = max(last_opened, opened_at)
-            closed_at = text.find(closing, opened_at)
-            if closed_at >= 0:
-                end_of_last = max(end_of_last, closed_at + len(closing))
+                last_opened = max(last_opened, mark.start())
     never_closed = last_opened >= end_of_last and last_opened >= 0
     return len(text) if never_closed else end_of_last
+
+
+@lru_cache(maxsize=64)
+def _patterns(marks: Marks) -> list[tuple[str, re.Pattern[str], frozenset[str]]]:
+    """Return, for each first character, a pattern of the marks that start with it, and those that close.
+
+    A pattern whose first character is fixed skips all other text quickly. Case does not count, nor does space
+    before a final `>`.
+    """
+    closings = frozenset(closing.lower() for _, closing in marks)
+    patterns = []
+    for first in sorted({mark[0] for pair in marks for mark in pair}):
+        written = sorted(
+            {mark[1:] for pair in marks for mark in pair if mark[0] == first}, key=len, reverse=True
+        )
+        rests = [
+            re.escape(rest[:-1]) + r"\s{0,9}>" if rest.endswith(">") else re.escape(rest) for rest in written
+        ]
+        pattern = re.compile(f"{re.escape(first)}(?i:{'|'.join(rests)})")
+        patterns.append((first, pattern, closings))
+    return patterns
+
+
+_KNOWN = _patterns(THINKING)

@@ -19,7 +19,7 @@ from ..sandbox.errors import RewardError
 from ..tasks.problem import Completion, Problem
 from .completion import SEARCHED_CHARS, thinking_end, whole_answer
 from .extraction.extract import extract_answer
-from .text.normalise import normalise
+from .spelling.normalise import normalise
 from .verdict import Verdict, verdict_of, verifier
 
 

@@ -92,10 +92,6 @@ def verdict_of(holds: bool | None, **evidence: Any) -> Verdict:
     return Verdict(holds, _REASON_OF_CHECK[holds], evidence=evidence)
 
 
-Judge = Callable[[str, str], Verdict]
-"""Judges two normalised texts by all tiers but the last. A tier calls it for the parts of a structure."""
-
-
 def equal_or_different(same: bool, **evidence: str) -> Verdict:
     """Return the verdict of a tier that could compare the two answers."""
     return Verdict(same, Reason.EQUAL if same else Reason.DIFFERENT, evidence=evidence)

@@ -1,13 +1,14 @@
 """The labelled answers (`data/answers.jsonl`) and real MATH completions are marked as their labels say."""
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from markscheme.verifiers import verify_answer
-from support import LABELLED_ANSWERS, judge_labelled
+from support import LABELLED_ANSWERS, judge_labelled, read_labelled
 
 KINDS = sorted({row["kind"] for row in LABELLED_ANSWERS})
 
@@ -34,6 +35,18 @@ def test_answers_are_marked_as_labelled(kind: str) -> None:
     assert missed == []
 
 
+UNSEEN = read_labelled("unseen_answers.jsonl")
+"""447 answers from sources that were not used before, labelled by two people who did not see the judge."""
+
+
+def test_answers_that_were_never_seen_are_marked_as_labelled() -> None:
+    verdicts = [(row, judge_labelled(row)) for row in UNSEEN]
+    accepted = [row["id"] for row, verdict in verdicts if verdict.correct and not row["correct"]]
+    missed = [row["id"] for row, verdict in verdicts if verdict.correct is not row["correct"]]
+    assert accepted == []
+    assert missed == ["unseen-337"]  # a function given by cases, written with an absolute value
+
+
 WRONG_LABELS = {(72, "10000")}
 """Problem and answer of labels that are wrong: their grader read `10{,}000` and `10000` as two numbers."""
 
@@ -50,3 +63,35 @@ def test_real_math_completions_are_marked_as_labelled(shared_data: Path, extract
         label_is_wrong = (row["problem"], verdict.extracted) in WRONG_LABELS
         assert verdict.correct is (row["correct"] != label_is_wrong), (row["problem"], verdict)
     assert tiers["last"] == 0
+
+
+def test_real_math_completions_without_their_boxes_are_marked_as_labelled(shared_data: Path) -> None:
+    lines = (shared_data / "math_model_solutions.jsonl").read_text(encoding="utf-8").splitlines()
+    for row in map(json.loads, lines):
+        verdict = verify_answer(row["reference"], without_boxes(row["completion"]), extract="lenient")
+        label_is_wrong = (row["problem"], verdict.extracted) in WRONG_LABELS
+        assert verdict.correct is (row["correct"] != label_is_wrong), (row["problem"], verdict)
+
+
+def without_boxes(text: str) -> str:
+    """Return a text in which the contents of every box stand without the box."""
+    while r"\boxed{" in text:
+        before, _, rest = text.rpartition(r"\boxed{")
+        depth, end = 1, 0
+        while depth and end < len(rest):
+            depth += {"{": 1, "}": -1}.get(rest[end], 0)
+            end += 1
+        text = before + rest[: end - 1] + rest[end:]
+    return text
+
+
+def test_answers_on_the_next_line_and_human_solutions_are_read(shared_data: Path) -> None:
+    lines = (shared_data / "gsm8k_test.jsonl").read_text(encoding="utf-8").splitlines()
+    found, read = 0, 0
+    for row in map(json.loads, lines):
+        solution, _, reference = row["answer"].rpartition("\n#### ")
+        found += verify_answer(reference, f"The answer is:\n\n{reference}", extract="lenient").correct is True
+        prose = re.sub("<<[^<>]*>>", "", solution)
+        read += verify_answer(reference, prose, extract="lenient").correct is True
+    assert (found, len(lines)) == (1319, 1319)
+    assert read >= 1312  # the others end with another unit, or with a sentence that does not state the number

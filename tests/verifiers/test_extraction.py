@@ -17,11 +17,11 @@ B = r"\boxed{%s}"
 
 FOUND = [
     # completion, rules or preset, its answer, the rule that found it
-    ("**Final Answer**\n42", "lenient", "42", "last_number"),
+    ("**Final Answer**\n42", "lenient", "42", "answer_is"),
     ("**Answer:** 42", "lenient", "42", "answer_is"),
     ("The answer is **42**.", "lenient", "42", "answer_is"),
     ("#### **42**", "lenient", "42", "hashes"),
-    ("#### Final Answer\nso 42", "lenient", "42", "last_number"),
+    ("#### Final Answer\nso 42", "lenient", "42", "answer_is"),
     ("the total is 42, as shown", "lenient", "42", "last_number"),
     ("It is 5 1/2", "lenient", "5 1/2", "last_number"),
     ("It is 1.5e3", "lenient", "1.5e3", "last_number"),

@@ -22,15 +22,17 @@ from functools import lru_cache
 from ..formulas import compare as formulas
 from ..formulas.finite_field import names_in
 from ..formulas.tokens import TooLarge
+from ..policy import Policy
+from ..spelling.latex_names import COMMANDS
+from ..spelling.normalise import normalise
 from ..structures import compare as structures
 from ..structures.outline import levels, read_shape
 from ..structures.real_sets import is_region
 from ..text import commitment, compare_numbers, notations, words
+from ..text.chemistry import read_chemistry
 from ..text.choice_letters import read_choice
 from ..text.exact_number import ANSWER_CHARS, DivisionByZero, read_number
-from ..text.latex_names import COMMANDS
-from ..text.normalise import normalise
-from ..text.notations import read_base, read_ratio, read_time
+from ..text.notations import read_base, read_ratio, read_time, without_names
 from ..units import compare as quantities
 from ..units.quantity import split_unit
 from ..verdict import Reason, Verdict
@@ -48,41 +50,54 @@ TIERS = (
 
 MAX_PARTS = 3000
 """At most this many comparisons of parts are made for one answer; one that needs more is too large."""
+MAX_REFERENCE = 10 * ANSWER_CHARS
+"""Longer references, in characters, are not judged by."""
 _work = threading.local()
 """`left`: how many comparisons this thread may still make for the answer that it is judging, or None."""
 
 
-def judge(reference: str, answer: str) -> Verdict:
-    """Judge two normalised texts by all tiers but the last; `undecided` if none can tell.
+class TierJudge:
+    """Judges two normalised texts by all tiers but the last; `undecided` if none can tell.
 
-    Tiers call this function again for the parts of what they read.
+    Tiers call it again for the parts of what they read.
     """
-    outermost = getattr(_work, "left", None) is None
-    _work.left = MAX_PARTS if outermost else _work.left - 1
-    try:
-        verdict = _by_first_tier(reference, answer)
-    except (TooLarge, RecursionError):
-        if not outermost:
-            raise
-        verdict = Verdict(False, Reason.TOO_LARGE, tier="claims")
-    finally:
-        if outermost:
-            _work.left = None
-    if outermost and verdict.correct is not True and fault_of(reference) is not None:
-        return Verdict(None, Reason.UNPARSABLE_REFERENCE, tier=verdict.tier)
-    return verdict
 
+    def __init__(self, policy: Policy):
+        self.policy = policy
 
-def _by_first_tier(reference: str, answer: str) -> Verdict:
-    if _work.left < 0:
-        raise TooLarge("too many comparisons of parts")
-    for name, compare in TIERS:
-        verdict = compare(reference, answer, judge)
-        if verdict is not None:
-            # A tier that asks `judge` about parts may return the verdict of an inner tier, with its name.
-            verdict.tier = verdict.tier or name
-            return verdict
-    return Verdict(None, Reason.UNDECIDED)
+    def without_question(self) -> "TierJudge":
+        """Return a judge that does not know the question, for texts that were taken from it."""
+        return TierJudge(self.policy._replace(question=""))
+
+    def __call__(self, reference: str, answer: str) -> Verdict:
+        outermost = getattr(_work, "left", None) is None
+        _work.left = MAX_PARTS if outermost else _work.left - 1
+        try:
+            verdict = self._by_first_tier(reference, answer)
+        except (TooLarge, RecursionError):
+            if not outermost:
+                raise
+            verdict = Verdict(False, Reason.TOO_LARGE, tier="claims")
+        finally:
+            if outermost:
+                _work.left = None
+        if outermost and verdict.correct is not True:
+            fault = fault_of(reference)
+            if fault is not None:
+                evidence = {"reference": fault}
+                return Verdict(None, Reason.UNPARSABLE_REFERENCE, tier=verdict.tier, evidence=evidence)
+        return verdict
+
+    def _by_first_tier(self, reference: str, answer: str) -> Verdict:
+        if _work.left < 0:
+            raise TooLarge("too many comparisons of parts")
+        for name, compare in TIERS:
+            verdict = compare(reference, answer, self)
+            if verdict is not None:
+                # A tier that asks about parts may return the verdict of an inner tier, with its name.
+                verdict.tier = verdict.tier or name
+                return verdict
+        return Verdict(None, Reason.UNDECIDED)
 
 
 def reference_fault(reference: str) -> str | None:
@@ -90,13 +105,34 @@ def reference_fault(reference: str) -> str | None:
     return fault_of(normalise(reference))
 
 
+_WORKED = re.compile(r"#### ?\S|<<[^<>]{1,80}=[^<>]{1,40}>>")
+_BOX = re.compile(r"\\f?boxed ?\{")
+
+
+def _solution_fault(text: str) -> str | None:
+    """Return how to read the answer out of a reference that is a whole solution; None if it is not one.
+
+    `COLUMN` is the column of the data that holds the solution.
+    """
+    if _WORKED.search(text):
+        written = "{{ COLUMN.split('####')[-1] | trim }}"
+    elif _BOX.search(text):
+        written = "{{ COLUMN | boxed }}"
+    else:
+        return None
+    return f'is a whole solution and not its answer; write `reference: "{written}"` in the task'
+
+
 @lru_cache(maxsize=4096)
 def fault_of(text: str) -> str | None:
     """Return the same as `reference_fault`, for a text that is already normalised."""
     if not text:
         return "is empty"
-    if len(text) > 10 * ANSWER_CHARS:
-        return f"has {len(text)} characters (at most {10 * ANSWER_CHARS})"
+    if len(text) > MAX_REFERENCE:
+        return f"has {len(text)} characters (at most {MAX_REFERENCE})"
+    solution = _solution_fault(text)
+    if solution is not None:
+        return solution
     try:
         read_number(text)
         if re.search(r"[\\^_{}]", text) and levels(text) is None and read_shape(text) is None:
@@ -118,6 +154,8 @@ def _can_be_read(text: str) -> bool:
     readers = (read_number, split_unit, read_choice, read_base, read_time, read_ratio)
     if any(read(text) is not None for read in readers):
         return True
+    if without_names(text)[0] or read_chemistry(text) is not None:
+        return True
     shape = read_shape(text)
     if shape is not None and is_region(text):
         return True
@@ -132,7 +170,7 @@ def _is_readable_part(part: str, whole: str) -> bool:
 
 _DERIVATIVE_ORDER = re.compile(r"\^ ?\{ ?\([^{}]*\) ?\}")
 """Matches the order of a derivative, as in `f^{(4)}`; a reference with one can still be compared as text."""
-_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3}")
+_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3}|[^\W\d_a-zA-Z]{2}|[\u4e00-\u9fff]")
 
 
 def _is_notation(text: str) -> bool:
@@ -144,10 +182,12 @@ def _is_notation(text: str) -> bool:
     return re.search(r"[A-Za-z0-9]", without_commands) is not None
 
 
-def restates(reference: str, answer: str, prompt: str) -> bool:
-    """Return whether an answer repeats a calculation from the prompt, whose result is the reference."""
-    target, given = normalise(reference), normalise(answer)
-    if target == given or given.replace(" ", "") not in normalise(prompt).replace(" ", ""):
+def restates(target: str, given: str, question: str) -> bool:
+    """Return whether an answer repeats a calculation from the question, whose result is the reference.
+
+    All texts are normalised.
+    """
+    if target == given or given.replace(" ", "") not in question.replace(" ", ""):
         return False
     base = read_base(target)
     if base is not None:

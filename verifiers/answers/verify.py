@@ -6,29 +6,44 @@ that cannot be read, is too large or takes too long is wrong. The tiers of the c
 the verifiers `answer`, `exact_match` and `choice` are here.
 """
 
+import math
 from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any, cast, get_args
 
-from ...sandbox.errors import TaskError
+from ...sandbox.errors import TaskError, UnknownNameError
 from ...tasks.problem import Completion, Problem
-from ..completion import Extracted, whole_answer
+from ..completion import Extracted, ThinkingMark, thinking_marks, whole_answer
 from ..extraction.extract import WHOLE, ExtractSpec, extract_by, ready_rules
+from ..policy import Decimals, Policy
+from ..spelling.normalise import normalise, with_decimal_points
 from ..text.choice_letters import other_letters, read_choice
 from ..text.exact_number import ANSWER_CHARS
-from ..text.normalise import normalise
 from ..text.words import same_text
 from ..verdict import Reason, Verdict, verifier
 from . import math_verify
-from .tiers import judge, reference_fault, restates
+from .tiers import MAX_REFERENCE, TierJudge, reference_fault, restates
 
 KEPT = 1 << 13
 """How many verdicts are kept in memory, because samples of one problem often give the same answer."""
 KEPT_CHARS = 600
 """Longest pair, in characters of reference and answer together, whose verdict is kept."""
 Pair = tuple[str, str]
-_kept: dict[Pair, Verdict] = {}
+"""A reference and an answer."""
+Comparison = tuple[str, str, Policy]
+"""A reference, an answer, and how they are compared."""
+_kept: dict[Comparison, Verdict] = {}
+_DEFAULT = Policy()
 
 
-def compare_answers(reference: str, answer: str) -> Verdict:
+def compare_answers(
+    reference: str,
+    answer: str,
+    *,
+    decimals: Decimals = "rounded",
+    decimal_comma: bool = False,
+    question: str | None = None,
+) -> Verdict:
     r"""Judge a bare answer against one reference.
 
         >>> from markscheme.verifiers import compare_answers
@@ -40,65 +55,113 @@ def compare_answers(reference: str, answer: str) -> Verdict:
         Verdict(wrong: units_differ, '12 kg')
         >>> compare_answers("18", "3 * 6")  # leaves the calculation undone
         Verdict(wrong: unevaluated, '3 * 6')
+        >>> compare_answers("B", "Paris", question="Which is a capital? (A) Lyon (B) Paris")
+        Verdict(right: equal, 'Paris')
+
+    Args:
+        reference: the accepted answer; a number is read as its text.
+        answer: the answer, without the text that leads to it.
+        decimals: how near a decimal must be: `exact`, `rounded` or `loose` (see verifiers/README.md).
+        decimal_comma: read `3,5` as 3.5, and not as a list of two numbers.
+        question: the problem's text, if it is known. The options that it lists, the quantity that it asks for
+            and the calculations that it leaves to the reader are used.
 
     Returns:
         A Verdict with `correct` True, False, or None if no tier could tell; `tier` is the one that decided.
+
+    Raises:
+        TypeError: the reference or the answer is neither a text nor a number.
+        UnknownNameError: there is no such `decimals` policy.
     """
-    return compare_all([(reference, answer)])[0]
+    policy = _policy(decimals, decimal_comma, question)
+    return _compare([(_as_text(reference, "reference"), _as_text(answer, "answer"), policy)])[0]
+
+
+def _policy(decimals: str, decimal_comma: bool, question: str | None) -> Policy:
+    if decimals == "rounded" and not decimal_comma and not question:
+        return _DEFAULT
+    known = get_args(Decimals)
+    if decimals not in known:
+        raise UnknownNameError.of("decimals policy", decimals, known)
+    return Policy(cast(Decimals, decimals), decimal_comma, question or "")
+
+
+def _as_text(value: Any, name: str) -> str:
+    """Return a text as it is, and a number as its text."""
+    if isinstance(value, str):
+        return value
+    is_number = isinstance(value, int | float | Fraction) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value):
+        raise TypeError(f"{name} takes a text or a finite number (given: {value!r}); convert it with str()")
+    return str(value)
 
 
 def compare_all(pairs: Sequence[Pair]) -> list[Verdict]:
     """Judge many (reference, answer) pairs; math-verify judges those that need it in parallel."""
-    verdicts = [_by_own_tiers(pair) for pair in pairs]
-    undecided = [pair for pair, verdict in zip(pairs, verdicts, strict=True) if verdict is None]
+    return _compare([(reference, answer, _DEFAULT) for reference, answer in pairs])
+
+
+def _compare(comparisons: Sequence[Comparison]) -> list[Verdict]:
+    verdicts = [_by_own_tiers(comparison) for comparison in comparisons]
+    undecided = [pair for pair, verdict in zip(comparisons, verdicts, strict=True) if verdict is None]
     by_last_tier = _by_math_verify(undecided)
     return [
         _copied(by_last_tier[pair] if verdict is None else verdict, pair[1])
-        for verdict, pair in zip(verdicts, pairs, strict=True)
+        for verdict, pair in zip(verdicts, comparisons, strict=True)
     ]
 
 
-def _by_math_verify(pairs: Sequence[Pair]) -> dict[Pair, Verdict]:
-    if not pairs:
+def _by_math_verify(comparisons: Sequence[Comparison]) -> dict[Comparison, Verdict]:
+    if not comparisons:
         return {}
-    pairs = list(dict.fromkeys(pairs))
-    normalised = [(normalise(reference), normalise(answer)) for reference, answer in pairs]
-    verdicts = dict(zip(pairs, math_verify.judge_all(normalised), strict=True))
-    for pair, verdict in verdicts.items():
+    distinct = list(dict.fromkeys(comparisons))
+    normalised = [(normalise(reference), normalise(answer)) for reference, answer, _ in distinct]
+    verdicts = dict(zip(distinct, math_verify.judge_all(normalised), strict=True))
+    for comparison, verdict in verdicts.items():
         verdict.tier = "last"
         if verdict.reason is not Reason.UNAVAILABLE:
-            _keep(pair, verdict)
+            _keep(comparison, verdict)
     return verdicts
 
 
-def _by_own_tiers(pair: Pair) -> Verdict | None:
-    """Judge a pair by the kept verdicts, or by all tiers but the last; None if they cannot tell."""
-    kept = _kept.get(pair)  # one lookup, because another thread may clear the memory at any time
+def _by_own_tiers(comparison: Comparison) -> Verdict | None:
+    """Judge by the kept verdicts, or by all tiers but the last; None if they cannot tell."""
+    kept = _kept.get(comparison)  # one lookup, because another thread may clear the memory at any time
     if kept is not None:
         return kept
-    reference, answer = pair
+    reference, answer, policy = comparison
+    if len(reference) > MAX_REFERENCE:
+        evidence = {"reference": f"has {len(reference)} characters (at most {MAX_REFERENCE})"}
+        return Verdict(None, Reason.UNPARSABLE_REFERENCE, tier="claims", evidence=evidence)
     if len(answer) > 10 * ANSWER_CHARS:
         answer = " ".join(answer.split())
         if len(answer) > 10 * ANSWER_CHARS:
             return Verdict(False, Reason.TOO_LARGE, tier="claims")
-    target, given = normalise(reference), normalise(answer)
-    if target == given != "":
-        # The same text is right whatever it says, even `5 or 6`: no tier need be asked.
-        verdict = Verdict(True, Reason.EQUAL, tier="words")
-    else:
-        verdict = judge(target, given)
+    if policy.decimal_comma:
+        reference, answer = with_decimal_points(reference), with_decimal_points(answer)
+    verdict = _by_tiers(normalise(reference), normalise(answer), policy)
     if verdict.correct is None and verdict.reason is Reason.UNDECIDED:
         math_verify.warm_up()
         return None
-    _keep(pair, verdict)
+    _keep(comparison, verdict)
     return verdict
 
 
-def _keep(pair: Pair, verdict: Verdict) -> None:
-    if len(pair[0]) + len(pair[1]) <= KEPT_CHARS:
+def _by_tiers(target: str, given: str, policy: Policy) -> Verdict:
+    if target == given != "":
+        # The same text is right whatever it says, even `5 or 6`: no tier need be asked.
+        return Verdict(True, Reason.EQUAL, tier="words")
+    verdict = TierJudge(policy)(target, given)
+    if verdict.correct and policy.question and restates(target, given, normalise(policy.question)):
+        return Verdict(False, Reason.UNEVALUATED, tier="claims")
+    return verdict
+
+
+def _keep(comparison: Comparison, verdict: Verdict) -> None:
+    if len(comparison[0]) + len(comparison[1]) <= KEPT_CHARS:
         if len(_kept) >= KEPT:
             _kept.clear()
-        _kept[pair] = verdict
+        _kept[comparison] = verdict
 
 
 def _copied(verdict: Verdict, answer: str) -> Verdict:
@@ -109,7 +172,14 @@ def _copied(verdict: Verdict, answer: str) -> Verdict:
 
 
 def verify_answer(
-    reference: str | Sequence[str], completion: str, *, extract: ExtractSpec = "strict"
+    reference: str | Sequence[str],
+    completion: str,
+    *,
+    extract: ExtractSpec = "strict",
+    thinking: Sequence[ThinkingMark] = (),
+    decimals: Decimals = "rounded",
+    decimal_comma: bool = False,
+    question: str | None = None,
 ) -> Verdict:
     r"""Find the final answer in a completion and judge it.
 
@@ -122,41 +192,58 @@ def verify_answer(
         Verdict(right: equal, '4')
 
     Args:
-        reference: the accepted answer, or several; matching any one of them is right.
+        reference: the accepted answer, or several; matching any one of them is right. Numbers are read as
+            their texts.
         completion: the whole text, its thinking part included.
         extract: `strict`, `lenient`, or an ordered list of rules; see `extract_answer`.
+        thinking: further marks of the thinking part; see `extract_answer`.
+        decimals: how near a decimal must be: `exact`, `rounded` or `loose`.
+        decimal_comma: read `3,5` as 3.5, and not as a list of two numbers.
+        question: the problem's text, if it is known; see `compare_answers`.
 
     Raises:
+        TypeError: a reference is neither a text nor a number, or the completion is not a text.
         TaskError: there is no reference, or a rule is malformed.
-        UnknownNameError: there is no such preset or rule.
+        UnknownNameError: there is no such preset, rule or `decimals` policy.
     """
-    references = (reference,) if isinstance(reference, str) else tuple(reference)
+    if not isinstance(completion, str):
+        raise TypeError(f"completion takes the text of a completion (given: {completion!r})")
+    is_single = isinstance(reference, str) or not isinstance(reference, Sequence)
+    given = (reference,) if is_single else tuple(reference)
+    references = [_as_text(each, "reference") for each in given]
     if not references:
         raise TaskError(_NO_REFERENCE)
-    found = extract_by(ready_rules(extract), completion)
-    if found.text is None or found.reason is not None:
-        return _not_compared(found)
-    return _any_of(compare_all([(reference, found.text) for reference in references]))
+    found = extract_by(ready_rules(extract), completion, thinking_marks(thinking))
+    policy = _policy(decimals, decimal_comma, question)
+    return _verify_all([(references, found, policy)])[0]
 
 
 _NO_REFERENCE = "there is no reference to judge by; set `problem.reference` in the task"
 
 
-def _verify_all(rows: Sequence[tuple[Sequence[str], Extracted]]) -> list[Verdict]:
-    """Judge extracted answers, each against its own references, with all comparisons in one batch."""
-    pairs = [
-        (reference, found.text)
-        for references, found in rows
+def _verify_all(rows: Sequence[tuple[Sequence[str], Extracted, Policy]]) -> list[Verdict]:
+    """Judge extracted answers, each against its own references, with all comparisons in one batch.
+
+    What a completion states after its answer must be right too: `\\boxed{42}. Actually, it is 17.` is not.
+    """
+    comparisons = [
+        (reference, text, policy)
+        for references, found, policy in rows
         if found.text is not None and found.reason is None
+        for text in (found.text, *found.later)
         for reference in references
     ]
-    compared = iter(compare_all(pairs))
+    compared = iter(_compare(comparisons))
     verdicts = []
-    for references, found in rows:
+    for references, found, _ in rows:
         if found.text is None or found.reason is not None:
             verdicts.append(_not_compared(found))
-        else:
-            verdicts.append(_any_of([next(compared) for _ in references]))
+            continue
+        verdict = _any_of([next(compared) for _ in references])
+        later = [_any_of([next(compared) for _ in references]) for _ in found.later]
+        if verdict.correct and any(other.correct is False for other in later):
+            verdict = Verdict(False, Reason.CONTRADICTS, found.text, "extract")
+        verdicts.append(verdict)
     return verdicts
 
 
@@ -172,9 +259,12 @@ def _not_compared(found: Extracted) -> Verdict:
     return Verdict(False, found.reason or Reason.NO_ANSWER, extracted=found.text, tier="extract")
 
 
-def _extracted(problem: Problem, completion: Completion, extract: ExtractSpec) -> Extracted:
+def _extracted(
+    problem: Problem, completion: Completion, extract: ExtractSpec, thinking: Sequence[ThinkingMark]
+) -> Extracted:
     """Find the answer of a completion; one that was cut off inside its box or tag does not count."""
-    found = extract_by(ready_rules(extract), whole_answer(problem, completion))
+    text = whole_answer(problem, completion, thinking)
+    found = extract_by(ready_rules(extract), text, thinking_marks(thinking))
     if not found.closed and completion.finish_reason == "length":
         return Extracted(None, found.rule, found.span, Reason.NO_ANSWER)
     return found
@@ -182,7 +272,13 @@ def _extracted(problem: Problem, completion: Completion, extract: ExtractSpec) -
 
 @verifier("answer", reference_fault=reference_fault, batch=True)
 def answer(
-    problems: Sequence[Problem], completions: Sequence[Completion], *, extract: ExtractSpec = "strict"
+    problems: Sequence[Problem],
+    completions: Sequence[Completion],
+    *,
+    extract: ExtractSpec = "strict",
+    thinking: Sequence[ThinkingMark] = (),
+    decimals: Decimals = "rounded",
+    decimal_comma: bool = False,
 ) -> list[Verdict | TaskError]:
     """Judge whether the final answer means the same as the reference: numbers, units, formulas, sets, words.
 
@@ -195,30 +291,28 @@ def answer(
         completions: `completions[i]` answers `problems[i]`.
         extract: where the final answer is found: `strict` (a tag or a box), `lenient` (any usual form), or
             an ordered list of rules. An entry without it takes the task's own `extract`.
+        thinking: further marks of the thinking part; an entry without it takes the task's own.
+        decimals: how near a decimal must be: `exact` (equal), `rounded` (to the digits that the reference
+            shows) or `loose` (1 %).
+        decimal_comma: read `3,5` as 3.5, and not as a list of two numbers.
     """
     rows = [
-        (problem.references, _extracted(problem, completion, extract))
+        (
+            problem.references,
+            _extracted(problem, completion, extract, thinking),
+            Policy(decimals, decimal_comma, _question(problem)),
+        )
         for problem, completion in zip(problems, completions, strict=True)
     ]
     verdicts = iter(_verify_all([row for row in rows if row[0]]))
-    results: list[Verdict | TaskError] = []
-    for problem, (references, found) in zip(problems, rows, strict=True):
-        if not references:
-            results.append(TaskError(_NO_REFERENCE))
-            continue
-        verdict = next(verdicts)
-        if verdict.correct and found.text and _repeats_prompt(problem, found.text):
-            verdict = Verdict(False, Reason.UNEVALUATED, found.text, "claims")
-        results.append(verdict)
-    return results
+    return [next(verdicts) if references else TaskError(_NO_REFERENCE) for references, _, _ in rows]
 
 
-def _repeats_prompt(problem: Problem, text: str) -> bool:
+def _question(problem: Problem) -> str:
+    """Return the text of the last message of a problem's prompt."""
     if isinstance(problem.prompt, str):
-        prompt = problem.prompt
-    else:
-        prompt = str(problem.prompt[-1].get("content", ""))
-    return any(restates(reference, text, prompt) for reference in problem.references)
+        return problem.prompt
+    return str(problem.prompt[-1].get("content", ""))
 
 
 def _empty_fault(reference: str) -> str | None:
@@ -231,6 +325,7 @@ def exact_match(
     completion: Completion,
     *,
     extract: ExtractSpec = "strict",
+    thinking: Sequence[ThinkingMark] = (),
     whole: bool = False,
 ) -> Verdict:
     """Judge whether the final answer is the same text as the reference once both are normalised.
@@ -246,10 +341,11 @@ def exact_match(
         completion: the completion.
         extract: where the final answer is found: `strict` (a tag or a box), `lenient` (any usual form), or
             an ordered list of rules. An entry without it takes the task's own `extract`.
+        thinking: further marks of the thinking part; an entry without it takes the task's own.
         whole: compare the whole text after the thinking part instead of an extracted answer.
     """
     rules = [WHOLE] if whole else ready_rules(extract)
-    found = extract_by(rules, whole_answer(problem, completion))
+    found = extract_by(rules, whole_answer(problem, completion, thinking), thinking_marks(thinking))
     if found.text is None or found.reason is not None:
         return _not_compared(found)
     given = normalise(found.text)
@@ -266,7 +362,13 @@ def _choice_fault(reference: str) -> str | None:
 
 
 @verifier("choice", reference_fault=_choice_fault)
-def choice(problem: Problem, completion: Completion, *, extract: ExtractSpec = "strict") -> Verdict:
+def choice(
+    problem: Problem,
+    completion: Completion,
+    *,
+    extract: ExtractSpec = "strict",
+    thinking: Sequence[ThinkingMark] = (),
+) -> Verdict:
     """Judge whether the final answer chooses the reference's letter, for multiple-choice questions.
 
     `B`, `(B)`, `b.`, `**B**` and `B) Paris` all choose B. An answer that names two letters is wrong, and so
@@ -279,8 +381,9 @@ def choice(problem: Problem, completion: Completion, *, extract: ExtractSpec = "
         completion: the completion.
         extract: where the final answer is found: `strict` (a tag or a box), `lenient` (any usual form), or
             an ordered list of rules. An entry without it takes the task's own `extract`.
+        thinking: further marks of the thinking part; an entry without it takes the task's own.
     """
-    found = _extracted(problem, completion, extract)
+    found = _extracted(problem, completion, extract, thinking)
     if found.text is None or found.reason is not None:
         return _not_compared(found)
     given = read_choice(normalise(found.text.strip("*_ ")))

@@ -8,6 +8,8 @@ the right, and its work is bounded on any text.
 import re
 from typing import NamedTuple
 
+from ..units.reader import read_unit
+
 
 class AnswerSpan(NamedTuple):
     """The characters [start, end) of a text that are an answer."""
@@ -43,6 +45,7 @@ def boxed(text: str) -> AnswerSpan | None:
     if last is None:
         return None
     if text.rfind("box", 0, last.command) >= 0:  # there may be another box
+        last = _without_rejected(text, last)
         last = _outermost(text, last)
         if last.inside.closed:
             joined = _joined(text, last)
@@ -51,6 +54,21 @@ def boxed(text: str) -> AnswerSpan | None:
     if not last.inside.closed:
         return last.inside
     return _formula_around(text, last) or last.inside
+
+
+_REJECTED = re.compile(
+    r"[\s$]*[,;]?[\s$]*(?:(?:and|but) )?(?:not|rather than|instead of)[\s$]*(?:in )?[\s$(]*$", re.IGNORECASE
+)
+
+
+def _without_rejected(text: str, last: _Box) -> _Box:
+    r"""Return the box before the last one if the text rejects the last one: `\boxed{D}, not \boxed{B}`."""
+    before = text[max(last.command - 40, 0) : last.command]
+    rejected = _REJECTED.search(before)
+    earlier = _last_box(text, last.command) if rejected else None
+    if rejected is None or earlier is None or earlier.end != last.command - len(rejected.group()):
+        return last
+    return earlier
 
 
 def unboxed(text: str) -> str:
@@ -183,20 +201,25 @@ _GROUP = (
 # Before a box that is a piece of a formula: a digit, a sign, an operator, an open group.
 _BEFORE = re.compile(
     r"(?:\d|[\d)}]\s?[-+*/]\s?|(?:^|[\s(\[,])[-+]|/|\\(?:cdot|times|div|pm|mp|ne|neq|not ?=|sqrt"
-    r"|approx)\s?|[≠×÷±√≈]\s?|!=\s?)$"
+    r"|leq?|geq?|lt|gt)\s?|[≠×÷±√≤≥<]\s?|(?<![A-Za-z/])>\s?|!=\s?)$"
     rf"|{_GROUP}",
     re.IGNORECASE,
 )
 # After such a box. `\boxed{30}^\circ` is not a power.
 _AFTER = re.compile(
-    r"(?P<percent>\s?\\?%)|\d|\s?(?:\^(?!\s?\{?\s?\\circ)|[*/](?=[\w\\({])|\\(?:cdot|times|div|pm|mp)(?![a-z])|[-+]\s?(?:\d|\\(?:frac|sqrt|pi)|[xyzn]\b))"
+    r"(?P<percent>\s?\\?%)|\d|[a-z](?![A-Za-z])|\$?\s?(?:hundred|thousand|million|billion|trillion|dozen)\b"
+    r"|\s?\\(?:sqrt|frac|pi|infty|log|ln|sin|cos|tan|cup|cap|left)(?![a-z])"
+    r"|\s?(?:\^(?!\s?\{?\s?\\circ)|[*/](?=[\w\\({])|\\(?:cdot|times|div|pm|mp)(?![a-z])|[-+]\s?(?:\d|\\(?:frac|sqrt|pi)|[xyzn]\b))"
 )
 # Where the formula around a box starts, and where it ends.
 _EDGE_BEFORE = re.compile(
     r"[$\n:;&]|\\[(\[]|(?<![<>!≠])=|\\(?:implies|Rightarrow|therefore|q?quad)(?![a-z])|[.!?] |<answer>"
     r"|(?<![\\A-Za-z])[A-Za-z]{2,}\s"
 )
-_EDGE_AFTER = re.compile(r"[$\n;&]|\\[)\]]|[.,!?](?:\s|$)|=|</|(?<![\\A-Za-z])[A-Za-z]{2,}\s")
+_EDGE_AFTER = re.compile(
+    r"[$\n;&]|\\[)\]]|[.,!?](?:\s|$)|=|\\approx|</"
+    r"|(?<![\\A-Za-z])(?!(?:hundred|thousand|million|billion|trillion|dozen)\b)[A-Za-z]{2,}(?:\s|[.,]|$)"
+)
 # `120 = \boxed{5!}` is extracted whole, so that its two sides are compared with each other.
 _NUMBER_BEFORE = re.compile(r"(?:^|[$\n:>]|\bis )\s?(?P<number>-?\d[\d.,]*\s?=\s?)$")
 _WINDOW = 200
@@ -208,18 +231,37 @@ def _clearly_starts(before: str) -> bool:
     last = before[-1:]
     if last == "=":
         return not before[:-1].rstrip()[-1:].isdigit()
-    return last in "$:,.;>[(" or (last.isalpha() and "\\" not in before)
+    if last == ">":
+        return before.endswith(("answer>", "b>", "p>", "br>", "->", "=>"))
+    return last in "$:,.;[(" or (last.isalpha() and "\\" not in before)
+
+
+_WORD_AFTER = re.compile(
+    r"(?:\\[,; ]|[~\s$])*(?:\\(?:text|mathrm|rm|mbox)\s?\{\s?(?P<upright>[^{}]{1,20})\}|(?P<plain>[A-Za-zµ°][A-Za-z/^\d²³]{0,7})(?=[\s$.,;)\\]|$))"
+)
+_UNLIKELY_UNITS = ("in", "a", "A", "as", "at", "s", "are", "bar", "pm", "am")
+"""Words that are more likely to go on with the sentence than to be the unit of a box."""
+
+
+def _unit_after(text: str, end: int) -> re.Match[str] | None:
+    r"""Match the unit that follows a box, `\boxed{6}\text{ cm}`; a noun is no part of the answer."""
+    match = _WORD_AFTER.match(text, end)
+    if match is None:
+        return None
+    word = (match["upright"] or match["plain"]).strip()
+    unit = None if word in _UNLIKELY_UNITS else read_unit(word)
+    return match if unit is not None and unit.dimensions and not unit.nouns else None
 
 
 def _formula_around(text: str, box: _Box) -> AnswerSpan | None:
     r"""Return the span of the formula of which a box is a piece, `-\boxed{5}`; None if it is alone."""
-    after = _AFTER.match(text, box.end)
+    after = _AFTER.match(text, box.end) or _unit_after(text, box.end)
     if after is None and _clearly_starts(text[max(box.command - 14, 0) : box.command].rstrip()):
         return None
     line = text[max(box.command - _WINDOW, 0) : box.command]
     start, end = box.command, box.end
-    if after is not None and after["percent"]:  # the percent sign belongs to the number; the rest does not
-        end = after.end()
+    if after is not None and (after.re is _WORD_AFTER or after["percent"]):
+        end = after.end()  # the unit or percent sign belongs to the number; the rest does not
         after = None
     else:
         number = _NUMBER_BEFORE.search(line)
@@ -231,6 +273,6 @@ def _formula_around(text: str, box: _Box) -> AnswerSpan | None:
     if attached is not None:
         start = box.command - len(prefix)
     if after is not None or (attached is not None and "{" in attached.group()):
-        edge = _EDGE_AFTER.search(text, box.end, box.end + _WINDOW)
+        edge = _EDGE_AFTER.search(text, after.end() if after else box.end, box.end + _WINDOW)
         end = edge.start() if edge else min(box.end + _WINDOW, len(text))
     return AnswerSpan(start, end) if (start, end) != (box.command, box.end) else None

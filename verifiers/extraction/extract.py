@@ -22,24 +22,38 @@ from functools import lru_cache
 from typing import Any
 
 from ...sandbox.errors import TaskError, UnknownNameError
-from ..completion import SEARCHED_CHARS, Extracted, thinking_end
+from ..completion import (
+    SEARCHED_CHARS,
+    THINKING,
+    Extracted,
+    Marks,
+    ThinkingMark,
+    thinking_end,
+    thinking_marks,
+)
 from ..verdict import Reason
 from .boxes import AnswerSpan, boxed, unboxed
-from .objections import objection
-from .rules import PLAIN_TEXT, RULES, Rule, last_match, line_after, tail_of
+from .objections import later_values, nothing_follows, objection, retraction
+from .places import value_in
+from .rules import PLAIN_TEXT, RULES, STATED, Rule, last_match, line_after
 
 PLAIN_CHARS = 20_000
 """Rules for plain text search only this many characters at the end."""
 
 ExtractSpec = str | Sequence[str | Mapping[str, Any]]
 """The name of a preset, or an ordered list of rules."""
-WHOLE: tuple[str, Rule] = ("whole", lambda text: AnswerSpan(0, len(text)))
+WHOLE: tuple[tuple[str, Rule]] = (("whole", lambda text: AnswerSpan(0, len(text))),)
 """The rule that takes the whole text, for verifiers that need no extraction."""
-PRESETS: dict[str, tuple[str, ...]] = {"strict": ("answer_tag", "boxed"), "lenient": tuple(RULES)}
+Group = tuple[tuple[str, Rule], ...]
+"""Rules with their names, of which the one that finds the latest answer decides; usually it is a single rule."""
+PRESETS: dict[str, tuple[Any, ...]] = {
+    "strict": ("answer_tag", "boxed"),
+    "lenient": (STATED, *(name for name in RULES if name not in STATED)),
+}
 
 
-def rules_of(extract: ExtractSpec, where: str = "extract") -> list[tuple[str, Rule]]:
-    """Return the (name, rule) pairs of a preset or of a list of rules.
+def rules_of(extract: ExtractSpec, where: str = "extract") -> list[Group]:
+    """Return the groups of rules of a preset, or of a list of rules.
 
     Args:
         extract: a preset or an ordered list of rules (see the module).
@@ -57,8 +71,13 @@ def rules_of(extract: ExtractSpec, where: str = "extract") -> list[tuple[str, Ru
     if isinstance(extract, str):
         if extract not in PRESETS:
             raise UnknownNameError.of("extraction preset", extract, PRESETS, where=where)
-        return [(name, RULES[name]) for name in PRESETS[extract]]
-    return [_rule(rule, where) for rule in extract]
+        extract = PRESETS[extract]
+    return [
+        tuple(_rule(each, where) for each in rule)
+        if isinstance(rule, list | tuple)
+        else (_rule(rule, where),)
+        for rule in extract
+    ]
 
 
 def _rule(rule: str | Mapping[str, Any], where: str) -> tuple[str, Rule]:
@@ -87,12 +106,14 @@ def _rule(rule: str | Mapping[str, Any], where: str) -> tuple[str, Rule]:
 _kept_rules = lru_cache(maxsize=64)(rules_of)
 
 
-def ready_rules(extract: ExtractSpec) -> list[tuple[str, Rule]]:
+def ready_rules(extract: ExtractSpec) -> list[Group]:
     """Return the same as `rules_of`, which need not look up a preset again for every completion."""
     return _kept_rules(extract) if isinstance(extract, str) else rules_of(extract)
 
 
-def extract_answer(text: str, *, extract: ExtractSpec = "strict") -> Extracted:
+def extract_answer(
+    text: str, *, extract: ExtractSpec = "strict", thinking: Sequence[ThinkingMark] = ()
+) -> Extracted:
     r"""Find the final answer in a completion.
 
         >>> from markscheme.verifiers import extract_answer
@@ -101,8 +122,8 @@ def extract_answer(text: str, *, extract: ExtractSpec = "strict") -> Extracted:
         ('42', 'boxed')
         >>> extract_answer("The answer is 42.").reason  # `strict` takes tags and boxes only
         <Reason.NO_ANSWER: 'no_answer'>
-        >>> extract_answer("The answer is 42.", extract="lenient").text
-        '42'
+        >>> extract_answer("So the answer is:\n\n**42 apples**, as I said.", extract="lenient").text
+        '42 apples'
         >>> extract_answer(r"It is not \boxed{42}.").reason
         <Reason.DENIED: 'denied'>
         >>> extract_answer(r"It is \boxed{42} or 43.").reason
@@ -110,34 +131,68 @@ def extract_answer(text: str, *, extract: ExtractSpec = "strict") -> Extracted:
 
     Args:
         text: the completion, together with what the chat template wrote before it (an opened `<think>`).
-        extract: `strict`, `lenient`, or an ordered list of rules such as `["boxed", {"after": "A: "}]`.
+        extract: `strict`, `lenient`, or an ordered list of rules such as `["boxed", {"after": "A: "}]`. Of
+            rules in a list of their own, the one that finds the latest answer decides.
+        thinking: further marks of the thinking part, which is never searched: the names of tags, or pairs of
+            an opening and a closing text.
 
     Raises:
         UnknownNameError: there is no such preset or rule.
         TaskError: a rule is malformed.
     """
-    return extract_by(ready_rules(extract), text)
+    return extract_by(ready_rules(extract), text, thinking_marks(thinking))
 
 
-def extract_by(rules: Sequence[tuple[str, Rule]], text: str) -> Extracted:
-    """Find the final answer by the (name, rule) pairs that `rules_of` returned."""
-    offset = max(0, len(text) - SEARCHED_CHARS, thinking_end(text))
+def extract_by(groups: Sequence[Group], text: str, marks: Marks = THINKING) -> Extracted:
+    """Find the final answer by the groups of rules that `rules_of` returned."""
+    offset = max(0, len(text) - SEARCHED_CHARS, thinking_end(text, marks))
     body = text[offset:]
     if "<" in body:
-        # Comments become spaces, so that all spans stay right.
-        body = _COMMENT.sub(lambda match: " " * len(match.group()), body)
-        body = _END_TOKENS.sub("", body)
-    for name, rule in rules:
-        skipped = max(0, len(body) - PLAIN_CHARS) if name in PLAIN_TEXT else 0
-        span = rule(body[skipped:] if skipped else body)
-        if span is None:
-            continue
-        if skipped:
-            span = AnswerSpan(span.start + skipped, span.end + skipped, span.closed)
-        if name not in ("boxed", "whole") and not name.startswith("regex"):
-            span = _inner_box(body, span)
-        return _extracted(name, body, span, offset)
+        body = _without_marks(body)
+    if "`" in body or not body.isascii():
+        body = _DECORATION.sub(_blank, body)
+    for group in groups:
+        found = [(span, name) for name, rule in group if (span := _found(name, rule, body)) is not None]
+        if found:
+            span, name = _latest(body, found)
+            return _extracted(name, body, span, offset)
     return Extracted(None, reason=Reason.NO_ANSWER)
+
+
+def _without_marks(body: str) -> str:
+    """Return a text without comments and special tokens; they become spaces, so that all spans stay right."""
+    if "<!--" in body:
+        body = _COMMENT.sub(_blank, body)
+    if "<|" in body:
+        body = _CHANNEL_TOKENS.sub(_blank, body)
+    return _END_TOKENS.sub("", body) if body.rstrip().endswith(">") else body
+
+
+def _found(name: str, rule: Rule, body: str) -> AnswerSpan | None:
+    """Return what a rule finds; rules for plain text search the end of the text only."""
+    skipped = max(0, len(body) - PLAIN_CHARS) if name in PLAIN_TEXT else 0
+    span = rule(body[skipped:] if skipped else body)
+    if span is None:
+        return None
+    span = AnswerSpan(span.start + skipped, span.end + skipped, span.closed)
+    if name in ("boxed", "whole") or name.startswith("regex"):
+        return span
+    return _inner_box(body, span)
+
+
+_VALUE = re.compile(
+    r"[^\W\d_]?[^\w]{0,6}(?:\d|\\|[A-J](?![A-Za-z])|[a-z]\b)|(?:yes|no|true|false|none)\b", re.IGNORECASE
+)
+
+
+def _latest(body: str, found: Sequence[tuple[AnswerSpan, str]]) -> tuple[AnswerSpan, str]:
+    """Return the answer that starts last; a statement after a box or tag counts only if it gives a value."""
+    best = found[0]
+    for span, name in found[1:]:
+        is_value = name != "answer_is" or _VALUE.match(body, span.start, span.end)
+        if span.start >= best[0].start and is_value:
+            best = (span, name)
+    return best
 
 
 def _extracted(name: str, body: str, span: AnswerSpan, offset: int) -> Extracted:
@@ -145,22 +200,38 @@ def _extracted(name: str, body: str, span: AnswerSpan, offset: int) -> Extracted
     answer = body[span.start : span.end].strip()
     if "box" in answer:
         answer = unboxed(answer)
-    if name in PLAIN_TEXT:
-        answer = answer.strip("*_ ").rstrip(",;:").strip()
-        answer = tail_of(answer).strip("*_ ").rstrip(",;:")
-        answer = re.sub(r"</\w+>$", "", answer)
-    elif not span.closed:
+    if name == "answer_tag":
+        answer = _stated(answer)
+    elif name in PLAIN_TEXT:
+        answer = re.sub(r"</\w+>$", "", answer).strip("*_ ").rstrip(",;:").strip()
+    if not span.closed:
         answer = answer.rstrip("*$.").strip()
+    place = (span.start + offset, span.end + offset)
     if name == "whole":
-        reason = None
-    elif answer:
-        reason = objection(body, span)
-    else:
-        reason = Reason.EMPTY
-    return Extracted(answer, name, (span.start + offset, span.end + offset), reason, span.closed)
+        return Extracted(answer, name, place, closed=span.closed)
+    if not answer:
+        return Extracted(answer, name, place, Reason.EMPTY, closed=span.closed)
+    if nothing_follows(body, span):
+        return Extracted(answer, name, place, objection(body, span), closed=span.closed)
+    later = later_values(body, span)
+    reason = objection(body, span) or retraction(body, span, later)
+    return Extracted(answer, name, place, reason, later, span.closed)
+
+
+def _stated(answer: str) -> str:
+    """Return the value that a sentence in a tag states; a tag that holds only a value stays as it is."""
+    span = value_in(answer, 0, len(answer))
+    return answer[span.start : span.end]
+
+
+def _blank(match: re.Match[str]) -> str:
+    return " " * len(match.group())
 
 
 _COMMENT = re.compile(r"<!--(?:(?!-->).)*-->", re.DOTALL)
+_DECORATION = re.compile("[`\u2600-\u27bf\u2b00-\u2bff\ufe0f\U0001f000-\U0001faff]")
+"""Backticks and emoji, which only decorate an answer."""
+_CHANNEL_TOKENS = re.compile(r"<\|(?:START_RESPONSE|END_RESPONSE|message|channel|start|end|return)\|>")
 _END_TOKENS = re.compile(
     r"(?:\s{0,9}(?:</?s>|<eos>|<end_of_turn>|<\|[a-z_]{1,30}\|>|<｜[^<>｜]{1,30}｜>)){1,9}\s*\Z"
 )

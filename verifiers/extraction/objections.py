@@ -6,13 +6,16 @@ r"""Checking whether the text around an answer speaks against it.
 """
 
 import re
+from collections.abc import Sequence
 
 from ..verdict import Reason
 from .boxes import AnswerSpan
+from .lead_ins import lead_ins
+from .places import place_at
 
 _ADVERB = r"(?: be| equal(?: to)?| simply| just| exactly| necessarily| actually)?"
 _DENIED_BEFORE = re.compile(
-    r"(?:\b(?:not|never|neither|cannot|instead of|rather than|no longer)|n['’]t"
+    r"(?:\b(?:not|never|neither|cannot|instead of|rather than|no longer|unless(?: it is)?|except)|n['’]t"
     r"|\b(?:wrong|incorrect|false|rejected|invalid)(?: [a-z]+){0,2}?(?: is| was| are)?:?"
     rf"|\\n(?:e|eq|ot ?=)(?![a-z])|[≠]|!=){_ADVERB}[\s$*(\\\[]{{0,6}}$",
     re.IGNORECASE,
@@ -30,7 +33,7 @@ _DENIED_AFTER = re.compile(
 """Matches denials of the answer itself; `9, which is not prime` and `2/3, which cannot be simplified` deny
 nothing."""
 _CUE = re.compile(
-    r"not|n['’]t|never|neither|\\ne|≠|!=|wrong|ncorrect|false|nvalid|reject|instead|rather|longer"
+    r"not|n['’]t|never|neither|\\ne|≠|!=|wrong|ncorrect|false|nvalid|reject|instead|rather|longer|unless|except"
 )
 """`_DENIED_BEFORE`, which is slower, matches only texts that match this pattern too."""
 _LAST = re.compile(r"[}$).*\s\\\]]{0,9}")
@@ -45,14 +48,33 @@ _OFFERED_BEFORE = re.compile(
     r"[\d)}\w][\s$*.]{0,4}\bor(?: else| perhaps| maybe| possibly)?[\s$*(\\\[]{0,6}$", re.IGNORECASE
 )
 _OFFERED_AFTER = re.compile(
-    r"[\s$*)\]\\]{0,6},? ?\bor\b(?! (?:equivalently|simply|about|approximately|roughly"
+    r"[\s$*)\]\\]{0,6},? ?\(?\bor\b(?! (?:equivalently|simply|about|approximately|roughly"
     r"|in other words|more precisely|if you|just|better|exactly))"
     r"[\s$*(\\\[]{0,6}(?:[-\d]|\\|(?:perhaps|maybe|possibly|else)\b)",
+    re.IGNORECASE,
+)
+_RECONSIDERED = re.compile(
+    r"\b(?:wait|hm+|actually|oops|correction|sorry|no,|on second thought|scratch that|i made (?:a|an) (?:\w+ )?(?:mistake|error)"
+    r"|en fait|perdón|pardon|eigentlich|moment)\b|不对|等一下|等等|抱歉|更正|其实",
+    re.IGNORECASE,
+)
+"""Matches words after which an answer may be taken back."""
+_INSTEAD = re.compile(
+    r"\b(?:it|that|this|(?:correct|right|actual|true|real|final) [a-z]+|answer|value|result|sum|total)"
+    r"(?:['’]s| is| was| should be| must be| would be| has to be| equals)(?: (?:really|actually|in fact))? (?=[\d$\\(-])"
+    r"|\b[Nn]o, (?=[-$\\(]?\d)|(?:应为|应该是|应是|改为|而是)(?=[\s$\d-])",
+    re.IGNORECASE,
+)
+"""Matches what leads to another value after such words."""
+_MISTAKE = re.compile(
+    r"\bi made (?:a|an) (?:\w+ )?(?:mistake|error)\b|\bthat(?:'s| is| was) (?:not right|wrong)\b|\bcorrection\b|有误|算错|不对，(?!因)",
     re.IGNORECASE,
 )
 _BEFORE, _AFTER, _LATER = 60, 60, 2000
 """How many characters are read for a denial or an alternative before and after an answer, and for a
 retraction after it."""
+MAX_LATER = 4
+"""At most this many later values are compared."""
 
 
 def objection(text: str, span: AnswerSpan) -> Reason | None:
@@ -64,15 +86,55 @@ def objection(text: str, span: AnswerSpan) -> Reason | None:
         return Reason.DENIED
     if "or" in before[-24:] and _OFFERED_BEFORE.search(before[-24:]):
         return Reason.AMBIGUOUS
-    if _LAST.fullmatch(text, span.end):
-        return None
     after = text[span.end : span.end + _AFTER].removeprefix("}")
     if after.startswith("</"):
         after = after[after.find(">") + 1 :]
+    if not after:
+        return None
     if _DENIED_AFTER.match(after):
         return Reason.DENIED
-    if _OFFERED_AFTER.match(after):
-        return Reason.AMBIGUOUS
-    if _RETRACTED.search(text, span.end, span.end + _LATER):
+    is_question = after[0] == "?" or after[:2] == "$?"
+    return Reason.AMBIGUOUS if is_question or _OFFERED_AFTER.match(after) else None
+
+
+def nothing_follows(text: str, span: AnswerSpan) -> bool:
+    """Return whether nothing but closing characters follows an answer."""
+    return _LAST.fullmatch(text, span.end) is not None
+
+
+def retraction(text: str, span: AnswerSpan, later: Sequence[str]) -> Reason | None:
+    """Return `contradicts` if the text takes its answer back, or admits a mistake and states no other value."""
+    end = min(len(text), span.end + _LATER)
+    if _RETRACTED.search(text, span.end, end) or (not later and _MISTAKE.search(text, span.end, end)):
         return Reason.CONTRADICTS
-    return None
+    value = text[span.start : span.end].strip("$ ")
+    if len(value) > 40 or value not in text[span.end : end]:
+        return None
+    denied = re.compile(
+        rf"(?<![\w.]){re.escape(value)}\$? (?:is|was) (?:not (?:correct|right)|wrong|incorrect)\b"
+    )
+    return Reason.CONTRADICTS if denied.search(text, span.end, end) else None
+
+
+def later_values(text: str, span: AnswerSpan) -> tuple[str, ...]:
+    """Return the values that the text after an answer states: they must be right too.
+
+    These are values after a lead-in (`so the answer is 17`) and, once the text reconsiders (`Actually, it is
+    17`), after `it is` and the like.
+    """
+    places = [
+        lead_in.place for lead_in in lead_ins(text[span.end : span.end + _LATER]) if lead_in.chosen is None
+    ]
+    places = [span.end + place for place in places]
+    reconsidered = _RECONSIDERED.search(text, span.end, span.end + _LATER)
+    if reconsidered:
+        places += [match.end() for match in _INSTEAD.finditer(text, reconsidered.start(), span.end + _LATER)]
+    values = []
+    for place in sorted(set(places))[-MAX_LATER:]:
+        stated = place_at(text, place)
+        if stated is not None and _VALUE.match(text, stated.start, stated.end):
+            values.append(text[stated.start : stated.end])
+    return tuple(values)
+
+
+_VALUE = re.compile(r"[^\w\s]{0,6}(?:\d|\\(?:frac|d?frac|sqrt|pi|boxed)|[A-J](?![A-Za-z]))")

@@ -9,9 +9,11 @@ import re
 from collections import deque
 from collections.abc import Callable
 
-from ..text.lexicon import DENIALS, HEDGES, LARGE, RETRACTIONS, words_of
-from ..units.reader import read_unit
 from .boxes import AnswerSpan, boxed
+from .chosen_letter import CHOICE_LINE, chosen_letter
+from .last_value import last_formula, last_number
+from .lead_ins import lead_ins
+from .places import place_at, value_in
 
 Rule = Callable[[str], AnswerSpan | None]
 """Returns the span of the answer that it finds in a text."""
@@ -64,6 +66,14 @@ def last_match(pattern: str, flags: int = 0) -> Rule:
     return find
 
 
+_STEP = re.compile(
+    r"(?:\d+[.)] ?[A-Za-z]|(?:step|case|part|phase|method|stage|note|check|verification|option|question|problem|claim|lemma)\b"
+    r"(?! [A-J]\b))",
+    re.IGNORECASE,
+)
+"""Matches at the start of a heading that counts or names a part of the solution."""
+
+
 def _last_but_headings(pattern: re.Pattern[str]) -> Rule:
     """Return a rule that finds group 1 of the last match which is not a heading.
 
@@ -75,95 +85,12 @@ def _last_but_headings(pattern: re.Pattern[str]) -> Rule:
             words = match[1].strip()
             next_character = text[match.end() : match.end() + 1]
             ends_line = next_character in (":", "：", "\n") and re.search(r"\d", words) is None
-            is_heading = words.endswith((":", "：")) or ends_line
+            is_heading = words.endswith((":", "：")) or ends_line or _STEP.match(words) is not None
             if words and not (is_heading and len(words) > 2):
                 return AnswerSpan(*match.span(1))
         return None
 
     return find
-
-
-_NUMBER = re.compile(
-    r"(?:(?<![\w)\]}])(?:[-−–] ?|(?i:minus|negative) ))?[$€£]?"
-    r"(?:\d+(?:\.\d+)? ?(?:×|\\times|x|\*) ?10 ?(?:\^ ?\{?[-−]?\d+\}?|[⁻⁰¹²³⁴-⁹]+)"
-    r"|\d{1,2}:\d{2}(?::\d{2})?(?: ?(?i:[ap]\.?m\b\.?))?"
-    r"|(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?: \d{3}(?!\d))*(?: \d+/\d+|/\d+)?%?)"
-)
-# A number after one of these is a label.
-_LABEL_BEFORE = re.compile(
-    r"(?:_\{?|(?i:\b(?:step|case|part|question|problem|example|figure|equation|section|line) ))$"
-)
-_LINE_START = re.compile(r"(?:^|\n)[ *#]{0,6}$")
-_NEXT_WORDS = re.compile(
-    r" ?(\^\\circ|°)? ?(?:[A-Za-zµ²³/^]+(?=[\s.,;:!?)*]|$))(?: (?:per [a-z]+|(?:of )?dollars"
-    r"|cents)(?=[\s.,;:!?)*]|$))?"
-)
-_ITEM_MARK = re.compile(r"[.)](?:\s|$)")
-
-
-def last_number(text: str) -> AnswerSpan | None:
-    """Find the last number with all that is attached to it: a piece of `x^2` would be another value.
-
-    Indices (`x_2`), numbers of steps and figures (`step 3`) and numbers of list items do not count.
-    """
-    if _CHOICE_LINE.fullmatch(text):
-        return None
-    last: re.Match[str] | None = None
-    for match in _NUMBER.finditer(text):
-        before = text[max(match.start() - 12, 0) : match.start()]
-        if _LABEL_BEFORE.search(before):
-            continue
-        if not (_LINE_START.search(before) and _ITEM_MARK.match(text, match.end())):
-            last = match
-    if last is None:
-        return None
-    start, end = last.span()
-    while start > 0 and not text[start - 1].isspace() and text[start - 1] not in "*_([=:,，：":
-        start -= 1
-    while end < len(text) and not text[end].isspace() and text[end] not in "*_,;:!?，。；：！？":
-        end += 1
-    power = _POWER_OF_UNIT.fullmatch(text[start:end])
-    if power is not None and read_unit(power[1]) is not None:  # the number was the 2 of `5 m^2`
-        value = _VALUE_BEFORE.search(text[max(start - 24, 0) : start])
-        start -= len(value.group()) if value else 0
-    return AnswerSpan(start, _end_with_unit(text, end))
-
-
-_POWER_OF_UNIT = re.compile(r"((?:[A-Za-z]{1,9}/)?[A-Za-z]{1,9}(?:\^\{?[23]\}?|[²³]))\.?")
-_VALUE_BEFORE = re.compile(r"(?<![^\s($])[-−]?\d[\d.,]*(?:/\d+)? ?$")
-_CHOICE_LINE = re.compile(r"\s*\*{0,2}\(?[A-J](?:[).:]\*{0,2}|\*{2}) [^\n]{1,200}\s*")
-"""Matches a line that starts with a choice letter: it is that choice, with the option's text."""
-
-
-def _end_with_unit(text: str, end: int) -> int:
-    """Return the end of the unit, or of a word such as `million`, that follows a number; else `end`."""
-    match = _NEXT_WORDS.match(text, end)
-    if match is None or match.end() == end:
-        return end
-    word = match.group().strip()
-    if word.lower() in _COUNTING_WORDS:
-        return match.end()
-    unit = read_unit(word)
-    is_measure = unit is not None and bool(unit.dimensions) and not unit.nouns
-    if is_measure and word not in ("in", "a", "A", "s"):  # these are more likely words of the sentence
-        return match.end()
-    return end
-
-
-_COUNTING_WORDS = (*LARGE, "hundred", "dozen", "percent")
-
-_FORMULA = re.compile(
-    r"\$\$([^$]{1,400})\$\$|(?<![\\$])\$([^$\n]{1,400})\$|\\\(((?:(?!\\[(\[])[^\n]){1,400}?)\\\)|\\\[((?:(?!\\[(\[]).){1,400}?)\\\]",
-    re.DOTALL,
-)
-
-
-def last_formula(text: str) -> AnswerSpan | None:
-    """Find the last formula in math mode, unless a number follows it."""
-    last = deque(_FORMULA.finditer(text), maxlen=1)
-    if not last or _CHOICE_LINE.fullmatch(text) or re.search(r"\d", text[last[0].end() :]):
-        return None
-    return AnswerSpan(*last[0].span(last[0].lastindex or 0))
 
 
 MAX_SHORT = 40
@@ -173,61 +100,74 @@ def short_text(text: str) -> AnswerSpan | None:
     """Find the whole of a text that is one short line (`B`, `Yes.`, `five`) or a choice with its text."""
     stripped = text.strip()
     is_short = len(stripped) <= MAX_SHORT and "\n" not in stripped and len(stripped.split()) <= 5
-    if not stripped or not (is_short or _CHOICE_LINE.fullmatch(text)):
+    if not stripped or not (is_short or CHOICE_LINE.fullmatch(text)):
         return None
     start = text.index(stripped)
     return AnswerSpan(start, start + len(stripped))
 
 
-_BOLD = re.compile(r"\*\*([^*\n]{1,300})\*\*")
-_HASHES = re.compile(r"####([^\n]*)")
-_ANSWER_IS = (
-    r"(?:\b(?:answers?|solutions?|roots|correct (?:option|choice))[ *_]{0,9}(?:to [^\n.:]{1,80} )?"
-    r"(?:is|are|:|=|would be|should be|must be|turns out to be)|答案(?:是|为|應為|应为)?[:：]?"
-    r"|故选[:：]?)[ :：*_]{0,9}([^\s][^\n]{0,299}?)"
-    r"(?=[.!?。]?[ *_]{0,9}(?:\n|$)|[.!?] (?![\d])|,? (?:because|since|as) )"
-)
+_HASHES = re.compile(r"####+([^\n]*)")
+_hashes = _last_but_headings(_HASHES)
 
-_CHOSEN = r"\b(?i:option|choice|answer) \(?([A-J])\)? is (?:the )?(?:correct|right|best)\b"
-_stated = last_match(_ANSWER_IS, re.IGNORECASE)
-_chosen = last_match(_CHOSEN)
+
+def hashes(text: str) -> AnswerSpan | None:
+    """Find what follows the last `####`; a heading such as `#### Final Answer` does not count."""
+    span = _hashes(text) if "####" in text else None
+    return value_in(text, span.start, span.end) if span else None
+
+
+_BOLD = re.compile(r"\*\*([^*\n]{1,300})\*\*")
+_bold = _last_but_headings(_BOLD)
+
+
+def bold(text: str) -> AnswerSpan | None:
+    """Find the value of the last `**...**` that is not a heading."""
+    span = _bold(text) if "**" in text else None
+    if span is None or _CONCLUSION.search(text, span.end):
+        return None
+    return value_in(text, span.start, span.end)
+
+
+_CONCLUSION = re.compile(
+    r"(?:^|[\n.] *)(?:therefore|thus|hence|so|consequently|in conclusion|in total|altogether)\b[^\n]*[\d\\$]",
+    re.IGNORECASE,
+)
+"""Matches a sentence with which a text concludes; a value that was emphasised before it is not the answer."""
+
+
+_NO_STATEMENT = re.compile(
+    r"(?:as follows|given by|correct|right|wrong|incorrect|unique|found|obtained|the same|verified|required|not unique"
+    r"|in the form|expressed|checked|clear|confirmed)\b",
+    re.IGNORECASE,
+)
+"""Matches after `the answer is` where no answer is stated."""
 
 
 def answer_is(text: str) -> AnswerSpan | None:
-    """Find what follows the last "the answer is", or the letter of "option C is correct" if that is later."""
-    candidates = [span for span in (_stated(text), _chosen(text)) if span is not None]
-    return max(candidates, default=None)
+    """Find the answer after the last lead-in (`the answer is`, `Answer:`), or in `option C is correct`."""
+    for lead_in in reversed(lead_ins(text)):
+        if lead_in.chosen is not None:
+            return AnswerSpan(*lead_in.chosen)
+        if _NO_STATEMENT.match(text, lead_in.place):
+            continue
+        span = place_at(text, lead_in.place)
+        if span is not None and span.start < span.end:
+            return span
+    return None
 
 
 RULES: dict[str, Rule] = {
     "answer_tag": answer_tag,
     "boxed": boxed,
-    "hashes": _last_but_headings(_HASHES),
+    "hashes": hashes,
     "answer_is": answer_is,
-    "bold": _last_but_headings(_BOLD),
+    "bold": bold,
+    "chosen_letter": chosen_letter,
     "last_formula": last_formula,
     "last_number": last_number,
     "short_text": short_text,
 }
-PLAIN_TEXT = ("hashes", "answer_is", "bold", "last_formula", "last_number", "short_text")
-"""Rules whose result may be emphasised, end in punctuation, or be a whole sentence."""
-
-_TAIL = re.compile(
-    r"(?:\b(?:is|are|be|equals|gives|was|get|have|has)\b|=|:)\s+(?:approximately |about |exactly "
-    r"|equal to )?(?=\S)",
-    re.IGNORECASE,
-)
-
-
-def tail_of(sentence: str) -> str:
-    """Return the value that a sentence ends with: `34` for `The largest n is 34`."""
-    if len(sentence.split()) < 3 or not re.match(r"[A-Za-z*]", sentence) or _CHOICE_LINE.fullmatch(sentence):
-        return sentence
-    marks = list(_TAIL.finditer(sentence))
-    while marks and sentence[marks[-1].start()] == "=":
-        marks.pop()  # `x = 2` stays whole
-    if not marks or words_of(sentence[: marks[-1].end()]) & (DENIALS | HEDGES | RETRACTIONS):
-        return sentence
-    rest = sentence[marks[-1].end() :].strip()
-    is_value = re.match(r"[\d$\\(\[{+-]|.{1,30}$", rest)
-    return rest if is_value else sentence
+STATED = ("answer_tag", "boxed", "hashes", "answer_is")
+"""Rules for answers that are announced as such; in `lenient`, the latest of them counts."""
+PLAIN_TEXT = ("hashes", "answer_is", "bold", "chosen_letter", "last_formula", "last_number", "short_text")
+"""Rules that read plain text, whose result may end in punctuation."""

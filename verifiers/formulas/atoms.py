@@ -5,7 +5,7 @@ Sums, products and powers are in `parser.py`.
 
 from fractions import Fraction
 
-from ..text.latex_names import CONSTANTS, FUNCTIONS, GREEK, INVERSE, MARKS
+from ..spelling.latex_names import CONSTANTS, FUNCTIONS, GREEK, INVERSE, MARKS
 from .tokens import Node, Tokens, Unreadable
 
 _ONE = Node("num", value=Fraction(1))
@@ -113,6 +113,8 @@ class Atoms(Tokens):
             return Node("sym", value=f"{token[0]}_{token[1:]}")
         if len(token) > 3:
             return Node("sym", value=token)
+        if token[-1] == "g" and self.peek()[1] == "(":  # mg(R + h) is a product, unlike g(R + h)
+            return Node("mul", tuple(Node("sym", value=letter) for letter in token))
         self.tokens.append(("word", token[1:]))
         self.tokens.append(("word", token[0]))
         return self.atom()

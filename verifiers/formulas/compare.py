@@ -9,9 +9,10 @@ fraction. Integrals, sums, limits and matrices inside formulas are left to math-
 import re
 from fractions import Fraction
 
-from ..text.compare_numbers import same_number, stands_for
+from ..policy import Decimals, Judge
+from ..text.compare_numbers import same_number
 from ..text.exact_number import Number, read_safely
-from ..verdict import Judge, Reason, Verdict, equal_or_different
+from ..verdict import Reason, Verdict, equal_or_different
 from .equality import equal, has_value, real_constant
 from .finite_field import names_in
 from .free_letters import equal_but_for_letters, renamed
@@ -37,7 +38,7 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     try:
         same = (
             equal(target, given)
-            or _approximates(reference, answer, target, given)
+            or _approximates(reference, answer, target, given, judge.policy.decimals)
             or equal_but_for_letters(target, given)
             or _equal_as_meant(reference, answer)
         )
@@ -50,7 +51,7 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     return equal_or_different(same)
 
 
-_OVER_LETTERS = re.compile(r"/([A-Za-z]{2,3})(?![A-Za-z(])")
+_OVER_LETTERS = re.compile(r"/ ?([A-Za-z](?:(?: |_\w)?[A-Za-z]){1,2})(?![A-Za-z(_])")
 
 
 def _equal_as_meant(reference: str, answer: str) -> bool:
@@ -128,17 +129,17 @@ def _with_letter_of(reference: str, answer: str) -> str:
     return (renamed(spaced, old, new) or answer).replace(f"d {new}", f"d{new}")
 
 
-def _approximates(reference: str, answer: str, target: Node, given: Node) -> bool:
+def _approximates(reference: str, answer: str, target: Node, given: Node, decimals: Decimals) -> bool:
     """Return whether one side is a decimal that is close enough to the constant on the other side."""
     one, two = read_safely(reference), read_safely(answer)
     if one is not None and one.decimals is not None:
         value = real_constant(given)
         if value is not None:
-            return same_number(one, Number(value))
+            return same_number(one, Number(value), decimals)
     if two is not None and two.decimals is not None:
         exact = real_constant(target)
         if exact is not None:
-            return exact.denominator != 1 and stands_for(two, two.value, exact)
+            return same_number(Number(exact), two, decimals)
     return False
 
 

@@ -190,6 +190,28 @@ def constant_ratio(one: Node, two: Node) -> int | None:
     return 1 if ratio.real > 0 else -1
 
 
+def has_constant_difference(one: Node, two: Node) -> bool:
+    """Return whether `one - two` is the same number at all points where both are real.
+
+    Raises:
+        TooLarge: evaluating would exceed a limit.
+    """
+    difference = Node("add", (one, Node("neg", (two,))))
+    values = []
+    for point in points_for(difference):
+        try:
+            value = high_precision(difference, point)
+        except (ArithmeticError, ValueError):
+            continue
+        if not value.left_reals:
+            values.append(value.value)
+        if len(values) == 2 * _ENOUGH_POINTS:
+            break
+    if len(values) < _ENOUGH_POINTS:
+        return False
+    return all(abs(value - values[0]) < 1e-25 * (1 + abs(values[0])) for value in values[1:])
+
+
 def _ratios(
     one: Node, two: Node, evaluate: Callable[..., Value], enough: int = len(_RANGES) * _ROUNDS
 ) -> list[Any]:

@@ -8,7 +8,8 @@ makes another formula.
 import re
 from itertools import permutations
 
-from .equality import equal
+from ..spelling.latex_names import CONSTANTS, FUNCTIONS, GREEK
+from .equality import equal, has_constant_difference
 from .finite_field import names_in
 from .tokens import Node
 
@@ -33,11 +34,31 @@ def equal_but_for_letters(target: Node, given: Node) -> bool:
     replacements = (others & _ANY_CONSTANTS) - (own - _CONSTANTS)
     may_be_renamed = len(constants) > 1 or constants != replacements
     if constants and len(constants) == len(replacements) <= 3 and may_be_renamed:
-        return _are_free(target, constants) and _equal_if_renamed(target, given, constants, replacements)
+        if _are_free(target, constants) and _equal_if_renamed(target, given, constants, replacements):
+            return True
+    if len(constants) == 1 and len(others & _ANY_CONSTANTS) == 1 and _are_free(target, constants):
+        return _differ_by_a_constant(target, given)
     if len(own) == len(others) == 1 and own != others and _has_pi(target) and _has_pi(given):
         allowed = _MORE_INTEGERS if target.op == given.op == "add" else _INTEGERS
         return own | others <= allowed and _equal_if_renamed(target, given, own, others)
     return False
+
+
+def _differ_by_a_constant(target: Node, given: Node) -> bool:
+    """Return whether two antiderivatives, each with one free constant as a term, differ by a constant only."""
+    without = [_without_constant(node) for node in (target, given)]
+    one, two = without
+    return one is not None and two is not None and has_constant_difference(one, two)
+
+
+def _without_constant(node: Node) -> Node | None:
+    """Return a sum without the constant that is one of its terms; None if it has no such term."""
+    if node.op != "add":
+        return None
+    rest = tuple(term for term in node.args if not (term.op == "sym" and term.value in _ANY_CONSTANTS))
+    if len(rest) != len(node.args) - 1:
+        return None
+    return rest[0] if len(rest) == 1 else Node("add", rest)
 
 
 def _equal_if_renamed(target: Node, given: Node, names: frozenset[str], replacements: frozenset[str]) -> bool:
@@ -86,10 +107,22 @@ def _with_names(node: Node, names: dict[str, str]) -> Node:
     return node._replace(args=tuple(_with_names(arg, names) for arg in node.args))
 
 
+_RUN = re.compile(r"\\[A-Za-z]+|[A-Za-z]+")
+_NAMES = frozenset([*FUNCTIONS, *CONSTANTS, *GREEK, "sqrt"]) - {"e", "i"}
+
+
 def renamed(text: str, old: str, new: str) -> str | None:
-    """Return a text with another letter for a variable; None if the text uses the new letter already."""
+    """Return a text with another letter for a variable; None if the text uses the new letter already.
+
+    The variable may stand in a product, as c does in `cx`. Commands, functions and longer words stay as they are.
+    """
     if old == new:
         return text
-    if re.search(rf"(?<![A-Za-z\\]){re.escape(new)}(?![A-Za-z])", text):
+    runs = [run.group() for run in _RUN.finditer(text) if _is_product(run.group())]
+    if len(new) == 1 and any(new in run for run in runs):
         return None
-    return re.sub(rf"(?<![A-Za-z\\]){re.escape(old)}(?![A-Za-z])", lambda _: new, text)
+    return _RUN.sub(lambda run: run[0].replace(old, new) if _is_product(run[0]) else run[0], text)
+
+
+def _is_product(run: str) -> bool:
+    return len(run) <= 3 and run[0] != "\\" and run not in _NAMES

@@ -7,11 +7,13 @@ and a run of four letters or more that is not a function is one name, so that an
 This file has the operators; numbers, names, brackets and commands are in `atoms.py`.
 """
 
+import re
 from fractions import Fraction
 from functools import lru_cache
 
-from ..text.latex_names import FUNCTIONS, VECTORS
+from ..spelling.latex_names import FUNCTIONS, VECTORS
 from .atoms import Atoms
+from .finite_field import Irrational, residue
 from .tokens import MAX_DEPTH, Node, TooLarge, Unreadable
 
 
@@ -154,6 +156,8 @@ class _Parser(Atoms):
                     base = Node("pow", (base, self.exponent()))
             elif token == "_" and base.op == "sym":
                 base = self.subscript(base)
+            elif token == "_" and base.op == "pow" and base.args[0].op == "sym":  # v^2_0 is v_0^2
+                base = Node("pow", (self.subscript(base.args[0]), base.args[1]))
             else:
                 return base
 
@@ -188,7 +192,7 @@ class _Parser(Atoms):
         self.expect("_")
         kind, token = self.peek()
         if token == "{":
-            return Node("sym", value=f"{base.value}_{self.raw_argument()}")
+            return Node("sym", value=f"{base.value}_{self.index()}")
         if kind not in ("num", "word", "cmd"):
             raise Unreadable("an empty subscript")
         token = self.take()
@@ -197,6 +201,21 @@ class _Parser(Atoms):
             token = token[0]
         name = token.removeprefix("\\")
         return Node("sym", value=f"{base.value}_{name}")
+
+    def index(self) -> str:
+        r"""Take a subscript in braces; two calculations that are equal, `n+1` and `1+n`, give the same text."""
+        ahead = list(self.tokens)
+        text = self.raw_argument()
+        if not re.search(r"\w[-+*/^]|\d[a-z]", text):
+            return text
+        after, self.tokens = self.tokens, ahead
+        try:
+            node = self.group()
+            return f"#{residue(node, 0)}"
+        except (Unreadable, Irrational, ZeroDivisionError):
+            return text
+        finally:
+            self.tokens = after
 
 
 def _is_vector(node: Node) -> bool:

@@ -8,7 +8,7 @@ import re
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from ..text.latex_names import CONSTANTS, FUNCTIONS, GREEK
+from ..spelling.latex_names import CONSTANTS, FUNCTIONS, GREEK
 
 FORMULA_CHARS = 1000
 """Longest text, in characters, that is read as a formula."""
@@ -48,7 +48,7 @@ class Node(NamedTuple):
 # A derivative would be read as a fraction of products: dy/dx as d*y/(d*x).
 _DERIVATIVE = re.compile(r"\\frac ?\{ ?d[^{}]*\} ?\{ ?d ?[a-z]|(?<![A-Za-z])d ?[a-z] ?/ ?d ?[a-z]")
 _TOKENS = re.compile(
-    r"\s*(?:(?P<num>\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d{1,4}(?!\d))?)|(?P<cmd>\\[A-Za-z]+|\\.)"
+    r"\s*(?:(?P<num>[1-9]\d{0,2}(?:,\d{3})+(?!\d)(?:\.\d+)?|(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d{1,4}(?!\d))?)|(?P<cmd>\\[A-Za-z]+|\\.)"
     r"|(?P<word>(?<![A-Za-z])[A-Za-z]\d+|[A-Za-z]+)"
     r"|(?P<op>\*\*|[-+*/^_!%'|(){}\[\],]))"
 )

@@ -8,8 +8,17 @@ by all tiers.
 import re
 
 from ..formulas.free_letters import renamed
-from ..verdict import Judge, Reason, Verdict, equal_or_different
-from .conditions import Parameter, without_clause, without_idle_clause, without_parameter
+from ..policy import Judge
+from ..spelling.question import asks_for
+from ..verdict import Reason, Verdict, equal_or_different
+from .conditions import (
+    Parameter,
+    shifted,
+    without_builder,
+    without_clause,
+    without_idle_clause,
+    without_parameter,
+)
 from .containers import is_set, matched, same_shapes
 from .equations import (
     Assignments,
@@ -18,11 +27,13 @@ from .equations import (
     read_assignments,
     same_letters,
     same_relation,
+    solutions_of,
+    unnumbered,
 )
 from .intervals import same_region
-from .left_sides import same_head
+from .left_sides import VARIABLE, same_head
 from .outline import MAX_ITEMS, Same, Shape, is_relation, read_list, read_shape
-from .real_sets import is_region, read_region
+from .real_sets import constant_of, is_region, read_region
 
 Outcome = bool | Reason | None
 """Equal or not; a `Reason` if it says more than "different"; None = left to other tiers."""
@@ -34,10 +45,27 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     Raises:
         TooLarge: a part exceeds a limit.
     """
+    if judge.policy.question:
+        value = _without_asked_name(reference, answer, judge.policy.question)
+        if value != answer:
+            return judge(reference, value)
     outcome = _compare(*_without_point_name(reference, answer), lambda one, two: judge(one, two).correct)
     if outcome is None:
         return None
     return equal_or_different(outcome) if isinstance(outcome, bool) else Verdict(False, outcome)
+
+
+def _without_asked_name(reference: str, answer: str, question: str) -> str:
+    """Return the value of `m + n = 12` if the question asks for m + n and the reference is no relation."""
+    shape = read_shape(answer)
+    if (
+        shape is None
+        or shape.kind != "relation"
+        or shape.marks[0] not in ("=", r"\approx")
+        or is_relation(reference)
+    ):
+        return answer
+    return shape.items[-1] if asks_for(question, shape.items[0]) and len(shape.items) == 2 else answer
 
 
 _POINT = re.compile(r"([A-Z]) ?(\([^()]*,[^()]*\))")
@@ -57,6 +85,7 @@ def _without_point_name(reference: str, answer: str) -> tuple[str, str]:
 
 
 def _compare(reference: str, answer: str, same: Same) -> Outcome:
+    reference, answer = without_builder(reference), without_builder(answer)
     conditional = _conditions(reference, answer, same)
     if conditional is not None:
         return conditional
@@ -88,8 +117,7 @@ def _conditions(reference: str, answer: str, same: Same) -> Outcome:
         return same(*plain)
     (formula, running), (given, given_running) = without_parameter(reference), without_parameter(answer)
     if running is not None and given_running is not None:
-        renamed_given = renamed(given, given_running.letter, running.letter) or given
-        return running.domain == given_running.domain and same(formula, renamed_given)
+        return _same_family(formula, running, given, given_running, same)
     only = running or given_running
     if only is not None:
         return _same_without_parameter(formula, given, only, same)
@@ -99,6 +127,27 @@ def _conditions(reference: str, answer: str, same: Same) -> Outcome:
     if not condition or not given_condition or same(main, given_main) is not True:
         return False
     return condition == given_condition or same(condition, given_condition) is True
+
+
+_SHIFTS = (1, -1, 2, -2, 3, -3)
+
+
+def _same_family(
+    formula: str, running: Parameter, given: str, given_running: Parameter, same: Same
+) -> Outcome:
+    r"""Compare two families: `\frac{\pi}{4} + k\pi` and `\frac{5\pi}{4} + n\pi` are the same for all integers."""
+    own_letter = renamed(given, given_running.letter, running.letter) or given
+    if running.start is not None and given_running.start is not None:
+        steps = given_running.start - running.start
+        return same(formula, shifted(own_letter, running.letter, steps) if steps else own_letter)
+    if running.domain != given_running.domain:
+        return False
+    outcome = same(formula, own_letter)
+    if outcome is not False or running.domain != "Z":
+        return outcome
+    other_ways = [shifted(own_letter, running.letter, steps) for steps in _SHIFTS]
+    other_ways += [shifted(own_letter, running.letter, steps, sign="-") for steps in (0, *_SHIFTS)]
+    return any(same(formula, other) for other in other_ways)
 
 
 def _same_without_parameter(formula: str, given: str, parameter: Parameter, same: Same) -> bool | None:
@@ -142,6 +191,12 @@ def _relations(reference: str, answer: str, target: Shape | None, given: Shape |
         given_assigned = read_assignments(given, same, wanted=True)
     except Contradiction:
         return Reason.CONTRADICTS
+    if {head for head, _ in assigned or ()} != {head for head, _ in given_assigned or ()}:
+        assigned, given_assigned = unnumbered(assigned), unnumbered(given_assigned)
+    solutions, given_solutions = solutions_of(assigned), solutions_of(given_assigned)
+    if solutions is not None or given_solutions is not None:
+        one, two = solutions or _tuples(target), given_solutions or _tuples(given)
+        return one is not None and two is not None and matched(one, two, same)
     if assigned is not None and given_assigned is not None:
         return _both_assigned(assigned, given_assigned, target, given, same)
     if assigned is not None and not _has_relation(given):
@@ -150,11 +205,28 @@ def _relations(reference: str, answer: str, target: Shape | None, given: Shape |
         return _values(given_assigned, reference, target, same, flipped=True)
     if target is None or given is None:
         return False
+    if assigned is not None and given_assigned is None and _are_constants(assigned):
+        return (
+            Reason.UNEVALUATED if target.kind == given.kind == "relation" else False
+        )  # `2x + 1 = 7` for `x = 3`
     if target.kind == given.kind == "relation":
         return same_relation(target, given)
     if target.kind == given.kind == "list" and _has_relation(target) and _has_relation(given):
         return target.marks == given.marks and matched(target.items, given.items, same)
     return False
+
+
+def _are_constants(assigned: Assignments) -> bool:
+    return all(VARIABLE.fullmatch(head) and constant_of(value) is not None for head, value in assigned)
+
+
+def _tuples(shape: Shape | None) -> list[str] | None:
+    """Return the items of a list or set of tuples; None for anything else."""
+    if shape is None or shape.kind not in ("list", "set"):
+        return None
+    inner = [read_shape(item) for item in shape.items]
+    are_tuples = all(item is not None and item.kind == "bracket" for item in inner)
+    return list(shape.items) if are_tuples else None
 
 
 def _both_assigned(

@@ -7,19 +7,25 @@ side has any other condition, the answers differ.
 import re
 from typing import NamedTuple
 
-from ..text.latex_names import IN_REAL_LINE
+from ..formulas.free_letters import renamed
+from ..spelling.latex_names import IN_REAL_LINE
 from .outline import split_at
 
 _CLAUSE = re.compile(
     r",? ?(?<![A-Za-z])(?:where|for(?: some| all| any| every)?|if|when|with|given|such that|unless"
     r"|otherwise|only if)(?![A-Za-z]) ?"
 )
-_FOR_ALL = re.compile(rf",? ?for (?:all|every|any) (?:real )?[a-z](?:{IN_REAL_LINE})?$")
+_FOR_ALL = re.compile(
+    rf",? ?\(?(?:for (?:all|every|any|each)|\\forall) ?(?:real |real number |real numbers )?[a-z](?:{IN_REAL_LINE})?\)?$"
+)
+_ALL = re.compile(
+    r"^(?:for )?(?:all|every|any|each) (?:real |integers? |numbers? |values of )?(?=[a-z] ?(?:[<>]|\\(?:le|ge|ne|in)(?![a-z])))"
+)
 
 
 def without_idle_clause(text: str) -> str:
-    """Return a text without `for all x` at its end, which adds no condition."""
-    return _FOR_ALL.sub("", text)
+    """Return a text without `for all x` at its end and `all` before a relation, which add no condition."""
+    return _ALL.sub("", _FOR_ALL.sub("", text))
 
 
 def without_clause(text: str) -> tuple[str, str]:
@@ -30,18 +36,50 @@ def without_clause(text: str) -> tuple[str, str]:
     return parts[0], " ".join(parts[1:])
 
 
+_BUILDER = re.compile(
+    r"\\?\{ ?(?P<formula>[^|:{}]*(?:\{[^{}]*\}[^|:{}]*)*?) ?(?:\||:) ?(?P<letter>[a-z]) ?\\in ?\\mathbb ?\{?(?P<set>[ZN])\}? ?\\?\}"
+)
+_INTEGERS_BETWEEN = re.compile(
+    r"\\?\{ ?(?P<letter>[a-z]) ?\\in ?\\mathbb ?\{?[ZN]\}? ?(?:\||:) ?(?P<low>-?\d{1,4}) ?(?P<first><|\\le) ?(?P=letter) ?(?P<last><|\\le) ?(?P<high>-?\d{1,4}) ?\\?\}"
+)
+MAX_LISTED = 64
+
+
+def without_builder(text: str) -> str:
+    r"""Return a set of integers without its builder notation; other texts as they are.
+
+    `\{2k\pi : k \in \mathbb{Z}\}` becomes the family `2k\pi, k \in \mathbb{Z}`, and
+    `\{n \in \mathbb{Z} : 1 \le n \le 3\}` becomes `\{1, 2, 3\}`.
+    """
+    if r"\in" not in text or "{" not in text:
+        return text
+    if between := _INTEGERS_BETWEEN.fullmatch(text):
+        low = int(between["low"]) + (between["first"] == "<")
+        high = int(between["high"]) - (between["last"] == "<")
+        if 0 <= high - low < MAX_LISTED:
+            return rf"\{{{', '.join(map(str, range(low, high + 1)))}\}}"
+    family = _BUILDER.fullmatch(text)
+    if family is None or family["formula"] == family["letter"]:
+        return text
+    return rf"{family['formula']}, {family['letter']} \in \mathbb{{{family['set']}}}"
+
+
 class Parameter(NamedTuple):
     r"""A letter that runs through a domain, as k does in `2\pi k, k \in \mathbb{Z}`."""
 
     letter: str
     domain: str
-    """`Z`, `N`, `Q` or `R`."""
+    """`Z`, `N`, `Q` or `R`; `from` for all integers from `start` on."""
+    start: int | None = None
+    """The first integer, for `n \\ge 1`."""
 
     @property
     def is_customary(self) -> bool:
         """Whether a reader assumes this domain if none is given: k is an integer, x a real number."""
         if self.domain == "R":
             return True
+        if self.domain == "from":
+            return False
         return self.letter in {"Z": "jklmnpqrst", "N": "n", "Q": ""}[self.domain]
 
 
@@ -54,7 +92,7 @@ _PARAMETER = re.compile(
     rf"[,;]? ?\(? ?(?:where |with |for (?:all |any |every |some |each )?{_KIND.format('before')} ?)?"
     rf"(?P<letter>[A-Za-z])(?: is (?:an?|any) {_KIND.format('is')}| an? {_KIND.format('apposed')}"
     rf"| ?{_SETS}) ?\)?$"
-    rf"|[,;]? ?for (?:all |any |every |some )?{_KIND.format('spoken')} (?:of )?(?P<named>[A-Za-z])$"
+    rf"|[,;]? ?for (?:all |any |every |some |an? )?{_KIND.format('spoken')} (?:of )?(?P<named>[A-Za-z])$"
 )
 
 
@@ -66,12 +104,37 @@ def without_parameter(text: str) -> tuple[str, Parameter | None]:
     """
     match = _PARAMETER.search(text)
     if match is None or not match.start():
-        return text, None
+        return _without_start(text)
     letter = match["letter"] or match["named"]
     main = text[: match.start()].rstrip(" ,;")
-    if not re.search(rf"(?<![A-Za-z\\]){letter}(?![A-Za-z])|\d{letter}", main):
+    if renamed(main, letter, "") == main:
         return text, None  # the formula does not have the letter
     return main, Parameter(letter, _domain(match))
+
+
+_START = re.compile(
+    r"[,;]? \(?(?:for |where |with )?(?P<letter>[i-nr-t]) ?(?P<sign>\\ge|>) ?(?P<start>-?\d{1,4})\)?$"
+)
+
+
+def _without_start(text: str) -> tuple[str, Parameter | None]:
+    r"""Split `2^n, n \ge 0` into the formula and its running integer; None if it has none."""
+    match = _START.search(text)
+    if match is None or not match.start():
+        return text, None
+    letter, main = match["letter"], text[: match.start()].rstrip(" ,;")
+    if (
+        renamed(main, letter, "") == main
+        or re.search(r"[<>]|\\(?:le|ge|ne|in)(?![a-z])", main)
+        or main.rstrip() == letter
+    ):
+        return text, None
+    return main, Parameter(letter, "from", int(match["start"]) + (match["sign"] == ">"))
+
+
+def shifted(text: str, letter: str, steps: int, *, sign: str = "") -> str:
+    """Return a formula with `(k+1)` for `k` (or `(-k+1)`, by the sign), so that it runs through shifted values."""
+    return renamed(text, letter, f"({sign}{letter}+({steps}))") or text
 
 
 def _domain(match: re.Match[str]) -> str:

@@ -34,7 +34,20 @@ def same_shapes(one: Shape, two: Shape, same: Same) -> bool:
         return len(left) == len(right) and all(same(a, b) is True for a, b in zip(left, right, strict=True))
     if one.marks != two.marks and kinds == {"list"} and not any(re.search(r"\d", item) for item in left):
         return False  # `p and q` differs from `p or q`, but `1 and 2` are the same numbers as `1 or 2`
+    if kinds == {"set"}:
+        left, right = _distinct(left, same), _distinct(right, same)
     return matched(left, right, lambda a, b: is_set(a) == is_set(b) and same(a, b))
+
+
+def _distinct(items: Sequence[str], same: Same) -> list[str]:
+    """Return the elements of a set once each, however often they are written."""
+    if len(set(items)) == len(items) and all(item.isdigit() for item in items):
+        return list(items)
+    kept: list[str] = []
+    for item in items:
+        if not any(item == other or same(other, item) is True for other in kept):
+            kept.append(item)
+    return kept
 
 
 def _same_cases(one: Shape, two: Shape, same: Same) -> bool:

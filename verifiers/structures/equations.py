@@ -86,7 +86,7 @@ def _assignment(shape: Shape, same: Same, wanted: bool) -> Assignments | None:
         head, parts, marks = parts[0], parts[1:], marks[1:]
     elif len(parts) == 2 and is_head(parts[1]):
         return [(parts[1], parts[0])]
-    elif any(mark in _EQUAL for mark in marks) and not all(constant_of(part) is not None for part in parts):
+    elif not all(constant_of(part) is not None for part in parts):
         return None
     while len(parts) > 1 and is_head(parts[0]) and constant_of(parts[-1]) is not None:  # A = S = 12
         parts, marks = parts[1:], marks[1:]
@@ -99,6 +99,8 @@ def _assignment(shape: Shape, same: Same, wanted: bool) -> Assignments | None:
 def _starts_with_head(parts: list[str], *, wanted: bool) -> bool:
     if constant_of(parts[0]) is None and is_head(parts[0]):
         return True
+    if parts[0] in ("e", "i") and constant_of(parts[1]) is not None:
+        return True  # an eccentricity or a current, unless the value is that of the constant
     return wanted and is_wanted(parts[0]) and constant_of(parts[-1]) is not None
 
 
@@ -153,6 +155,40 @@ def in_customary_order(assigned: Assignments) -> list[str]:
     heads = {head for head, _ in assigned}
     ordered = sorted(assigned) if any(heads <= letters for letters in _CUSTOMARY) else assigned
     return [value for _, value in ordered]
+
+
+def unnumbered(assigned: Assignments | None) -> Assignments | None:
+    """Return `x_1 = 3, x_2 = -5` as two values of x; other assignments as they are.
+
+    Numbered heads of one letter list the roots of an equation, whose order means nothing.
+    """
+    if assigned is None or len(assigned) < 2:
+        return assigned
+    parts = [_NUMBERED.fullmatch(head) for head, _ in assigned]
+    numbers = sorted(part["number"] for part in parts if part is not None)
+    bases = {part["base"] for part in parts if part is not None}
+    if len(bases) != 1 or numbers != [str(i + 1) for i in range(len(assigned))]:
+        return assigned
+    base = bases.pop()
+    return [(base, value) for _, value in assigned]
+
+
+_NUMBERED = re.compile(r"(?P<base>[a-zA-Z])_\{? ?(?P<number>\d) ?\}?")
+
+
+def solutions_of(assigned: Assignments | None) -> list[str] | None:
+    """Return the solutions of a system as tuples: `(1, 2)` and `(3, 4)` for `x = 1, y = 2, x = 3, y = 4`.
+
+    None unless the same heads, at least two, return at least twice in the same order.
+    """
+    heads = [head for head, _ in assigned or ()]
+    width = len(set(heads))
+    if assigned is None or width < 2 or len(heads) < 2 * width or len(heads) % width:
+        return None
+    if any(heads[i] != heads[i % width] for i in range(len(heads))):
+        return None
+    groups = [assigned[i : i + width] for i in range(0, len(assigned), width)]
+    return [f"({', '.join(in_customary_order(group))})" for group in groups]
 
 
 _FUNCTION = re.compile(r"([A-Za-z](?:_\{?\w+\}?)?) ?\( ?([a-z]) ?\)")

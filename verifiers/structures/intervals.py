@@ -58,6 +58,20 @@ def intersection(regions: list[Region], variable: str = "") -> Region:
     return merged(common, variable)
 
 
+def complement(region: Region) -> Region:
+    """Return the real numbers that are not in a region."""
+    gaps: list[Piece] = []
+    low, low_open, text = None, True, ""
+    for piece in region.pieces:
+        if piece.low is not None:
+            gaps.append(Piece(low, piece.low, low_open, not piece.low_open, (text, piece.texts[0])))
+        if piece.high is None:
+            return Region(tuple(gaps), region.variable)
+        low, low_open, text = piece.high, not piece.high_open, piece.texts[1]
+    gaps.append(Piece(low, None, low_open, True, (text, "")))
+    return Region(tuple(gaps), region.variable)
+
+
 def _overlap(one: Piece, two: Piece) -> Piece | None:
     bottom = one if _low(one) >= _low(two) else two
     top = one if _high(one) <= _high(two) else two

@@ -9,24 +9,24 @@ import re
 from ..formulas.finite_field import names_in
 from ..formulas.parser import parse
 from ..formulas.tokens import Node, TooLarge, Unreadable
-from ..text.latex_names import CONSTANTS, FUNCTIONS
-from ..text.lexicon import is_plain
+from ..spelling.latex_names import CONSTANTS, FUNCTIONS
+from ..spelling.lexicon import is_plain
 
-_LETTER = r"(?:[A-Za-z]|\\[a-z]+)(?:_(?:\{[A-Za-z0-9,+\\ -]+\}|[A-Za-z0-9]))?'*"
+_LETTER = r"(?:[A-Za-z]|\\[a-z]+)(?:_(?:\{[A-Za-z0-9,+\\ -]+\}|\\[a-z]+|[A-Za-z0-9]))?'*"
 VARIABLE = re.compile(_LETTER)
 NAMES = re.compile(rf"\( ?{_LETTER}(?:, ?{_LETTER})+ ?\)|{_LETTER}(?:, ?{_LETTER})+")
 _DERIVATIVE = re.compile(r"\\frac ?\{ ?d[^{}]*\} ?\{ ?d ?[a-z][^{}]*\}|d ?[a-z] ?/ ?d ?[a-z]")
 _SIGNS_OF_SHAPES = r"\\(?:m ?)?(?:angle|measuredangle|triangle|odot|square|parallelogram) ?"
 _NAME = (
-    rf"(?:m ?)?(?:{_SIGNS_OF_SHAPES})*(?:{_LETTER}|[A-Z]{{1,4}}\d?|\\(?:overline|vec|bar|hat|mathbf"
-    rf"|mathbb) ?\{{[^{{}}]*\}})"
+    rf"(?:m ?)?(?:{_SIGNS_OF_SHAPES})*(?:{_LETTER}|[A-Z]{{1,4}}\d?|\\(?:overline|vec|bar|hat|tilde|dot|ddot"
+    rf"|widehat|mathbf|mathrm|mathcal|mathbb) ?\{{[^{{}}]*\}})"
 )
 _HEAD = re.compile(
-    rf"{_NAME}"  # x, A_1, \angle ABC, \overline{AB}
+    rf"(?:\\(?:Delta|delta) ?)?{_NAME}"  # x, A_1, \angle ABC, \overline{AB}
     rf"|[A-Zfgh] ?\^ ?\{{? ?(?:-1|\(n\)) ?\}}?"  # f^{-1}
     rf"|[A-Z]{{2}} ?\^ ?\{{?2\}}?|\\(?:sigma|chi) ?\^ ?\{{?2\}}?|R\^ ?\{{?2\}}?"  # AB^2
-    rf"|\|(?!x\|)[A-Za-z]{{1,3}}\||\|\\vec ?\{{[^{{}}]*\}}\|"  # |S|, |\vec{v}|; |x| is a formula
-    rf"|\\\|[^|\\]{{1,12}}\\\||\[ ?(?:{_SIGNS_OF_SHAPES})?[A-Z]{{3,6}} ?\]"  # \|v\|, [ABC]
+    rf"|\| ?(?!x ?\|)[A-Za-z]{{1,3}} ?\||\|\\vec ?\{{[^{{}}]*\}}\|"  # |S|, |\vec{v}|; |x| is a formula
+    rf"|\\\|[^|\\]{{1,12}}\\\||\[ ?(?:{_SIGNS_OF_SHAPES})?[A-Z]{{3,6}} ?\]|\[ ?[A-Z][A-Za-z0-9_^{{}}+-]{{0,12}} ?\]"  # \|v\|, [ABC]
 )
 _CALL = re.compile(
     r"(?P<name>(?:\\(?!frac|sqrt)[A-Za-z]+|[A-Za-z]+)(?:_(?:\{[^{}]*\}|\w))?'*(?:\^\{?(?:-1"
@@ -48,6 +48,11 @@ _QUOTIENT = re.compile(r"\\frac ?\{([^{}]*)\} ?\{([^{}]*)\}")
 _EXTREME = re.compile(
     r"(?:\\?(?:max|min|sup|inf)|\\(?:dim|deg|ker|arg|det)|rank|tr)(?:_(?:\{[^{}]*\}|\w))? ?(?=[A-Za-z\\|])"
 )
+_ANGLE = r"(?:\\(?:alpha|beta|gamma|delta|theta|phi|psi|omega)|\\angle ?[A-Z]{1,3}|[A-Z]{1,3})"
+_FUNCTION_OF_ANGLE = re.compile(
+    rf"\\?(?:sin|cos|tan|cot|sec|csc)(?:\^ ?\{{?2\}}?)? ?(?:{_ANGLE}|\( ?{_ANGLE}(?: ?[-+] ?{_ANGLE})? ?\))"
+)
+r"""Matches `\cos \theta` and `\sin A`, which are quantities of a figure; `\sin x` is a part of an equation."""
 _PHRASE = re.compile(
     r"(?:[A-Za-z]+|\\(?:triangle|angle|text) ?)(?:[ '-]+(?:[A-Za-z]+|\\(?:triangle|angle) ?))*"
 )
@@ -63,6 +68,8 @@ def is_head(text: str) -> bool:
         return False
     if extreme := _EXTREME.match(text):
         text = text[extreme.end() :]
+    if _FUNCTION_OF_ANGLE.fullmatch(text):
+        return True
     if _HEAD.fullmatch(text) or NAMES.fullmatch(text) or _DERIVATIVE.fullmatch(text) or _is_call(text):
         return text.lstrip("\\") not in CONSTANTS
     if not _PHRASE.fullmatch(text) or not re.search("[A-Za-z]{3}", text):
@@ -92,18 +99,19 @@ def is_wanted(text: str) -> bool:
         node = parse(text)
     except (Unreadable, TooLarge):
         return False
-    return len(names_in(node)) > 1 and _is_combination(node)
+    names = names_in(node)
+    is_equation = bool(names & {"x", "y", "z"} and names & {"a", "b", "c", "k", "m"})
+    return len(names) > 1 and not is_equation and _is_combination(node)
 
 
 def _is_combination(node: Node) -> bool:
-    """Return whether a formula combines variables by sums, products, quotients and powers only."""
-    if node.op in ("add", "div"):  # `x + 1 = 3` and `x/2 = 3`, with a number, are equations to solve
-        return all(_is_combination(arg) and names_in(arg) for arg in node.args)
-    if node.op == "pow":
-        return _is_combination(node.args[0]) and node.args[1].op == "num"
-    if node.op in ("mul", "neg"):
+    """Return whether a formula combines variables by signs alone: `m + n`, `ab - cd`, `p/q`.
+
+    With a number or a power in it, as `3x^2 + 4y^2` has, it is rather the left side of an equation to solve.
+    """
+    if node.op in ("add", "div", "mul", "neg"):
         return all(map(_is_combination, node.args))
-    return node.op in ("sym", "num")
+    return node.op == "sym"
 
 
 _FUNCTION_VALUE = re.compile(r"[a-zA-Z]\([a-z]\)")

@@ -194,7 +194,7 @@ def _enclosed(text: str) -> Shape | None:
     items = _elements(inner)
     if items is None:
         return None
-    if opening == r"\{" or (pair == "{}" and "," in inner):
+    if opening == r"\{" or (pair == "{}" and re.search(r"^[a-z] ?[|:]|,", inner)):
         is_set_builder = len(split_at(inner, _BAR)[0]) == 2  # {x | x > 3}
         return Shape("set", (inner,) if is_set_builder else items)
     if pair == "<>" or (pair in ("()", "[]", "(]", "[)") and (len(items) > 1 or pair == "[]")):

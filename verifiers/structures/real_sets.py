@@ -12,8 +12,8 @@ from itertools import pairwise
 from ..formulas.equality import real_constant
 from ..formulas.parser import parse
 from ..formulas.tokens import Unreadable
-from ..text.latex_names import IN_REAL_LINE, REAL_LINE
-from .intervals import REAL_NUMBERS, Piece, Region, intersection, merged
+from ..spelling.latex_names import IN_REAL_LINE, REAL_LINE
+from .intervals import REAL_NUMBERS, Piece, Region, complement, intersection, merged
 from .outline import FLIPPED, Shape, is_relation, read_shape, split_at
 
 _LETTER = re.compile(r"(?:[A-Za-z]|\\(?!in|le|ge|pi|ne)[a-z]+)(?:_\{?[A-Za-z0-9,+-]+\}?)?'*")
@@ -29,6 +29,9 @@ _HALF_REALS = re.compile(
 _EXCEPT = re.compile(
     r"(?P<whole>.+?),? ?(?:\\setminus|\\backslash|-|\\|except(?: for)?|other than"
     r"|excluding) ?(?:\\\{(?P<set>.*)\\\}|\{(?P<plain>.*)\}|(?P<bare>[-\d\\].*))"
+)
+_SETMINUS = re.compile(
+    r"\\(?:setminus|backslash)(?![a-z])|(?<=[)\]}])\s?\\(?=\s?[(\[\\{])|(?<=[)\]}])\s?-(?=\s?\\\{)"
 )
 _ORDER = ("<", ">", r"\le", r"\ge")
 
@@ -242,16 +245,27 @@ def _from_list(shape: Shape) -> Region | None:
     if len(regions) != len(found) or len(variables) != 1:
         return None
     variable = variables.pop()
-    return _union(regions, variable) if "or" in shape.marks else intersection(regions, variable)
+    common = intersection(regions, variable)
+    # `x < 1, x > 3` lists the parts of a set: no number is in both, so nobody means their intersection.
+    return _union(regions, variable) if "or" in shape.marks or not common.pieces else common
 
 
 def _from_exceptions(text: str) -> Region | None:
     r"""Read `\mathbb{R} \setminus \{1, 2\}` or `all real numbers except 1 and 2`; else return None."""
     match = _EXCEPT.fullmatch(text)
-    if match is None or not _REALS.fullmatch(match["whole"].strip()):
+    if match is not None and _REALS.fullmatch(match["whole"].strip()):
+        points = match["set"] or match["plain"] or match["bare"]
+        if points:
+            return _real_line_without(split_at(points, re.compile(r",| and "))[0])
+    parts, _ = split_at(text, _SETMINUS)
+    if len(parts) != 2 or not all(parts):
         return None
-    points = match["set"] or match["plain"] or match["bare"]
-    return _real_line_without(split_at(points, re.compile(r",| and "))[0])
+    whole, removed = read_region(parts[0]), read_region(parts[1])
+    return (
+        None
+        if whole is None or removed is None
+        else intersection([whole, complement(removed)], whole.variable)
+    )
 
 
 def _real_line_without(texts: Sequence[str], variable: str = "") -> Region | None:

@@ -6,19 +6,22 @@ This is a part of the `words` tier: `words.py` calls `compare` before it compare
 import re
 from functools import lru_cache
 
-from ..verdict import Judge, Reason, Verdict, equal_or_different
+from ..policy import Judge
+from ..spelling.lexicon import words_of
+from ..spelling.normalise import normalise
+from ..spelling.question import options_of
+from ..verdict import Reason, Verdict, equal_or_different
 from .exact_number import DivisionByZero, read_number
-from .lexicon import words_of
 
 _LETTER = "[A-Ja-j]"
 _OPERATOR = "cdot|times|div|pm|mp|in|le|ge|ne|cup|cap|to|equiv|approx|setminus"
 _CHOICE = re.compile(
     # an announcement: `The correct answer is`, `Option`
-    rf"(?:(?:[Tt]he )?(?:[Cc]orrect |[Rr]ight )?(?:[Aa]nswer|[Oo]ption|[Cc]hoice)(?: is)?:? ?)?"
+    rf"\$?(?:(?:[Tt]he )?(?:[Cc]orrect |[Rr]ight )?(?:[Aa]nswer|[Oo]ption|[Cc]hoice)(?: is)?:? ?)?"
     # the letter: `(B)`, `[B]`, `B`, `B.`, `B)`
     rf"(?:\(({_LETTER})\)[.:]?|\[({_LETTER})\]|({_LETTER})(?:\.\)|[).:])?)"
     # the option's text, if any; with an operator after it, `(b)` is part of a formula
-    rf"(?:$|(?<=[)\].:]) (?=[\w$\\])(?!\\(?:{_OPERATOR})(?![A-Za-z]))(.*)| - (?=[A-Za-z]{{2}})(.*))",
+    rf"(?: \((?:since|because|as|i\.e\.|note) [^()]*\))?(?:$|(?<=[)\].:]) (?=[\w$\\])(?!\\(?:{_OPERATOR})(?![A-Za-z]))(.*)| - (?=[A-Za-z]{{2}})(.*))",
     re.DOTALL,
 )
 
@@ -77,6 +80,10 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
         # One side clearly lists letters; `AC` on both sides may be a word or a product.
         return equal_or_different(expected == given)
     target, choice = read_choice(reference), read_choice(answer)
+    if judge.policy.question:
+        by_option = _by_option(target, choice, reference, answer, judge)
+        if by_option is not None:
+            return by_option
     if target is None or choice is None:
         return _with_option_text(reference, answer, target, choice, judge)
     (target_letter, target_option), (letter, option) = target, choice
@@ -89,6 +96,26 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     if target_option and option and not _same_option(target_option, option, judge):
         return Verdict(False, Reason.CONTRADICTS)
     return equal_or_different(True)
+
+
+def _by_option(
+    target: tuple[str, str] | None, choice: tuple[str, str] | None, reference: str, answer: str, judge: Judge
+) -> Verdict | None:
+    """Compare a letter with the text of an option, by the options that the question lists; else return None."""
+    options = options_of(judge.policy.question)
+    if not options:
+        return None
+    plain = judge.without_question()
+    if target is not None and choice is None:  # `B` against `Paris`
+        named = [letter for letter, text in options.items() if plain(normalise(text), answer).correct]
+        return equal_or_different(named == [target[0]]) if named else None
+    if target is None and choice is not None and choice[0] in options:
+        return plain(reference, normalise(options[choice[0]]))
+    if target is not None and choice is not None and choice[1] and target[0] == choice[0]:
+        named = [letter for letter, text in options.items() if plain(normalise(text), choice[1]).correct]
+        if named and choice[0] not in named:
+            return Verdict(False, Reason.CONTRADICTS)
+    return None
 
 
 def _with_option_text(

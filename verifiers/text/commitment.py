@@ -7,9 +7,10 @@ and so are alternatives if the reference itself may have several values.
 
 import re
 
-from ..verdict import Judge, Reason, Verdict, equal_or_different
+from ..policy import Judge
+from ..spelling.lexicon import ALTERNATIVES, DENIALS, HEDGES, RETRACTIONS, words_of
+from ..verdict import Reason, Verdict, equal_or_different
 from .choice_letters import read_choice
-from .lexicon import ALTERNATIVES, DENIALS, HEDGES, RETRACTIONS, words_of
 from .words import TRUTHS, is_text, meaning, truth_of
 
 _UNEQUAL = re.compile(r"^(?:[A-Za-z]\w* ?)?\\n(?:e|eq|ot)(?![A-Za-z])")
@@ -19,6 +20,8 @@ _SEVERAL = re.compile(
     r"|\\(?:[pm]{2}|cup|\{|ne|le|ge|in|begin|emptyset|mathbb|langle|setminus)(?![a-z])|^[\[(].*[\])]$"
 )
 """Matches in a reference that may have more than one value."""
+_UNSURE = re.compile("可能|也许|大概|或许|かもしれ|아마")
+"""Matches words of doubt in languages that do not separate words."""
 MAX_OFFERS = 16
 """An answer is split at this many `or`s at most."""
 
@@ -39,6 +42,7 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
         return None
     offers = _OR.split(answer, MAX_OFFERS)
     all_right = all(judge(reference, offer.strip()).correct is True for offer in offers)
+    all_right = all_right and all(judge(offers[0].strip(), offer.strip()).correct for offer in offers[1:])
     if all_right and len(set(map(_left_side, offers))) == 1:
         return equal_or_different(True)
     return Verdict(False, Reason.AMBIGUOUS)
@@ -55,12 +59,14 @@ def _offence(reference: str, answer: str) -> Reason | None:
         return Reason.EMPTY
     if answer[-1] == "?" and not reference.endswith("?"):
         return Reason.AMBIGUOUS
-    if not re.search(r"[A-Za-z]", answer):
+    if not re.search(r"[^\W\d_]", answer):
         return None
     if meaning(reference) is not None and (
         meaning(answer) is not None or (meaning(reference) in TRUTHS and truth_of(answer))
     ):
         return None  # `no` and `no solution` deny nothing here: the `words` tier compares them
+    if not answer.isascii() and _UNSURE.search(answer) and not _UNSURE.search(reference):
+        return Reason.AMBIGUOUS
     choice = read_choice(answer)
     if choice is not None and choice[1]:
         return None  # the text after a letter belongs to the option and may say anything

@@ -1,7 +1,7 @@
 r"""Reading exact numbers as fractions, with what their spelling says about precision and unit.
 
-These are read: integers of any size, thousands (`1,234` `1 234` `1.234.567`), decimals with a point or a
-comma, repeating decimals, fractions, mixed numbers, percent, currency, scientific notation, and scale words
+These are read: integers of any size, thousands (`1,234` `1 234` `1.234.567`), decimals (with a comma only
+behind thousands, `1.234,5`), repeating decimals, fractions, mixed numbers, percent, currency, scientific notation, and scale words
 (`2 million`, `12k`).
 """
 
@@ -49,7 +49,7 @@ _GROUPS = (
     r"|(?:,\d{2})+,\d{3})"  # 1,23,456, as in India
 )
 _PLAIN = re.compile(rf"(?P<whole>{_GROUPS}|\d+)?(?:\.(?P<decimals>\d*))?")
-_COMMA = re.compile(r"(?P<whole>0|[1-9]\d{0,2}(?:[. ]\d{3})*|\d+),(?P<decimals>\d+)")
+_COMMA = re.compile(r"(?P<whole>[1-9]\d{0,2}(?:[. ]\d{3})+),(?P<decimals>\d+)")
 _REPEATING = re.compile(
     r"(?P<whole>\d*)\.(?P<decimals>\d*?)(?:\\(?:overline|bar|dot) ?\{?(?P<bar>\d+)\}?|\((?P<round>\d+)\)"
     r"|(?P<dots>(?P<unit>\d{1,6}?)(?P=unit)+) ?\\ldots)"
@@ -132,7 +132,7 @@ def _sign(text: str) -> tuple[int, str | None]:
 
 
 def _read_unsigned(text: str) -> Number | None:
-    if text.isdigit():
+    if text.isdecimal():
         return Number(Fraction(int(text)))
     if match := _SCALED.fullmatch(text):
         amount, word, short_amount, letter = match.groups()

@@ -9,8 +9,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..verdict import Judge, Verdict, equal_or_different
-from .lexicon import BELOW_TWENTY
+from ..policy import Judge
+from ..spelling.lexicon import BELOW_TWENTY
+from ..verdict import Verdict, equal_or_different
+from .chemistry import is_surely_chemistry, read_chemistry
 
 _BASE_WORDS = {
     **{word: value for word, value in BELOW_TWENTY.items() if 2 <= value <= 12},
@@ -19,7 +21,7 @@ _BASE_WORDS = {
 _DIGITS = r"(?:\d[0-9A-Fa-f]*(?:[ ,][0-9A-Fa-f]{3,4})*|[A-Fa-f][0-9A-Fa-f]+)(?:\.[0-9A-Fa-f]+)?"
 _BASED = re.compile(
     rf"(?P<sign>-?)\(?(?P<digits>{_DIGITS})\)? ?"
-    r"(?:_ ?\{? ?\(?(?P<sub>\d{1,2}|[a-z]{3,7})\)? ?\}?|,? ?\(?(?:in )?base[- ](?P<word>\d{1,2}"
+    r"(?:_ ?\{? ?\(?(?:base )?(?P<sub>\d{1,2}|[a-z]{3,7})\)? ?\}?|,? ?\(?(?:in )?base[- ](?P<word>\d{1,2}"
     r"|[a-z]{3,7})\)?)"
 )
 MAX_DIGITS = 1000
@@ -29,7 +31,14 @@ _PREFIXED = re.compile(r"(?P<sign>-?)0(?P<kind>[bBoOxX])(?P<digits>[0-9A-Fa-f]+)
 
 def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     """Compare two texts if at least one of them uses one of the notations, else return None."""
+    chemistry = _chemistry(reference, answer)
+    if chemistry is not None:
+        return chemistry
     congruence, other_congruence = _congruence(reference), _congruence(answer)
+    if congruence is not None and other_congruence is None:
+        other_congruence = _family(answer)
+    elif other_congruence is not None and congruence is None:
+        congruence = _family(reference)
     if congruence is not None and other_congruence is not None:
         return equal_or_different(_same_congruence(congruence, other_congruence, judge))
     if congruence is not None or other_congruence is not None:
@@ -44,6 +53,9 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
         return _one_base(based, answer, judge, flipped=False)
     if other is not None:
         return _one_base(other, reference, judge, flipped=True)
+    dates = _date(reference), _date(answer)
+    if dates[0] is not None and dates[1] is not None:
+        return equal_or_different(dates[0] == dates[1])
     times = _times(reference, answer)
     return _ratios(reference, answer, judge) if times is None else times
 
@@ -91,6 +103,32 @@ def _one_base(based: tuple[int, str], plain: str, judge: Judge, *, flipped: bool
     return judge(plain, based[1]) if flipped else judge(based[1], plain)
 
 
+def _chemistry(reference: str, answer: str) -> Verdict | None:
+    """Compare chemical formulas; None if neither side must be one, and they are not the same."""
+    one = read_chemistry(reference)
+    two = read_chemistry(answer) if one is not None else None
+    if one is None or two is None:
+        return None
+    if one == two:
+        return equal_or_different(True)
+    return equal_or_different(False) if is_surely_chemistry(reference + answer) else None
+
+
+_FAMILY = re.compile(
+    r"(?:(?P<left>[a-z]) ?= ?)?(?:(?P<before>-?\d+) ?\+ ?)?(?P<modulus>\d+) ?(?P<letter>[a-z])(?: ?(?P<after>[-+] ?\d+))?"
+    r",? ?\(?(?:where |for )?(?P=letter) ?\\in ?\\mathbb ?\{?Z\}?\)?"
+)
+
+
+def _family(text: str) -> tuple[str, str, str] | None:
+    r"""Return the left side, residue and modulus of `x = 7k + 5, k \in \mathbb{Z}`; None for other texts."""
+    match = _FAMILY.fullmatch(text)
+    if match is None:
+        return None
+    residue = match["before"] or (match["after"] or "0").replace(" ", "").removeprefix("+")
+    return match["left"] or "", residue, match["modulus"]
+
+
 _CONGRUENCE = re.compile(
     r"(?:(?P<left>[^=<>]*?) ?(?:\\equiv|=) ?)?(?P<right>[^=<>]+?) ?\\pmod ?\{(?P<modulus>\w+)\}"
 )
@@ -115,6 +153,28 @@ def _same_congruence(one: tuple[str, str, str], two: tuple[str, str, str], judge
     if are_integers and modulus.isdigit() and int(modulus):
         return (int(residue) - int(other_residue)) % int(modulus) == 0
     return judge(residue, other_residue).correct is True
+
+
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH = r"(?P<month{}>jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)[a-z]{{0,6}}\.?"
+_DATE = re.compile(
+    rf"{_MONTH.format('')} (?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?:,? (?P<year>\d{{4}}))?"
+    rf"|(?P<first>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? {_MONTH.format('_after')}(?:,? (?P<year_after>\d{{4}}))?",
+    re.IGNORECASE,
+)
+
+
+def _date(text: str) -> tuple[int, int, str] | None:
+    """Return the month, the day and the year (or an empty text) of `March 14, 2025` or `14 March`, else None."""
+    match = _DATE.fullmatch(text) if text[-1:].isalnum() and " " in text else None
+    if match is None:
+        return None
+    month = (match["month"] or match["month_after"])[:3].lower()
+    return (
+        _MONTHS.index(month),
+        int(match["day"] or match["first"]),
+        match["year"] or match["year_after"] or "",
+    )
 
 
 _REMAINDER = re.compile(r"(\d{1,30}),? ?(?:R|r|remainder|rem\.?|with (?:a )?remainder(?: of)?) ?(\d{1,30})")
@@ -174,6 +234,8 @@ def _times(reference: str, answer: str) -> Verdict | None:
     one, two = read_time(reference), read_time(answer)
     if one is not None and two is not None:
         return equal_or_different(same_time(one, two))
+    if two is not None and re.fullmatch(r"\d{1,2}", reference) and two.seconds % 3600 == 0:
+        return equal_or_different(int(reference) in (two.seconds // 3600, two.seconds // 3600 % 12 or 12))
     if two is not None and not two.either:
         return equal_or_different(False)
     if one is not None and not (one.either and _in_lowest_terms(reference)):
@@ -208,8 +270,13 @@ def read_ratio(text: str) -> tuple[str, ...] | None:
 
 def _ratios(reference: str, answer: str, judge: Judge) -> Verdict | None:
     """Compare ratios with each other or with a quotient; None if neither side is a ratio."""
+    (names, reference), (given_names, answer) = without_names(reference), without_names(answer)
     one, two = read_ratio(reference), read_ratio(answer)
     if one is not None and two is not None:
+        if names and given_names and names != given_names:
+            if sorted(names) != sorted(given_names):
+                return equal_or_different(False)
+            two = tuple(two[given_names.index(name)] for name in names)
         return equal_or_different(_same_ratio(one, two, judge))
     if one is not None:
         quotient = _quotient(one, reference)
@@ -218,6 +285,17 @@ def _ratios(reference: str, answer: str, judge: Judge) -> Verdict | None:
         quotient = _quotient(two, answer)
         return equal_or_different(False) if quotient is None else judge(reference, quotient)
     return None
+
+
+_NAMED_RATIO = re.compile(r"(?P<names>[^=:<>,;]{1,40}(?::[^=:<>,;]{1,40})+)=(?P<ratio>[^=]+)")
+
+
+def without_names(text: str) -> tuple[list[str], str]:
+    """Split `AB:CD = 3:4` into the names and the ratio; the names are empty where the text has none."""
+    match = _NAMED_RATIO.fullmatch(text) if ":" in text and "=" in text else None
+    if match is None or match["names"].count(":") != match["ratio"].count(":"):
+        return [], text
+    return match["names"].replace(" ", "").split(":"), match["ratio"].strip()
 
 
 def _quotient(terms: Sequence[str], text: str) -> str | None:

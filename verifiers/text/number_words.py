@@ -3,7 +3,7 @@
 import re
 from fractions import Fraction
 
-from .lexicon import BELOW_TWENTY, LARGE, PARTS, TENS
+from ..spelling.lexicon import BELOW_TWENTY, LARGE, PARTS, TENS
 
 _FILLERS = ("and", "a", "an")
 _KNOWN = frozenset(
@@ -38,17 +38,17 @@ def spelt_number(text: str) -> tuple[str, str] | None:
     return sign + _in_digits(value), rest
 
 
-_RESTATED = re.compile(r"(.{1,40}?) ?\(([A-Za-z0-9][A-Za-z0-9 -]{0,40})\)")
+_RESTATED = re.compile(r"(.{1,40}?) ?\(([A-Za-z0-9][A-Za-z0-9 -]{0,40})\)( [a-z][a-z ]{0,40})?")
 
 
 def without_restatement(text: str) -> str:
     """Return `21` for `21 (twenty-one)` and for `twenty-one (21)`; any other text as it is."""
-    match = _RESTATED.fullmatch(text) if text.endswith(")") else None
+    match = _RESTATED.fullmatch(text) if ")" in text else None
     if match is None:
         return text
-    outside, inside = (_with_digits(part) for part in match.groups())
-    has_words = (outside, inside) != match.groups()
-    return outside if outside == inside and has_words else text
+    outside, inside = (_with_digits(part) for part in match.groups()[:2])
+    has_words = (outside, inside) != match.groups()[:2]
+    return outside + (match[3] or "") if outside == inside and has_words else text
 
 
 def _with_digits(text: str) -> str:

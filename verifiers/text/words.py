@@ -7,10 +7,11 @@ other languages are not recognised.
 
 import re
 
-from ..verdict import Judge, Verdict, equal_or_different
+from ..policy import Judge
+from ..spelling.latex_names import CONSTANTS, FUNCTIONS, GREEK
+from ..spelling.lexicon import ALTERNATIVES, DENIALS, HEDGES, RETRACTIONS, words_of
+from ..verdict import Verdict, equal_or_different
 from . import choice_letters as choices
-from .latex_names import CONSTANTS, FUNCTIONS, GREEK
-from .lexicon import ALTERNATIVES, DENIALS, HEDGES, RETRACTIONS, words_of
 from .number_words import spelt_number, without_restatement
 
 _MEANINGS = [
@@ -113,6 +114,8 @@ def is_text(text: str) -> bool:
 
 def _is_word(letters: str) -> bool:
     """Return whether a run of letters is a word, and not a product of variables or a function."""
+    if not letters.isascii():
+        return True
     if letters.lower() in _NAMES or _RUN_OF_FUNCTIONS.fullmatch(letters):
         return False
     if len(letters) == 3:

@@ -9,13 +9,15 @@ import re
 from ..formulas.finite_field import names_in
 from ..formulas.parser import parse
 from ..formulas.tokens import TooLarge, Unreadable
+from ..policy import Judge
 from ..text.compare_numbers import same_number
 from ..text.exact_number import Number, read_safely
-from ..verdict import Judge, Reason, Verdict, equal_or_different
+from ..verdict import Reason, Verdict, equal_or_different
 from .quantity import Quantity, converted, split_unit
 from .reader import Unit
 from .table import UNITS
 
+_RELATION = re.compile(r"[=<>]|\\(?:approx|le|ge|ne|in|equiv)(?![a-z])")
 _ANGLE, _RADIAN = (("angle", 1),), (("radian", 1),)
 
 
@@ -24,6 +26,8 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     target, given = split_unit(reference), split_unit(answer)
     if target is None and given is None:
         return None
+    if target is None or given is None:
+        target, given = _with_letters(reference, answer, target, given)
     if target is not None and given is not None:
         return _both_have_units(target, given, judge)
     if target is not None:
@@ -34,6 +38,17 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     if _is_product(answer, given, reference):
         return None
     return _one_has_a_unit(given, reference, judge, flipped=True)
+
+
+def _with_letters(
+    reference: str, answer: str, target: Quantity | None, given: Quantity | None
+) -> tuple[Quantity | None, Quantity | None]:
+    """Read bare letters on one side as a unit, `0.25 M`, if that is a unit of the same kind as the other side's."""
+    known, text = (target, answer) if given is None else (given, reference)
+    found = split_unit(text, letters=True)
+    if known is None or found is None or found.unit.nouns or not found.unit.agrees_with(known.unit):
+        return target, given
+    return (target, found) if given is None else (found, given)
 
 
 def _both_have_units(target: Quantity, given: Quantity, judge: Judge) -> Verdict:
@@ -47,7 +62,8 @@ def _both_have_units(target: Quantity, given: Quantity, judge: Judge) -> Verdict
     if expected is None or number is None:  # a formula, such as \sqrt{2}
         return judge(target.value, f"({given.value})*({given.unit.factor / target.unit.factor})")
     value = converted(number.value, given.unit, target.unit)
-    return equal_or_different(same_number(expected, Number(value, number.decimals, digits=number.digits)))
+    number = Number(value, number.decimals, digits=number.digits)
+    return equal_or_different(same_number(expected, number, judge.policy.decimals))
 
 
 def _is_product(text: str, quantity: Quantity, other: str) -> bool:
@@ -77,6 +93,10 @@ def _one_has_a_unit(quantity: Quantity, other: str, judge: Judge, *, flipped: bo
 
     `flipped` says that the quantity is the answer.
     """
+    if _RELATION.search(other):
+        return (
+            None  # `d = 24 mm` against `24 cm`: its value may have a unit, which the `structure` tier finds
+        )
     value = quantity.value
     letter = _letter(quantity)
     if letter and re.search(rf"[ }})]{letter}$", other):

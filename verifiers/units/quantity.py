@@ -24,7 +24,7 @@ class Quantity:
 
 
 _SEPARATE = re.compile(
-    r", |;|(?<![A-Za-z])(?:and|or)(?![A-Za-z])|[=<>]|\\(?:le|ge|ne|in|cup|to|begin|end)(?![a-z])"
+    r", |;|(?<![A-Za-z])(?:and|or)(?![A-Za-z])|[=<>]|\\(?:le|ge|ne|in|cup|to|begin|end|approx|equiv)(?![a-z])"
 )
 _IN_FORMULA = re.compile(r"sin|cos|tan|sec|csc|cot|[-+*/]\s*[^-+*/]")
 r"""Matches in a formula before a degree sign that belongs to its last number only: `\sin 30^\circ`."""
@@ -36,7 +36,7 @@ _SCALE_WORD = re.compile(
 )
 _ENDS_OF_VALUES = tuple("0123456789})")
 _VALUE_END = re.compile(r"[\d})%]|\\(?:pi|infty)(?![a-z])")
-_DECIMAL = re.compile(r"[-+]?\d[\d,. ]*(?:(?:[eE]| ?(?:\\times|\\cdot|\*) ?10 ?\^ ?\{? ?)[-+]?\d+ ?\}?)?")
+_DECIMAL = re.compile(r"[-+]? ?\d[\d,. ]*(?:(?:[eE]| ?(?:\\times|\\cdot|\*) ?10 ?\^ ?\{? ?)[-+]?\d+ ?\}?)?")
 _LETTERS = frozenset("m g s h L N J W V A K C".split())
 """Units that a bare letter after a number may be."""
 _PAIRS = frozenset([("N", "m"), ("J", "s"), ("N", "s"), ("W", "h"), ("C", "m"), ("V", "m")])
@@ -44,8 +44,10 @@ _PAIRS = frozenset([("N", "m"), ("J", "s"), ("N", "s"), ("W", "h"), ("C", "m"), 
 
 
 @lru_cache(maxsize=4096)
-def split_unit(text: str) -> Quantity | None:
+def split_unit(text: str, *, letters: bool = False) -> Quantity | None:
     """Split `15 cm^2` into the text of its value and its unit; None if there is no unit.
+
+    With `letters`, any unit may be one bare letter, such as `0.25 M`; otherwise only common ones may.
 
     >>> quantity = split_unit("15 cm^2")
     >>> quantity.value, quantity.unit.factor, quantity.unit.dimensions
@@ -53,8 +55,11 @@ def split_unit(text: str) -> Quantity | None:
     >>> split_unit("2 g h") is None
     True
     """
-    if len(text) > 300 or re.search(r"[A-Za-z$€£¥₹¢'\"]", text) is None:
+    if len(text) > 300 or re.search(r"[^\W\d_]|[$€£¥₹¢'\"]", text) is None:
         return None
+    if short := _FEET_OR_INCHES.fullmatch(text):
+        unit = read_unit("ft" if short[2] == "'" else "in")
+        return None if unit is None else Quantity(short[1], unit)
     found = _money(text) or _several(text)
     if found is not None:
         return found
@@ -72,11 +77,11 @@ def split_unit(text: str) -> Quantity | None:
             continue  # the e of 1.2e3
         pieces = pieces_of(text[end.end() :])
         if pieces is not None:  # the first place where a value ends and only a unit may follow
-            return _split_at(text[: end.end()], text[end.end() :], pieces)
+            return _split_at(text[: end.end()], text[end.end() :], pieces, letters=letters)
     return None
 
 
-def _split_at(value: str, rest: str, pieces: list[re.Match[str]]) -> Quantity | None:
+def _split_at(value: str, rest: str, pieces: list[re.Match[str]], *, letters: bool) -> Quantity | None:
     """Return the quantity of a value and the words after it; None if they are not its unit."""
     is_angle = rest.lstrip().startswith("^")
     if _SEPARATE.search(value) or (is_angle and _IN_FORMULA.search(value.lstrip("-+ "))):
@@ -85,17 +90,20 @@ def _split_at(value: str, rest: str, pieces: list[re.Match[str]]) -> Quantity | 
     has_space = rest[0] == " "
     is_number = read_safely(value) is not None
     are_letters = all(len(word) == 1 and word.isalpha() for word in words)
-    if are_letters and not _letters_are_units(value, words, pieces, has_space=has_space):
+    are_units = letters and has_space and is_number
+    if are_letters and not (are_units or _letters_are_units(value, words, pieces, has_space=has_space)):
         return None
     unit = read_unit(rest.strip())
     if unit is None or (words == ["in"] and not is_number):
         return None
     if unit.nouns:
         starts_well = len(words[0]) > 2 or words[0] == "of" or bool(unit.dimensions)
-        if not (is_number and has_space and starts_well):
+        stands_apart = has_space or rest[0] == "/"
+        is_value = is_number or _VARIABLE.search(value) is None
+        if not (is_value and stands_apart and starts_well):
             return None
-    if pieces[0]["join"].strip() == "/" and _money(value) is None:
-        return None  # only money has a unit that starts with a slash: `$5/hour`
+    if pieces[0]["join"].strip() == "/" and _money(value) is None and not (is_number and len(words[0]) > 3):
+        return None  # `$5/hour` and `70/quiz` have units; `5/x` is a quotient
     return _with_currency(Quantity(value, unit))
 
 
@@ -140,6 +148,8 @@ def _money(text: str) -> Quantity | None:
     return Quantity(re.sub(r"[^-+\d.,/ A-Za-z]|US|Rs\.?", "", text).strip(), unit)
 
 
+_VARIABLE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]")
+_FEET_OR_INCHES = re.compile(r"(\d[\d.,]*(?: ?\d+/\d+)?) ?(['\"])")
 _PARTS = re.compile(r"(\d[\d.,]*(?: ?/ ?\d+)?) ?(\^\\circ|'|\"|[A-Za-z]+)\.?(?:,? and |, | |(?=\d)|$)")
 
 

@@ -1,7 +1,7 @@
 """Reading the unit after a value: `km/h`, `square cm`, `m s^{-2}`, `red apples`.
 
 Words that are not in the table of units (`table.py`) are nouns, unless they say something about the value
-(`text/lexicon.py`).
+(`spelling/lexicon.py`).
 """
 
 import re
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
-from ..text.latex_names import CONSTANTS, FUNCTIONS, GREEK
-from ..text.lexicon import is_plain
-from .table import UNITS, Dimensions
+from ..spelling.latex_names import CONSTANTS, FUNCTIONS, GREEK
+from ..spelling.lexicon import is_plain
+from .table import FOREIGN_NAMES, UNITS, Dimensions
 
 UNIT_CHARS = 60
 """Longer texts are not read as units."""
@@ -59,7 +59,7 @@ def _without_radians(dimensions: Dimensions) -> Dimensions:
 
 _SYNONYMS = {"sq": "square", "cu": "cubic", "cubed": "cubic", "squared": "square", "kgs": "kg", "kms": "km",
              "cms": "cm", "mins": "min", "hrs": "hr", "secs": "sec", "lbs": "lb",
-             "inches": "inch", "feet": "feet", "°": "°"}  # fmt: skip
+             "inches": "inch", "feet": "feet", "°": "°", **FOREIGN_NAMES}  # fmt: skip
 _FILLERS = frozenset(
     "of the an in each every total more left away long old tall wide high deep remaining"
     " altogether all them different distinct possible on at times".split()
@@ -72,7 +72,7 @@ _FORMULA_NAMES = frozenset(name.lower() for name in (*FUNCTIONS, *GREEK, *CONSTA
 _PIECE = re.compile(
     r"(?P<join> ?(?:/|\\cdot|\\times|[*]) ?|-(?=[a-z])| |)\(?"
     r"(?P<word>\^\\circ(?: ?[CF](?![a-z]))?|(?:[A-Za-z]|\\mu )?\\Omega|\\mu [A-Za-z]+|\\unit\{[A-Za-z]\}"
-    r"|[A-Za-z][A-Za-z'’]*\.?|[$€£¥₹¢])"
+    r"|[^\W\d_][^\W\d_'’]*\.?|[$€£¥₹¢])"
     r"(?P<power> ?\^ ?\{? ?-?\d ?\}?|(?<=[a-z])[23](?![\d/])|)\)?"
 )
 _DEGREES = re.compile(r"(?:degrees?|\^\\circ) ?(c|f)(?:elsius|ahrenheit)?\b", re.IGNORECASE)
@@ -182,6 +182,8 @@ def _is_noun(word: str) -> bool:
     """Return whether a word only names what is counted, which `thirteen`, `abc` and `cos` do not."""
     if len(word) < 3 or word in _FORMULA_NAMES or word in "abcdefghijklmnopqrstuvwxyz":
         return False
+    if not word.isascii():
+        return is_plain({word})
     with_vowel = word[:-1] if len(word) == 3 else word
     return re.search("[aeiouy]", with_vowel) is not None and is_plain({word, _singular(word)})
 

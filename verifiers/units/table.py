@@ -33,7 +33,7 @@ _BASE: dict[str, dict[str, str]] = {
     "€": {"€ euro eur": "1"}, "£": {"£ gbp sterling": "1", "pence": "0.01"}, "¥": {"¥ yen jpy": "1"},
     "₹": {"₹ rupee inr": "1", "paise": "0.01"}, "₩": {"₩ won": "1"}, "₽": {"₽ ruble": "1"},
     "CHF": {"chf franc": "1"}, "CAD": {"cad": "1"}, "AUD": {"aud": "1"}, "yuan": {"yuan rmb": "1"},
-    "bit": {"bit": "1", "B byte": "8"}, "decibel": {"dB decibel": "1"},
+    "bit": {"bit b": "1", "B byte": "8"}, "decibel": {"dB decibel": "1"},
 }  # fmt: skip
 # By the names of a unit: its factor and its dimensions.
 _DERIVED: dict[str, tuple[str, dict[str, int]]] = {
@@ -76,7 +76,7 @@ _LONG_PREFIXES = {
 _PREFIXED = (
     "m meter metre g gram gramme s sec second A amp ampere K mol mole L l liter litre N newton J joule W"
     " watt Pa pascal Hz hertz"
-    r" C coulomb V volt \Omega ohm F farad T tesla cal calorie eV Wh bit B byte bps bar M"
+    r" C coulomb V volt \Omega ohm F farad T tesla cal calorie eV Wh bit b B byte bps bar M"
 ).split()
 """Units that take prefixes."""
 
@@ -96,6 +96,20 @@ def _table() -> dict[str, tuple[Fraction, Dimensions]]:
             table.setdefault(prefix + name, (factor * Fraction(10) ** power, dimensions))
     return table
 
+
+FOREIGN_NAMES = {
+    name: unit
+    for unit, names in {
+        "hour": "stunde stunden heure heures hora horas ora ore час часа часов ч", "minute": "minuten minutos minuti минута минуты минут",
+        "second": "sekunde sekunden seconde secondes segundo segundos secondi секунда секунды секунд",
+        "day": "tag tage tagen jour jours día días dia dias giorno giorni день дня дней", "year": "jahr jahre jahren ans années año años anno anni"
+        " anos год года лет", "meter": "mètre mètres metro metros metri метр метра метров м", "km": "kilometer kilomètres kilómetros км",
+        "cm": "zentimeter centimètres centímetros см", "mm": "мм", "kg": "kilogramm kilogrammes kilogramos кг", "gram": "gramm grammes gramos г",
+        "liter": "liter litres litros л", "dollar": "dólar dólares доллар доллара долларов", "euro": "евро", "ruble": "рубль рубля рублей руб",
+    }.items()
+    for name in names.split()
+}  # fmt: skip
+"""Names of units in other languages, with the names that the table has."""
 
 UNITS = _table()
 """By name: the factor to the base units, and the dimensions."""

@@ -31,7 +31,9 @@ _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".s
 _COUNTING = (
     "hundred halve halves hundreds thousands millions billions trillions quadrillion quintillion googol"
     " dozen dozens score gross pair pairs couple mil mill mln bn lakh lakhs crore crores percent"
-    " percents percentage pct ppm ppb mille tens odd infinite infinity"
+    " percents percentage pct ppm ppb mille tens odd infinite infinity mil mille millón millones millions milliard milliards million millionen milliarde"
+    " milliarden tausend hundert milhão milhões тысяч тысячи тысяча миллион миллиона миллионов миллиард"
+    " docena douzaine dutzend"
 )
 NUMBERS = (
     {*BELOW_TWENTY, *TENS, *LARGE, *PARTS, *(part + "s" for part in PARTS), *_COUNTING.split(), *_ORDINALS}
@@ -39,16 +41,17 @@ NUMBERS = (
 )  # fmt: skip
 """Every word that denotes a number; `second` is left out because it is a unit of time."""
 HEDGES = frozenset(
-    "either maybe perhaps possibly probably presumably likely unlikely unsure guess guessing think"
-    " believe suppose might could roughly somewhere alternatively".split()
+    "either maybe perhaps possibly probably presumably likely unlikely unsure guess guessing might could"
+    " roughly somewhere alternatively vielleicht wahrscheinlich quizás quizá probablemente peut-être"
+    " probablement возможно наверное скорее talvez forse 可能 也许 大概 或许".split()
 )
 """Words that show doubt about a value."""
-ALTERNATIVES = frozenset("or xor oder versus vs".split())
+ALTERNATIVES = frozenset("or xor oder ou или versus vs".split())
 """Words that join alternatives."""
 DENIALS = frozenset(
     "not no nor neither never nothing cannot wrong incorrect incorrectly false untrue fake nope"
     " invalid mistaken mistake rejected discarded excluded extraneous but without rather instead"
-    " unless fails failed nicht falsch nein".split()
+    " unless fails failed nicht kein keine falsch nein не нет pas non não".split()
 )
 """Words that deny what is said."""
 RETRACTIONS = frozenset(
@@ -70,7 +73,7 @@ _CONNECTORS = frozenset(
     " then while as that which".split()
 )
 
-_WORD = re.compile(r"[a-z]+(?:'t)?")
+_WORD = re.compile(r"[^\W\d_]+(?:'t)?")
 _MARKED = NUMBERS | HEDGES | ALTERNATIVES | DENIALS | RETRACTIONS | OPERATORS | COMPARISONS | _CONNECTORS
 
 

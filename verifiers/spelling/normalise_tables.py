@@ -29,7 +29,7 @@ _SYMBOLS = {
     "\xc5": "angstrom ", "\u212b": "angstrom ", "−": "-", "‐": "-", "‑": "-", "‒": "-", "–": "-", "—": "-",
     "﹣": "-", "－": "-", "，": ",", "、": ", ", "；": ";", "：": ":", "∶": ":", "’": "'", "‘": "'", "“": '"',
     "”": '"', "µ": r"\mu ", "Ω": r"\Omega ", "或": " or ", "和": " and ", "且": " and ", "与": " and ",
-    "✓": " ", "✔": " ", "✅": " ", "。": ".", "‰": "%/10",
+    "✓": " ", "✔": " ", "✅": " ", "。": ".", "．": ".", "‰": "%/10",
 }  # fmt: skip
 _GREEK = dict(
     zip(
@@ -69,66 +69,80 @@ COMMAND_SPELLINGS = {name: spelling for spelling, names in _COMMANDS_OF.items() 
 Replacement = str | Callable[[re.Match[str]], str]
 
 
-def _rewrite(pattern: str, template: str) -> tuple[re.Pattern[str], Replacement]:
-    """Compile a pattern and its template.
+def _rewrite(needle: str, pattern: str, template: str) -> tuple[str, re.Pattern[str], Replacement]:
+    """Compile a pattern and its template; every text that the pattern matches contains the needle.
 
     `Pattern.sub` parses a template with a backslash on every call, even if nothing matches, so such a
     template becomes a function.
     """
     if "\\" in template:
-        return re.compile(pattern), lambda match: match.expand(template)
-    return re.compile(pattern), template
+        return needle, re.compile(pattern), lambda match: match.expand(template)
+    return needle, re.compile(pattern), template
 
 
 REWRITES = [
     # HTML.
-    _rewrite(r"<sup>([^<>]*)</sup>", r"^{\1}"),
-    _rewrite(r"<sub>([^<>]*)</sub>", r"_{\1}"),
-    _rewrite(r"<(b|i|strong|em|u|span|p)>([^<>]*)</\1>", r" \2 "),
-    _rewrite(r"<br ?/?>|&nbsp;", " "),
-    _rewrite(r"(?<=\d) ?(?:\\q?quad ?)+(?=\d)", "; "),  # a wide space separates two numbers
+    _rewrite("</sup", r"<sup>([^<>]*)</sup>", r"^{\1}"),
+    _rewrite("</sub", r"<sub>([^<>]*)</sub>", r"_{\1}"),
+    _rewrite("</", r"<(b|i|strong|em|u|span|p)>([^<>]*)</\1>", r" \2 "),
+    _rewrite("", r"<br ?/?>|&nbsp;", " "),
+    _rewrite("**", r"(?<![\w)])\*\*([^*]{1,200})\*\*(?![\w(])", r" \1 "),
+    _rewrite("{,}", r"(?<=\d) ?\{,\} ?(?=\d)(?!\d{3}(?!\d))", "."),  # 3{,}5 is LaTeX's decimal comma
+    _rewrite("quad", r"(?<=\d) ?(?:\\q?quad ?)+(?=\d)", "; "),  # a wide space separates two numbers
     # Colours, and fractions without braces.
-    _rewrite(r"\\(?:text)?color ?\{[^{}]*\}", ""),
-    _rewrite(r"\\frac ?(\d) ?(\d)(?![\d,])", r"\\frac{\1}{\2}"),
-    _rewrite(r"\\frac ?(\d) ?\{", r"\\frac{\1}{"),
-    _rewrite(r"(\\frac ?\{\d+\}) ?(\d)(?![\d,])", r"\1{\2}"),
+    _rewrite("color", r"\\(?:text)?color ?\{[^{}]*\}", ""),
+    _rewrite("\\frac", r"\\frac ?(\d) ?(\d)(?![\d,])", r"\\frac{\1}{\2}"),
+    _rewrite("\\frac", r"\\frac ?(\d) ?\{", r"\\frac{\1}{"),
+    _rewrite("\\frac", r"(\\frac ?\{\d+\}) ?(\d)(?![\d,])", r"\1{\2}"),
     # Thousands: 1{,}234  1\,234  1\!,234  1,\! 234. A comma and a thin space, `1,\,234`, make a list.
-    _rewrite(r"(?<=\d) ?\{, ?\} ?(?=\d{3}(?!\d))", ","),
-    _rewrite(r"(?<=\d),? ?\\! ?,? ?(?=\d{3}(?!\d))", ","),
-    _rewrite(r"(?<=\d)\\[,:; ](?=\d{3}(?!\d))", ","),
+    _rewrite("{", r"(?<=\d) ?\{, ?\} ?(?=\d{3}(?!\d))", ","),
+    _rewrite("\\!", r"(?<=\d),? ?\\! ?,? ?(?=\d{3}(?!\d))", ","),
+    _rewrite("\\", r"(?<=\d)\\[,:; ](?=\d{3}(?!\d))", ","),
     # Colons, spacing, unit vectors, subscripts, moduli, degrees, primes, percent.
-    _rewrite(r"\{:\}|\\text ?\{ ?: ?\}", ":"),
-    _rewrite(r"(?<!\\)\\(?:[,;:! ]|q?quad(?![a-z]))|(?<!~)~(?!~)", " "),
-    _rewrite(r"\\(?:hspace|vspace|phantom|label|tag)\*?\{[^{}]*\}", " "),
-    _rewrite(r"\\(?:mathbf|boldsymbol|vec|hat|bm) ?\{? ?\\?([ijk])(?:math)? ?\}?(?![A-Za-z}])", r"\\vec{\1}"),
-    _rewrite(rf"_ ?{_TEXT} ?\{{ ?([^{{}}]*?) ?\}}", r"_{\1}"),
+    _rewrite(":", r"\{:\}|\\text ?\{ ?: ?\}", ":"),
+    _rewrite("", r"(?<!\\)\\(?:[,;:! ]|q?quad(?![a-z]))|(?<!~)~(?!~)", " "),
+    _rewrite("\\", r"\\(?:hspace|vspace|phantom|label|tag)\*?\{[^{}]*\}", " "),
     _rewrite(
+        "\\", r"\\(?:mathbf|boldsymbol|vec|hat|bm) ?\{? ?\\?([ijk])(?:math)? ?\}?(?![A-Za-z}])", r"\\vec{\1}"
+    ),
+    _rewrite("\\", r"\\(?:vec|hat) ?\{ ?\\(?:mathbf|boldsymbol|bm|vec) ?\{? ?([ijk]) ?\}? ?\}", r"\\vec{\1}"),
+    _rewrite("\\", r"\\(vec|hat|bar|tilde) ([A-Za-z])(?![A-Za-z])", r"\\\1{\2}"),
+    _rewrite("_", rf"_ ?{_TEXT} ?\{{ ?([^{{}}]*?) ?\}}", r"_{\1}"),
+    _rewrite(
+        "mod",
         r"\(? ?\\(?:pmod|bmod|mod) ?\{? ?(\w+) ?\}? ?\)?|\( ?(?:\\(?:text"
         r"|mathrm) ?\{ ?)?mod ?\}? ?(\w+) ?\}? ?\)",
         r" \\pmod{\1\2}",
     ),
-    _rewrite(r"\^ ?\{ ?\\circ ?\}|\^ ?\\circ|\^ ?\{ ?o ?\}", r"^\\circ "),
-    _rewrite(r"\^ ?\{? ?\\prime ?\}?", "'"),
-    _rewrite(r"(?<=\d) ?(?:percent(?:age)?|per cent|pct\.?)(?![A-Za-z])", "%"),
+    _rewrite("^", r"\^ ?\{ ?\\circ ?\}|\^ ?\\circ|\^ ?\{ ?o ?\}", r"^\\circ "),
+    _rewrite("^", r"\^ ?\{? ?\\prime ?\}?", "'"),
+    _rewrite("p", r"(?<=\d) ?(?:percent(?:age)?|per cent|pct\.?)(?![A-Za-z])", "%"),
+    # A prefix in a font of its own belongs to its unit: \\text{k}\\Omega.
+    _rewrite(
+        "\\", rf"{_TEXT} ?\{{ ?([kMGTmcdnpµ]) ?\}} ?{_TEXT} ?\{{ ?([A-Za-z]{{1,3}}) ?\}}", r"\\text{\1\2}"
+    ),
+    _rewrite("Omega", rf"{_TEXT} ?\{{ ?([kMGTmnp]) ?\}} ?\\Omega", r"\1\\Omega"),
     # One upright letter after a number is a unit: `5\text{ m}` is not a product.
-    _rewrite(rf"(?<=[\d}})]) ?{_TEXT} ?\{{ ?(?![eixyzR])([A-Za-z]) ?\}}(?! ?_)", r" \\unit{\1}"),
+    _rewrite("\\", rf"(?<=[\d}})]) ?{_TEXT} ?\{{ ?(?![eixyzR])([A-Za-z]) ?\}}(?! ?_)", r" \\unit{\1}"),
     # Text and fonts, and the sizes of brackets.
-    _rewrite(rf"{_TEXT} ?{_BRACED}", r" \1 "),
-    _rewrite(rf"{_TEXT} ?{_BRACED}", r" \1 "),  # again, for one inside another
-    _rewrite(r"\\(?:bf|rm|it|sf|tt|bfseries)(?![a-z])", ""),
-    _rewrite(r"\\operatorname\*? ?\{([^{}]*)\}", r" \1 "),
-    _rewrite(r"\\math(?:cal|frak|scr) ?\{([^{}]*)\}|\\boldsymbol ?\{([^{}]*)\}", r"\1\2"),
-    _rewrite(r"\\overline ?\{ ?([A-Z]{2,}) ?\}", r"\1"),
-    _rewrite(r"\\(?:[Bb]igg?|left|right|middle)[lmr]?(?![a-z])\.?", ""),
+    _rewrite("\\", rf"{_TEXT} ?{_BRACED}", r" \1 "),
+    _rewrite("\\", rf"{_TEXT} ?{_BRACED}", r" \1 "),  # again, for one inside another
+    _rewrite("\\", r"\\(?:bf|rm|it|sf|tt|bfseries)(?![a-z])", ""),
+    _rewrite("operator", r"\\operatorname\*? ?\{([^{}]*)\}", r" \1 "),
+    _rewrite("\\", r"\\math(?:cal|frak|scr) ?\{([^{}]*)\}|\\boldsymbol ?\{([^{}]*)\}", r"\1\2"),
+    _rewrite("overline", r"\\overline ?\{ ?([A-Z]{2,}) ?\}", r"\1"),
+    _rewrite("\\", r"\\(?:[Bb]igg?|left|right|middle)[lmr]?(?![a-z])\.?", ""),
     # Plain-text signs, escapes, and what Python and sympy print.
-    _rewrite(r"(?<![<=])<=(?!=)", r"\\le "),
-    _rewrite(r"(?<![>=])>=(?!=)", r"\\ge "),
-    _rewrite(r"\\not ?=|(?<![\d)])!=|<>", r"\\ne "),
-    _rewrite(r"(?<=[\d)])!=(?=[^=])", "! = "),  # 5!=120 is a factorial and its value
-    _rewrite(r"\\\{ ?\\\}", r"\\emptyset "),
-    _rewrite(r"\.{3,}", r"\\ldots "),
-    _rewrite(r"(?<!\\)\\([%$#&_])", r"\1"),
-    _rewrite(r"\b(?:Matrix|np\.array|array|matrix|vector|Point|FiniteSet) ?\((.*)\)", r"\1"),
-    _rewrite(r" {2,}", " "),
+    _rewrite("<=", r"(?<![<=])<=(?!=)", r"\\le "),
+    _rewrite(">=", r"(?<![>=])>=(?!=)", r"\\ge "),
+    _rewrite("", r"\\not ?=|(?<![\d)])!=|<>", r"\\ne "),
+    _rewrite("!=", r"(?<=[\d)])!=(?=[^=])", "! = "),  # 5!=120 is a factorial and its value
+    _rewrite("\\}", r"\\\{ ?\\\}", r"\\emptyset "),
+    _rewrite("...", r"\.{3,}", r"\\ldots "),
+    _rewrite("\\", r"(?<!\\)\\([%$#&_])", r"\1"),
+    _rewrite("(", r"\b(?:Matrix|np\.array|array|matrix|vector|Point|FiniteSet) ?\((.*)\)", r"\1"),
+    _rewrite("", r"(?<![^\W\d_])(?:oder|ou|или)(?![^\W\d_])", "or"),
+    _rewrite("  ", r" {2,}", " "),
 ]
-"""Patterns and their replacements, to be applied in this order: later ones build on earlier ones."""
+"""Needles (texts without one are skipped), patterns and replacements, in the order in which they are applied:
+later ones build on earlier ones."""

@@ -10,9 +10,12 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from .lexicon import is_plain
+from .east_asian import IS_EAST_ASIAN, in_ascii
+from .lexicon import DENIALS, is_plain, words_of
 from .normalise_tables import CHARACTERS, COMMAND_SPELLINGS, REWRITES, VULGAR_FRACTIONS
 
+_RELATION = re.compile(r"[=<>]|\\(?:le|ge|ne|in|approx)")
+_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{4}")
 _VULGAR = re.compile(f"(\\d?)([{''.join(VULGAR_FRACTIONS)}])")
 _WRAPPED = re.compile(
     r"\$\$?(.*?)\$?\$|\\\((.*)\\\)|\\\[(.*)\\\]|\\(?:f?boxed|f(?:rame)?box) ?\{(.*)\}|\*\*?([^*]+)\*?\*"
@@ -62,14 +65,29 @@ def normalise(text: str) -> str:
         text = _ascii(text)
     if text == "{}":
         return r"\emptyset"
-    text = _TWO_LINES.sub("; ", text)  # numbers on two lines are two numbers
-    text = unwrapped(" ".join(text.split()))
+    if "\n" in text:
+        text = _one_line(text)
+    text = unwrapped(_without_end(" ".join(text.split())))
     if _MARKED.search(text):
         text = _COMMAND.sub(lambda match: COMMAND_SPELLINGS.get(match[1], match.group()), text)
-        for pattern, replacement in REWRITES:
-            text = pattern.sub(replacement, text)
+        for needle, pattern, replacement in REWRITES:
+            if needle in text:
+                text = pattern.sub(replacement, text)
         text = unwrapped(text.strip())
+    if not text.isascii() and IS_EAST_ASIAN.search(text):
+        text = unwrapped(in_ascii(text))
     return _without_words(_without_end(text.strip()))
+
+
+def _one_line(text: str) -> str:
+    """Return a text in one line, with a semicolon between numbers, or relations, that stand on lines of their own."""
+    text = re.sub(r"(?m)^\s*\([1-9a-e]\) ?(?=\S*[=<>$\d])|[;.。；]$", "", text)
+    lines = [line.strip(" \t\r,;") for line in text.split("\n") if line.strip(" \t\r$")]
+    if len(lines) > 1 and all(
+        _RELATION.search(line) and not _WORD.search(line) and "\\begin" not in text for line in lines
+    ):
+        return "; ".join(lines)
+    return _TWO_LINES.sub("; ", text)
 
 
 def _ascii(text: str) -> str:
@@ -77,9 +95,18 @@ def _ascii(text: str) -> str:
     text = _VULGAR.sub(_spelt_fraction, text)
     text = "".join(map(_written_out, text)).translate(CHARACTERS)
     text = re.sub(r"(?<=\d\)), (?=\s*(?:,|and\b|or\b|$))", "", text)  # no comma after the last ③
-    text = re.sub(r"\}\^\{(?=[-+\dA-Za-z()]+\})", "", text)  # x²³ has one exponent
-    text = re.sub(r"\}_\{(?=\d+\})", "", text)
+    text = _SUPERSCRIPTS.sub(_joined, text)  # x²³ has one exponent
+    text = _SUBSCRIPTS.sub(_joined, text)
     return unicodedata.normalize("NFKC", text)
+
+
+_SUPERSCRIPTS = re.compile(r"(?:\^\{[-+\dA-Za-z()]+\}){2,}")
+_SUBSCRIPTS = re.compile(r"(?:_\{[-+\dA-Za-z()]+\}){2,}")
+
+
+def _joined(match: re.Match[str]) -> str:
+    mark = match[0][0]
+    return match[0].replace("}" + mark + "{", "")
 
 
 def _spelt_fraction(match: re.Match[str]) -> str:
@@ -120,7 +147,7 @@ def unwrapped(text: str) -> str:
         text = inner
         if match["env"] and "\\\\" not in inner:
             text = inner.replace("&", " ")  # one line has nothing to align
-    if text[:1] + text[-1:] == "{}" and "," not in text and _balanced(text[1:-1]):
+    if text[:1] + text[-1:] == "{}" and not re.search(r"^\{ ?[a-z] ?[|:]|,", text) and _balanced(text[1:-1]):
         text = text[1:-1].strip()  # with a comma, the braces are those of a set
     if text.count("$") > text.count(r"\$") + 1 or r"\(" in text:
         text = _MATH.sub(lambda match: match[match.lastindex or 0], text)  # `odd $n$` is `odd n`
@@ -145,18 +172,34 @@ def _without_words(text: str) -> str:
     sentence = _SENTENCE.match(text)
     if sentence is not None and is_plain(sentence["subject"]):
         text = text[sentence.end() :]
+    if " " in text:
+        text = _without_other_words(text)
+    ordinal = _ORDINAL.fullmatch(text)
+    return ordinal[1] if ordinal else text
+
+
+def _without_other_words(text: str) -> str:
     text = _COMPARED.sub(lambda match: f"{match['letter']} {_sign_of(match)} ", text)
-    text = re.sub(r"^(?:negative|minus) (?=[\d\\]|infinity\b)", "-", text)
-    text = re.sub(r"^(?:positive|plus) (?=infinity\b|\\infty)", "", text)
-    if match := _NOT_ANOTHER.fullmatch(text):
-        text = match[1]
+    text = _MINUS.sub("-", _PLUS.sub("", text))
+    if "not " in text or " of " in text or " than " in text:
+        another = _NOT_ANOTHER.fullmatch(text)
+        if another is not None and not words_of(another[another.lastgroup or 0]) & DENIALS:
+            text = another[another.lastgroup or 0]
     return _APPROXIMATION.sub(r" \\approx \1", _TAIL.sub("", text))
 
 
+_MINUS = re.compile(r"^(?:negative|minus) (?=[\d\\]|infinity\b)")
+_PLUS = re.compile(r"^(?:positive|plus) (?=infinity\b|\\infty)")
+_ORDINAL = re.compile(r"(\d+)(?:st|nd|rd|th)(?: (?:place|position|floor|grade|row|term))?")
+
+
+_NAMED = r"(?:[-+]?\\?[\w$({\[][^,;()]{0,60}?|\([A-Z]\))"
 _NOT_ANOTHER = re.compile(
-    r"([-+\d\\$(][^,;()]{0,60}?)(?:,| \(| and|, and|, but| but) ?not (?!\1\)?$)[-\d\\$][^,;()]{0,20}\)?"
+    rf"(?P<first>{_NAMED})(?:(?:,| \(| and|, and|, but| but|(?<=\d)) ?not|,? (?:rather than|instead of)) (?!(?P=first)\)?$)"
+    rf"[-\d\\$(A-Za-z][^,;()]{{0,30}}\)?"
+    rf"|not [^,;()]{{1,30}}?,? but(?: rather)? (?P<second>{_NAMED})"
 )
-"""Matches `5, not 6`, which is 5."""
+"""Matches `5, not 6` and `not 6 but 5`, which are 5."""
 _COMPARED = re.compile(
     r"^(?P<letter>[A-Za-z]) (?:is )?(?:strictly )?(?P<word>greater|larger|more|less|smaller) than"
     r"(?P<equal> or equal to)? (?=[-\d\\])"
@@ -176,3 +219,15 @@ def _without_end(text: str) -> str:
     while text and (text[-1] in ",;\\" or (text[-1] == "." and not text.endswith(".."))):
         text = text[:-1].rstrip()
     return text
+
+
+_POINTS_IN_COMMA_NUMBER = re.compile(r"(?<![\d.,])(\d{1,3}(?:\.\d{3})+|\d+),(\d+)(?![\d,]|\.\d)")
+
+
+def with_decimal_points(text: str) -> str:
+    """Return a text in which `3,5` is written `3.5`, and `1.234,5` is `1234.5`.
+
+    >>> with_decimal_points("1.234,5 kg"), with_decimal_points("1,2,3"), with_decimal_points("(3, 5)")
+    ('1234.5 kg', '1,2,3', '(3, 5)')
+    """
+    return _POINTS_IN_COMMA_NUMBER.sub(lambda match: f"{match[1].replace('.', '')}.{match[2]}", text)

@@ -1,0 +1,200 @@
+"""The rules that take the last number or the last formula of a text, where nothing else states an answer."""
+
+import re
+from collections import deque
+
+from ..spelling.east_asian import CHARACTERS
+from ..spelling.lexicon import LARGE
+from ..units.reader import read_unit
+from .boxes import AnswerSpan
+from .chosen_letter import CHOICE_LINE
+from .sentences import sentence_end
+
+_NUMBER = re.compile(
+    r"(?:(?<![\w)\]}])(?:[-−–] ?|(?i:minus|negative) ))?[$€£]?"
+    r"(?:\d+(?:\.\d+)? ?(?:×|\\times|x|\*) ?10 ?(?:\^ ?\{?[-−]?\d+\}?|[⁻⁰¹²³⁴-⁹]+)"
+    r"|\d{1,2}:\d{2}(?::\d{2})?(?: ?(?i:[ap]\.?m\b\.?))?"
+    r"|(?:\d[0-9,]*(?:\.\d+)?|\.\d+)(?: \d{3}(?!\d))*(?: \d+/\d+|/\d+)?%?)"
+)
+# A number after one of these is a label.
+_LABEL_BEFORE = re.compile(
+    r"(?:_\{?|(?i:\b(?:step|case|part|question|problem|example|figure|equation|section|line) ))$"
+)
+_LINE_START = re.compile(r"(?:^|\n)[ *#]{0,6}$")
+_NEXT_WORDS = re.compile(
+    r" ?(\^\\circ|°)? ?(?:[A-Za-zµ²³/^]+(?=[\s.,;:!?)*]|$))(?: (?:per [a-z]+|(?:of )?dollars"
+    r"|cents)(?=[\s.,;:!?)*]|$))?"
+)
+_ITEM_MARK = re.compile(r"[.)](?:\s|$)")
+
+
+_GIVES_UP = re.compile(
+    r"\b(?:could not|couldn['’]t|cannot|can['’]t|unable|do not know|don['’]t know|not sure|no idea|give up|not possible to)\b",
+    re.IGNORECASE,
+)
+_SENTENCE_START = re.compile(r"(?:[.!?](?=\s)|[。！？\n])[\s*_>]*")
+_REASON = re.compile(
+    r"(?<=[\w).*$]),? because\b|(?:,|(?<=\d)) (?:since|which(?![^\n]*=)|as|whereas|while)\b|, not\b"
+)
+_ASIDE = re.compile(
+    r"(?<=[\s*])\((?=[^()\n]*[A-Za-z]{3}|≈|\\approx)[^()\n]*\)|（[^（）\n]*[^（）\d\s%][^（）\n]*）"
+)
+"""Matches a remark in brackets, whose numbers are not the answer."""
+_DOUBTS = re.compile(
+    r"\b(?:maybe|perhaps|possibly|probably|might|could be|may be)\b|可能|也许", re.IGNORECASE
+)
+_EQUALS = re.compile(r"=\s*(?:in )?(?=[-$€£\d(.])")
+_STATES = re.compile(r"\b(?:is|are|be|equals?|cost|costs)\s+(?:only |about |exactly |now )?(?=[-$€£\d(.])")
+# A number behind one of these belongs to a phrase that qualifies another number of the sentence.
+_QUALIFIES = re.compile(
+    r"\b(?:for|in|out of|of the|of all|from|after|at|by|within|before|over|per|during|into|among|between|since|every|than|to [a-z]+(?: [a-z]+)?"
+    r"|the|to be|on) (?:the |a |all |each |only |these |those |his |her |their |last |first |next |[a-z]+ ?){0,3}$"
+)
+
+
+def last_number(text: str) -> AnswerSpan | None:
+    """Find the number that the last sentence with a number states, with all that is attached to it.
+
+    It is the one after the last `=` or `is`, or else the last one outside phrases that qualify another number:
+    `She earns $42 for 6 hours` states 42. Indices (`x_2`), numbers of steps (`step 3`) and of list items do
+    not count. There is no answer if the text after it gives up.
+    """
+    if CHOICE_LINE.fullmatch(text):
+        return None
+    text = without_asides(text)
+    numbers = [match for match in _NUMBER.finditer(text) if _is_value(text, match)]
+    in_words = deque(_IN_WORDS.finditer(text, numbers[-1].end() if numbers else 0), maxlen=1)
+    if in_words and not re.search(r"\d", text[_sentence_start(text, in_words[0].start()) :]):
+        return AnswerSpan(*in_words[0].span(1))
+    if not numbers or _GIVES_UP.search(text, numbers[-1].end()):
+        return None
+    start = _sentence_start(text, numbers[-1].start())
+    end = max(sentence_end(text, start, len(text)), numbers[-1].end())
+    if _DOUBTS.search(text, start, end):
+        return None
+    own = [match for match in numbers if start <= match.start()]
+    for reason in _REASON.finditer(text, start, end):
+        before = [match for match in own if match.end() <= reason.start()]
+        if before:
+            own, end = before, reason.start()
+            break
+    return _with_attached(text, _stated(text, own, start, end))
+
+
+_IN_WORDS = re.compile(
+    r"\b(?:has|have|took|takes?|needs?|exactly|there are)\s+(?:exactly |only |a total of )?"
+    r"((?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve) [a-z]+)\b"
+)
+
+
+def _sentence_start(text: str, at: int) -> int:
+    """Return where the sentence around an index starts."""
+    starts = deque(_SENTENCE_START.finditer(text, 0, at), maxlen=1)
+    return starts[0].end() if starts else 0
+
+
+def without_asides(text: str) -> str:
+    """Return a text with spaces in place of the remarks in brackets, so that all spans stay right."""
+    return _ASIDE.sub(lambda aside: " " * len(aside[0]), text) if "(" in text or "（" in text else text
+
+
+def _is_value(text: str, match: re.Match[str]) -> bool:
+    """Return whether a number is a value, and not an index or the number of a step or list item."""
+    before = text[max(match.start() - 12, 0) : match.start()]
+    is_item = _LINE_START.search(before) and _ITEM_MARK.match(text, match.end())
+    return not (is_item or _LABEL_BEFORE.search(before))
+
+
+def _stated(text: str, numbers: list[re.Match[str]], start: int, end: int) -> re.Match[str]:
+    """Return the number that the sentence in text[start:end] states."""
+    for pattern in (_EQUALS, _STATES):
+        states = deque(pattern.finditer(text, start, end), maxlen=1)
+        after = [number for number in numbers if states and number.start() >= states[0].end() - 1]
+        if after:
+            return after[0]
+    chosen = numbers[-1]
+    for number in reversed(numbers[:-1]):
+        is_apart = re.search(r", | so ", text[number.end() : chosen.start()])
+        if is_apart or not _QUALIFIES.search(text[start : chosen.start()].lower()):
+            break
+        chosen = number
+    return chosen
+
+
+_ENDS_BEFORE = re.compile(f"[*_(\\[=:,，：{CHARACTERS}]")
+
+
+def _with_attached(text: str, number: re.Match[str]) -> AnswerSpan:
+    """Return the span of a number with its unit and all that touches it: a piece of `x^2` is another value."""
+    start, end = number.span()
+    while start > 0 and not text[start - 1].isspace() and not _ENDS_BEFORE.match(text[start - 1]):
+        start -= 1
+    while end < len(text) and not text[end].isspace() and text[end] not in "*_,;:!?]，。；：！？":
+        end += 1
+    power = _POWER_OF_UNIT.fullmatch(text[start:end])
+    if power is not None and read_unit(power[1]) is not None:  # the number was the 2 of `5 m^2`
+        value = _VALUE_BEFORE.search(text[max(start - 24, 0) : start])
+        start -= len(value.group()) if value else 0
+    while end - start > 1 and (
+        text[end - 1] == "." or (text[end - 1] in ")）" and not _is_closed(text[start:end]))
+    ):
+        end -= 1
+    if text[end : end + 1] == ".":
+        return AnswerSpan(start, end)
+    return AnswerSpan(start, _end_with_unit(text, end))
+
+
+def _is_closed(text: str) -> bool:
+    return text.count("(") + text.count("（") >= text.count(")") + text.count("）")
+
+
+_POWER_OF_UNIT = re.compile(r"((?:[A-Za-z]{1,9}/)?[A-Za-z]{1,9}(?:\^\{?[23]\}?|[²³]))\.?")
+_VALUE_BEFORE = re.compile(r"(?<![^\s($])[-−]?\d[\d.,]*(?:/\d+)? ?$")
+
+
+def _end_with_unit(text: str, end: int) -> int:
+    """Return the end of the unit, or of a word such as `million`, that follows a number; else `end`."""
+    match = _NEXT_WORDS.match(text, end)
+    if match is None or match.end() == end:
+        return end
+    word = match.group().strip()
+    if word.lower() in _COUNTING_WORDS:
+        return end if _IN_DOZENS.search(text[max(end - 40, 0) : match.end()]) else match.end()
+    unit = read_unit(word)
+    is_measure = unit is not None and bool(unit.dimensions) and not unit.nouns
+    if is_measure and word not in ("in", "a", "A", "s"):  # these are more likely words of the sentence
+        return match.end()
+    return end
+
+
+_IN_DOZENS = re.compile(r"/ ?12 ?= ?\d+ dozen$")
+"""Matches a calculation whose result is a number of dozens, so that the word is its unit."""
+_COUNTING_WORDS = (*LARGE, "hundred", "dozen", "percent")
+
+_FORMULA = re.compile(
+    r"\$\$([^$]{1,400})\$\$|(?<![\\$])\$([^$\n]{1,400})\$|\\\(((?:(?!\\[(\[])[^\n]){1,400}?)\\\)|\\\[((?:(?!\\[(\[]).){1,400}?)\\\]",
+    re.DOTALL,
+)
+
+
+_AFTER_FORMULA = re.compile(rf"[0-9]|{_GIVES_UP.pattern}|{_IN_WORDS.pattern}", re.IGNORECASE)
+
+
+_ATTAINED = re.compile(
+    r"\b(?:attained|achieved|reached|occurs|occurring|obtained|with equality)\b[^.]{0,30}$|, (?:the|a|an) (?:(?!\b(?:is|are|was|equals?|be)\b)[^$,.]){1,40}$",
+    re.IGNORECASE,
+)
+
+
+def last_formula(text: str) -> AnswerSpan | None:
+    """Find the last formula in math mode, unless a number follows it."""
+    text = without_asides(text)
+    found = list(_FORMULA.finditer(text))
+    if not found or CHOICE_LINE.fullmatch(text) or _AFTER_FORMULA.search(text, found[-1].end()):
+        return None
+    last = found[-1]
+    if len(found) > 1 and _ATTAINED.search(text[found[-2].end() : last.start()]):
+        last = found[-2]  # `9, attained at x = 1`
+    if _DOUBTS.search(text, _sentence_start(text, last.start()), last.start()):
+        return None
+    return AnswerSpan(*last.span(last.lastindex or 0))

@@ -1,0 +1,127 @@
+r"""Reading the answer at a place where one is stated: the value in `Josh's house is now worth $200,000.`
+
+A place is the text after a lead-in (`lead_ins.py`), the contents of a tag, or a last sentence. It is read once:
+
+1. Its first sentence counts.
+2. Remarks behind the value are cut off: `, which is even`, `(since 6*7=42)`. A remark that offers another value
+   (`, or maybe 43`) stays, so that the answer is rejected for it.
+3. If exactly one value is emphasised, that is the answer. Otherwise, if the sentence starts with words, it is
+   the value after its last verb; else the sentence is the value.
+"""
+
+import re
+
+from ..spelling.east_asian import CHARACTERS
+from .boxes import AnswerSpan
+from .last_value import last_number
+from .sentences import HAS_VALUE, sentence_end, without_remark
+
+PLACE_CHARS = 400
+"""How far, in characters, the answer at a place may reach."""
+_EMPHASIS = re.compile(r"\*\*([^*\n]{1,200})\*\*")
+_LETTER_AND_WORDS = re.compile(rf"(?:选项|選項)? ?(\(?[A-J]\)?)(?:选?项)?(?!或|和|、|与)[{CHARACTERS}]")
+"""Matches a choice letter with words of a language that does not separate them: `B是对的`."""
+_CHANGES_BOLD = re.compile(r"\s*(?:million|billion|thousand|dozen|hundred|or|and|[-+*/^=<>,]|\\)")
+_CJK_WORDS = re.compile(f"[{CHARACTERS}]{{3}}")
+_SENTENCE = re.compile(rf"[A-Za-z]{{2,}} [a-z]{{3,}} |{_CJK_WORDS.pattern}")
+"""Matches in a sentence; `in 5 days` is only a value with words around it."""
+_VERB = re.compile(
+    r"(?:\b(?:is|are|be|equals?|was|were|ist|sind|beträgt|lautet|es|son|est|sont|é|è)\b|равн[аоы]?\b|составляет"
+    r"|[:：]|为|是|等于|は|が"
+    r"|\b(?:gives?|get|has|have|had|makes?|costs?|becomes?|remains?|needs?|reads|worth|namely|exactly|leaves?|chose|choose"
+    r"|pick|select)\b|有|得)"
+    r"[:：]?[ \t]*(?:(?:now|only|exactly|therefore|thus|then|simply|just|equal|to|about|approximately|roughly|around"
+    r"|letter|option|choice|also|donc|aproximadamente|environ|etwa|also|jetzt)\b ?){0,3}",
+    re.IGNORECASE,
+)
+_VALUE_START = re.compile(r"[*_\"'“(\[{\s]*(?:[-+−±√π∞∅$€£¥\d\\{(|]|[A-J](?![A-Za-z])|[A-Za-z]\s?[=<>∈≤≥])")
+_DENIED = re.compile(
+    r"\b(?:not|never|cannot|maybe|perhaps|possibly|probably|might|could)\b \S*\s*$|n['’]t \S*\s*$|(?:不|可能|也许)是?\s*$"
+)
+_LEADING = re.compile(
+    r"(?:therefore|thus|hence|so|then|for sure|definitely|certainly|clearly|simply|indeed|just|exactly|option|choice"
+    r"|letter|approximately|about|also|now|donc|daher|entonces),? (?=\S)",
+    re.IGNORECASE,
+)
+_WORDS = re.compile(r"[^\W\d_]{2}|[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]|[A-Za-z]\w* [a-z]")
+
+
+def value_in(text: str, start: int, end: int) -> AnswerSpan:
+    """Return the span of the value that a sentence states; the whole sentence if it has no value of its own."""
+    low, high = _trimmed(text, start, end)
+    while leading := _LEADING.match(text, low, high):
+        low = leading.end()
+    low, high = _trimmed(text, low, low + len(without_remark(text[low:high])))
+    bold = [match for match in _EMPHASIS.finditer(text, low, high) if HAS_VALUE.search(match[1])]
+    if len(bold) == 1 and not _CHANGES_BOLD.match(text, bold[0].end(), high):
+        before = text[low : bold[0].start()].strip()
+        if not before or _WORDS.match(before):
+            return AnswerSpan(*bold[0].span(1))
+    chain = _CHAIN.match(text, low, high)
+    if chain is not None:
+        return AnswerSpan(*_trimmed(text, chain.end(), high))
+    letter = _LETTER_AND_WORDS.match(text, low, high)
+    if letter is not None:
+        return AnswerSpan(*letter.span(1))
+    if not (_WORDS.match(text[low:high]) or _CJK_WORDS.search(text, low, high)):
+        return AnswerSpan(low, high)
+    verbs = [
+        verb
+        for verb in _VERB.finditer(text, low, high)
+        if verb.end() < high
+        and _VALUE_START.match(text, verb.end(), high)
+        and not _in_math(text[low : verb.start()])
+    ]
+    if verbs:
+        is_denied = _DENIED.search(text[low : verbs[-1].end()])
+        return AnswerSpan(low, high) if is_denied else AnswerSpan(*_trimmed(text, verbs[-1].end(), high))
+    number = last_number(text[low:high]) if _SENTENCE.search(text, low, high) else None
+    return AnswerSpan(low, high) if number is None else AnswerSpan(low + number.start, low + number.end)
+
+
+_CHAIN = re.compile(r"[^$\\\n]*\d ?[A-Za-z]{3,}[^$\\\n]*= ?(?=[$€£\d.-])")
+"""Matches a calculation with units in words, up to its result: `28 days / 7 days/week = 4 weeks`."""
+
+
+def _in_math(before: str) -> bool:
+    has_dollar = (before.count("$") - before.count(r"\$")) % 2 == 1
+    return has_dollar or before.count(r"\(") > before.count(r"\)")
+
+
+def _trimmed(text: str, low: int, high: int) -> tuple[int, int]:
+    """Return a span without the space, the punctuation and the unmatched emphasis around it."""
+    while low < high and text[low] in ' \t\n_:：,，>#"“':
+        low += 1
+    while high > low and text[high - 1] in ' \t\n_:：,，;；。"”.':
+        if text[high - 2 : high] == "..":
+            break
+        high -= 1
+    if text.count('"', low, high) % 2:  # a value in JSON
+        high = text.find('"', low, high)
+    if text.count("**", low, high) % 2:  # emphasis that a lead-in opened, or that is never closed
+        at = text.find("**", low, high)
+        low, high = (low + 2, high) if at == low else (low, at)
+    return low, high
+
+
+def place_at(text: str, start: int) -> AnswerSpan | None:
+    """Return the span of the answer stated at `start`; None if nothing is stated there."""
+    stop = min(len(text), start + PLACE_CHARS)
+    end = sentence_end(text, start, stop)
+    if not text[start:end].strip(" \t*_:：.#>"):
+        return None
+    parts = _NUMBERED_PARTS.match(text, start, stop)
+    if parts is not None:
+        return AnswerSpan(*parts.span())
+    corrected = _CORRECTED.match(text, start, stop)
+    if corrected is not None:
+        return value_in(text, corrected.end(), sentence_end(text, corrected.end(), stop))
+    return value_in(text, start, end)
+
+
+_NUMBERED_PARTS = re.compile(r"[（(][1a][)）][^\n]+(?:\n[ *]*[（(][2-9b-e][)）][^\n]+)+")
+_CORRECTED = re.compile(
+    r"not\b[^.!?;\n]{1,60}[.!?;] *(?:(?:instead|rather),? )?(?:it|the (?:correct |right )?answer)(?:['’]s| is) (?=\S)",
+    re.IGNORECASE,
+)
+"""Matches a denial that is followed by the answer: `not 15. It's 17`."""

@@ -1,0 +1,47 @@
+r"""Chemical formulas and reactions in one spelling: `\ce{Fe2O3}`, `Fe_2O_3` and `Fe₂O₃` are the same.
+
+Nothing is balanced or reordered within a formula, because `C_2H_6O` and `CH_3OCH_3` are different answers.
+"""
+
+import re
+
+_ELEMENTS = frozenset(
+    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y"
+    " Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re"
+    " Os Ir Pt Au Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am e".split()
+)
+_ARROW = re.compile(r"\\(?:long)?rightarrow|\\to(?![a-z])|-->|->|\\rightleftharpoons|<=>|=")
+_SPECIES = re.compile(
+    r"(?P<count>\d*)(?P<atoms>(?:[A-Z][a-z]?\d*|[(\[](?:[A-Z][a-z]?\d*)+[)\]]\d*)+)(?P<charge>\^?\d*[+-])?(?P<state>\((?:s|l|g|aq)\))?"
+)
+
+
+def read_chemistry(text: str) -> str | None:
+    r"""Return a chemical formula or reaction in one spelling; None for other texts.
+
+    >>> read_chemistry(r"\ce{Fe2O3}") == read_chemistry("Fe_{2}O_{3}") == "Fe2O3"
+    True
+    """
+    if not re.search("[A-Z]", text) or len(text) > 200:
+        return None
+    inner = re.sub(r"\\ce ?\{(.*)\}$", r"\1", text)
+    sides = [_side(side) for side in _ARROW.split(inner)]
+    known = [side for side in sides if side is not None]
+    return "->".join(known) if len(known) == len(sides) <= 2 else None
+
+
+def is_surely_chemistry(text: str) -> bool:
+    """Return whether a text can be nothing but chemistry: it says so, or it is a reaction."""
+    return r"\ce" in text or re.search(r"->|\\(?:long)?rightarrow", text) is not None
+
+
+def _side(text: str) -> str | None:
+    """Return the species of one side of a reaction, sorted; None if one of them is not chemical."""
+    found = []
+    for part in re.split(r" \+ |(?<=[A-Za-z\d)])\+(?=\d*[A-Z])", text.strip()):
+        match = _SPECIES.fullmatch(re.sub(r"[\s_{}]", "", part))
+        if match is None or not set(re.findall("[A-Z][a-z]?", match["atoms"])) <= _ELEMENTS:
+            return None
+        charge = (match["charge"] or "").lstrip("^").replace("1", "")
+        found.append(match["count"].removeprefix("1") + match["atoms"] + (f"^{charge}" if charge else ""))
+    return "+".join(sorted(found))
