@@ -1,12 +1,18 @@
 """Mark schemes of a task: weighted parts, routing, watched entries, accuracy, and checks of what is given."""
 
+import json
+import math
+from typing import Any
+
+import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
-from markscheme.rewards import MarkScheme
+from markscheme.rewards import MarkScheme, Score, reward
 from markscheme.sandbox import DataError, RewardError, TaskError
 from markscheme.tasks import Completion, Problem, load_task
+from markscheme.verifiers import verifier
 from support import TWO_PLUS_TWO, MakeTask, boxed, score_one
 
 
@@ -33,8 +39,70 @@ def test_rows_are_routed_and_weights_renormalised(make_task: MakeTask) -> None:
         assert score.parts[entry_of_others].status == "not_applicable"
     nothing = score_one(make_task("rewards: {a: {use: answer, when: {kind: x}}}"), boxed("4"))
     assert (nothing.value, nothing.status) == (None, "not_applicable")
-    with pytest.raises(TaskError, match="no column 'kin'"):
-        score_one(make_task("rewards: {a: {use: answer, when: {kin: x}}}"), boxed("4"))
+
+
+def test_a_row_that_cannot_be_routed_is_a_bug_of_that_row_only(make_task: MakeTask) -> None:
+    task = make_task("rewards: {a: {use: answer, when: {kind: math}}, b: {use: boxed}}")
+    problems = [
+        TWO_PLUS_TWO,
+        Problem(id="no-kind", prompt="q", reference="4", info={"level": 3}),
+        Problem(id="array", prompt="q", reference="4", info={"kind": np.array(["math", "code"])}),
+    ]
+    routed, lacking, array = MarkScheme(task).score(problems, [boxed("4")] * 3)
+    assert (routed.value, routed.status) == (2.0, "ok")
+    assert (lacking.value, lacking.status, lacking.parts["b"].value) == (None, "bug", 1.0)
+    for text in ("task.yaml:3: rewards.a.when", "problem no-kind", "no column 'kind'", "columns: level"):
+        assert text in lacking.parts["a"].reason
+    assert (array.value, array.status) == (None, "bug")
+    assert "problem array has a ndarray in column 'kind'" in array.parts["a"].reason
+    stop = make_task("rewards: {a: {use: answer, when: {kin: math}, on_failure: {bug: stop}}}")
+    with pytest.raises(RewardError, match="no column 'kin'"):
+        score_one(stop, boxed("4"))
+
+
+def test_a_penalty_that_does_not_apply_hands_its_weight_to_nobody(make_task: MakeTask) -> None:
+    dapo = load_task("dapo17k")
+    problem = Problem(prompt="q", reference="34")
+    without_ids = Completion("Answer: 34")
+    assert MarkScheme(dapo).range == (-1.0, 2.0)
+    assert score_one(dapo, without_ids, problem).value == 2.0
+    assert score_one(dapo, Completion("Answer: 34", token_ids=[1]), problem).value == 2.0
+    overlong = "{use: overlong, max_tokens: 9, cache_tokens: 9}"
+    mean = make_task(f"rewards: {{m: {{use: ensemble, of: [answer, {overlong}]}}}}")
+    assert score_one(mean, boxed("4")).value == 0.5  # as with few tokens
+    least = make_task(f"rewards: {{m: {{use: ensemble, of: [answer, {overlong}], reduce: min}}}}")
+    assert score_one(least, boxed("4")).value == 0.0
+    nothing = make_task(f"rewards: {{m: {{use: ensemble, of: [{overlong}]}}}}")
+    assert score_one(nothing, boxed("4")).status == "not_applicable"
+
+
+def test_a_judge_with_a_larger_range_does_not_take_a_share_by_its_weight(make_task: MakeTask) -> None:
+    @reward("graded", range=(0, 10))
+    def graded(problem: Problem, completion: Completion) -> float:
+        return 10.0
+
+    task = make_task(
+        "rewards: {math: {use: answer, when: {kind: math}}, essay: {use: graded, weight: 0.1,"
+        " when: {kind: essay}}}"
+    )
+    problems = [Problem(prompt="q", reference="4", info={"kind": kind}) for kind in ("math", "essay")]
+    scores = MarkScheme(task).score(problems, [boxed("4")] * 2)
+    assert [score.value for score in scores] == [2.0, 2.0]  # a perfect answer, at the top of the range
+    for score in scores:
+        assert score.value == sum(part.weight * (part.value or 0.0) for part in score.parts.values())
+
+
+def test_the_range_of_a_composite_is_that_of_its_clipped_members(make_task: MakeTask) -> None:
+    inner = "{use: any_of, of: [answer, {use: repetition, clip: [-0.5, 0]}], clip: [-0.25, 0.5]}"
+    named = make_task(f"rewards: {{a: {{use: cascade, of: [b]}}, b: {inner}}}")
+    assert MarkScheme(named).bounds_of("a") == (-0.25, 0.5)
+    inline = make_task(f"rewards: {{a: {{use: cascade, of: [{inner}]}}}}")
+    assert MarkScheme(inline).bounds_of("a") == (-0.25, 0.5)
+    reward("high", range=(1, 2))(lambda problem, completion: 1.0)
+    gated = make_task(
+        "rewards: {a: {use: cascade, of: [b]}, b: {use: any_of, of: [high], when: c}, c: {use: boxed}}"
+    )
+    assert MarkScheme(gated).bounds_of("a") == (0.0, 2.0)
 
 
 def test_weights_follow_the_training_step(make_task: MakeTask) -> None:
@@ -121,3 +189,117 @@ def test_a_score_depends_on_its_own_row_only(answers: list[str]) -> None:
     assert [(score.value, score.status) for score in together] == [
         (score.value, score.status) for score in alone
     ]
+
+
+RANGES = {
+    "unit": (0.0, 1.0),
+    "penalty": (-1.0, 0.0),
+    "signed": (-1.0, 1.0),
+    "graded": (1.0, 5.0),
+    "strict_penalty": (-3.0, -0.5),
+    "wide": (0.0, 10.0),
+    "open_above": (0.0, math.inf),
+    "open_below": (-math.inf, 0.0),
+    "open": (-math.inf, math.inf),
+}
+"""Rewards of every kind of range; each gives what the row has in the column of its name."""
+FAILED = ["not_applicable", "not_applicable", "timeout", "abstain", "bug", "infra_error"]
+"""Statuses that a reward may return; the first, which this is about, twice as often."""
+
+
+def results_within(bounds: tuple[float, float]) -> st.SearchStrategy[Any]:
+    low, high = max(bounds[0], -1e308), min(bounds[1], 1e308)
+    values = st.one_of(st.sampled_from([low, high]), st.floats(low, high), st.just(max(low, min(high, 0.5))))
+    return st.one_of(values, values, st.sampled_from(FAILED))
+
+
+ROWS = st.fixed_dictionaries({name: results_within(bounds) for name, bounds in RANGES.items()})
+ENTRY_NAMES = [f"e{i}" for i in range(5)]
+
+
+def member_entries(depth: int) -> st.SearchStrategy[Any]:
+    """Entries as a task file writes them, without what only an entry of its own may have."""
+    options = {
+        "clip": st.sampled_from([[-0.5, 0.5], [0, 2], [-2, -0.25], [0.25, 0.75]]),
+        "on_failure": st.dictionaries(
+            st.sampled_from(["timeout", "abstain", "bug"]), st.sampled_from([0.5, -0.5, 0.0, "leave_out"])
+        ),
+    }
+    simple = st.fixed_dictionaries({"use": st.sampled_from([*RANGES, "maybe"])}, optional=options)
+    if depth == 0:
+        return simple
+    member = st.one_of(member_entries(depth - 1), st.sampled_from([*ENTRY_NAMES, *RANGES, "maybe"]))
+    members = st.lists(member, min_size=1, max_size=3)
+    composites = [
+        st.fixed_dictionaries({"use": st.just(use), "of": members}, optional=options)
+        for use in ("cascade", "any_of")
+    ]
+    reduce = {"reduce": st.sampled_from(["mean", "median", "min"])}
+    ensembles = st.fixed_dictionaries(
+        {"use": st.just("ensemble"), "of": members}, optional={**options, **reduce}
+    )
+    return st.one_of(simple, simple, *composites, ensembles)
+
+
+WEIGHT = st.sampled_from([0, 1, 1, 0.1, 3, -0.5, -2, 1e-6])
+ENTRIES = st.tuples(
+    member_entries(2),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "weight": st.one_of(WEIGHT, st.fixed_dictionaries({0: WEIGHT, 10: WEIGHT})),
+            "ramp": st.booleans(),
+            "when": st.sampled_from([{"kind": "math"}, {"kind": ["code"]}, {"gone": 1}, *ENTRY_NAMES]),
+        },
+    ),
+).map(lambda pair: {**pair[0], **pair[1]})
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    entries=st.lists(ENTRIES, min_size=1, max_size=5),
+    combine=st.sampled_from(["sum", "sum", "sum", "min", "product", "all_of", "any_of"]),
+    results=st.lists(ROWS, min_size=1, max_size=3),
+    maybe=st.sampled_from([True, False, None]),
+    step=st.sampled_from([None, 0, 5, 12]),
+)
+def test_no_score_leaves_the_declared_range(
+    make_task: MakeTask,
+    entries: list[dict[str, Any]],
+    combine: str,
+    results: list[dict[str, Any]],
+    maybe: bool | None,
+    step: int | None,
+) -> None:
+    for name, bounds in RANGES.items():
+
+        @reward(name, range=bounds)
+        def given_result(problem: Problem, completion: Completion, *, name: str = name) -> float | Score:
+            result = problem.info[name]
+            return Score(None, result) if isinstance(result, str) else result
+
+    verifier("maybe")(lambda problem, completion: maybe)
+    rewards = dict(zip(ENTRY_NAMES, entries, strict=False))
+    text = "\n".join(f"  {name}: {_flow(entry)}" for name, entry in rewards.items())
+    try:
+        scheme = MarkScheme(make_task(f"combine: {combine}\nrewards:\n{text}"))
+    except (TaskError, DataError):  # such as a circle, or a clip outside the range
+        reject()
+    problems = [Problem(prompt="q", reference="4", info={"kind": "math", **row}) for row in results]
+    scores = scheme.score(problems, [Completion("x")] * len(problems), step=step)
+    low, high = scheme.range_at(step)
+    for score in scores:
+        for name, part in score.parts.items():
+            bounds = scheme.bounds_of(name)
+            gated = isinstance(rewards[name].get("when"), str) and part.value == 0
+            assert part.value is None or gated or bounds[0] <= part.value <= bounds[1]
+        if score.value is not None:
+            slack = 1e-9 * max(abs(end) for end in (low, high, 0.0) if math.isfinite(end))
+            assert low - slack <= score.value <= high + slack, (score, (low, high))
+            assert math.isfinite(score.value)
+
+
+def _flow(entry: dict[str, Any]) -> str:
+    """Return an entry in YAML's flow style; JSON would turn the steps of a schedule into text."""
+    text = json.dumps(entry)
+    return text.replace('"0": ', "0: ").replace('"10": ', "10: ")
