@@ -193,11 +193,13 @@ class MarkScheme:
 
 
 def _scored(total: float, status: Status, parts: dict[str, Part]) -> Score:
-    """Return a total as a score, or a bug if it is not a finite number."""
+    """Return a total as a score; one that is not finite is a bug of the part that adds most to it."""
     if math.isfinite(total):
         return Score(total, status, parts)
-    reason = f"the parts add up to {total}: their values or weights are too large"
-    return Score(None, Status.BUG, parts, reason=reason)
+    largest = max(parts.values(), key=lambda part: abs(part.weight * (part.value or 0.0)))
+    largest.reason = f"the total is {total}: {largest.value} with weight {largest.weight:g} is too large"
+    largest.value, largest.status = None, Status.BUG
+    return Score(None, Status.BUG, parts)
 
 
 def _steps_of(parts: Mapping[str, Part], completion: Completion) -> list[StepMark] | None:

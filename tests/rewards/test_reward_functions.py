@@ -109,7 +109,8 @@ def test_a_value_that_is_not_finite_is_a_bug_also_where_the_range_is_open(
     assert score_one(clipped, Completion("bad")).status == "bug"
     score = score_one(make_task(OPEN_TASK.replace("WEIGHT", "1.0e+100")), Completion("good"))
     assert (score.value, score.status) == (None, "bug")
-    assert "the parts add up to inf" in score.reason
+    assert score.parts["a"].status == "bug"  # so that it is counted, and stops a run
+    assert "the total is inf: 1e+300 with weight 1e+100 is too large" in score.parts["a"].reason
 
 
 @pytest.mark.parametrize("reduce", ["mean", "median"])
