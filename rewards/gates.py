@@ -1,10 +1,10 @@
 """`when:` of entries: gates pay one only where another is right; routes apply it by columns of the row."""
 
-from ..sandbox.errors import TaskError
 from ..tasks.problem import Problem
 from ..tasks.schema import Task
 from .composition.combine import Bounds
 from .composition.entries import Entry, Rows
+from .composition.run_component import set_worth_of_failure
 from .composition.run_composite import run_entry
 from .score import Part, Status
 
@@ -19,7 +19,8 @@ def run_where_it_applies(entry: Entry, rows: Rows, gate_bounds: Bounds | None, t
         task: names the place of a mistake.
 
     Raises:
-        TaskError: a problem lacks the column that the entry's `when: {column: ...}` reads.
+        RewardError: there was a failure whose `on_failure` is `stop`.
+        SandboxError: no safe sandbox can be started.
     """
     if entry.declared.when is None:
         return run_entry(entry, rows)
@@ -38,18 +39,31 @@ def run_where_it_applies(entry: Entry, rows: Rows, gate_bounds: Bounds | None, t
 
 
 def _unless_routed(entry: Entry, problem: Problem, task: Task) -> Part | None:
-    """Return the part of a problem to which an entry does not apply, by the columns of its row; else None."""
+    """Return the part of a problem to which an entry does not apply, by the columns of its row; else None.
+
+    A row that lacks such a column is a bug of the data's author: it affects that row only.
+    """
     for column, wanted in entry.route.items():
         if column not in problem.info:
-            section = "watch" if entry.watched else "rewards"
-            raise TaskError(
-                f"{task.where(section, entry.name, 'when')}: problem {problem.id} has no column"
-                f" {column!r} to route by (columns: {', '.join(problem.info)}); add it to the rows or to"
-                " `problem.info`"
-            )
-        if problem.info[column] not in (wanted if isinstance(wanted, list) else [wanted]):
+            columns = ", ".join(map(str, problem.info))
+            fault = f"has no column {column!r} to route by (columns: {columns}); add it to the row"
+            return _unroutable(entry, problem, task, fault)
+        value = problem.info[column]
+        try:
+            is_wanted = value in (wanted if isinstance(wanted, list) else [wanted])
+        except Exception as error:  # comparing an object of unknown type, such as an array
+            fault = f"has a {type(value).__name__} in column {column!r}, which cannot be compared: {error}"
+            return _unroutable(entry, problem, task, fault)
+        if not is_wanted:
             return Part(None, status=Status.NOT_APPLICABLE, reason="routed elsewhere")
     return None
+
+
+def _unroutable(entry: Entry, problem: Problem, task: Task, fault: str) -> Part:
+    where = task.where("watch" if entry.watched else "rewards", entry.name, "when")
+    part = Part(None, status=Status.BUG, reason=f"{where}: problem {problem.id} {fault}")
+    set_worth_of_failure(part, entry)
+    return part
 
 
 def _is_closed(gate: Part, bounds: Bounds) -> bool:

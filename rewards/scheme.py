@@ -14,7 +14,7 @@ from ..tasks.schema import Task
 from ..verifiers.steps.split import whole
 from ..verifiers.verdict import Verifier
 from .composition.build_entries import build_entries
-from .composition.combine import fold, renormalised, total_range
+from .composition.combine import applying, fold, total_range
 from .composition.entries import Bounds, Composite, Entry, Rows, reference_readers
 from .composition.reward_functions import range_of
 from .gates import part_is_right, run_where_it_applies
@@ -141,7 +141,6 @@ class MarkScheme:
 
         Raises:
             RewardError: the lists differ in length, or there was a failure whose `on_failure` is `stop`.
-            TaskError: a problem lacks the column that an entry's `when: {column: ...}` reads.
             SandboxError: no safe sandbox can be started for the programs.
         """
         if len(problems) != len(completions):
@@ -173,24 +172,34 @@ class MarkScheme:
                 total += part.weight * part.value
                 all_ok = all_ok and part.status is _OK
             else:
-                return Score(total, _OK if all_ok else _first_failure(parts), parts)
+                return _scored(total, _OK if all_ok else _first_failure(parts), parts)
         return self._combine_with_unknowns(parts)
 
     def _combine_with_unknowns(self, parts: dict[str, Part]) -> Score:
         """Return the score for any `combine`, and for parts without a value."""
         counted = {name: part for name, part in parts.items() if not self._entries[name].watched}
         applies = [part.status is not Status.NOT_APPLICABLE for part in counted.values()]
-        weights = renormalised([part.weight for part in counted.values()], applies)
-        weighted = []
-        for (name, part), weight, part_applies in zip(counted.items(), weights, applies, strict=True):
-            part.weight = weight
-            if part_applies:
-                weighted.append((part.value, weight, self._entries[name].bounds_in_total))
-        value = fold(weighted, self.task.combine)
+        weighted = [
+            (part.value, part.weight, self._entries[name].bounds_in_total) for name, part in counted.items()
+        ]
+        counting = applying(weighted, applies, self.task.combine)
+        for part, weight_now, part_applies in zip(counted.values(), counting, applies, strict=True):
+            part.weight = weight_now[1] if weight_now is not None and part_applies else 0.0
+        value = fold([one for one in counting if one is not None], self.task.combine)
         if value is not None:
-            return Score(value, _first_failure(counted), parts)
+            return _scored(value, _first_failure(counted), parts)
         unknown = (part.status for part in counted.values() if part.value is None and part.weight != 0)
         return Score(None, next(unknown, Status.NOT_APPLICABLE), parts)
+
+
+def _scored(total: float, status: Status, parts: dict[str, Part]) -> Score:
+    """Return a total as a score; one that is not finite is a bug of the part that adds most to it."""
+    if math.isfinite(total):
+        return Score(total, status, parts)
+    largest = max(parts.values(), key=lambda part: abs(part.weight * (part.value or 0.0)))
+    largest.reason = f"the total is {total}: {largest.value} with weight {largest.weight:g} is too large"
+    largest.value, largest.status = None, Status.BUG
+    return Score(None, Status.BUG, parts)
 
 
 def _steps_of(parts: Mapping[str, Part], completion: Completion) -> list[StepMark] | None:

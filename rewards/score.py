@@ -28,7 +28,7 @@ class Status(StrEnum):
     ABSTAIN = "abstain"
     # The author's fault: the row is left out; training stops above 5 % of the last 256 rows.
     BUG = "bug"
-    # Nobody's fault: the part is dropped, and the other weights take its share.
+    # Nobody's fault: the part is dropped, and other rewards take its share (`combine.applying` has the rule).
     NOT_APPLICABLE = "not_applicable"
 
 

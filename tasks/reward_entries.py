@@ -4,6 +4,7 @@ An entry names a component, which is a reward, a verifier or a composite of othe
 checked here: `MarkScheme`, in rewards/, looks up the component and checks the component's own parameters.
 """
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -54,7 +55,7 @@ class RewardEntry(BaseModel):
     of: tuple["str | RewardEntry", ...] = ()
     """The members of a `cascade`, `any_of` or `ensemble`: names of other entries, names of components, or
     whole entries."""
-    timeout_s: float | None = Field(default=None, gt=0)
+    timeout_s: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Time limit for scoring one completion, in seconds of wall time; by default there is none. A synchronous
     function then runs in a worker process, which is killed when the time is up."""
     on_failure: dict[str, float | Literal["leave_out", "stop"]] = Field(default_factory=dict)
@@ -78,6 +79,8 @@ class RewardEntry(BaseModel):
     def _ordered(cls, clip: tuple[float, float] | None) -> tuple[float, float] | None:
         if clip is not None and not clip[0] <= clip[1]:
             raise ValueError("expected [lowest, highest], with lowest <= highest")
+        if clip is not None and (clip[0] == math.inf or clip[1] == -math.inf):
+            raise ValueError("the lowest value may be -.inf and the highest .inf, not the reverse")
         return clip
 
     @field_validator("on_failure")

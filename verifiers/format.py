@@ -14,6 +14,9 @@ from typing import Annotated, Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 from pydantic import AfterValidator
+from referencing import Registry, Resource
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
 
 from ..sandbox.errors import RewardError
 from ..tasks.problem import Completion, Problem
@@ -111,7 +114,24 @@ def _check_schema(schema: dict[str, Any]) -> dict[str, Any]:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         raise ValueError(f"not a valid JSON Schema: {error.message}") from error
+    resource = DRAFT202012.create_resource(schema)
+    _check_references(resource, Registry().resolver_with_root(resource))
     return schema
+
+
+def _check_references(part: Resource[Any], resolver: Any) -> None:
+    """Check that every `$ref` of a schema names a part of it: nothing is fetched when a row is judged."""
+    resolver = resolver.in_subresource(part)
+    reference = part.contents.get("$ref") if isinstance(part.contents, dict) else None
+    if reference is not None:
+        try:
+            resolver.lookup(reference)
+        except Unresolvable as error:
+            raise ValueError(
+                f"the schema has no part {reference!r} for its $ref; define it, such as under `$defs`"
+            ) from error
+    for inner in part.subresources():
+        _check_references(inner, resolver)
 
 
 Schema = Annotated[dict[str, Any], AfterValidator(_check_schema)]

@@ -1,6 +1,6 @@
 """Built-in rewards for the form of a completion: its length, its repetitions and its language."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -48,7 +48,15 @@ def length(
     return max(0.0, 1.0 - distance / target)
 
 
-@reward("overlong", range=(-1.0, 0.0))
+def _check_cache(*, max_tokens: int, cache_tokens: int, **_: Any) -> None:
+    if cache_tokens > max_tokens:
+        raise RewardError(
+            "overlong: expected cache_tokens of at most max_tokens"
+            f" (given: cache_tokens {cache_tokens}, max_tokens {max_tokens}); lower cache_tokens"
+        )
+
+
+@reward("overlong", range=(-1.0, 0.0), ready=_check_cache)
 def overlong(
     problem: Problem,
     completion: Completion,
@@ -71,15 +79,7 @@ def overlong(
         cache_tokens: the length of the interval before `max_tokens` in which the value falls from 0 to -1;
             above 0 and at most `max_tokens`.
         unit: the unit of length. With `tokens`, a completion without token ids is not scored.
-
-    Raises:
-        RewardError: `cache_tokens` is larger than `max_tokens`.
     """
-    if cache_tokens > max_tokens:
-        raise RewardError(
-            "overlong: expected cache_tokens of at most max_tokens"
-            f" (given: cache_tokens {cache_tokens}, max_tokens {max_tokens}); lower cache_tokens"
-        )
     measured = length_of(completion, unit)
     if measured is None:
         return _NO_TOKENS

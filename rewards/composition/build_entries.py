@@ -5,7 +5,7 @@ reported before anything is scored.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -16,6 +16,7 @@ from ...tasks.schema import Task
 from ...verifiers.extraction.extract import rules_of
 from .deadlines import Address, address_of
 from .entries import COMPOSITES, Bounds, Composite, Entry, Reduction
+from .entry_ranges import circle, clipped, member_bounds, union
 from .reward_functions import Component, Reward, find_component, range_of, rewards_that_mark_steps
 from .step_options import StepOptions, keyword_parameters, step_options, typed_parameters
 
@@ -87,14 +88,10 @@ class _Builder:
         address = self._address(declared, component, task.where(*keys, "timeout_s"))
         also = tuple(StepOptions.model_fields) if options is not None else ()
         parameters = typed_parameters(component.name, component.function, given, where, also=also)
-        bounds = _clipped(range_of(component), declared.clip, task.where(*keys, "clip"))
-        if options is not None and options.reduce == "product" and bounds[0] < 0:
-            raise TaskError(
-                f"{task.where(*keys, 'reduce')}: a product of marks below 0 would reward two wrong steps;"
-                " use min, last or mean"
-            )
-        if isinstance(component, Reward) and component.ready is not None:
-            component.ready(**parameters)
+        bounds = clipped(range_of(component), declared.clip, task.where(*keys, "clip"))
+        if options is not None and options.reduce == "product":
+            self._check_product(range_of(component), keys)
+        self._make_ready(component, parameters, where)
         self._check_worth(name, declared, bounds, keys)
         watched = keys[0] != "rewards"
         return Entry(name, declared, component, bounds, where, parameters, options, address, watched)
@@ -135,11 +132,11 @@ class _Builder:
                 " member"
             )
         members = tuple(self._member(member, (*keys, "of", i)) for i, member in enumerate(declared.of))
-        bounds = _union([self._bounds_of(member, (name,)) for member in members])
-        bounds = _clipped(bounds, declared.clip, where)
+        ranges = tuple(member_bounds(task, self.declared, member, (name,)) for member in members)
+        bounds = clipped(union(ranges), declared.clip, where)
         self._check_worth(name, declared, bounds, keys)
         how: Any = declared.use
-        composite = Composite(how, members, reduce)
+        composite = Composite(how, members, reduce, ranges)
         return Entry(name, declared, composite, bounds, where, watched=keys[0] != "rewards")
 
     def _member(self, member: str | RewardEntry, keys: Keys) -> Entry | str:
@@ -154,33 +151,6 @@ class _Builder:
                 " `rewards` or `watch`, and give its name here"
             )
         return self.entry(member.use, member, keys)
-
-    def _bounds_of(self, member: Entry | RewardEntry | str, path: tuple[str, ...]) -> Bounds:
-        """Return a member's range.
-
-        Entries that are only named may not be built yet, so their range is looked up, through other
-        composites too; `path` has the names of the entries that led there.
-        """
-        if isinstance(member, Entry):
-            return member.bounds
-        is_entry = isinstance(member, str) and member in self.declared
-        if isinstance(member, RewardEntry):
-            declared = member
-        elif not is_entry:
-            declared = RewardEntry(use=member)
-        elif member in path:
-            raise TaskError(_circle(self.task, (*path, member)))
-        else:
-            declared, path = self.declared[member], (*path, member)
-        if declared.use in COMPOSITES:
-            ranges = [self._bounds_of(one, path) for one in declared.of]
-            return _union(ranges) if ranges else (0.0, 0.0)  # building the empty composite itself is an error
-        where = self.task.where("rewards", path[-1])
-        bounds = range_of(find_component(self.task, declared.use, where))
-        if not is_entry:
-            return bounds
-        bounds = _clipped(bounds, declared.clip, where)
-        return _union([bounds, (0.0, 0.0)]) if declared.when else bounds  # a closed gate makes it worth 0
 
     def process(self) -> Entry:
         """Build the entry of `process:`, which names a component that marks steps, or an entry with one."""
@@ -220,35 +190,33 @@ class _Builder:
             )
         return address_of(self.task, declared.use, component, where)
 
+    def _check_product(self, marks: Bounds, keys: Keys) -> None:
+        if marks[0] < 0 or marks[1] > 1:
+            raise TaskError(
+                f"{self.task.where(*keys, 'reduce')}: the marks range over {list(marks)}; a product of marks"
+                " below 0 would reward two wrong steps, and one of marks above 1 would pay for the number of"
+                " steps; use min, last or mean"
+            )
+
+    def _make_ready(self, component: Component, parameters: dict[str, Any], where: str) -> None:
+        """Check the parameters together, and load what the component needs; errors name the entry."""
+        if not isinstance(component, Reward) or component.ready is None:
+            return
+        try:
+            component.ready(**parameters)
+        except (MarkschemeError, ValueError) as error:
+            raise TaskError(f"{where}: {error}") from error
+
     def _check_worth(self, name: str, declared: RewardEntry, bounds: Bounds, keys: Keys) -> None:
         for status, worth in declared.on_failure.items():
-            if not isinstance(worth, str) and not bounds[0] <= worth <= bounds[1]:
+            if isinstance(worth, str):
+                continue
+            if not (math.isfinite(worth) and bounds[0] <= worth <= bounds[1]):
                 place = self.task.where(*keys, "on_failure", status)
                 raise TaskError(
                     f"{place}: expected a value within the range of {name!r}, {list(bounds)}, or leave_out or"
                     f" stop (given: {worth})"
                 )
-
-
-def _union(ranges: Sequence[Bounds]) -> Bounds:
-    """Return the smallest range that contains all of the given ones."""
-    return min(low for low, _ in ranges), max(high for _, high in ranges)
-
-
-def _clipped(bounds: Bounds, clip: Bounds | None, where: str) -> Bounds:
-    """Return the part of a range that an entry's `clip` leaves."""
-    if clip is None:
-        return bounds
-    if clip[0] > bounds[1] or clip[1] < bounds[0]:
-        raise TaskError(
-            f"{where}: {list(clip)} does not overlap the component's range {list(bounds)}; give a clip"
-            " within it"
-        )
-    return max(clip[0], bounds[0]), min(clip[1], bounds[1])
-
-
-def _circle(task: Task, path: tuple[str, ...]) -> str:
-    return f"{task.where('rewards')}: entries refer to each other: {' -> '.join(path)}; remove one reference"
 
 
 def _ordered(task: Task, entries: Mapping[str, Entry]) -> dict[str, Entry]:
@@ -262,7 +230,7 @@ def _ordered(task: Task, entries: Mapping[str, Entry]) -> dict[str, Entry]:
 
     def visit(name: str, path: tuple[str, ...]) -> None:
         if name in path:
-            raise TaskError(_circle(task, (*path, name)))
+            raise TaskError(circle(task, (*path, name)))
         if name in done:
             return
         entry = entries[name]

@@ -37,6 +37,8 @@ class Composite:
     """Entries of its own, or names of other entries of the task, whose parts are then reused."""
     reduce: Reduction = "mean"
     """How an ensemble combines its members' values."""
+    member_bounds: tuple[Bounds, ...] = ()
+    """The range of each member of an ensemble."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ class Reward:
     steps: bool = False
     """Whether it marks the steps of a completion, whose texts it takes as a third argument."""
     ready: Callable[..., None] | None = None
-    """Called with the entry's parameters when a scheme is built, to load what scoring will need."""
+    """Called with the entry's parameters when a scheme is built, to check them together and to load what
+    scoring will need."""
 
 
 Component = Reward | Verifier
@@ -72,8 +73,9 @@ def reward(
             one value per step: a number within `range`, a bool, a `Verdict`, or None for a step that it
             cannot judge. The task says how a text is split into steps, and what the completion as a whole is
             worth (`StepOptions`).
-        ready: a function that is called with the entry's parameters when a scheme is built, so that a model
-            that cannot be loaded is an error then, and not at the first completion.
+        ready: a function that is called with the entry's parameters when a scheme is built. A `ValueError`
+            that it raises, because parameters contradict each other or a model cannot be loaded, is an error
+            then, with the entry's place in its file, and not at the first completion.
 
     Raises:
         RewardError: the name is taken, the range is not one, or a function that marks steps has an

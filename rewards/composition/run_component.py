@@ -5,20 +5,22 @@ which no row can be judged: a failure whose `on_failure` says `stop`, and a sand
 """
 
 import math
+import sys
 import time
 import traceback
 from typing import Any
 
-from ...sandbox.errors import DeadlineError, MemoryLimitError, SandboxError
+from ...sandbox.errors import DeadlineError, MemoryLimitError, RewardError, SandboxError
 from ...verifiers.verdict import Reason, Verdict, Verifier, verdict_of
-from ..score import STATUS_OF_REASON, Part, Score, Status
+from ..score import COMPLETIONS_FAULT, STATUS_OF_REASON, Part, Score, Status
 from .calls import call, is_infra
 from .entries import Bounds, Composite, Entry, Rows
-from .failures import set_worth_of_failure
 from .mark_steps import mark_steps
 from .reward_functions import range_of
 
 _OK = Status.OK
+_LARGEST = sys.float_info.max
+"""The largest finite number: a range may be infinite, but a value may not."""
 
 
 def run_component(entry: Entry, rows: Rows) -> list[Part]:
@@ -37,9 +39,10 @@ def run_component(entry: Entry, rows: Rows) -> list[Part]:
     assert not isinstance(entry.component, Composite)
     is_verifier = isinstance(entry.component, Verifier)
     low, high = range_of(entry.component)
+    lowest, highest = max(low, -_LARGEST), min(high, _LARGEST)
     parts = []
     for result in results:
-        if type(result) is float and low <= result <= high:  # a short way for the common case
+        if type(result) is float and lowest <= result <= highest:  # a short way for the common case
             part = Part(result, seconds=seconds)
         elif isinstance(result, SandboxError):
             raise result
@@ -53,6 +56,27 @@ def run_component(entry: Entry, rows: Rows) -> list[Part]:
         for part in parts:
             entry.clip(part)
     return parts
+
+
+def set_worth_of_failure(part: Part, entry: Entry) -> None:
+    """Give a failed part what its failure is worth: by the entry's `on_failure`, or else by its status.
+
+    Raises:
+        RewardError: `on_failure` is `stop` for this status.
+    """
+    worth = entry.declared.on_failure.get(part.status.value)
+    if worth == "stop":
+        raise RewardError(
+            f"{entry.where}: {part.status}: {part.reason} (on_failure says stop); fix the cause, or give"
+            f" {part.status} a number or leave_out in `on_failure`"
+        )
+    if worth == "leave_out":
+        part.value = None
+    elif worth is not None:
+        part.value = float(worth)
+    elif part.status in COMPLETIONS_FAULT:
+        # A range without a lowest value cannot punish a failure, so the row is left out.
+        part.value = entry.bounds[0] if math.isfinite(entry.bounds[0]) else None
 
 
 def _from_exception(error: BaseException) -> Part:
@@ -78,11 +102,16 @@ def _from_verdict(result: Any) -> Part:
         result = verdict_of(result)
     if not isinstance(result, Verdict):
         return _bug(f"returned {result!r}; a verifier returns bool, None or Verdict")
-    reason = result.reason.value
+    reason = str(result.reason)
     if result.correct is None:
-        status = Status.INFRA_ERROR if result.reason is Reason.UNAVAILABLE else Status.ABSTAIN
+        status = Status.INFRA_ERROR if result.reason == Reason.UNAVAILABLE else Status.ABSTAIN
         return Part(None, status=status, reason=reason, verdict=result)
-    worth = float(result.correct) if result.worth is None else result.worth
+    try:
+        worth = float(result.correct if result.worth is None else result.worth)
+    except (TypeError, ValueError, OverflowError):
+        worth = math.nan
+    if not 0 <= worth <= 1:  # NaN too
+        return _bug(f"returned a verdict worth {result.worth!r}; a verdict is worth 0 to 1")
     status = _OK if worth > 0 else STATUS_OF_REASON.get(result.reason, _OK)
     return Part(worth, status=status, reason=reason, verdict=result)
 

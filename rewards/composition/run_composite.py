@@ -1,14 +1,14 @@
 """Running any entry: one with a component, or a cascade, any_of or ensemble of members."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from ..score import Part, Status
 from .combine import ensemble
 from .entries import Bounds, Composite, Entry, Rows
-from .failures import set_worth_of_failure
-from .run_component import run_component
+from .run_component import run_component, set_worth_of_failure
 
 _UNDECIDED = (Status.ABSTAIN, Status.INFRA_ERROR, Status.NOT_APPLICABLE)
 """Statuses with which a member of a cascade leaves the decision to the next one."""
@@ -86,12 +86,26 @@ def _any_of(composite: Composite, parts: Sequence[Part], bounds: Bounds) -> Part
 
 
 def _ensemble(composite: Composite, parts: Sequence[Part]) -> Part:
-    """Return a part with the members' combined value; if one could not be judged, the part of that member."""
+    """Return a part with the members' combined value; if one could not be judged, the part of that member.
+
+    Members that do not apply are left out, except for penalties (values of at most 0), which count as their
+    best value: if they were left out of a mean, the others would take their weight.
+    """
     values = {_name(member): part.value for member, part in zip(composite.members, parts, strict=True)}
-    applying = [part.value for part in parts if part.status is not Status.NOT_APPLICABLE]
-    value = ensemble(applying, composite.reduce)
+    counted: list[float | None] = []
+    some_apply = False
+    for part, (_, best) in zip(parts, composite.member_bounds, strict=True):
+        if part.status is not Status.NOT_APPLICABLE:
+            some_apply = True
+            counted.append(part.value)
+        elif best <= 0:
+            counted.append(best)
+    value = ensemble(counted, composite.reduce) if some_apply else None
     if value is None:
         return _copy(_first_unknown(parts) or parts[0], members=values)
+    if not math.isfinite(value):
+        reason = f"the {composite.reduce} of its members is {value}: their values are too large"
+        return Part(None, status=Status.BUG, reason=reason, detail={"members": values})
     return Part(value, seconds=sum(part.seconds for part in parts), detail={"members": values})
 
 

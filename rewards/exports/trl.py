@@ -10,12 +10,15 @@ from typing import Any
 from ...sandbox.errors import RewardError
 from ...tasks.load_problems import ProblemMaker
 from ...tasks.problem import Completion, Problem, said_by
+from ...verifiers.decoding import decoded, end_ids_of
 from ..composition.reward_functions import reward
 from ..scheme import MarkScheme
 from ..score import Score
 
 
-def as_trl(scheme: MarkScheme, *, prefill: str = "") -> list[Callable[..., list[float | None]]]:
+def as_trl(
+    scheme: MarkScheme, *, prefill: str = "", tokenizer: Any = None
+) -> list[Callable[..., list[float | None]]]:
     r"""Return a mark scheme as a list of one TRL reward function, whose value is the scheme's total.
 
     It is one function, not one per entry, because TRL adds up the values of its functions, while the entries
@@ -34,6 +37,12 @@ def as_trl(scheme: MarkScheme, *, prefill: str = "") -> list[Callable[..., list[
         scheme: the mark scheme to export.
         prefill: the start of the answer, if the chat template puts one at the end of the prompt, such as
             `<think>` and a line break.
+        tokenizer: the trainer's `processing_class`. Give it: TRL says nothing about where a completion ended,
+            and its texts lack special tokens, which `<think>` and `<answer>` are in some tokenizers. With
+            the tokenizer, the text is decoded again from `completion_ids`, special tokens included, and a
+            completion whose last token does not end it counts as cut off (`finish_reason: length`). Without
+            it, every completion counts as possibly cut off, so that a box or a code block that is never
+            closed does not pay.
     """
     maker = ProblemMaker(scheme.task)
 
@@ -50,9 +59,10 @@ def as_trl(scheme: MarkScheme, *, prefill: str = "") -> list[Callable[..., list[
         for i, prompt in enumerate(prompts):
             row = {"prompt": prompt} | {name: column[i] for name, column in per_row.items()}
             problems.append(maker(row, f"row {i} of the batch"))
+        all_ids = completion_ids or [[]] * len(completions)
         answers = [
-            Completion(_text(completion), token_ids=list(ids), prefill=prefill)
-            for completion, ids in zip(completions, completion_ids or [[]] * len(completions), strict=True)
+            _completion(completion, list(ids), prefill, tokenizer)
+            for completion, ids in zip(completions, all_ids, strict=True)
         ]
         scores = scheme.score(problems, answers, step=getattr(trainer_state, "global_step", None))
         if log_metric is not None:
@@ -67,6 +77,18 @@ def as_trl(scheme: MarkScheme, *, prefill: str = "") -> list[Callable[..., list[
 def _is_column(value: Any, rows: int) -> bool:
     """Whether an argument from TRL holds one value per row; TRL passes other objects too."""
     return isinstance(value, list | tuple) and len(value) == rows
+
+
+def _completion(said: Any, ids: list[int], prefill: str, tokenizer: Any) -> Completion:
+    """Return a completion of TRL's, a text or chat messages, with what its ids say about its end."""
+    text, finish_reason = _text(said), "length"
+    if tokenizer is not None and ids:
+        tokenizer = getattr(tokenizer, "tokenizer", tokenizer)  # that of a multimodal processor
+        if ids[-1] in end_ids_of(tokenizer):
+            finish_reason = "stop"
+        if isinstance(said, str) or len(said) == 1:  # the ids of several messages hold a tool's text too
+            text = decoded(ids, tokenizer)
+    return Completion(text, token_ids=ids, prefill=prefill, finish_reason=finish_reason)
 
 
 def _text(completion: Any) -> str:

@@ -3,8 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
+from ...sandbox.errors import RewardError
 from ...tasks.problem import Completion, Problem
 from ..scheme import MarkScheme
+
+TAKEN = frozenset(
+    {"score", "acc", "left_out", "reward", "input", "output", "gts", "step", "uid", "data_source"}
+    | {"reward_model", "extra_info", "raw_prompt", "num_turns", "ability", "index", "overlong"}
+)
+"""Keys that the result has, and columns of verl's batches and logs that such a key would overwrite."""
 
 
 def as_verl(scheme: MarkScheme) -> Callable[..., dict[str, float]]:
@@ -15,12 +22,28 @@ def as_verl(scheme: MarkScheme) -> Callable[..., dict[str, float]]:
     completion is right), `left_out`, and the value of every entry. verl cannot leave a row out of its group,
     so such a row has `score` 0 and `left_out` 1. The keys are the same for every row, as verl's batches need.
 
+    verl does not say whether a completion was cut off, so every one counts as possibly cut off
+    (`finish_reason: length`), and a box or a code block that is never closed does not pay. Its texts lack
+    special tokens: if `<think>` is one of the tokenizer's (`markscheme check TASK --model M` says so), format
+    checks fail, and a box in the thinking part looks like the answer.
+
         >>> from markscheme.rewards import MarkScheme, as_verl
         >>> from markscheme.tasks import load_task
         >>> compute_score = as_verl(MarkScheme(load_task("gsm8k")))
         >>> compute_score("gsm8k", r"<think>so</think>\boxed{2}", "2", {"question": "1 + 1?"})
         {'score': 1.1, 'acc': 1.0, 'left_out': 0.0, 'correct': 1.0, 'format': 1.0}
+
+    Raises:
+        RewardError: an entry has the name of a key that verl or this function writes, such as `score`.
     """
+    entries = [*scheme.task.rewards, *scheme.task.watch]
+    taken = sorted(TAKEN & set(entries))
+    if taken:
+        section = "rewards" if taken[0] in scheme.task.rewards else "watch"
+        raise RewardError(
+            f"{scheme.task.where(section, taken[0])}: as_verl would overwrite verl's own {taken[0]!r} with"
+            f" this entry's value; rename the entry (taken: {', '.join(sorted(TAKEN))})"
+        )
 
     def compute_score(
         data_source: Any,
@@ -40,7 +63,8 @@ def as_verl(scheme: MarkScheme) -> Callable[..., dict[str, float]]:
         judged_by = "reference" if is_reference else "tests"
         problem = Problem.model_validate({"prompt": prompt, judged_by: ground_truth, "info": info})
         scheme.check_references([problem])
-        score = scheme.score([problem], [Completion(solution_str, prefill=prefill)])[0]
+        completion = Completion(solution_str, prefill=prefill, finish_reason="length")
+        score = scheme.score([problem], [completion])[0]
         return {
             "score": float(score.value or 0.0),
             "acc": float(bool(scheme.is_right(score))),

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
+
+from pydantic import Field
 
 from ...sandbox.errors import RewardError
 from ...tasks.problem import Completion, Problem
@@ -63,7 +65,7 @@ def prm(
     engine: Engine = "torch",
     device: str = "auto",
     dtype: Dtype = "float32",
-    batch_tokens: int = 8192,
+    batch_tokens: Annotated[int, Field(gt=0)] = 8192,
 ) -> list[Any]:
     """Mark each step with the probability, 0 to 1, that it is right according to a process reward model.
 

@@ -56,6 +56,7 @@ class NoTokenizer:
     """Stands in for a tokenizer: the benchmark works on random token ids, and never on text."""
 
     pad_token_id = 0
+    eos_token_id = None
 
     def decode(self, ids: Any, **kwargs: Any) -> str:
         return ""

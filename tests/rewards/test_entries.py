@@ -1,5 +1,6 @@
 """Building a scheme from a task's entries: mistakes, functions from files beside the task, and their names."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,18 @@ MISTAKES = [
     ("a: {use: ensemble, of: [answer], reduce: max}", "expected mean, median or min"),
     ("a: {use: cascade, of: [answer], reduce: min}", "no parameter 'reduce'"),
     ("a: {use: cascade, of: [{use: answer, weight: 2}]}", "a member has no weight"),
+    ("a: {use: overlong, max_tokens: 5, cache_tokens: 6}", "cache_tokens of at most max_tokens"),
+    ("a: {use: cascade, of: [{use: overlong, max_tokens: 5, cache_tokens: 6}]}", "rewards.a.of.0"),
+    ("a: {use: unit_tests, score: {easy: .inf}}", "finite weights"),
+    ("a: {use: json_schema, schema: {pattern: '('}}", "not a valid JSON Schema"),
+    ("a: {use: json_schema, schema: {items: {$ref: '#/$defs/x'}}}", "no part '#/$defs/x'"),
+    ("a: {use: json_schema, schema: {$ref: 'http://127.0.0.1:9/x'}}", "define it"),
+    ("a: {use: prm, model: m, batch_tokens: 0}", "batch_tokens"),
+    ("a: {use: answer, timeout_s: .inf}", "a.timeout_s"),
+    ("a: {use: answer, clip: [.inf, .inf]}", "a.clip"),
+    ("a: {use: marks_to_two, reduce: product}", "marks above 1 would pay for the number of steps"),
+    ("a: {use: signed_marks, reduce: product, clip: [0, 1]}", "marks below 0"),
+    ("a: {use: unlimited, on_failure: {timeout: -.inf}}", "a value within the range"),
     ("a: {use: 'json:loads'}", "decorate it"),
     ("a: {use: 'no_such_module:x'}", "cannot import"),
     ("a: {use: 'json:laods'}", "did you mean 'loads'"),
@@ -39,6 +52,9 @@ MISTAKES = [
 def test_mistakes_in_entries_are_errors_when_the_scheme_is_built(
     make_task: MakeTask, entries: str, message: str
 ) -> None:
+    reward("marks_to_two", range=(0, 2), steps=True)(lambda problem, completion, steps: steps)
+    reward("signed_marks", range=(-1, 1), steps=True)(lambda problem, completion, steps: steps)
+    reward("unlimited", range=(-math.inf, 0))(lambda problem, completion: 0.0)
     with pytest.raises(TaskError) as caught:
         MarkScheme(make_task(f"rewards: {{{entries}}}"))
     assert message in str(caught.value)
@@ -99,3 +115,10 @@ def test_a_name_that_is_built_in_and_a_range_upside_down_are_refused() -> None:
         reward("length")(lambda problem, completion: 1.0)
     with pytest.raises(RewardError, match="lowest, highest"):
         reward("upside_down", range=(1, 0))
+
+
+def test_a_schema_may_refer_to_its_own_parts(make_task: MakeTask) -> None:
+    schema = "{$defs: {n: {type: integer}}, properties: {a: {$ref: '#/$defs/n'}, $ref: {type: string}}}"
+    task = make_task(f"rewards: {{a: {{use: json_schema, schema: {schema}}}}}")
+    values = [score_one(task, Completion(text)).value for text in ('{"a": 1}', '{"a": "1"}')]
+    assert values == [1.0, 0.0]

@@ -11,6 +11,7 @@ from markscheme.rewards import MarkScheme, as_trl, as_verl, from_trl
 from markscheme.sandbox import RewardError
 from markscheme.tasks import Completion, Problem, load_task
 from support import MakeTask, boxed, score_one
+from tokenizers_of_kinds import character_tokenizer
 
 
 def test_as_trl_gives_the_scheme_s_own_values() -> None:
@@ -55,6 +56,59 @@ def test_as_verl_has_the_same_keys_for_every_row() -> None:
         (0.0, 0.0, 1.0),
     ]
     assert all(type(value) is float for row in rows for value in row.values())
+
+
+@pytest.mark.parametrize("name", ["score", "acc", "left_out", "reward", "uid", "data_source"])
+@pytest.mark.parametrize("section", ["rewards", "watch"])
+def test_as_verl_refuses_an_entry_that_would_overwrite_a_key(
+    make_task: MakeTask, name: str, section: str
+) -> None:
+    entries = {"rewards": "correct: {use: answer}", "watch": "form: {use: boxed}"}
+    entries[section] = f"{name}: {{use: boxed}}"
+    task = make_task(f"rewards: {{{entries['rewards']}}}\nwatch: {{{entries['watch']}}}")
+    with pytest.raises(RewardError, match=rf"task.yaml:\d: {section}.{name}: .* rename the entry"):
+        as_verl(MarkScheme(task))
+
+
+CUT_OFF = r"<think>so</think>\boxed{4"
+
+
+def test_a_box_that_is_never_closed_pays_only_where_the_completion_is_known_to_be_finished() -> None:
+    scheme = MarkScheme(load_task("gsm8k"))
+    tokenizer = character_tokenizer()
+    cut_ids = tokenizer(CUT_OFF)["input_ids"]
+    ended_ids = [*cut_ids, tokenizer.eos_token_id]
+    arguments = {
+        "prompts": ["q"] * 2,
+        "completions": [CUT_OFF] * 2,
+        "completion_ids": [cut_ids, ended_ids],
+        "question": ["q"] * 2,
+        "answer": ["#### 4"] * 2,
+    }
+    assert as_trl(scheme)[0](**arguments) == [0.1, 0.1]
+    assert as_trl(scheme, tokenizer=tokenizer)[0](**arguments) == [0.1, 1.1]
+    del arguments["completion_ids"]
+    assert as_trl(scheme, tokenizer=tokenizer)[0](**arguments) == [0.1, 0.1]
+    assert as_verl(scheme)("gsm8k", CUT_OFF, "4")["score"] == 0.1
+
+
+def test_as_trl_reads_special_tokens_from_the_ids_if_it_has_the_tokenizer() -> None:
+    scheme = MarkScheme(load_task("gsm8k"))
+    tokenizer = character_tokenizer("<think>", "</think>", "<|im_end|>")
+    tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}<|im_end|>{% endfor %}"
+    texts = [r"<think>so</think>\boxed{4}<|im_end|>", r"<think>\boxed{4}</think>none<|im_end|>"]
+    all_ids = [tokenizer(text)["input_ids"] for text in texts]
+    contents = tokenizer.batch_decode(all_ids, skip_special_tokens=True)  # as TRL does
+    assert contents == [r"so\boxed{4}", r"\boxed{4}none"]
+    arguments = {
+        "prompts": [[{"role": "user", "content": "q"}]] * 2,
+        "completions": [[{"role": "assistant", "content": content}] for content in contents],
+        "completion_ids": all_ids,
+        "question": ["q"] * 2,
+        "answer": ["#### 4"] * 2,
+    }
+    assert as_trl(scheme)[0](**arguments) == [1.0, 1.0]  # what TRL's texts show
+    assert as_trl(scheme, tokenizer=tokenizer)[0](**arguments) == [1.1, 0.1]
 
 
 def test_from_trl_calls_a_function_as_trl_does(make_task: MakeTask) -> None:

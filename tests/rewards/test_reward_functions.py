@@ -87,6 +87,47 @@ def test_a_value_that_is_not_a_number_in_range_is_a_bug_of_the_function(
     assert score.parts["b"].value == 1.0  # the other parts are not lost
 
 
+OPEN_TASK = "rewards: {a: {use: open_value, weight: WEIGHT}, b: {use: ensemble, of: [open_value], weight: 0}}"
+
+
+@pytest.mark.parametrize(
+    "value", [math.inf, -math.inf, math.nan, numpy.float32("inf"), Score(math.inf), Score(math.nan)]
+)
+def test_a_value_that_is_not_finite_is_a_bug_also_where_the_range_is_open(
+    make_task: MakeTask, value: Any
+) -> None:
+    @reward("open_value", range=(-math.inf, math.inf))
+    def open_value(problem: Problem, completion: Completion) -> Any:
+        return value if completion.text == "bad" else 1e300
+
+    task = make_task(OPEN_TASK.replace("WEIGHT", "1"))
+    bad, good = MarkScheme(task).score([TWO_PLUS_TWO] * 2, [Completion("bad"), Completion("good")])
+    assert (bad.value, bad.status, bad.parts["a"].status, bad.parts["b"].status) == (None, *["bug"] * 3)
+    assert "finite number" in bad.parts["a"].reason
+    assert good.value == 1e300
+    clipped = make_task("rewards: {a: {use: open_value, clip: [0, 1]}}")  # a clip must not hide it
+    assert score_one(clipped, Completion("bad")).status == "bug"
+    score = score_one(make_task(OPEN_TASK.replace("WEIGHT", "1.0e+100")), Completion("good"))
+    assert (score.value, score.status) == (None, "bug")
+    assert score.parts["a"].status == "bug"  # so that it is counted, and stops a run
+    assert "the total is inf: 1e+300 with weight 1e+100 is too large" in score.parts["a"].reason
+
+
+@pytest.mark.parametrize("reduce", ["mean", "median"])
+def test_an_ensemble_whose_value_is_too_large_for_a_number_is_a_bug(make_task: MakeTask, reduce: str) -> None:
+    reward("huge", range=(0, math.inf))(lambda problem, completion: 1.7e308)
+    task = make_task(f"rewards: {{a: {{use: ensemble, of: [huge, huge], reduce: {reduce}}}}}")
+    score = score_one(task, Completion("x"))
+    assert (score.value, score.status) == (None, "bug")
+
+
+@pytest.mark.parametrize("worth", [math.inf, math.nan, 2.0, -1.0, "much"])
+def test_a_verdict_worth_more_than_1_is_a_bug(make_task: MakeTask, worth: Any) -> None:
+    verifier("generous")(lambda problem, completion: Verdict(True, worth=worth))
+    score = score_one(make_task("rewards: {a: {use: generous}}"), Completion("x"))
+    assert (score.value, score.status) == (None, "bug")
+
+
 def test_an_exception_on_one_row_leaves_the_other_rows_alone(make_task: MakeTask) -> None:
     calls = []
 

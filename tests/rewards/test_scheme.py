@@ -1,10 +1,11 @@
 """Mark schemes of a task: weighted parts, routing, watched entries, accuracy, and checks of what is given."""
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from markscheme.rewards import MarkScheme
+from markscheme.rewards import MarkScheme, reward
 from markscheme.sandbox import DataError, RewardError, TaskError
 from markscheme.tasks import Completion, Problem, load_task
 from support import TWO_PLUS_TWO, MakeTask, boxed, score_one
@@ -33,8 +34,70 @@ def test_rows_are_routed_and_weights_renormalised(make_task: MakeTask) -> None:
         assert score.parts[entry_of_others].status == "not_applicable"
     nothing = score_one(make_task("rewards: {a: {use: answer, when: {kind: x}}}"), boxed("4"))
     assert (nothing.value, nothing.status) == (None, "not_applicable")
-    with pytest.raises(TaskError, match="no column 'kin'"):
-        score_one(make_task("rewards: {a: {use: answer, when: {kin: x}}}"), boxed("4"))
+
+
+def test_a_row_that_cannot_be_routed_is_a_bug_of_that_row_only(make_task: MakeTask) -> None:
+    task = make_task("rewards: {a: {use: answer, when: {kind: math}}, b: {use: boxed}}")
+    problems = [
+        TWO_PLUS_TWO,
+        Problem(id="no-kind", prompt="q", reference="4", info={"level": 3}),
+        Problem(id="array", prompt="q", reference="4", info={"kind": np.array(["math", "code"])}),
+    ]
+    routed, lacking, array = MarkScheme(task).score(problems, [boxed("4")] * 3)
+    assert (routed.value, routed.status) == (2.0, "ok")
+    assert (lacking.value, lacking.status, lacking.parts["b"].value) == (None, "bug", 1.0)
+    for text in ("task.yaml:3: rewards.a.when", "problem no-kind", "no column 'kind'", "columns: level"):
+        assert text in lacking.parts["a"].reason
+    assert (array.value, array.status) == (None, "bug")
+    assert "problem array has a ndarray in column 'kind'" in array.parts["a"].reason
+    stop = make_task("rewards: {a: {use: answer, when: {kin: math}, on_failure: {bug: stop}}}")
+    with pytest.raises(RewardError, match="no column 'kin'"):
+        score_one(stop, boxed("4"))
+
+
+def test_a_penalty_that_does_not_apply_hands_its_weight_to_nobody(make_task: MakeTask) -> None:
+    dapo = load_task("dapo17k")
+    problem = Problem(prompt="q", reference="34")
+    without_ids = Completion("Answer: 34")
+    assert MarkScheme(dapo).range == (-1.0, 2.0)
+    assert score_one(dapo, without_ids, problem).value == 2.0
+    assert score_one(dapo, Completion("Answer: 34", token_ids=[1]), problem).value == 2.0
+    overlong = "{use: overlong, max_tokens: 9, cache_tokens: 9}"
+    mean = make_task(f"rewards: {{m: {{use: ensemble, of: [answer, {overlong}]}}}}")
+    assert score_one(mean, boxed("4")).value == 0.5  # as with few tokens
+    least = make_task(f"rewards: {{m: {{use: ensemble, of: [answer, {overlong}], reduce: min}}}}")
+    assert score_one(least, boxed("4")).value == 0.0
+    nothing = make_task(f"rewards: {{m: {{use: ensemble, of: [{overlong}]}}}}")
+    assert score_one(nothing, boxed("4")).status == "not_applicable"
+
+
+def test_a_judge_with_a_larger_range_does_not_take_a_share_by_its_weight(make_task: MakeTask) -> None:
+    @reward("graded", range=(0, 10))
+    def graded(problem: Problem, completion: Completion) -> float:
+        return 10.0
+
+    task = make_task(
+        "rewards: {math: {use: answer, when: {kind: math}}, essay: {use: graded, weight: 0.1,"
+        " when: {kind: essay}}}"
+    )
+    problems = [Problem(prompt="q", reference="4", info={"kind": kind}) for kind in ("math", "essay")]
+    scores = MarkScheme(task).score(problems, [boxed("4")] * 2)
+    assert [score.value for score in scores] == [2.0, 2.0]  # a perfect answer, at the top of the range
+    for score in scores:
+        assert score.value == sum(part.weight * (part.value or 0.0) for part in score.parts.values())
+
+
+def test_the_range_of_a_composite_is_that_of_its_clipped_members(make_task: MakeTask) -> None:
+    inner = "{use: any_of, of: [answer, {use: repetition, clip: [-0.5, 0]}], clip: [-0.25, 0.5]}"
+    named = make_task(f"rewards: {{a: {{use: cascade, of: [b]}}, b: {inner}}}")
+    assert MarkScheme(named).bounds_of("a") == (-0.25, 0.5)
+    inline = make_task(f"rewards: {{a: {{use: cascade, of: [{inner}]}}}}")
+    assert MarkScheme(inline).bounds_of("a") == (-0.25, 0.5)
+    reward("high", range=(1, 2))(lambda problem, completion: 1.0)
+    gated = make_task(
+        "rewards: {a: {use: cascade, of: [b]}, b: {use: any_of, of: [high], when: c}, c: {use: boxed}}"
+    )
+    assert MarkScheme(gated).bounds_of("a") == (0.0, 2.0)
 
 
 def test_weights_follow_the_training_step(make_task: MakeTask) -> None:

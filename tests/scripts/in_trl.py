@@ -73,7 +73,8 @@ def main():
     own_values = []
     for prompts, texts, all_ids, _ in calls:
         completions = [
-            Completion(text, token_ids=list(ids)) for text, ids in zip(texts, all_ids, strict=True)
+            Completion(text, token_ids=list(ids), finish_reason="length")
+            for text, ids in zip(texts, all_ids, strict=True)
         ]
         scores = scheme.score([by_prompt[prompt] for prompt in prompts], completions)
         own_values.append([score.value for score in scores])

