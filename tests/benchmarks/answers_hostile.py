@@ -131,6 +131,11 @@ def main() -> None:
     parser.add_argument("--start", type=int, default=0, help="the number of the first text")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--slowest", type=int, default=10, help="how many of the slowest calls to print")
+    parser.add_argument(
+        "--accepted",
+        action="store_true",
+        help="print the comparisons of different texts that are judged right",
+    )
     parser.add_argument("--show", action="store_true", help="print every call")
     args = parser.parse_args()
     faulthandler.enable()
@@ -151,6 +156,15 @@ def main() -> None:
     )
     for outcome in raised[:MOST_PRINTED]:
         print_outcome(outcome)
+    if args.accepted:
+        print("\njudged right though the texts differ (a plus sign or a factor 1 more is right):")
+        for outcome in outcomes:
+            if (
+                outcome.verdict.startswith("True")
+                and outcome.call == "as answer"
+                and outcome.text != outcome.other
+            ):
+                print_outcome(outcome)
     print("\nthe slowest:")
     for outcome in sorted(outcomes, key=lambda outcome: -outcome.seconds)[: args.slowest]:
         print_outcome(outcome)
