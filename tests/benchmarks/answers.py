@@ -11,7 +11,6 @@ in math mode and bare; the better of its two verdicts counts.
 import argparse
 import functools
 import gc
-import json
 import logging
 import os
 import random
@@ -28,37 +27,20 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from answer_pairs import HARD_PAIRS, usual_pairs
+from answer_rows import DATA, Row, outcome, read_rows
 from answers_math_verify import compare_by_math_verify, verdict_of_math_verify, verify_by_math_verify
 from markscheme.verifiers import Verdict, compare_answers, verify_answer
 from markscheme.verifiers.answers import verify as answer_module
 from markscheme.verifiers.answers.math_verify import LIMIT_S
 from markscheme.verifiers.answers.verify import compare_all
-from support import HANGING_PAIRS, LABELLED_ANSWERS, ROOT, judge_labelled
+from support import HANGING_PAIRS, LABELLED_ANSWERS, judge_labelled
 
 logging.disable(logging.CRITICAL)  # math-verify logs a warning for every timeout
-Row = dict[str, Any]
-DATA = Path(os.environ.get("MARKSCHEME_SHARED", ROOT.parent / "shared")) / "data"
-
-
-def real_rows() -> list[Row]:
-    """Return the real MATH completions; an empty list where the folder of real data is missing."""
-    path = DATA / "math_model_solutions.jsonl"
-    if not path.exists():
-        return []
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [{**json.loads(line), "kind": "real MATH", "extract": "strict"} for line in lines]
-
-
-REAL = real_rows()
-
-
-def outcome(verdict: bool | None, label: bool) -> str:
-    """Return how a verdict compares with the label: right, false +, false - or undecided."""
-    if verdict is None:
-        return "undecided"
-    if verdict is label:
-        return "right"
-    return "false +" if verdict else "false -"
+REAL = [
+    {**row, "kind": "real MATH", "extract": "strict"}
+    for row in read_rows(DATA / "math_model_solutions.jsonl")
+]
+"""The real MATH completions; empty where the folder of real data is missing."""
 
 
 def accuracy() -> None:
