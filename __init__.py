@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from .tasks.problem import Completion, Problem
     from .tasks.schema import Task
     from .trainer.run.train import train
-    from .verifiers.answers.verify import compare_answers, verify_answer
+    from .verifiers.answers.compare import compare_answers
+    from .verifiers.answers.verify import verify_answer
     from .verifiers.programs.verify import verify_program
     from .verifiers.steps.verify import verify_steps
     from .verifiers.verdict import Verdict, verifier

@@ -5,6 +5,7 @@ looks up what entries name, `run_composite.py` runs an entry, and `combine.py` h
 """
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from ..sandbox.errors import DataError, RewardError, TaskError, first_of
@@ -124,7 +125,13 @@ class MarkScheme:
             key = "tests" if any(judge.tests_fault for judge in judges) else "reference"
             count = f"{len(faults)} {key.removesuffix('s')}(s)"
             where = self.task.where("problem", key)
-            raise DataError(f"{where}: {count} cannot be judged by:\n{first_of(list(faults))}")
+            message = first_of([fault.replace("COLUMN", self._reference_column()) for fault in faults])
+            raise DataError(f"{where}: {count} cannot be judged by:\n{message}")
+
+    def _reference_column(self) -> str:
+        """Return the column that the task's reference is, so that advice can name it; else `COLUMN`."""
+        template = re.fullmatch(r"\s*\{\{\s*(\w+)\s*\}\}\s*", str(self.task.problem.reference))
+        return template[1] if template else "COLUMN"
 
     def score(
         self, problems: Sequence[Problem], completions: Sequence[Completion], *, step: int | None = None

@@ -18,7 +18,8 @@ from ..sandbox.execution import Limits
 from .reward_entries import PROCESS, ProcessEntry, RewardEntry
 from .yaml_file import YamlFile
 
-ExtractSpec = str | tuple[str | dict[str, Any], ...]
+ExtractRule = str | dict[str, Any]
+ExtractSpec = str | tuple[ExtractRule | tuple[ExtractRule, ...], ...]
 
 
 class DataSource(BaseModel):
@@ -151,6 +152,9 @@ class Task(BaseModel):
     extract: ExtractSpec = "strict"
     r"""How the final answer is found in a completion: `strict` (default: an <answer> tag or \boxed{}),
     `lenient` (anything that looks like a final answer), or a list of rules that are tried in order."""
+    thinking: list[str | tuple[str, str]] | None = None
+    """Further marks of the thinking part, in which no answer counts: the name of a tag (`plan` for
+    `<plan>...</plan>`) or a pair of an opening and a closing text. Those of the usual models are known."""
     limits: Limits | None = None
     """Resources that a program may use: `cpu_s`, `wall_s`, `memory_mb`, `output_mb`, `processes`; by default
     those of the sandbox."""
@@ -238,7 +242,7 @@ class Task(BaseModel):
         sources = {name: self._source_hash(name) for name in sorted(set(self._named_files()))}
         # These sections were added to the schema later. A task without them keeps its old hash, so that older
         # runs can still be resumed.
-        absent = {name for name in (PROCESS, "sandbox") if getattr(self, name) is None}
+        absent = {name for name in (PROCESS, "sandbox", "thinking") if getattr(self, name) is None}
         content = {"task": self.model_dump(mode="json", exclude=absent), "sources": sources}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

@@ -19,6 +19,25 @@ from ..sandbox.errors import DataError, TaskError, did_you_mean
 _ENVIRONMENT = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
 _ENVIRONMENT.filters["fromjson"] = json.loads
 
+
+def _boxed(text: str) -> str:
+    r"""Return the contents of the last `\boxed{...}` of a worked solution: the filter `boxed` of templates.
+
+    Raises:
+        ValueError: the text has no box, or its last box is never closed.
+    """
+    start = text.rfind(r"\boxed{") + len(r"\boxed{")
+    depth, at = 1, start
+    while depth and start >= len(r"\boxed{") and at < len(text):
+        depth += {"{": 1, "}": -1}.get(text[at], 0)
+        at += 1
+    if depth:
+        raise ValueError(f"no closed \\boxed{{...}} in {text[-80:]!r}")
+    return text[start : at - 1]
+
+
+_ENVIRONMENT.filters["boxed"] = _boxed
+
 _ROW_ERRORS = (
     TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError, TemplateError
 )  # fmt: skip

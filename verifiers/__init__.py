@@ -9,7 +9,8 @@ from ..sandbox.lazy_imports import lazy_names
 from .verdict import VERIFIERS
 
 if TYPE_CHECKING:
-    from .answers.verify import compare_answers, verify_answer
+    from .answers.compare import compare_answers
+    from .answers.verify import verify_answer
     from .extraction.extract import extract_answer
     from .programs.verify import verify_program
     from .steps.verify import verify_steps
@@ -27,7 +28,7 @@ __all__ = [
 
 _HOMES = {
     "Verdict": "markscheme.verifiers.verdict",
-    "compare_answers": "markscheme.verifiers.answers.verify",
+    "compare_answers": "markscheme.verifiers.answers.compare",
     "extract_answer": "markscheme.verifiers.extraction.extract",
     "verifier": "markscheme.verifiers.verdict",
     "verify_answer": "markscheme.verifiers.answers.verify",

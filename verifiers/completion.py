@@ -28,10 +28,10 @@ class Extracted:
     reason: Reason | None = None
     """Why the answer is wrong without being compared: there is none (`no_answer`, `empty`), or the text
     around it speaks against it (`denied`, `ambiguous`, `contradicts`). None = it can be compared."""
-    later: tuple[str, ...] = ()
-    """Values that the completion states after its answer. If one of them is wrong, so is the answer."""
     closed: bool = True
     """False if the box or tag was never closed: a completion that was cut off might have gone on."""
+    later: tuple[str, ...] = ()
+    """Values that the completion states after its answer. If one of them is wrong, so is the answer."""
 
 
 THINKING: tuple[tuple[str, str], ...] = (

@@ -8,9 +8,11 @@ import json
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Annotated, Any
 
+import regex as regex_engine
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 from pydantic import AfterValidator
@@ -20,10 +22,11 @@ from referencing.jsonschema import DRAFT202012
 
 from ..sandbox.errors import RewardError
 from ..tasks.problem import Completion, Problem
-from .completion import SEARCHED_CHARS, thinking_end, whole_answer
+from .completion import SEARCHED_CHARS, ThinkingMark, thinking_end, thinking_marks, whole_answer
 from .extraction.extract import extract_answer
+from .extraction.rules import PATTERN_S
 from .spelling.normalise import normalise
-from .verdict import Verdict, verdict_of, verifier
+from .verdict import Reason, Verdict, verdict_of, verifier
 
 
 @verifier("think_answer")
@@ -60,19 +63,25 @@ def think_answer(problem: Problem, completion: Completion, *, answer_tag: bool =
 
 
 @verifier("boxed")
-def boxed(problem: Problem, completion: Completion) -> Verdict:
+def boxed(problem: Problem, completion: Completion, *, thinking: Sequence[ThinkingMark] = ()) -> Verdict:
     r"""Check that there is a \boxed{...} with something in it outside the thinking part.
 
     In a task: `{use: boxed, weight: 0.1}`.
+
+    Args:
+        problem: its prompt, if it is text, may end in an opened mark of thinking, which then counts.
+        completion: the completion; its `prefill` counts too.
+        thinking: further marks of the thinking part; an entry without it takes the task's own.
     """
-    found = extract_answer(whole_answer(problem, completion), extract=["boxed"])
+    text = whole_answer(problem, completion, thinking)
+    found = extract_answer(text, extract=["boxed"], thinking=thinking)
     return verdict_of(bool(found.text and normalise(found.text)), box=found.text)
 
 
 def _check_pattern(pattern: str) -> str:
     try:
-        re.compile(pattern)
-    except re.error as error:
+        regex_engine.compile(pattern)
+    except regex_engine.error as error:
         raise ValueError(f"not a regular expression: {error}") from error
     return pattern
 
@@ -94,19 +103,22 @@ def regex(problem: Problem, completion: Completion, *, pattern: Pattern, full: b
     Args:
         problem: its prompt, if it is text, may end in an opened <think>, which then counts.
         completion: the completion; its `prefill` counts too.
-        pattern: a Python regular expression, in which `.` matches line breaks too. It runs without a time
-            limit, so avoid patterns that backtrack, such as `(a+)+b`.
+        pattern: a Python regular expression, in which `.` matches line breaks too. A search that takes
+            longer than a second, as patterns that backtrack may, fails with the reason `timeout`.
         full: whether the pattern must match the whole text, not just some part of it.
     """
     compiled = _compiled(pattern)
     text = whole_answer(problem, completion)
-    match = compiled.fullmatch(text) if full else compiled.search(text)
-    return verdict_of(match is not None)
+    search = compiled.fullmatch if full else compiled.search
+    try:
+        return verdict_of(search(text, timeout=PATTERN_S) is not None)
+    except TimeoutError:
+        return Verdict(False, Reason.TIMEOUT)
 
 
 @lru_cache(maxsize=256)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.DOTALL)
+def _compiled(pattern: str) -> Any:
+    return regex_engine.compile(pattern, regex_engine.DOTALL)
 
 
 def _check_schema(schema: dict[str, Any]) -> dict[str, Any]:
@@ -139,7 +151,9 @@ _FENCE = "```"
 
 
 @verifier("json_schema")
-def json_schema(problem: Problem, completion: Completion, *, schema: Schema) -> Verdict:
+def json_schema(
+    problem: Problem, completion: Completion, *, schema: Schema, thinking: Sequence[ThinkingMark] = ()
+) -> Verdict:
     """Check that the answer after the thinking part is JSON that fits a JSON Schema.
 
     The JSON is either the whole answer, or in its last code fence.
@@ -150,9 +164,10 @@ def json_schema(problem: Problem, completion: Completion, *, schema: Schema) -> 
         problem: its prompt, if it is text, may end in an opened <think>, which then counts.
         completion: the completion; its `prefill` counts too.
         schema: a JSON Schema (draft 2020-12), written as YAML.
+        thinking: further marks of the thinking part; an entry without it takes the task's own.
     """
-    text = whole_answer(problem, completion)
-    body = text[max(thinking_end(text), len(text) - SEARCHED_CHARS) :].strip()
+    text = whole_answer(problem, completion, thinking)
+    body = text[max(thinking_end(text, thinking_marks(thinking)), len(text) - SEARCHED_CHARS) :].strip()
     try:
         value = json.loads(_without_fence(body), parse_constant=_refuse)
         validator = _validator(json.dumps(schema, sort_keys=True))

@@ -1,4 +1,4 @@
-"""`Policy`: what a comparison of answers may be told, and `Judge`: what a tier calls for the parts of a structure."""
+"""`Policy`: how answers are compared; and `Judge`: what a tier calls for the parts of a structure."""
 
 from typing import Literal, NamedTuple, Protocol
 

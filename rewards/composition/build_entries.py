@@ -99,7 +99,12 @@ class _Builder:
     def _with_task_defaults(self, component: Component, given: dict[str, Any], keys: Keys) -> dict[str, Any]:
         """Return the given parameters, and those that the task sets for all of its entries."""
         task, known = self.task, keyword_parameters(component.function)
-        for_all = {"extract": task.extract, "limits": task.limits, "sandbox_url": task.sandbox_url}
+        for_all = {
+            "extract": task.extract,
+            "thinking": task.thinking,
+            "limits": task.limits,
+            "sandbox_url": task.sandbox_url,
+        }
         common = {key: value for key, value in for_all.items() if key in known and value is not None}
         if "extract" in given:
             rules_of(given["extract"], task.where(*keys, "extract"))

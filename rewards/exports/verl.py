@@ -1,9 +1,8 @@
 """A mark scheme as verl's `compute_score(data_source, solution_str, ground_truth, extra_info)`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
-from ...sandbox.errors import RewardError
 from ...tasks.problem import Completion, Problem
 from ..scheme import MarkScheme
 
@@ -19,8 +18,9 @@ def as_verl(scheme: MarkScheme) -> Callable[..., dict[str, float]]:
 
     The problem is made from `ground_truth` (the reference, or the tests of a program) and `extra_info` (the
     row's other columns, with the prompt in `prompt` or `question`). The result has `score`, `acc` (1 if the
-    completion is right), `left_out`, and the value of every entry. verl cannot leave a row out of its group,
-    so such a row has `score` 0 and `left_out` 1. The keys are the same for every row, as verl's batches need.
+    completion is right), `left_out`, and the value of every entry under its name, or under `entry_NAME` where
+    verl or this function uses the name itself (`entry_score`). verl cannot leave a row out of its group, so
+    such a row has `score` 0 and `left_out` 1. The keys are the same for every row, as verl's batches need.
 
     verl does not say whether a completion was cut off, so every one counts as possibly cut off
     (`finish_reason: length`), and a box or a code block that is never closed does not pay. Its texts lack
@@ -32,18 +32,9 @@ def as_verl(scheme: MarkScheme) -> Callable[..., dict[str, float]]:
         >>> compute_score = as_verl(MarkScheme(load_task("gsm8k")))
         >>> compute_score("gsm8k", r"<think>so</think>\boxed{2}", "2", {"question": "1 + 1?"})
         {'score': 1.1, 'acc': 1.0, 'left_out': 0.0, 'correct': 1.0, 'format': 1.0}
-
-    Raises:
-        RewardError: an entry has the name of a key that verl or this function writes, such as `score`.
     """
-    entries = [*scheme.task.rewards, *scheme.task.watch]
-    taken = sorted(TAKEN & set(entries))
-    if taken:
-        section = "rewards" if taken[0] in scheme.task.rewards else "watch"
-        raise RewardError(
-            f"{scheme.task.where(section, taken[0])}: as_verl would overwrite verl's own {taken[0]!r} with"
-            f" this entry's value; rename the entry (taken: {', '.join(sorted(TAKEN))})"
-        )
+    entries = {*scheme.task.rewards, *scheme.task.watch}
+    keys = {name: _key(name, entries) for name in entries}
 
     def compute_score(
         data_source: Any,
@@ -69,10 +60,18 @@ def as_verl(scheme: MarkScheme) -> Callable[..., dict[str, float]]:
             "score": float(score.value or 0.0),
             "acc": float(bool(scheme.is_right(score))),
             "left_out": float(score.value is None),
-            **{name: float(part.value or 0.0) for name, part in score.parts.items()},
+            **{keys.get(name, name): float(part.value or 0.0) for name, part in score.parts.items()},
         }
 
     return compute_score
+
+
+def _key(name: str, entries: Collection[str]) -> str:
+    """Return the key of an entry: its name, with `entry_` in front where verl would take it for its own."""
+    key = name
+    while key in TAKEN or (key != name and key in entries):
+        key = f"entry_{key}"
+    return key
 
 
 def _plain(value: Any) -> Any:

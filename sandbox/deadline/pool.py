@@ -67,6 +67,7 @@ class Pool:
         self._server: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._warm: list[str] = []
+        self._warming: threading.Event | None = None
 
     def warm(self, module: str) -> None:
         """Start the server if it is not running, and have it import a module; do not wait for that.
@@ -82,6 +83,23 @@ class Pool:
                     self._start()
                 else:
                     send(self._control, ("import", module))
+
+    def is_warm(self, module: str, *, wait_s: float) -> bool:
+        """Return whether the server has imported a module by now, or has after at most `wait_s` seconds."""
+        self.warm(module)
+        with self._lock:
+            done = self._warming
+            if done is None:
+                done = self._warming = threading.Event()
+                threading.Thread(target=self._wait_for_a_worker, args=(done,), daemon=True).start()
+        return done.wait(wait_s)
+
+    def _wait_for_a_worker(self, done: threading.Event) -> None:
+        try:  # the server imports before it forks, so that a worker that answers shows that it has done so
+            self.run("builtins:bool", [()], timeout_s=LOAD_S)
+        except InfraError:
+            self._warming = None  # the next call reports it, and the one after that tries again
+        done.set()
 
     def run(
         self, target: Target, calls: Sequence[tuple[Any, ...]], *, timeout_s: float, memory_mb: int = 4096
@@ -239,6 +257,7 @@ class Pool:
         """End the server and every worker. A later call of `run` starts them again."""
         with self._lock:
             self._close_channels()
+            self._warming = None
             server, self._server = self._server, None
         if server is not None:
             try:

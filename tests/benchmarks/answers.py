@@ -30,9 +30,9 @@ from answer_pairs import HARD_PAIRS, usual_pairs
 from answer_rows import DATA, Row, outcome, read_rows
 from answers_math_verify import compare_by_math_verify, verdict_of_math_verify, verify_by_math_verify
 from markscheme.verifiers import Verdict, compare_answers, verify_answer
-from markscheme.verifiers.answers import verify as answer_module
+from markscheme.verifiers.answers import compare as answer_module
+from markscheme.verifiers.answers.compare import compare_all
 from markscheme.verifiers.answers.math_verify import LIMIT_S
-from markscheme.verifiers.answers.verify import compare_all
 from support import HANGING_PAIRS, LABELLED_ANSWERS, judge_labelled
 
 logging.disable(logging.CRITICAL)  # math-verify logs a warning for every timeout

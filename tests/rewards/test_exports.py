@@ -60,14 +60,14 @@ def test_as_verl_has_the_same_keys_for_every_row() -> None:
 
 @pytest.mark.parametrize("name", ["score", "acc", "left_out", "reward", "uid", "data_source"])
 @pytest.mark.parametrize("section", ["rewards", "watch"])
-def test_as_verl_refuses_an_entry_that_would_overwrite_a_key(
-    make_task: MakeTask, name: str, section: str
-) -> None:
-    entries = {"rewards": "correct: {use: answer}", "watch": "form: {use: boxed}"}
-    entries[section] = f"{name}: {{use: boxed}}"
+def test_an_entry_overwrites_no_key_of_as_verl(make_task: MakeTask, name: str, section: str) -> None:
+    entries = {"rewards": "correct: {use: answer, weight: 2}", "watch": "form: {use: boxed}"}
+    entries[section] = f"{entries[section]}, {name}: {{use: regex, pattern: never}}"
     task = make_task(f"rewards: {{{entries['rewards']}}}\nwatch: {{{entries['watch']}}}")
-    with pytest.raises(RewardError, match=rf"task.yaml:\d: {section}.{name}: .* rename the entry"):
-        as_verl(MarkScheme(task))
+    result = as_verl(MarkScheme(task))("mine", r"\boxed{4}", "4")
+    assert (result["score"], result["acc"], result["left_out"]) == (2.0, 1.0, 0.0)
+    assert result[f"entry_{name}"] == 0.0
+    assert set(result) - {"score", "acc", "left_out"} == {"correct", "form", f"entry_{name}"}
 
 
 CUT_OFF = r"<think>so</think>\boxed{4"

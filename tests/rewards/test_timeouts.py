@@ -42,8 +42,11 @@ def test_verifiers_have_deadlines_too(make_task: MakeTask) -> None:
 
 
 def test_a_pattern_that_backtracks_for_ever_is_stopped(make_task: MakeTask) -> None:
-    task = make_task("rewards: {a: {use: regex, pattern: '(a+)+$', full: true, timeout_s: 0.5}}")
-    assert marks(task, "a" * 40 + "b", "aaa") == [(0.0, "timeout"), (1.0, "ok")]
+    for deadline in ("", ", timeout_s: 0.5"):
+        task = make_task(f"rewards: {{a: {{use: regex, pattern: '(?:a|aa)+[bc]'{deadline}}}}}")
+        assert marks(task, "a" * 60, "aaab") == [(0.0, "timeout"), (1.0, "ok")]
+    task = make_task("extract: [{regex: '(?:a|aa)+[bc]'}]\nrewards: {a: {use: exact_match}}")
+    assert marks(task, "a" * 60) == [(0.0, "timeout")]
 
 
 def test_a_batch_that_hangs_runs_again_one_by_one(make_task: MakeTask) -> None:

@@ -1,13 +1,19 @@
 """Bare answers against references, by the policy that `verifiers/README.md` states."""
 
+import json
+import re
+
 import pytest
 
-from markscheme.sandbox import TaskError
-from markscheme.tasks import Completion, Problem
+from markscheme.rewards import MarkScheme
+from markscheme.rewards.check.task import check_task
+from markscheme.sandbox import DataError, TaskError, UnknownNameError
+from markscheme.tasks import Completion, Problem, load_problems
 from markscheme.verifiers import compare_answers, verify_answer
 from markscheme.verifiers.answers.tiers import TIERS, reference_fault
 from markscheme.verifiers.answers.verify import choice, exact_match
 from markscheme.verifiers.verdict import Reason
+from support import MakeTask
 
 RIGHT = [
     # reference, answer, what it is an instance of
@@ -213,3 +219,117 @@ def test_exact_match_never_reads_numbers() -> None:
     problem = Problem(prompt="q", reference="4")
     assert exact_match(problem, Completion(r"\boxed{4.0}")).correct is False
     assert exact_match(problem, Completion("<think>x</think> 4"), whole=True).correct is True
+
+
+POLICIES = ("exact", "rounded", "loose")
+DECIMALS = [
+    # reference, answer, exact, rounded, loose
+    ("0.5", r"\frac{1}{2}", True, True, True),
+    ("0.33", r"\frac{1}{3}", False, True, False),
+    ("0.3", r"\frac{1}{3}", False, False, False),
+    ("0.5", r"\frac{\pi}{6}", False, False, False),
+    ("3.14", r"\pi", False, True, True),
+    ("3.14", "3.1416", False, True, True),
+    ("3.14", "3.15", False, False, True),
+    ("0.34", "0.335", False, False, False),
+    ("3.4", "3.35", False, False, False),
+    ("33.5", "33.45", False, True, True),
+    ("33.5", "33.55", False, False, True),
+    ("-33.5", "-33.45", False, True, True),
+    ("0.0", "0.04", False, False, False),
+    (r"\frac{1}{3}", "0.333333", False, True, True),
+    (r"\frac{1}{3}", "0.333", False, False, True),
+    ("100", "100.4", False, False, False),
+    ("2.5 km", "2.52 km", False, True, True),
+    ("2.5 km", "2.56 km", False, False, False),
+    ("2.5 km", "2504 m", False, True, True),
+]
+"""The policy table of verifiers/README.md, by example."""
+
+
+@pytest.mark.parametrize(("reference", "answer", *POLICIES), DECIMALS)
+def test_decimals_are_met_by_the_policy_that_is_named(
+    reference: str, answer: str, exact: bool, rounded: bool, loose: bool
+) -> None:
+    wanted = {"exact": exact, "rounded": rounded, "loose": loose}
+    given = {name: compare_answers(reference, answer, decimals=name).correct for name in POLICIES}
+    assert given == wanted
+    assert compare_answers(reference, answer).correct is rounded
+
+
+def test_a_comma_is_decimal_only_where_the_task_says_so(make_task: MakeTask) -> None:
+    for reference, answer in [("3.5", "3,5"), ("0.5", "0,5"), ("1234.5", "1.234,5"), ("3,5", "3.5")]:
+        assert compare_answers(reference, answer, decimal_comma=True).correct is True
+    assert compare_answers("3.5", "3,5").correct is False
+    assert compare_answers("5, 3", "3,5").correct is True
+    assert compare_answers("(1, 2)", "(1, 2)", decimal_comma=True).correct is True
+    task = make_task("rewards: {a: {use: answer, decimal_comma: true, decimals: exact}}")
+    problem = Problem(prompt="Wie viel?", reference="3.5")
+    scores = MarkScheme(task).score([problem] * 2, [Completion(r"\boxed{3,5}"), Completion(r"\boxed{3,54}")])
+    assert [score.value for score in scores] == [1.0, 0.0]
+
+
+CHOICES = "Which is the capital of France?\n(A) Lyon\n(B) Paris\n(C) Nice"
+ASKED = [
+    ("B", "Paris", CHOICES, True),
+    ("B", "Lyon", CHOICES, False),
+    ("Paris", "B", CHOICES, True),
+    ("Paris", "C", CHOICES, False),
+    ("B", "B) Paris", CHOICES, True),
+    ("B", "B) Lyon", CHOICES, False),
+    ("B", r"\textbf{(B)}\ 6", r"$\textbf{(A)}\ 5 \qquad \textbf{(B)}\ 6 \qquad \textbf{(C)}\ 7$", True),
+    ("6", "B", r"$\textbf{(A)}\ 5 \qquad \textbf{(B)}\ 6 \qquad \textbf{(C)}\ 7$", True),
+    ("12", "10p + q = 12", "Find $10p+q$.", True),
+    ("12", "10p + q = 12", "Let $10p+q=12$. Find p.", False),
+    ("12", "3x^2+4y^2=12", "Find the curve.", False),
+    ("25", "m^2+n^2 = 25", "Compute $m^2 + n^2$.", True),
+    ("7", "7 dozen", "How many dozen eggs does she need?", True),
+    ("7", "7 dozen", "How many eggs does she need?", False),
+    ("18", "3 * 6", "What is 3 * 6?", False),
+]
+
+
+@pytest.mark.parametrize(("reference", "answer", "question", "is_right"), ASKED)
+def test_the_question_says_what_an_answer_means(
+    reference: str, answer: str, question: str, is_right: bool
+) -> None:
+    assert compare_answers(reference, answer, question=question).correct is is_right
+
+
+SOLUTIONS = [
+    (r"We have $2^3=8$. Hence $a$ is $\boxed{8}$.", "{{ text | boxed }}", "8"),
+    ("3 + 4 = <<3+4=7>>7 apples.\n#### 7", "{{ text.split('####')[-1] | trim }}", "7"),
+]
+
+
+@pytest.mark.parametrize(("solution", "template", "answer"), SOLUTIONS)
+def test_a_whole_solution_is_no_reference_and_the_advice_works(
+    make_task: MakeTask, solution: str, template: str, answer: str
+) -> None:
+    verdict = compare_answers(solution, answer)
+    assert (verdict.correct, verdict.reason) == (None, Reason.UNPARSABLE_REFERENCE)
+    rows = json.dumps({"text": solution})
+    yaml = 'data: {path: rows.jsonl}\nproblem: {prompt: Go, reference: "%s"}\nrewards: {a: {use: answer}}'
+    task = make_task(yaml % "{{ text }}", rows=rows)
+    with pytest.raises(DataError, match=re.escape(f'write `reference: "{template}"`')):
+        MarkScheme(task).check_references(load_problems(task))
+    findings = {finding.name: finding for finding in check_task(task)}
+    assert findings["references"].good is False
+    repaired = make_task(yaml % template, rows=rows)
+    problems = load_problems(repaired)
+    MarkScheme(repaired).check_references(problems)
+    assert problems[0].references == (answer,)
+
+
+def test_references_and_answers_are_read_or_refused_by_name() -> None:
+    assert verify_answer(72, r"\boxed{72}").correct is True  # pyright: ignore[reportArgumentType]
+    assert verify_answer([71, 0.5], r"\boxed{1/2}").correct is True  # pyright: ignore[reportArgumentType]
+    for value in (None, True, float("nan"), b"72", {"answer": 72}):
+        with pytest.raises(TypeError, match="reference takes a text or a finite number"):
+            compare_answers(value, "72")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match="answer takes"):
+        compare_answers("72", None)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match="completion takes"):
+        verify_answer("72", None)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(UnknownNameError, match="rounded"):
+        compare_answers("72", "72", decimals="round")  # pyright: ignore[reportArgumentType]

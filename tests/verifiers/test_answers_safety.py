@@ -16,9 +16,9 @@ import sympy.parsing.sympy_parser as sympy_parser
 from markscheme.sandbox import with_deadline
 from markscheme.sandbox.deadline.pool import shared_pool
 from markscheme.verifiers import compare_answers, verify_answer
+from markscheme.verifiers.answers import compare as answer_module
 from markscheme.verifiers.answers import math_verify
-from markscheme.verifiers.answers import verify as answer_module
-from markscheme.verifiers.answers.verify import KEPT, KEPT_CHARS, compare_all
+from markscheme.verifiers.answers.compare import KEPT, KEPT_CHARS, compare_all
 from markscheme.verifiers.verdict import Reason
 from support import HANGING_PAIRS, LABELLED_ANSWERS, LAST_TIER_PAIR, judge_labelled
 

@@ -1,16 +1,20 @@
 """Finding the answer in a completion: by rules in order or a preset, and never in the thinking part."""
 
+import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from markscheme.rewards import MarkScheme
 from markscheme.sandbox import TaskError, UnknownNameError
 from markscheme.tasks import Completion, Problem
-from markscheme.verifiers import Verdict, extract_answer
+from markscheme.verifiers import Verdict, extract_answer, verify_answer
 from markscheme.verifiers.answers.verify import answer
-from markscheme.verifiers.completion import SEARCHED_CHARS
+from markscheme.verifiers.completion import SEARCHED_CHARS, THINKING, thinking_end
+from markscheme.verifiers.verdict import Reason
+from support import MakeTask
 
 B = r"\boxed{%s}"
 """A box, to be filled in with `%`."""
@@ -153,7 +157,71 @@ def test_rules_that_do_not_exist_are_errors(extract: Any, error: type[Exception]
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=200), st.integers(-999, 999))
 def test_a_box_at_the_end_is_always_found(before: str, value: int) -> None:
-    text = before.replace("<think>", "") + f" x \\boxed{{{value}}}"
+    assume(thinking_end(before) < len(before))
+    text = before + f" x \\boxed{{{value}}}"
     found = extract_answer(text, extract=["boxed"])
     assert found.text is not None
     assert found.text.endswith(str(value))
+
+
+THOUGHTS = [
+    *(f"{opening}It is \\boxed{{4}}, <answer>4</answer>.{closing}" for opening, closing in THINKING),
+    "<|channel|>analysis<|message|>\\boxed{4}<|end|><|start|>assistant<|channel|>final<|message|>",
+    "analysisWe get \\boxed{4}.assistantfinal",
+    "< THINK >\\boxed{4}</ think >".replace("< ", "<").replace("</ ", "</"),
+]
+
+
+@pytest.mark.parametrize("thought", THOUGHTS)
+@pytest.mark.parametrize("extract", ["strict", "lenient"])
+def test_nothing_in_the_thinking_part_is_an_answer(thought: str, extract: str) -> None:
+    assert verify_answer("4", f"{thought} I cannot tell.", extract=extract).correct is False
+    assert verify_answer("4", thought, extract=extract).correct is False
+    assert verify_answer("4", thought + r" So it is \boxed{4}.", extract=extract).correct is True
+
+
+@pytest.mark.parametrize("mark", ["plan", ("<<", ">>"), ("BEGIN PLAN", "END PLAN")])
+def test_a_task_adds_its_own_marks_of_thinking(make_task: MakeTask, mark: str | tuple[str, str]) -> None:
+    opening, closing = (f"<{mark}>", f"</{mark}>") if isinstance(mark, str) else mark
+    text = f"{opening} so \\boxed{{4}} {closing} I cannot tell."
+    assert verify_answer("4", text).correct is True
+    assert verify_answer("4", text, thinking=[mark]).correct is False
+    task = make_task(f"thinking: {json.dumps([mark])}\nrewards: {{a: {{use: answer}}, b: {{use: boxed}}}}")
+    problem = Problem(prompt="2 + 2?", reference="4")
+    score = MarkScheme(task).score([problem], [Completion(text)])[0]
+    assert [part.value for part in score.parts.values()] == [0.0, 0.0]
+    opened = Problem(prompt=f"2 + 2? {opening}\n", reference="4")  # the template opened the thinking part
+    assert MarkScheme(task).score([opened], [Completion(r"\boxed{4}")])[0].value == 0.0
+
+
+LATER = [
+    (r"\boxed{42}. Hmm, actually it is 17.", False),
+    (r"\boxed{42}. Wait, no: the correct value is 17.", False),
+    (r"\boxed{42}. Oops, I made an error.", False),
+    (r"\boxed{42}. So the answer is 17.", False),
+    (r"\boxed{42}. So the answer is 42.", True),
+    (r"\boxed{42}. The answer is 84/2, as required.", True),
+    (r"\boxed{42}. Actually, let me double-check: 6*7=42. Yes.", True),
+    (r"\boxed{42}? Maybe.", False),
+    (r"It is \boxed{42}, unlike 17, which is odd.", True),
+    (r"<answer>42</answer> Correction: it should be 17.", False),
+    (r"不对吗？不。\boxed{42} 不对，应为 17。", False),
+]
+
+
+@pytest.mark.parametrize(("text", "is_right"), LATER)
+def test_what_is_stated_after_an_answer_must_be_right_too(text: str, is_right: bool) -> None:
+    assert verify_answer("42", text).correct is is_right
+
+
+def test_of_grouped_rules_the_latest_answer_decides() -> None:
+    text = "The answer is 3. So \\boxed{4}. I mean: Answer: 5"
+    rules: list[Any] = [["boxed", {"after": "Answer:"}]]
+    assert extract_answer(text, extract=rules).text == "5"
+    assert extract_answer(text, extract=["boxed", {"after": "Answer:"}]).text == "4"
+    assert extract_answer(text, extract="lenient").text == "5"
+
+
+def test_a_pattern_of_the_author_cannot_hang_the_caller() -> None:
+    found = extract_answer("a" * 60, extract=[{"regex": "(?:a|aa)+[bc]"}])
+    assert (found.text, found.reason) == (None, Reason.TIMEOUT)

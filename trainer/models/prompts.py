@@ -8,6 +8,7 @@ from jinja2 import TemplateError
 from ...sandbox.errors import PolicyError
 from ...tasks.problem import Problem
 from ...tasks.schema import Task
+from ...verifiers.completion import Marks, thinking_end, thinking_marks
 from ...verifiers.steps.token_positions import common_length
 from .policy import EncodedPrompt, Policy
 
@@ -37,7 +38,7 @@ def render_prompt(policy: Policy, task: Task, problem: Problem) -> tuple[str, st
     with_opening = _templated(policy, task, messages, opening=True)
     without_opening = _templated(policy, task, messages, opening=False)
     opening = with_opening[common_length(with_opening, without_opening) :]
-    return with_opening, _unclosed_thinking(opening)
+    return with_opening, _unclosed_thinking(opening, thinking_marks(task.thinking or ()))
 
 
 def _templated(policy: Policy, task: Task, messages: Sequence[Any], *, opening: bool) -> str:
@@ -96,7 +97,7 @@ def _check_tokenizer(policy: Policy, text: str, ids: Sequence[int], where: str) 
         )
 
 
-def _unclosed_thinking(opening: str) -> str:
-    """Return `opening` from its last `<think>` on, or an empty string if there is none or it is closed."""
-    _, tag, rest = opening.rpartition("<think>")
-    return tag + rest if tag and "</think>" not in rest else ""
+def _unclosed_thinking(opening: str, marks: Marks) -> str:
+    """Return `opening` from its last mark of thinking on, or an empty string if none is open."""
+    last = max((opening.rfind(mark) for mark, _ in marks), default=-1)
+    return opening[last:] if last >= 0 and thinking_end(opening, marks) == len(opening) else ""

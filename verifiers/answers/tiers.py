@@ -36,6 +36,7 @@ from ..text.notations import read_base, read_ratio, read_time, without_names
 from ..units import compare as quantities
 from ..units.quantity import split_unit
 from ..verdict import Reason, Verdict
+from . import math_verify
 
 TIERS = (
     ("claims", commitment.compare),
@@ -70,6 +71,7 @@ class TierJudge:
         return TierJudge(self.policy._replace(question=""))
 
     def __call__(self, reference: str, answer: str) -> Verdict:
+        """Return the verdict on an answer, or on a part of one."""
         outermost = getattr(_work, "left", None) is None
         _work.left = MAX_PARTS if outermost else _work.left - 1
         try:
@@ -101,8 +103,14 @@ class TierJudge:
 
 
 def reference_fault(reference: str) -> str | None:
-    """Return why no answer can be judged by a reference; None if one can, or if only math-verify may know."""
-    return fault_of(normalise(reference))
+    """Return why no answer can be judged by a reference; None if one can, or if only math-verify may know.
+
+    A reference that only math-verify can read has its worker started, so that the first answer does not wait.
+    """
+    text = normalise(reference)
+    if formulas.is_foreign(text):
+        math_verify.warm_up()
+    return fault_of(text)
 
 
 _WORKED = re.compile(r"#### ?\S|<<[^<>]{1,80}=[^<>]{1,40}>>")

@@ -201,7 +201,7 @@ _GROUP = (
 # Before a box that is a piece of a formula: a digit, a sign, an operator, an open group.
 _BEFORE = re.compile(
     r"(?:\d|[\d)}]\s?[-+*/]\s?|(?:^|[\s(\[,])[-+]|/|\\(?:cdot|times|div|pm|mp|ne|neq|not ?=|sqrt"
-    r"|leq?|geq?|lt|gt)\s?|[≠×÷±√≤≥<]\s?|(?<![A-Za-z/])>\s?|!=\s?)$"
+    r"|leq?|geq?|lt|gt)\s?|[≠×÷±√≤≥<]\s?|(?<![-=])>\s?|!=\s?)$"
     rf"|{_GROUP}",
     re.IGNORECASE,
 )
@@ -222,6 +222,8 @@ _EDGE_AFTER = re.compile(
 )
 # `120 = \boxed{5!}` is extracted whole, so that its two sides are compared with each other.
 _NUMBER_BEFORE = re.compile(r"(?:^|[$\n:>]|\bis )\s?(?P<number>-?\d[\d.,]*\s?=\s?)$")
+_TAG_END = re.compile(r"<[^<>\s]{1,40}>\s?$")
+"""Matches a tag before a box, whose `>` compares nothing."""
 _WINDOW = 200
 """How far, in characters, a formula around a box may reach on either side."""
 
@@ -237,7 +239,8 @@ def _clearly_starts(before: str) -> bool:
 
 
 _WORD_AFTER = re.compile(
-    r"(?:\\[,; ]|[~\s$])*(?:\\(?:text|mathrm|rm|mbox)\s?\{\s?(?P<upright>[^{}]{1,20})\}|(?P<plain>[A-Za-zµ°][A-Za-z/^\d²³]{0,7})(?=[\s$.,;)\\]|$))"
+    r"(?:\\[,; ]|[~\s$])*(?:\\(?:text|mathrm|rm|mbox)\s?\{\s?(?P<upright>[^{}]{1,20})\}"
+    r"|(?P<plain>[A-Za-zµ°][A-Za-z/^\d²³]{0,7})(?=[\s$.,;)\\]|$))"
 )
 _UNLIKELY_UNITS = ("in", "a", "A", "as", "at", "s", "are", "bar", "pm", "am")
 """Words that are more likely to go on with the sentence than to be the unit of a box."""
@@ -269,7 +272,7 @@ def _formula_around(text: str, box: _Box) -> AnswerSpan | None:
             start -= len(number["number"])
     edges = list(_EDGE_BEFORE.finditer(line))
     prefix = line[edges[-1].end() :] if edges else line
-    attached = _BEFORE.search(prefix)
+    attached = None if _TAG_END.search(prefix) else _BEFORE.search(prefix)
     if attached is not None:
         start = box.command - len(prefix)
     if after is not None or (attached is not None and "{" in attached.group()):

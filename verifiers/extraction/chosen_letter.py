@@ -10,26 +10,33 @@ from .boxes import AnswerSpan
 
 CHOICE_LINE = re.compile(r"\s*\*{0,2}\(?[A-J](?:[).:]\*{0,2}|\*{2}) [^\n]{1,200}\s*")
 """Matches a line that starts with a choice letter: it is that choice, with the option's text."""
-_LETTER = r"[\s*_\"'$(\[（【]{0,4}(?P<letter>[A-J])(?![A-Za-z'’]|\s+(?:\w+ ){0,3}[a-z]+(?:ly)? of\b)"
+# One letter, but neither the start of a word nor an article: `A number of`.
+_LETTER = r"[\s*_\"'$(\[（【]{0,4}([A-J])(?![A-Za-z'’]|\s+(?:\w+ ){0,3}[a-z]+(?:ly)? of\b)"
 _AFFIRMED = re.compile(
-    r"(?:\b(?:pick|choose|chose|select|go(?:ing)? with|went with|leav(?:es?|ing)|makes|it(?:['’]s| is)|so|left with|opt for|settle on|must be|has to be"
-    r"|answer(?: is)?:?|only)(?: (?:the |with |is |just |only |option |choice |answer )*)?|[选選][:：]?)"
-    + _LETTER
+    r"(?:\b(?:pick|choose|chose|select|go(?:ing)? with|went with|leav(?:es?|ing)|makes|it(?:['’]s| is)|so"
+    r"|left with|opt for|settle on|must be|has to be|answer(?: is)?:?|only)"
+    rf"(?: (?:the |with |is |just |only |option |choice |answer )*)?|[选選][:：]?"
+    rf"|[—–,:-] (?:choice|option|answer)){_LETTER}"
 )
+"""Matches words that choose the letter after them."""
 _CORRECT = re.compile(
-    _LETTER.replace("letter", "first")
-    + r"[*_)\]\"'$]{0,4}(?:,? [^.\n]{0,30}?,)? (?:is|must be|would be|fits|works|remains|matches|satisfies|seems|looks)"
-    r"(?! (?:not|wrong|incorrect|false|out|excluded|eliminated|ruled|too|impossible|invalid|also))\b"
-    r"(?=[^.\n]{0,60}(?:correct|right|best|only|consistent|true|answer|fits|works|remains|left|choice|matches|satisfies))"
+    rf"{_LETTER}[*_)\]\"'$]{{0,4}}(?:,? [^.\n]{{0,30}}?,)?"
+    r" (?:is|must be|would be|fits|works|remains|matches|satisfies|seems|looks)"
+    r"(?! (?:not|wrong|incorrect|false|out|excluded|eliminated|ruled|too|impossible|invalid|also)\b)"
+    r"(?=[^.\n]{0,60}(?:correct|right|best|only|consistent|true|answer|fits|works|remains|left|choice|matches"
+    r"|satisfies))"
 )
+"""Matches a letter that is said to be correct."""
 _REJECTING = re.compile(r"\b(?:not|never|neither|nor|wrong|incorrect)\b[^.\n]{0,12}$|n['’]t\b[^.\n]{0,12}$")
 _SENTENCE = re.compile(r"[^.!?\n。]+(?:[.!?\n。]|$)")
 _FIRST_LINE = re.compile(r"\s*[*_#(\[$]{0,4}([A-J])[*_)\].:$]{0,4}[ \t]*(?=\n)")
+_OTHERS = re.compile(r"\b(?:between|or|either|and) \(?([A-J])\b")
 _WINDOW = 1500
+"""How many characters at the end of a text are searched."""
 
 
 def chosen_letter(text: str) -> AnswerSpan | None:
-    """Find the letter that the last sentence to choose one chooses, or that stands alone on the first line."""
+    """Find the letter that the last sentence to choose one chooses, or the one alone on the first line."""
     offset = max(0, len(text) - _WINDOW)
     for sentence in reversed(list(_SENTENCE.finditer(text, offset))):
         spans = _chosen(text, *sentence.span())
@@ -42,15 +49,13 @@ def chosen_letter(text: str) -> AnswerSpan | None:
 
 
 def _chosen(text: str, start: int, end: int) -> list[AnswerSpan]:
-    """Return the spans of the letters that a sentence affirms."""
-    found = []
-    for pattern in (_AFFIRMED, _CORRECT):
-        for match in pattern.finditer(text, start, end):
-            rejected = _REJECTING.search(text, start, match.start())
-            if not rejected:
-                found.append(AnswerSpan(*match.span("letter" if pattern is _AFFIRMED else "first")))
-    or_other = re.search(r"\b(?:between|or|either)\b", text[start:end])
-    if found and or_other:
-        others = re.findall(r"(?:between|or|either|and) \(?([A-J])\b", text[start:end])
-        found += [AnswerSpan(at, at + 1) for other in others if (at := text.find(other, start, end)) >= 0]
+    """Return the spans of the letters that a sentence affirms, with those that it offers beside them."""
+    found = [
+        AnswerSpan(*match.span(1))
+        for pattern in (_AFFIRMED, _CORRECT)
+        for match in pattern.finditer(text, start, end)
+        if not _REJECTING.search(text[start : match.start()])
+    ]
+    if found and re.search(r"\b(?:between|or|either)\b", text[start:end]):
+        found += [AnswerSpan(*other.span(1)) for other in _OTHERS.finditer(text, start, end)]
     return found

@@ -21,6 +21,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+import regex
+
 from ...sandbox.errors import TaskError, UnknownNameError
 from ..completion import (
     SEARCHED_CHARS,
@@ -40,12 +42,13 @@ from .rules import PLAIN_TEXT, RULES, STATED, Rule, last_match, line_after
 PLAIN_CHARS = 20_000
 """Rules for plain text search only this many characters at the end."""
 
-ExtractSpec = str | Sequence[str | Mapping[str, Any]]
-"""The name of a preset, or an ordered list of rules."""
+ExtractRule = str | Mapping[str, Any]
+ExtractSpec = str | Sequence[ExtractRule | Sequence[ExtractRule]]
+"""The name of a preset, or an ordered list of rules and of lists of rules."""
 WHOLE: tuple[tuple[str, Rule]] = (("whole", lambda text: AnswerSpan(0, len(text))),)
 """The rule that takes the whole text, for verifiers that need no extraction."""
 Group = tuple[tuple[str, Rule], ...]
-"""Rules with their names, of which the one that finds the latest answer decides; usually it is a single rule."""
+"""Rules with their names; the one that finds the latest answer decides. Usually it is a single rule."""
 PRESETS: dict[str, tuple[Any, ...]] = {
     "strict": ("answer_tag", "boxed"),
     "lenient": (STATED, *(name for name in RULES if name not in STATED)),
@@ -72,12 +75,14 @@ def rules_of(extract: ExtractSpec, where: str = "extract") -> list[Group]:
         if extract not in PRESETS:
             raise UnknownNameError.of("extraction preset", extract, PRESETS, where=where)
         extract = PRESETS[extract]
-    return [
-        tuple(_rule(each, where) for each in rule)
-        if isinstance(rule, list | tuple)
-        else (_rule(rule, where),)
-        for rule in extract
-    ]
+    return [_group(rule, where) for rule in extract]
+
+
+def _group(rule: ExtractRule | Sequence[ExtractRule], where: str) -> Group:
+    """Return a rule as a group of its own, or the rules of a list as one group."""
+    if isinstance(rule, str | Mapping):
+        return (_rule(rule, where),)
+    return tuple(_rule(each, where) for each in rule)
 
 
 def _rule(rule: str | Mapping[str, Any], where: str) -> tuple[str, Rule]:
@@ -96,7 +101,7 @@ def _rule(rule: str | Mapping[str, Any], where: str) -> tuple[str, Rule]:
         raise TaskError(f"{where}: {kind} needs a text to look for (given: {value!r}); put it in quotes")
     try:
         return f"{kind} {value!r}", line_after(value) if kind == "after" else last_match(value)
-    except re.error as error:
+    except regex.error as error:
         raise TaskError(
             f"{where}: {value!r} is not a regular expression: {error}; correct it, or give a literal text"
             " with {after: TEXT}"
@@ -151,6 +156,13 @@ def extract_by(groups: Sequence[Group], text: str, marks: Marks = THINKING) -> E
         body = _without_marks(body)
     if "`" in body or not body.isascii():
         body = _DECORATION.sub(_blank, body)
+    try:
+        return _by_first_group(groups, body, offset)
+    except TimeoutError:  # a pattern of the task's author
+        return Extracted(None, reason=Reason.TIMEOUT)
+
+
+def _by_first_group(groups: Sequence[Group], body: str, offset: int) -> Extracted:
     for group in groups:
         found = [(span, name) for name, rule in group if (span := _found(name, rule, body)) is not None]
         if found:
@@ -203,7 +215,7 @@ def _extracted(name: str, body: str, span: AnswerSpan, offset: int) -> Extracted
     if name == "answer_tag":
         answer = _stated(answer)
     elif name in PLAIN_TEXT:
-        answer = re.sub(r"</\w+>$", "", answer).strip("*_ ").rstrip(",;:").strip()
+        answer = re.sub(r"</\w+>$|\*\*", "", answer).strip("*_ ").rstrip(",;:").strip()
     if not span.closed:
         answer = answer.rstrip("*$.").strip()
     place = (span.start + offset, span.end + offset)
@@ -215,7 +227,7 @@ def _extracted(name: str, body: str, span: AnswerSpan, offset: int) -> Extracted
         return Extracted(answer, name, place, objection(body, span), closed=span.closed)
     later = later_values(body, span)
     reason = objection(body, span) or retraction(body, span, later)
-    return Extracted(answer, name, place, reason, later, span.closed)
+    return Extracted(answer, name, place, reason, span.closed, later)
 
 
 def _stated(answer: str) -> str:
@@ -233,7 +245,7 @@ _DECORATION = re.compile("[`\u2600-\u27bf\u2b00-\u2bff\ufe0f\U0001f000-\U0001faf
 """Backticks and emoji, which only decorate an answer."""
 _CHANNEL_TOKENS = re.compile(r"<\|(?:START_RESPONSE|END_RESPONSE|message|channel|start|end|return)\|>")
 _END_TOKENS = re.compile(
-    r"(?:\s{0,9}(?:</?s>|<eos>|<end_of_turn>|<\|[a-z_]{1,30}\|>|<｜[^<>｜]{1,30}｜>)){1,9}\s*\Z"
+    r"(?:\s{0,9}(?:</?s>|<eo[a-z]>|<end_of_turn>|<\|[a-z_]{1,30}\|>|<｜[^<>｜]{1,30}｜>)){1,9}\s*\Z"
 )
 """End-of-sequence tokens that an engine left in the text."""
 

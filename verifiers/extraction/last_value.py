@@ -29,7 +29,8 @@ _ITEM_MARK = re.compile(r"[.)](?:\s|$)")
 
 
 _GIVES_UP = re.compile(
-    r"\b(?:could not|couldn['’]t|cannot|can['’]t|unable|do not know|don['’]t know|not sure|no idea|give up|not possible to)\b",
+    r"\b(?:could not|couldn['’]t|cannot|can['’]t|unable|do not know|don['’]t know|not sure|no idea|give "
+    r"up|not possible to)\b",
     re.IGNORECASE,
 )
 _SENTENCE_START = re.compile(r"(?:[.!?](?=\s)|[。！？\n])[\s*_>]*")
@@ -47,15 +48,17 @@ _EQUALS = re.compile(r"=\s*(?:in )?(?=[-$€£\d(.])")
 _STATES = re.compile(r"\b(?:is|are|be|equals?|cost|costs)\s+(?:only |about |exactly |now )?(?=[-$€£\d(.])")
 # A number behind one of these belongs to a phrase that qualifies another number of the sentence.
 _QUALIFIES = re.compile(
-    r"\b(?:for|in|out of|of the|of all|from|after|at|by|within|before|over|per|during|into|among|between|since|every|than|to [a-z]+(?: [a-z]+)?"
-    r"|the|to be|on) (?:the |a |all |each |only |these |those |his |her |their |last |first |next |[a-z]+ ?){0,3}$"
+    r"\b(?:for|in|out of|of the|of all|from|after|at|by|within|before|over|per|during|into|among|between"
+    r"|since|every|than|to [a-z]+(?: [a-z]+)?"
+    r"|the|to be|on) (?:the |a |all |each |only |these |those |his |her |their |last |first |next "
+    r"|[a-z]+ ?){0,3}$"
 )
 
 
 def last_number(text: str) -> AnswerSpan | None:
     """Find the number that the last sentence with a number states, with all that is attached to it.
 
-    It is the one after the last `=` or `is`, or else the last one outside phrases that qualify another number:
+    It is the one after the last `=` or `is`, or else the last one outside phrases that qualify another one:
     `She earns $42 for 6 hours` states 42. Indices (`x_2`), numbers of steps (`step 3`) and of list items do
     not count. There is no answer if the text after it gives up.
     """
@@ -78,7 +81,31 @@ def last_number(text: str) -> AnswerSpan | None:
         if before:
             own, end = before, reason.start()
             break
-    return _with_attached(text, _stated(text, own, start, end))
+    number = _stated(text, own, start, end)
+    formula = _FORMULA_AFTER.search(text[:end], max(start, end - FORMULA_CHARS))
+    if formula is not None and formula.start(1) <= number.start():
+        return AnswerSpan(*formula.span(1))
+    listed = _LIST.match(text, number.start(), end)
+    if listed is not None and (number.start() == start or _VERB_BEFORE.search(text[start : number.start()])):
+        return AnswerSpan(*listed.span())
+    return _with_attached(text, number)
+
+
+_VERB_BEFORE = re.compile(r"(?:\b(?:is|are|be|equals?|were|was)|[=:])\s*$")
+_LIST = re.compile(
+    r"[-−]?[\d.]{1,20}(?:, [-−]?[\d.]{1,20}){0,20},? (?:and|or) [-−]?\d[\d.]{0,20}(?<!\.)(?=[\s.,;*]|$)"
+)
+"""Matches several numbers: `the zeros are 3 and 7`."""
+FORMULA_CHARS = 200
+"""How far, in characters, from the end of a sentence its last formula may start."""
+_TERM = r"(?:[\d.]{0,20}[√π(][^\sA-Za-z]{0,20}|[\d.]{1,20}[a-z]?)"
+_LEFT_SIDE = r"[A-Za-z](?:_\w{1,9})? ?= ?"
+_FORMULA_AFTER = re.compile(
+    r"(?:[=:]|\b(?:is|are|be|equals?|of)|[为是]) ?"
+    rf"((?:{_LEFT_SIDE})?[-−+]? ?{_TERM}(?: ?[-−+*/×·^] ?{_TERM}){{1,9}}"
+    rf"|{_LEFT_SIDE}[-−]?[\d.]{{0,20}}[a-z])[.\s]*$"
+)
+"""Matches a formula in plain text at the end of a sentence: `k = 3 + 2√2`, `x = 3z`."""
 
 
 _IN_WORDS = re.compile(
@@ -121,16 +148,20 @@ def _stated(text: str, numbers: list[re.Match[str]], start: int, end: int) -> re
     return chosen
 
 
-_ENDS_BEFORE = re.compile(f"[*_(\\[=:,，：{CHARACTERS}]")
+_ENDS_BEFORE = re.compile(f"[*_=:,，：{CHARACTERS}]")
 
 
 def _with_attached(text: str, number: re.Match[str]) -> AnswerSpan:
-    """Return the span of a number with its unit and all that touches it: a piece of `x^2` is another value."""
+    """Return the span of a number with its unit and all that touches it: a piece of `x^2` is not it."""
     start, end = number.span()
     while start > 0 and not text[start - 1].isspace() and not _ENDS_BEFORE.match(text[start - 1]):
         start -= 1
     while end < len(text) and not text[end].isspace() and text[end] not in "*_,;:!?]，。；：！？":
         end += 1
+    if text[start] == "(" and text[end - 1 : end] == ")" and "," not in text[start:end]:
+        start, end = start + 1, end - 1
+    while start < number.start() and text[start] in "([" and not _is_closed_after(text[start:end]):
+        start += 1
     power = _POWER_OF_UNIT.fullmatch(text[start:end])
     if power is not None and read_unit(power[1]) is not None:  # the number was the 2 of `5 m^2`
         value = _VALUE_BEFORE.search(text[max(start - 24, 0) : start])
@@ -142,6 +173,10 @@ def _with_attached(text: str, number: re.Match[str]) -> AnswerSpan:
     if text[end : end + 1] == ".":
         return AnswerSpan(start, end)
     return AnswerSpan(start, _end_with_unit(text, end))
+
+
+def _is_closed_after(text: str) -> bool:
+    return text.count("(") <= text.count(")") and text.count("[") <= text.count("]")
 
 
 def _is_closed(text: str) -> bool:
@@ -181,7 +216,8 @@ _AFTER_FORMULA = re.compile(rf"[0-9]|{_GIVES_UP.pattern}|{_IN_WORDS.pattern}", r
 
 
 _ATTAINED = re.compile(
-    r"\b(?:attained|achieved|reached|occurs|occurring|obtained|with equality)\b[^.]{0,30}$|, (?:the|a|an) (?:(?!\b(?:is|are|was|equals?|be)\b)[^$,.]){1,40}$",
+    r"\b(?:attained|achieved|reached|occurs|occurring|obtained|with equality)\b[^.]{0,30}$|, (?:the|a"
+    r"|an) (?:(?!\b(?:is|are|was|equals?|be|has|have)\b)[^$,.]){1,40}$",
     re.IGNORECASE,
 )
 

@@ -39,9 +39,11 @@ _CUE = re.compile(
 _LAST = re.compile(r"[}$).*\s\\\]]{0,9}")
 """Closing characters after an answer that ends the completion."""
 _RETRACTED = re.compile(
-    r"\b(?:that|this|it|which|the above|my answer|the answer above|the previous answer)(?:'s|’s| is"
+    r"\b(?:that|this|it|which|the above|my (?:answer|choice|result|value|box)|the answer above|the "
+    r"previous answer)(?:'s|’s| is"
     r"| was)(?: [a-z]+ly)?"
-    r" (?:wrong|incorrect|not (?:correct|right|the answer)|a mistake|mistaken)\b|\bscratch that\b",
+    r" (?:wrong|incorrect|not (?:correct|right|the answer)|a mistake|mistaken)\b|\bscratch that\b"
+    r"|\b(?:ignore|disregard) (?:the|that|this|my) (?:[a-z]+ )?(?:above|answer|value|box|result|previous)\b",
     re.IGNORECASE,
 )
 _OFFERED_BEFORE = re.compile(
@@ -54,20 +56,23 @@ _OFFERED_AFTER = re.compile(
     re.IGNORECASE,
 )
 _RECONSIDERED = re.compile(
-    r"\b(?:wait|hm+|actually|oops|correction|sorry|no,|on second thought|scratch that|i made (?:a|an) (?:\w+ )?(?:mistake|error)"
+    r"\b(?:wait|hm+|actually|oops|correction|sorry|no,|edit|on second thought|scratch that|i made (?:a|an) "
+    r"(?:\w+ )?(?:mistake|error)"
     r"|en fait|perdón|pardon|eigentlich|moment)\b|不对|等一下|等等|抱歉|更正|其实",
     re.IGNORECASE,
 )
 """Matches words after which an answer may be taken back."""
 _INSTEAD = re.compile(
     r"\b(?:it|that|this|(?:correct|right|actual|true|real|final) [a-z]+|answer|value|result|sum|total)"
-    r"(?:['’]s| is| was| should be| must be| would be| has to be| equals)(?: (?:really|actually|in fact))? (?=[\d$\\(-])"
+    r"(?:['’]s| is| was| should be| must be| would be| has to be| equals)(?: (?:really|actually|in "
+    r"fact))? (?=[\d$\\(-])"
     r"|\b[Nn]o, (?=[-$\\(]?\d)|(?:应为|应该是|应是|改为|而是)(?=[\s$\d-])",
     re.IGNORECASE,
 )
 """Matches what leads to another value after such words."""
 _MISTAKE = re.compile(
-    r"\bi made (?:a|an) (?:\w+ )?(?:mistake|error)\b|\bthat(?:'s| is| was) (?:not right|wrong)\b|\bcorrection\b|有误|算错|不对，(?!因)",
+    r"\bi made (?:a|an) (?:\w+ )?(?:mistake|error)\b|\bthat(?:'s| is| was) (?:not right|wrong)\b"
+    r"|\bcorrection\b|有误|算错|不对，(?!因)",
     re.IGNORECASE,
 )
 _BEFORE, _AFTER, _LATER = 60, 60, 2000
@@ -103,7 +108,7 @@ def nothing_follows(text: str, span: AnswerSpan) -> bool:
 
 
 def retraction(text: str, span: AnswerSpan, later: Sequence[str]) -> Reason | None:
-    """Return `contradicts` if the text takes its answer back, or admits a mistake and states no other value."""
+    """Return `contradicts` if the text takes its answer back, or only admits a mistake; else None."""
     end = min(len(text), span.end + _LATER)
     if _RETRACTED.search(text, span.end, end) or (not later and _MISTAKE.search(text, span.end, end)):
         return Reason.CONTRADICTS

@@ -1,10 +1,10 @@
-r"""Reading the answer at a place where one is stated: the value in `Josh's house is now worth $200,000.`
+r"""Reading the answer at a place where one is stated, such as `Josh's house is now worth $200,000`.
 
-A place is the text after a lead-in (`lead_ins.py`), the contents of a tag, or a last sentence. It is read once:
+A place is the text after a lead-in (`lead_ins.py`), or the contents of a tag. It is read once:
 
 1. Its first sentence counts.
-2. Remarks behind the value are cut off: `, which is even`, `(since 6*7=42)`. A remark that offers another value
-   (`, or maybe 43`) stays, so that the answer is rejected for it.
+2. Remarks behind the value are cut off: `, which is even`, `(since 6*7=42)`. A remark that offers another
+   value (`, or maybe 43`) stays, so that the answer is rejected for it.
 3. If exactly one value is emphasised, that is the answer. Otherwise, if the sentence starts with words, it is
    the value after its last verb; else the sentence is the value.
 """
@@ -30,16 +30,21 @@ _VERB = re.compile(
     r"|[:：]|为|是|等于|は|が"
     r"|\b(?:gives?|get|has|have|had|makes?|costs?|becomes?|remains?|needs?|reads|worth|namely|exactly|leaves?|chose|choose"
     r"|pick|select)\b|有|得)"
-    r"[:：]?[ \t]*(?:(?:now|only|exactly|therefore|thus|then|simply|just|equal|to|about|approximately|roughly|around"
+    r"[:：]?[ \t]*(?:(?:now|only|exactly|therefore|thus|then|simply|just|equal|to|about|approximately"
+    r"|roughly|around"
     r"|letter|option|choice|also|donc|aproximadamente|environ|etwa|also|jetzt)\b ?){0,3}",
     re.IGNORECASE,
 )
-_VALUE_START = re.compile(r"[*_\"'“(\[{\s]*(?:[-+−±√π∞∅$€£¥\d\\{(|]|[A-J](?![A-Za-z])|[A-Za-z]\s?[=<>∈≤≥])")
+_VALUE_START = re.compile(
+    r"[*_\"'“(\[{\s]*(?:[-+−±√π∞∅$€£¥\d\\{(|]|[A-J](?![A-Za-z])|[A-Za-z](?:_\w+)?\s?[=<>∈≤≥])"
+)
 _DENIED = re.compile(
-    r"\b(?:not|never|cannot|maybe|perhaps|possibly|probably|might|could)\b \S*\s*$|n['’]t \S*\s*$|(?:不|可能|也许)是?\s*$"
+    r"\b(?:not|never|cannot|maybe|perhaps|possibly|probably|might|could)\b \S*\s*$|n['’]t \S*\s*$|(?:不|可能"
+    r"|也许)是?\s*$"
 )
 _LEADING = re.compile(
-    r"(?:therefore|thus|hence|so|then|for sure|definitely|certainly|clearly|simply|indeed|just|exactly|option|choice"
+    r"(?:therefore|thus|hence|so|then|for sure|definitely|certainly|clearly|simply|indeed|just|exactly"
+    r"|option|choice"
     r"|letter|approximately|about|also|now|donc|daher|entonces),? (?=\S)",
     re.IGNORECASE,
 )
@@ -47,7 +52,7 @@ _WORDS = re.compile(r"[^\W\d_]{2}|[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]|[A-Z
 
 
 def value_in(text: str, start: int, end: int) -> AnswerSpan:
-    """Return the span of the value that a sentence states; the whole sentence if it has no value of its own."""
+    """Return the span of the value that a sentence states; that of the whole sentence if it has none."""
     low, high = _trimmed(text, start, end)
     while leading := _LEADING.match(text, low, high):
         low = leading.end()
@@ -75,10 +80,17 @@ def value_in(text: str, start: int, end: int) -> AnswerSpan:
     if verbs:
         is_denied = _DENIED.search(text[low : verbs[-1].end()])
         return AnswerSpan(low, high) if is_denied else AnswerSpan(*_trimmed(text, verbs[-1].end(), high))
+    name = _IS_NAME.match(text, low, high)
+    if name is not None:
+        return AnswerSpan(*name.span(1))
     number = last_number(text[low:high]) if _SENTENCE.search(text, low, high) else None
     return AnswerSpan(low, high) if number is None else AnswerSpan(low + number.start, low + number.end)
 
 
+_IS_NAME = re.compile(
+    r"[A-Z][^.\d$\\]{2,120}? (?:is|are|was|were) (?:named |called )?([A-Z][a-z'’]+(?: [A-Z][a-z'’]+){0,2})$"
+)
+"""Matches a sentence that ends with a name: `The pianist is Carol`."""
 _CHAIN = re.compile(r"[^$\\\n]*\d ?[A-Za-z]{3,}[^$\\\n]*= ?(?=[$€£\d.-])")
 """Matches a calculation with units in words, up to its result: `28 days / 7 days/week = 4 weeks`."""
 
@@ -108,6 +120,10 @@ def place_at(text: str, start: int) -> AnswerSpan | None:
     """Return the span of the answer stated at `start`; None if nothing is stated there."""
     stop = min(len(text), start + PLACE_CHARS)
     end = sentence_end(text, start, stop)
+    unfinished = _UNFINISHED.search(text[start:end])
+    if unfinished is not None:  # `the smaller one is`, with the value in the next paragraph
+        start = len(text) - len(text[end:].lstrip())
+        end = sentence_end(text, start, min(len(text), start + PLACE_CHARS))
     if not text[start:end].strip(" \t*_:：.#>"):
         return None
     parts = _NUMBERED_PARTS.match(text, start, stop)
@@ -119,9 +135,11 @@ def place_at(text: str, start: int) -> AnswerSpan | None:
     return value_in(text, start, end)
 
 
+_UNFINISHED = re.compile(r"(?:\b(?:is|are|equals?|be|to)|=|:|：|为|是)[ \t]*$")
 _NUMBERED_PARTS = re.compile(r"[（(][1a][)）][^\n]+(?:\n[ *]*[（(][2-9b-e][)）][^\n]+)+")
 _CORRECTED = re.compile(
-    r"not\b[^.!?;\n]{1,60}[.!?;] *(?:(?:instead|rather),? )?(?:it|the (?:correct |right )?answer)(?:['’]s| is) (?=\S)",
+    r"not\b[^.!?;\n]{1,60}[.!?;] *(?:(?:instead|rather),? )?(?:it|the (?:correct |right )?answer)(?:['’]s"
+    r"| is) (?=\S)",
     re.IGNORECASE,
 )
 """Matches a denial that is followed by the answer: `not 15. It's 17`."""

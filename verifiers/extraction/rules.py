@@ -1,13 +1,15 @@
 r"""The extraction rules: one function per form in which a final answer is given.
 
 A rule takes the text after the thinking part and returns the span of an answer, or None. All rules prefer
-the last candidate. Each takes linear time, whatever a model writes; the exception is a `{regex: R}` of the
-task's author.
+the last candidate. Each takes linear time, whatever a model writes; a `{regex: R}` of the task's author has a
+time limit.
 """
 
 import re
 from collections import deque
 from collections.abc import Callable
+
+import regex
 
 from .boxes import AnswerSpan, boxed
 from .chosen_letter import CHOICE_LINE, chosen_letter
@@ -51,13 +53,20 @@ def line_after(marker: str) -> Rule:
     return find
 
 
-def last_match(pattern: str, flags: int = 0) -> Rule:
-    """Return a rule that finds the last match of a pattern: its group 1, or the whole if it has no groups."""
-    compiled = re.compile(pattern, flags)
+PATTERN_S = 1.0
+"""Seconds that a pattern of a task's author may take on one text."""
+
+
+def last_match(pattern: str) -> Rule:
+    """Return a rule that finds the last match of a task's pattern: its group 1, or the whole without groups.
+
+    The rule raises TimeoutError if the search takes longer than PATTERN_S.
+    """
+    compiled = regex.compile(pattern)
     group = 1 if compiled.groups else 0
 
     def find(text: str) -> AnswerSpan | None:
-        last = deque(compiled.finditer(text), maxlen=1)
+        last = deque(compiled.finditer(text, timeout=PATTERN_S), maxlen=1)
         if not last:
             return None
         start, end = last[0].span(group)
@@ -67,7 +76,8 @@ def last_match(pattern: str, flags: int = 0) -> Rule:
 
 
 _STEP = re.compile(
-    r"(?:\d+[.)] ?[A-Za-z]|(?:step|case|part|phase|method|stage|note|check|verification|option|question|problem|claim|lemma)\b"
+    r"(?:\d+[.)] ?[A-Za-z]|(?:step|case|part|phase|method|stage|note|check|verification|option|question"
+    r"|problem|claim|lemma)\b"
     r"(?! [A-J]\b))",
     re.IGNORECASE,
 )
@@ -86,7 +96,8 @@ def _last_but_headings(pattern: re.Pattern[str]) -> Rule:
             next_character = text[match.end() : match.end() + 1]
             ends_line = next_character in (":", "：", "\n") and re.search(r"\d", words) is None
             is_heading = words.endswith((":", "：")) or ends_line or _STEP.match(words) is not None
-            if words and not (is_heading and len(words) > 2):
+            is_choice = re.match(r"\(?[A-J][).:]", words) is not None
+            if words and (is_choice or not (is_heading and len(words) > 2)):
                 return AnswerSpan(*match.span(1))
         return None
 
@@ -94,14 +105,25 @@ def _last_but_headings(pattern: re.Pattern[str]) -> Rule:
 
 
 MAX_SHORT = 40
+"""Longest text, in characters, that is an answer as it stands."""
+_CONCLUDED = re.compile(
+    r"(?:^|[\n.!?]\s*)(?:so|therefore|thus|hence|consequently|in conclusion)\b"
+    r"[^.\n]{1,200}?\b(?:is|are|was|were) "
+    r"\*{0,2}((?:[A-Z]?[a-z'’]+|[A-Z]+)(?: [A-Za-z'’]+){0,2})\*{0,2}[.!]?\s*$",
+    re.IGNORECASE,
+)
 
 
 def short_text(text: str) -> AnswerSpan | None:
-    """Find the whole of a text that is one short line (`B`, `Yes.`, `five`) or a choice with its text."""
+    """Find the whole of a text that is one short line (`B`, `Yes.`, `five`) or a choice with its text.
+
+    In a longer text, it is the name with which a last sentence concludes: `So the fastest is Evelyn.`
+    """
     stripped = text.strip()
     is_short = len(stripped) <= MAX_SHORT and "\n" not in stripped and len(stripped.split()) <= 5
     if not stripped or not (is_short or CHOICE_LINE.fullmatch(text)):
-        return None
+        concluded = _CONCLUDED.search(text)
+        return AnswerSpan(*concluded.span(1)) if concluded else None
     start = text.index(stripped)
     return AnswerSpan(start, start + len(stripped))
 
@@ -125,9 +147,11 @@ def bold(text: str) -> AnswerSpan | None:
     span = _bold(text) if "**" in text else None
     if span is None or _CONCLUSION.search(text, span.end):
         return None
-    return value_in(text, span.start, span.end)
+    base = _BASE_AFTER.match(text, span.end)
+    return AnswerSpan(span.start, base.end()) if base else value_in(text, span.start, span.end)
 
 
+_BASE_AFTER = re.compile(r"\*\*,? \(?(?:in )?base[ -]\w+\)?")
 _CONCLUSION = re.compile(
     r"(?:^|[\n.] *)(?:therefore|thus|hence|so|consequently|in conclusion|in total|altogether)\b[^\n]*[\d\\$]",
     re.IGNORECASE,
@@ -136,7 +160,8 @@ _CONCLUSION = re.compile(
 
 
 _NO_STATEMENT = re.compile(
-    r"(?:as follows|given by|correct|right|wrong|incorrect|unique|found|obtained|the same|verified|required|not unique"
+    r"(?:as follows|given by|correct|right|wrong|incorrect|unique|found|obtained|the same|verified"
+    r"|required|not unique"
     r"|in the form|expressed|checked|clear|confirmed)\b",
     re.IGNORECASE,
 )

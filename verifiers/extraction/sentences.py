@@ -19,26 +19,30 @@ def sentence_end(text: str, start: int, stop: int) -> int:
     for part in _SENTENCE_PART.finditer(text, start, stop):
         if part["math"]:
             continue
-        is_point = part["end"] == "."
-        if is_point and _ABBREVIATION.search(text, max(start, part.start() - 8), part.start()):
-            if text[part.end() : part.end() + 1] == " ":
-                continue  # the point of `B. Paris` or `3 p.m.`
+        goes_on = text.startswith(". ", part.start())
+        if goes_on and _ABBREVIATION.search(text, max(start, part.start() - 8), part.start()):
+            continue  # the point of `B. Paris` or `3 p.m.`
         return part.start()
     return stop
 
 
 # Words that start a remark; after a comma, and in brackets, more words do than in running text.
 _REMARK = re.compile(
-    r",? (?:because|since|due to|given that|which|whereas|while|making|leaving|attained|reached|achieved|obtained|directed|measured|pointing|of (?:which|whom)"
+    r",? (?:because|since|due to|given that|which|whereas|while|making|leaving|attained|reached|achieved"
+    r"|obtained|directed|measured|pointing|of (?:which|whom)"
     r"|depending|I (?:think|believe|guess)|as (?:the|it|we|this|there|required|shown|expected|desired|was)"
     r"|when rounded|if we|rounded)\b"
-    r"|, (?:and|but|so|as|it|this|that|they|he|she|we|not|with|in|for|out of|hence|thus|therefore|also|corresponding|the)\b"
-    r"| ?\((?:since|because|as|about|approximately|approx|roughly|around|which|i\.e|note|see|in|for|the|rounded|by"
+    r"|, (?:and|but|so|as|it|this|that|they|he|she|we|not|with|in|for|out of|hence|thus|therefore|also"
+    r"|corresponding|the)\b"
+    r"| ?\((?:since|because|as|about|approximately|approx|roughly|around|which|i\.e|note|see|in|for|the"
+    r"|rounded|by"
     r"|nearly|to|using|from|it|this|we|not|check|≈|\\approx)"
-    rf"|; [a-z]{{2}}| (?:[—–]|-{{1,3}}) [A-Za-z]{{2}}| (?:—|–) a |，(?!而是|而非)[{CHARACTERS}]{{2}}|（(?:因为|约|即|舍|注|而)",
+    rf"|; [a-z]{{2}}| (?:[—–]|-{{1,3}}) [A-Za-z]{{2}}| (?:—|–) a "
+    rf"|，(?!而是|而非)[{CHARACTERS}]{{2}}|（(?:因为|约|即|舍|注|而)",
 )
 _SWAYING = re.compile(
-    r"可能|也许|或者|\b(?:maybe|perhaps|possibly|probably|alternatively|unless|might|could (?:also )?be|may (?:also )?be"
+    r"可能|也许|或者|\b(?:maybe|perhaps|possibly|probably|alternatively|unless|might|could (?:also )?be|may "
+    r"(?:also )?be"
     r"|or (?:else|maybe|perhaps|possibly|even)|also (?:works|possible|valid|correct)|depending)\b",
     re.IGNORECASE,
 )

@@ -78,7 +78,12 @@ def read(text: str) -> Node | None:
 
 def can_be_read(text: str) -> bool:
     """Return whether this tier can read a text, or math-verify might."""
-    return read(text) is not None or _FOREIGN.search(text) is not None
+    return read(text) is not None or is_foreign(text)
+
+
+def is_foreign(text: str) -> bool:
+    """Return whether a text has an operator, such as an integral, that only math-verify may read."""
+    return _FOREIGN.search(text) is not None
 
 
 def _compare_unread(reference: str, answer: str, target: Node | None, given: Node | None) -> Verdict | None:

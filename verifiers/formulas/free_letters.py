@@ -33,11 +33,12 @@ def equal_but_for_letters(target: Node, given: Node) -> bool:
     constants = own & _CONSTANTS
     replacements = (others & _ANY_CONSTANTS) - (own - _CONSTANTS)
     may_be_renamed = len(constants) > 1 or constants != replacements
-    if constants and len(constants) == len(replacements) <= 3 and may_be_renamed:
-        if _are_free(target, constants) and _equal_if_renamed(target, given, constants, replacements):
+    if constants and _are_free(target, constants):
+        can_match = len(constants) == len(replacements) <= 3 and may_be_renamed
+        if can_match and _equal_if_renamed(target, given, constants, replacements):
             return True
-    if len(constants) == 1 and len(others & _ANY_CONSTANTS) == 1 and _are_free(target, constants):
-        return _differ_by_a_constant(target, given)
+        if len(constants) == len(others & _ANY_CONSTANTS) == 1:
+            return _differ_by_a_constant(target, given)
     if len(own) == len(others) == 1 and own != others and _has_pi(target) and _has_pi(given):
         allowed = _MORE_INTEGERS if target.op == given.op == "add" else _INTEGERS
         return own | others <= allowed and _equal_if_renamed(target, given, own, others)
@@ -45,9 +46,8 @@ def equal_but_for_letters(target: Node, given: Node) -> bool:
 
 
 def _differ_by_a_constant(target: Node, given: Node) -> bool:
-    """Return whether two antiderivatives, each with one free constant as a term, differ by a constant only."""
-    without = [_without_constant(node) for node in (target, given)]
-    one, two = without
+    """Return whether two sums, each with a free constant as a term, differ by a constant only."""
+    one, two = _without_constant(target), _without_constant(given)
     return one is not None and two is not None and has_constant_difference(one, two)
 
 
@@ -114,7 +114,7 @@ _NAMES = frozenset([*FUNCTIONS, *CONSTANTS, *GREEK, "sqrt"]) - {"e", "i"}
 def renamed(text: str, old: str, new: str) -> str | None:
     """Return a text with another letter for a variable; None if the text uses the new letter already.
 
-    The variable may stand in a product, as c does in `cx`. Commands, functions and longer words stay as they are.
+    The variable may be part of a product, as c is in `cx`. Commands, functions and longer words stay.
     """
     if old == new:
         return text

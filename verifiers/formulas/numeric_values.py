@@ -16,7 +16,8 @@ from .evaluate import FLOATS, Notes, evaluate
 from .tokens import Node, TooLarge
 
 DIGITS = (50, 150)
-"""Two values are equal if they agree in both precisions; the first one refutes most that differ.
+"""Two values are equal if they agree in both precisions; the first one refutes most that differ. Formulas
+with longer numbers are compared with as many digits more.
 
 The last 8 digits of either are left to rounding errors, hence the 1e-42 for 50 digits."""
 
@@ -92,7 +93,8 @@ def equal_in_digits(one: Node, two: Node, point: dict[str, complex]) -> bool:
         ArithmeticError: one of them has no value there.
     """
     size, noise = 0.0, 0.0
-    for digits in DIGITS:
+    longest = max(_longest_numeral(one), _longest_numeral(two))
+    for digits in DIGITS if longest < DIGITS[0] else (*DIGITS, DIGITS[-1] + longest):
         try:
             a, b = high_precision(one, point, digits), high_precision(two, point, digits)
         except ValueError as error:
@@ -105,6 +107,14 @@ def equal_in_digits(one: Node, two: Node, point: dict[str, complex]) -> bool:
     if noise > size * 1e-30 and noise > 1e-60:
         raise TooLarge("a cancellation")
     return True
+
+
+@lru_cache(maxsize=1024)
+def _longest_numeral(node: Node) -> int:
+    """Return about how many digits the longest number in a formula has."""
+    if node.op == "num":
+        return max(node.value.numerator.bit_length(), node.value.denominator.bit_length()) * 3 // 10
+    return max(map(_longest_numeral, node.args), default=0)
 
 
 @lru_cache(maxsize=1024)

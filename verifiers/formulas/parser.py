@@ -203,7 +203,7 @@ class _Parser(Atoms):
         return Node("sym", value=f"{base.value}_{name}")
 
     def index(self) -> str:
-        r"""Take a subscript in braces; two calculations that are equal, `n+1` and `1+n`, give the same text."""
+        r"""Take a subscript in braces; equal calculations, such as `n+1` and `1+n`, give the same text."""
         ahead = list(self.tokens)
         text = self.raw_argument()
         if not re.search(r"\w[-+*/^]|\d[a-z]", text):

@@ -1,9 +1,9 @@
 """Finding the program in a completion: in its `<code>` tag, in its last code fence, or the whole text."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from ..completion import SEARCHED_CHARS, Extracted, thinking_end
+from ..completion import SEARCHED_CHARS, Extracted, ThinkingMark, thinking_end, thinking_marks
 from ..verdict import Reason
 
 _MOST_CHARS = 200 * SEARCHED_CHARS
@@ -21,7 +21,7 @@ Block = tuple[int, int, bool]
 """The start and the end of a program in a text, and whether its fence or tag was closed."""
 
 
-def extract_program(text: str) -> Extracted:
+def extract_program(text: str, *, thinking: Sequence[ThinkingMark] = ()) -> Extracted:
     r"""Return the program that a completion offers.
 
     Only the text after the thinking part is searched. The program is the content of the last `<code>` tag
@@ -37,8 +37,12 @@ def extract_program(text: str) -> Extracted:
         False
         >>> extract_program("def f(x): return 4").rule
         'bare'
+
+    Args:
+        text: the completion.
+        thinking: further marks of the thinking part; see `extract_answer`.
     """
-    offset = max(thinking_end(text), len(text) - _MOST_CHARS)
+    offset = max(thinking_end(text, thinking_marks(thinking)), len(text) - _MOST_CHARS)
     body = text[offset:]
     block = _in_tag(body) or _in_fence(body)
     if block is None:

@@ -10,7 +10,7 @@ from ...sandbox.errors import TaskError
 from ...sandbox.execution import Limits
 from ...sandbox.remote import shared_executor
 from ...tasks.problem import Completion, Problem
-from ..completion import whole_answer
+from ..completion import ThinkingMark, whole_answer
 from ..verdict import Reason, Verdict, verifier
 from .find_code import extract_program
 from .tests_schema import ProgramTests
@@ -37,6 +37,7 @@ def unit_tests(
     limits: Limits | None = None,
     integrity: Integrity = "separate",
     sandbox_url: str | None = None,
+    thinking: Sequence[ThinkingMark] = (),
 ) -> list[Verdict | TaskError]:
     """Judge the program in a completion by running its problem's unit tests in the sandbox.
 
@@ -57,6 +58,7 @@ def unit_tests(
             test modules inside it, where the program can read and forge them.
         sandbox_url: a SandboxFusion server that runs the programs; by default the one that the task names,
             or else the local sandbox.
+        thinking: further marks of the thinking part; by default those of the task.
     """
     sandbox = shared_executor(sandbox_url)
 
@@ -67,7 +69,7 @@ def unit_tests(
             _check_subsets(score, tests)
         except TaskError as error:
             return error
-        found = extract_program(whole_answer(problem, completion))
+        found = extract_program(whole_answer(problem, completion, thinking), thinking=thinking)
         if found.reason is not None or found.text is None:
             return Verdict(False, found.reason or Reason.NO_ANSWER)
         if not found.closed and completion.finish_reason == "length":

@@ -1,1 +1,1 @@
-"""One spelling for every answer: normalising its text, and the tables of words, names and languages behind it."""
+"""One spelling for every answer: normalising its text, with the tables of words, names and languages."""

@@ -1,7 +1,7 @@
 r"""Rewriting Chinese, Japanese and Korean answers in ASCII: numerals, fractions, units and counters.
 
-`五十分之十三` becomes `13/50`, `3.6亿` becomes `360000000`, `40厘米` becomes `40 cm`, and `42个` becomes `42`. Only
-what stands at a number is rewritten; other words are left to the tier that compares texts.
+`五十分之十三` becomes `13/50`, `3.6亿` becomes `360000000`, `40厘米` becomes `40 cm`, `42个` becomes `42`.
+Only what stands at a number is rewritten; other words are left to the tier that compares texts.
 """
 
 import re
@@ -31,21 +31,30 @@ _NUMERAL = "[" + "".join([*_DIGITS, *_TENS, *_MYRIADS]) + "]"
 _AMOUNT = rf"(?:[\d.]+|{_NUMERAL}+)"
 
 UNITS = {
-    "平方公里": "km^2", "平方千米": "km^2", "平方分米": "dm^2", "平方厘米": "cm^2", "平方毫米": "mm^2", "平方米": "m^2",
-    "立方分米": "dm^3", "立方厘米": "cm^3", "立方米": "m^3", "公顷": "ha", "千米": "km", "公里": "km", "厘米": "cm", "毫米": "mm",
-    "分米": "dm", "微米": "um", "纳米": "nm", "米": "meters", "千克": "kg", "公斤": "kg", "毫克": "mg", "克": "grams", "吨": "tons",
-    "毫升": "mL", "升": "liters", "小时": "hours", "小時": "hours", "时间": "hours", "時間": "hours", "시간": "hours", "分钟": "min", "分鐘": "min",
-    "毫秒": "ms", "秒": "seconds", "摄氏度": "degrees C", "度": "degrees", "元": "yuan", "美元": "dollars", "ドル": "dollars",
-    "달러": "dollars", "円": "yen", "欧元": "euros", "牛顿": "newtons", "牛": "newtons", "焦耳": "joules", "焦": "joules", "瓦特": "watts", "瓦": "watts", "千瓦": "kW",
-    "伏特": "volts", "伏": "volts", "安培": "amps", "安": "amps", "欧姆": r"\Omega", "欧": r"\Omega", "帕": "Pa", "千帕": "kPa", "赫兹": "Hz", "摩尔": "mol",
-    "天": "days", "日": "days", "周": "weeks", "星期": "weeks", "个月": "months", "月": "months", "年": "years", "岁": "years",
-    "メートル": "meters", "センチメートル": "cm", "キロメートル": "km", "センチ": "cm", "キロ": "km", "グラム": "grams", "キログラム": "kg",
-    "미터": "meters", "센티미터": "cm", "킬로미터": "km", "원": "won",
+    name: unit
+    for unit, names in {
+        "km^2": "平方公里 平方千米", "dm^2": "平方分米", "cm^2": "平方厘米", "mm^2": "平方毫米",
+        "m^2": "平方米", "dm^3": "立方分米", "cm^3": "立方厘米", "m^3": "立方米", "ha": "公顷",
+        "km": "千米 公里 キロメートル キロ 킬로미터", "cm": "厘米 センチメートル センチ 센티미터",
+        "mm": "毫米", "dm": "分米", "um": "微米", "nm": "纳米", "meters": "米 メートル 미터",
+        "kg": "千克 公斤 キログラム", "mg": "毫克", "grams": "克 グラム", "tons": "吨",
+        "mL": "毫升", "liters": "升", "hours": "小时 小時 时间 時間 시간", "min": "分钟 分鐘",
+        "ms": "毫秒", "seconds": "秒", "degrees C": "摄氏度", "degrees": "度", "yuan": "元",
+        "dollars": "美元 ドル 달러", "yen": "円", "euros": "欧元", "newtons": "牛顿 牛",
+        "joules": "焦耳 焦", "watts": "瓦特 瓦", "kW": "千瓦", "volts": "伏特 伏",
+        "amps": "安培 安", r"\Omega": "欧姆 欧", "Pa": "帕", "kPa": "千帕", "Hz": "赫兹",
+        "mol": "摩尔", "days": "天 日", "weeks": "周 星期", "months": "个月 月", "years": "年 岁",
+        "won": "원",
+    }.items()
+    for name in names.split()
 }  # fmt: skip
 """Units, with the names that the table of units knows."""
+_PER = {**UNITS, "时": "hour", "時": "hour", "分": "minute"}
 _UNIT = "|".join(sorted(UNITS, key=len, reverse=True))
 _AT_NUMBER = re.compile(
-    rf"(?<=[\d)}}%a-z]) ?(?:\((?P<bracketed>{_UNIT})\)|(?P<plain>{_UNIT}))(?:\s*(?:/|每)\s*(?P<per>{_UNIT}|[{CHARACTERS}]))?(?=\d|[{CHARACTERS}]{{0,6}}$|[.,;/ ])"
+    rf"(?<=[\d)}}%a-z]) ?(?:\((?P<bracketed>{_UNIT})\)|(?P<plain>{_UNIT}))(?:\s*(?:/|每)\s*(?P<square>二次方"
+    rf"|平方)?(?P<per>{_UNIT}"
+    rf"|[{CHARACTERS}]))?(?=\d|[{CHARACTERS}]{{0,6}}$|[.,;/ ])"
 )
 
 _COUNTED = re.compile(rf"(?<=[\d)}}%$]) ?(?P<noun>[{CHARACTERS}]{{1,10}}(?:\([{CHARACTERS}]+\))?)[.!]?$")
@@ -54,19 +63,28 @@ _MEANS_MORE = re.compile(
 )
 """Matches in words that may change the number before them."""
 _WORDS = (
-    ("而不是", " rather than "), ("而不选", ", not "), ("，不选", ", not "), (",不选", ", not "), ("不是", "not "), ("而是", " but "),
-    ("无实数解", "no real solution"), ("無實數解", "no real solution"), ("无解", "no solution"), ("解なし", "no solution"),
-    ("不存在", "does not exist"), ("空集", r"\emptyset "), ("正无穷", r"+\infty "), ("负无穷", r"-\infty "), ("无穷大", r"\infty "),
-    ("大于或等于", r"\ge "), ("大于等于", r"\ge "), ("不小于", r"\ge "), ("小于或等于", r"\le "), ("小于等于", r"\le "),
-    ("不大于", r"\le "), ("不等于", r"\ne "), ("大于", ">"), ("小于", "<"), ("等于", "="), ("或者", " or "), ("以及", " and "), ("または", " or "),
-    ("실수 전체", "all real numbers"), ("全体实数", "all real numbers"), ("任意实数", "all real numbers"), ("一切实数", "all real numbers"),
+    ("而不是", " rather than "), ("而不选", ", not "), ("，不选", ", not "), (",不选", ", not "),
+    ("不是", "not "), ("而是", " but "), ("无实数解", "no real solution"),
+    ("無實數解", "no real solution"), ("无解", "no solution"), ("解なし", "no solution"),
+    ("不存在", "does not exist"), ("空集", r"\emptyset "), ("正无穷", r"+\infty "),
+    ("负无穷", r"-\infty "), ("无穷大", r"\infty "), ("大于或等于", r"\ge "),
+    ("大于等于", r"\ge "), ("不小于", r"\ge "), ("小于或等于", r"\le "), ("小于等于", r"\le "),
+    ("不大于", r"\le "), ("不等于", r"\ne "), ("大于", ">"), ("小于", "<"), ("等于", "="),
+    ("或者", " or "), ("以及", " and "), ("または", " or "), ("실수 전체", "all real numbers"),
+    ("全体实数", "all real numbers"), ("任意实数", "all real numbers"),
+    ("一切实数", "all real numbers"),
 )  # fmt: skip
 _TRUTHS = {
-    "是": "yes", "对": "yes", "正确": "yes", "真": "yes", "はい": "yes", "正しい": "yes", "네": "yes", "否": "no", "不是": "no", "错": "no",
-    "错误": "no", "不正确": "no", "假": "no", "いいえ": "no", "아니요": "no",
-}  # fmt: skip
+    word: truth
+    for truth, words in {
+        "yes": "是 对 正确 真 はい 正しい 네",
+        "no": "否 不是 错 错误 不正确 假 いいえ 아니요",
+    }.items()
+    for word in words.split()
+}
 _LEAD_IN = re.compile(
-    r"^(?:(?:(?:最终|最后|正确)?(?:的)?答案(?:应|應)?(?:选|選|是|为|為)?|答|故|即|所以|因此|选项|選項|应?选|選|選項|约|約|大约|共|一共|总共|最多|至少|答えは|정답은|답은|選択肢|选项|選項)[:： ]*)+(?=\S)"
+    r"^(?:(?:(?:最终|最后|正确)?(?:的)?答案(?:应|應)?(?:选|選|是|为|為)?|答|故|即|所以|因此|选项|選項|应?选|選|選項|约|約|大约|共|一共|总共|最多|至少"
+    r"|答えは|정답은|답은|選択肢|选项|選項)[:： ]*)+(?=\S)"
 )
 _SUBJECT = re.compile(
     "^(?:该|此|原|这个|所以|因此|故)?(?:方程|不等式|方程组)(?:的解集?(?:为|是)?)?(?=无|没有|有)"
@@ -91,6 +109,8 @@ def in_ascii(text: str) -> str:
     for words, written in _WORDS:
         text = text.replace(words, written)
     text = re.sub(r"(?:です|である|だ|입니다|이다|。)$", "", text)
+    text = _TIME.sub(_clock_time, text)
+    text = re.sub(r"倍?(?:根号|√)(\d+|\([^()]*\))", r"\\sqrt{\1}", text)
     text = re.sub(r"(?:负|負|マイナス)(?=[\d一二三四五六七八九十\\])", "-", text)
     text = re.sub(rf"百分之({_AMOUNT})", lambda match: f"{_digits(match[1])}%", text)
     text = re.sub(
@@ -116,9 +136,23 @@ def in_ascii(text: str) -> str:
     return re.sub(r" {2,}", " ", text).strip()
 
 
+_TIME = re.compile(
+    r"(?P<half>上午|凌晨|早上|下午|晚上|傍晚|午前|午後)?(?P<hour>\d{1,2})[点點時时](?:(?P<minute>\d{1,2})分|(?P<thirty>半)|[钟整])?(?!间|間|之)"
+)
+
+
+def _clock_time(match: re.Match[str]) -> str:
+    """Return `3:30 p.m.` for `下午3点30分`."""
+    minute = "30" if match["thirty"] else f"{int(match['minute'] or 0):02}"
+    half = {"上": "a.m.", "凌": "a.m.", "早": "a.m.", "午前": "a.m."}
+    name = match["half"] or ""
+    suffix = (half.get(name) or half.get(name[0], "p.m.")) if name else ""
+    return f"{match['hour']}:{minute} {suffix}".rstrip()
+
+
 def _unit(match: re.Match[str]) -> str:
     unit = UNITS[match["bracketed"] or match["plain"]]
-    per = f"/{UNITS[match['per']]}" if match["per"] in UNITS else ""
+    per = f"/{_PER[match['per']]}{'^2' if match['square'] else ''}" if match["per"] in _PER else ""
     return f" {unit}{per} "
 
 

@@ -31,7 +31,8 @@ _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".s
 _COUNTING = (
     "hundred halve halves hundreds thousands millions billions trillions quadrillion quintillion googol"
     " dozen dozens score gross pair pairs couple mil mill mln bn lakh lakhs crore crores percent"
-    " percents percentage pct ppm ppb mille tens odd infinite infinity mil mille millón millones millions milliard milliards million millionen milliarde"
+    " percents percentage pct ppm ppb mille tens odd infinite infinity mil mille millón millones "
+    "millions milliard milliards million millionen milliarde"
     " milliarden tausend hundert milhão milhões тысяч тысячи тысяча миллион миллиона миллионов миллиард"
     " docena douzaine dutzend"
 )

@@ -30,7 +30,7 @@ _COMMAND = re.compile(r"\\([A-Za-z]+)")
 _TWO_LINES = re.compile(r"(?<=[\d$])[ \t]*[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]\s*(?=[\d$])")
 _LEAD_IN = re.compile(
     r"(?:(?:the )?(?:final |correct |best |right )?ans(?:wer)?(?: is|:| =)|(?:therefore|thus|hence"
-    r"|so)(?:,| )|(?:it|this) is"
+    r"|(?-i:[Ss]o))(?:,| )|(?:it|this) is"
     r"|there (?:is|are)|approximately|approx\.?|about|roughly|exactly|only|just|\\approx|\\therefore"
     r"|\\Rightarrow|\\implies|=|~)\s*(?=\S)",
     re.IGNORECASE,
@@ -66,7 +66,7 @@ def normalise(text: str) -> str:
     if text == "{}":
         return r"\emptyset"
     if "\n" in text:
-        text = _one_line(text)
+        text = _one_line(unwrapped(text.strip()))
     text = unwrapped(_without_end(" ".join(text.split())))
     if _MARKED.search(text):
         text = _COMMAND.sub(lambda match: COMMAND_SPELLINGS.get(match[1], match.group()), text)
@@ -80,7 +80,7 @@ def normalise(text: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Return a text in one line, with a semicolon between numbers, or relations, that stand on lines of their own."""
+    """Return a text in one line, with semicolons between numbers or relations on lines of their own."""
     text = re.sub(r"(?m)^\s*\([1-9a-e]\) ?(?=\S*[=<>$\d])|[;.。；]$", "", text)
     lines = [line.strip(" \t\r,;") for line in text.split("\n") if line.strip(" \t\r$")]
     if len(lines) > 1 and all(
@@ -145,8 +145,8 @@ def unwrapped(text: str) -> str:
         if not _balanced(inner) or ("$" in inner.replace(r"\$", "") and text[0] == "$"):
             break  # `$a$ and $b$` starts and ends with a dollar sign, but is not one formula
         text = inner
-        if match["env"] and "\\\\" not in inner:
-            text = inner.replace("&", " ")  # one line has nothing to align
+        if match["env"]:
+            text = inner.replace("&", " ")  # lines that are aligned mean the same without it
     if text[:1] + text[-1:] == "{}" and not re.search(r"^\{ ?[a-z] ?[|:]|,", text) and _balanced(text[1:-1]):
         text = text[1:-1].strip()  # with a comma, the braces are those of a set
     if text.count("$") > text.count(r"\$") + 1 or r"\(" in text:
@@ -195,7 +195,8 @@ _ORDINAL = re.compile(r"(\d+)(?:st|nd|rd|th)(?: (?:place|position|floor|grade|ro
 
 _NAMED = r"(?:[-+]?\\?[\w$({\[][^,;()]{0,60}?|\([A-Z]\))"
 _NOT_ANOTHER = re.compile(
-    rf"(?P<first>{_NAMED})(?:(?:,| \(| and|, and|, but| but|(?<=\d)) ?not|,? (?:rather than|instead of)) (?!(?P=first)\)?$)"
+    rf"(?P<first>{_NAMED})(?:(?:,| \(| and|, and|, but| but|(?<=\d)) ?not|,? (?:rather than|instead of)) "
+    rf"(?!(?P=first)\)?$)"
     rf"[-\d\\$(A-Za-z][^,;()]{{0,30}}\)?"
     rf"|not [^,;()]{{1,30}}?,? but(?: rather)? (?P<second>{_NAMED})"
 )

@@ -107,6 +107,7 @@ REWRITES = [
     ),
     _rewrite("\\", r"\\(?:vec|hat) ?\{ ?\\(?:mathbf|boldsymbol|bm|vec) ?\{? ?([ijk]) ?\}? ?\}", r"\\vec{\1}"),
     _rewrite("\\", r"\\(vec|hat|bar|tilde) ([A-Za-z])(?![A-Za-z])", r"\\\1{\2}"),
+    _rewrite("\\in", r"\\in ?\\(?:mathbf|mathrm|Bbb) ?\{? ?([NZQRC]) ?\}?(?![A-Za-z])", r"\\in \\mathbb{\1}"),
     _rewrite("_", rf"_ ?{_TEXT} ?\{{ ?([^{{}}]*?) ?\}}", r"_{\1}"),
     _rewrite(
         "mod",

@@ -1,4 +1,4 @@
-r"""What a problem's text says about its answer: the options of a choice, and the quantity that is asked for."""
+r"""What a problem's text says about its answer: the options of a choice, the quantity asked for."""
 
 import re
 from functools import lru_cache
@@ -11,7 +11,7 @@ _END_OF_OPTION = re.compile(r"(?:\\q?quad|\\\\|\\ |[\s,;~$&]|\\\]|\\\))+$")
 
 @lru_cache(maxsize=256)
 def options_of(question: str) -> dict[str, str]:
-    r"""Return the options that a question lists, by letter; empty if it does not list A, B and so on in order.
+    r"""Return the options that a question lists as A, B and so on, by letter; empty if it lists none.
 
     >>> options_of("Which is prime? (A) 4 (B) 5 (C) 6")
     {'A': '4', 'B': '5', 'C': '6'}
@@ -32,7 +32,8 @@ def options_of(question: str) -> dict[str, str]:
 
 
 _ASKS = re.compile(
-    r"\b(?:find|value of|what is|what's|compute|calculate|evaluate|determine|simplify|express|give|求|计算|terms of|finde|trouver|calcule[rz]?)\b[^.?!\n]{0,80}$",
+    r"\b(?:find|value of|what is|what's|compute|calculate|evaluate|determine|simplify|express|give|求|计算"
+    r"|terms of|finde|trouver|calcule[rz]?)\b[^.?!\n]{0,80}$",
     re.IGNORECASE,
 )
 
@@ -55,13 +56,3 @@ def _plain(text: str) -> str:
     """Return a text in which formulas are written without spaces, dollar signs and braces."""
     text = re.sub(r"\\[,;!: ]|[${}]|\\(?:left|right)\b|\\[()\[\]]", "", text)
     return re.sub(r"\s*([-+*/=<>^()|_])\s*", r"\1", " ".join(text.split()))
-
-
-_HOW_MANY = re.compile(
-    r"\b(?:how many|how much|number of|in) (?P<unit>[a-z]+(?: per [a-z]+)?)\b", re.IGNORECASE
-)
-
-
-def units_asked_for(question: str) -> list[str]:
-    """Return the words that may be the unit of the answer, the last one first: `How many cents` asks for cents."""
-    return [match["unit"].lower() for match in _HOW_MANY.finditer(question)][::-1]

@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from ...tasks.problem import Problem
-from ..answers.verify import compare_answers
+from ..answers.compare import compare_answers
 from ..formulas.tokens import TooLarge
 from ..structures.real_sets import constant_of
 from ..text.exact_number import read_safely

@@ -7,18 +7,10 @@ by all tiers.
 
 import re
 
-from ..formulas.free_letters import renamed
 from ..policy import Judge
 from ..spelling.question import asks_for
 from ..verdict import Reason, Verdict, equal_or_different
-from .conditions import (
-    Parameter,
-    shifted,
-    without_builder,
-    without_clause,
-    without_idle_clause,
-    without_parameter,
-)
+from .conditions import without_builder
 from .containers import is_set, matched, same_shapes
 from .equations import (
     Assignments,
@@ -30,6 +22,7 @@ from .equations import (
     solutions_of,
     unnumbered,
 )
+from .families import compare_conditions
 from .intervals import same_region
 from .left_sides import VARIABLE, same_head
 from .outline import MAX_ITEMS, Same, Shape, is_relation, read_list, read_shape
@@ -86,7 +79,9 @@ def _without_point_name(reference: str, answer: str) -> tuple[str, str]:
 
 def _compare(reference: str, answer: str, same: Same) -> Outcome:
     reference, answer = without_builder(reference), without_builder(answer)
-    conditional = _conditions(reference, answer, same)
+    if r"\pm" in reference and r"\pm" in answer and is_relation(reference) and is_relation(answer):
+        return matched(_with_both_signs(reference), _with_both_signs(answer), same)
+    conditional = compare_conditions(reference, answer, same)
     if conditional is not None:
         return conditional
     target, given = read_shape(reference), read_shape(answer)
@@ -110,53 +105,13 @@ def _compare(reference: str, answer: str, same: Same) -> Outcome:
     return _against_single(given, reference, same, flipped=True)
 
 
-def _conditions(reference: str, answer: str, same: Same) -> Outcome:
-    r"""Compare `2\pi k, k \in \mathbb{Z}` and `x^2 if x > 0`; None if neither side has a condition."""
-    plain = without_idle_clause(reference), without_idle_clause(answer)
-    if plain != (reference, answer):
-        return same(*plain)
-    (formula, running), (given, given_running) = without_parameter(reference), without_parameter(answer)
-    if running is not None and given_running is not None:
-        return _same_family(formula, running, given, given_running, same)
-    only = running or given_running
-    if only is not None:
-        return _same_without_parameter(formula, given, only, same)
-    (main, condition), (given_main, given_condition) = without_clause(reference), without_clause(answer)
-    if not condition and not given_condition:
-        return None
-    if not condition or not given_condition or same(main, given_main) is not True:
-        return False
-    return condition == given_condition or same(condition, given_condition) is True
+def _with_both_signs(text: str) -> list[str]:
+    r"""Return the two relations that one with `\pm` stands for."""
+    opposite = {r"\pm": "+-", r"\mp": "-+"}
+    return [_SIGNS.sub(lambda sign: opposite[sign[0]][i], text) for i in range(2)]  # noqa: B023
 
 
-_SHIFTS = (1, -1, 2, -2, 3, -3)
-
-
-def _same_family(
-    formula: str, running: Parameter, given: str, given_running: Parameter, same: Same
-) -> Outcome:
-    r"""Compare two families: `\frac{\pi}{4} + k\pi` and `\frac{5\pi}{4} + n\pi` are the same for all integers."""
-    own_letter = renamed(given, given_running.letter, running.letter) or given
-    if running.start is not None and given_running.start is not None:
-        steps = given_running.start - running.start
-        return same(formula, shifted(own_letter, running.letter, steps) if steps else own_letter)
-    if running.domain != given_running.domain:
-        return False
-    outcome = same(formula, own_letter)
-    if outcome is not False or running.domain != "Z":
-        return outcome
-    other_ways = [shifted(own_letter, running.letter, steps) for steps in _SHIFTS]
-    other_ways += [shifted(own_letter, running.letter, steps, sign="-") for steps in (0, *_SHIFTS)]
-    return any(same(formula, other) for other in other_ways)
-
-
-def _same_without_parameter(formula: str, given: str, parameter: Parameter, same: Same) -> bool | None:
-    """Compare two formulas of which only one gives the domain of a letter."""
-    # `x > 3, x an integer` is a smaller set than `x > 3`.
-    is_subset = parameter.domain != "R" and (is_region(formula) or is_region(given))
-    if is_subset or not parameter.is_customary:
-        return False
-    return same(formula, given)
+_SIGNS = re.compile(r"\\(?:pm|mp)(?![a-z])")
 
 
 def _with_every_comma(text: str, own: Shape | None, other: Shape | None) -> Shape | None:

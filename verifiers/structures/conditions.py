@@ -16,10 +16,12 @@ _CLAUSE = re.compile(
     r"|otherwise|only if)(?![A-Za-z]) ?"
 )
 _FOR_ALL = re.compile(
-    rf",? ?\(?(?:for (?:all|every|any|each)|\\forall) ?(?:real |real number |real numbers )?[a-z](?:{IN_REAL_LINE})?\)?$"
+    rf",? ?\(?(?:for (?:all|every|any|each)|\\forall) ?(?:real |real number |real numbers "
+    rf")?[a-z](?:{IN_REAL_LINE})?\)?$"
 )
 _ALL = re.compile(
-    r"^(?:for )?(?:all|every|any|each) (?:real |integers? |numbers? |values of )?(?=[a-z] ?(?:[<>]|\\(?:le|ge|ne|in)(?![a-z])))"
+    r"^(?:for )?(?:all|every|any|each) (?:real |integers? |numbers? |values of )?(?=[a-z] ?(?:[<>]"
+    r"|\\(?:le|ge|ne|in)(?![a-z])))"
 )
 
 
@@ -37,10 +39,13 @@ def without_clause(text: str) -> tuple[str, str]:
 
 
 _BUILDER = re.compile(
-    r"\\?\{ ?(?P<formula>[^|:{}]*(?:\{[^{}]*\}[^|:{}]*)*?) ?(?:\||:) ?(?P<letter>[a-z]) ?\\in ?\\mathbb ?\{?(?P<set>[ZN])\}? ?\\?\}"
+    r"\\?\{ ?(?:[a-z] ?(?:\||:) ?[a-z] ?= ?)?(?P<formula>[^|:{}]*(?:\{[^{}]*\}[^|:{}]*)*?) ?(?:\||:|,) "
+    r"?(?P<letter>[a-z]) ?\\in ?\\mathbb "
+    r"?\{?(?P<set>[ZN])\}? ?\\?\}"
 )
 _INTEGERS_BETWEEN = re.compile(
-    r"\\?\{ ?(?P<letter>[a-z]) ?\\in ?\\mathbb ?\{?[ZN]\}? ?(?:\||:) ?(?P<low>-?\d{1,4}) ?(?P<first><|\\le) ?(?P=letter) ?(?P<last><|\\le) ?(?P<high>-?\d{1,4}) ?\\?\}"
+    r"\\?\{ ?(?P<letter>[a-z]) ?\\in ?\\mathbb ?\{?[ZN]\}? ?(?:\||:) ?(?P<low>-?\d{1,4}) ?(?P<first><"
+    r"|\\le) ?(?P=letter) ?(?P<last><|\\le) ?(?P<high>-?\d{1,4}) ?\\?\}"
 )
 MAX_LISTED = 64
 
@@ -100,7 +105,7 @@ def without_parameter(text: str) -> tuple[str, Parameter | None]:
     r"""Split `2\pi k, k \in \mathbb{Z}` into the formula and its running letter; None if it has none.
 
     >>> without_parameter(r"2\pi k, k \in \mathbb{Z}")
-    ('2\\pi k', Parameter(letter='k', domain='Z'))
+    ('2\\pi k', Parameter(letter='k', domain='Z', start=None))
     """
     match = _PARAMETER.search(text)
     if match is None or not match.start():
@@ -133,7 +138,7 @@ def _without_start(text: str) -> tuple[str, Parameter | None]:
 
 
 def shifted(text: str, letter: str, steps: int, *, sign: str = "") -> str:
-    """Return a formula with `(k+1)` for `k` (or `(-k+1)`, by the sign), so that it runs through shifted values."""
+    """Return a formula with `(k+1)` or `(-k+1)` for `k`, which runs through the same integers."""
     return renamed(text, letter, f"({sign}{letter}+({steps}))") or text
 
 

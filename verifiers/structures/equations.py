@@ -118,13 +118,19 @@ def _value(parts: list[str], marks: list[str], same: Same) -> str:
             if not _near(kept[-1], part):
                 raise Contradiction(f"{kept[-1]} is not about {part}")
             continue
-        if same(kept[-1], part) is False and same(part, kept[-1]) is False:
+        are_values = all(
+            not _LETTERS.search(text) or constant_of(text) is not None for text in (kept[-1], part)
+        )
+        if are_values and same(kept[-1], part) is False and same(part, kept[-1]) is False:
             raise Contradiction(f"{kept[-1]} is not {part}")
         kept.append(part)
     numbers = [(part, read_safely(part)) for part in kept]
     written = [part for part, number in numbers if number is not None]
     exact = [part for part, number in numbers if number is not None and number.decimals is None]
     return (exact or written or kept)[-1]
+
+
+_LETTERS = re.compile(r"(?<![\\A-Za-z])[A-Za-z](?![A-Za-z]*\})|\\angle")
 
 
 def _near(exact: str, about: str) -> bool:
@@ -140,7 +146,8 @@ def _spread(head: str, value: str) -> Assignments:
     shape = read_shape(value)
     if NAMES.fullmatch(head):
         names = split_at(head.strip("() "), re.compile(","))[0]
-        if shape is not None and shape.kind in ("bracket", "list") and len(shape.items) == len(names):
+        is_tuple = shape is not None and (shape.kind == "list" or shape.marks in (("(", ")"), ("<", ">")))
+        if shape is not None and is_tuple and len(shape.items) == len(names):
             return list(zip(names, shape.items, strict=True))
     if shape is not None and shape.kind == "plus_minus":
         return [(head, item) for item in shape.items]

@@ -12,7 +12,7 @@ from ..formulas.tokens import Node, TooLarge, Unreadable
 from ..spelling.latex_names import CONSTANTS, FUNCTIONS
 from ..spelling.lexicon import is_plain
 
-_LETTER = r"(?:[A-Za-z]|\\[a-z]+)(?:_(?:\{[A-Za-z0-9,+\\ -]+\}|\\[a-z]+|[A-Za-z0-9]))?'*"
+_LETTER = r"(?:[A-Za-z]|\\[a-z]+)(?:_(?:\{[A-Za-z0-9,+\\ -]+\}|\\[a-z]+|[a-z]{2,4}|[A-Za-z0-9]))?'*"
 VARIABLE = re.compile(_LETTER)
 NAMES = re.compile(rf"\( ?{_LETTER}(?:, ?{_LETTER})+ ?\)|{_LETTER}(?:, ?{_LETTER})+")
 _DERIVATIVE = re.compile(r"\\frac ?\{ ?d[^{}]*\} ?\{ ?d ?[a-z][^{}]*\}|d ?[a-z] ?/ ?d ?[a-z]")
@@ -22,11 +22,13 @@ _NAME = (
     rf"|widehat|mathbf|mathrm|mathcal|mathbb) ?\{{[^{{}}]*\}})"
 )
 _HEAD = re.compile(
-    rf"(?:\\(?:Delta|delta) ?)?{_NAME}"  # x, A_1, \angle ABC, \overline{AB}
+    rf"(?:\\(?:Delta|delta)(?:_\{{? ?[a-z]+ ?\}}?)? ?)?{_NAME}(?: ?\^ ?\{{? ?\\(?:ominus|circ|theta) "
+    rf"?\}}?)?"  # x, A_1, \angle ABC, \overline{AB}
     rf"|[A-Zfgh] ?\^ ?\{{? ?(?:-1|\(n\)) ?\}}?"  # f^{-1}
     rf"|[A-Z]{{2}} ?\^ ?\{{?2\}}?|\\(?:sigma|chi) ?\^ ?\{{?2\}}?|R\^ ?\{{?2\}}?"  # AB^2
     rf"|\| ?(?!x ?\|)[A-Za-z]{{1,3}} ?\||\|\\vec ?\{{[^{{}}]*\}}\|"  # |S|, |\vec{v}|; |x| is a formula
-    rf"|\\\|[^|\\]{{1,12}}\\\||\[ ?(?:{_SIGNS_OF_SHAPES})?[A-Z]{{3,6}} ?\]|\[ ?[A-Z][A-Za-z0-9_^{{}}+-]{{0,12}} ?\]"  # \|v\|, [ABC]
+    rf"|\\\|[^|\\]{{1,12}}\\\||\[ ?(?:{_SIGNS_OF_SHAPES})?[A-Z]{{3,6}} ?\]|\[ "
+    rf"?[A-Z][A-Za-z0-9_^{{}}+-]{{0,12}} ?\]"  # \|v\|, [ABC]
 )
 _CALL = re.compile(
     r"(?P<name>(?:\\(?!frac|sqrt)[A-Za-z]+|[A-Za-z]+)(?:_(?:\{[^{}]*\}|\w))?'*(?:\^\{?(?:-1"
@@ -52,7 +54,7 @@ _ANGLE = r"(?:\\(?:alpha|beta|gamma|delta|theta|phi|psi|omega)|\\angle ?[A-Z]{1,
 _FUNCTION_OF_ANGLE = re.compile(
     rf"\\?(?:sin|cos|tan|cot|sec|csc)(?:\^ ?\{{?2\}}?)? ?(?:{_ANGLE}|\( ?{_ANGLE}(?: ?[-+] ?{_ANGLE})? ?\))"
 )
-r"""Matches `\cos \theta` and `\sin A`, which are quantities of a figure; `\sin x` is a part of an equation."""
+r"""Matches `\cos \theta` and `\sin A`, quantities of a figure; `\sin x` is a part of an equation."""
 _PHRASE = re.compile(
     r"(?:[A-Za-z]+|\\(?:triangle|angle|text) ?)(?:[ '-]+(?:[A-Za-z]+|\\(?:triangle|angle) ?))*"
 )

@@ -6,8 +6,10 @@ Nothing is balanced or reordered within a formula, because `C_2H_6O` and `CH_3OC
 import re
 
 _ELEMENTS = frozenset(
-    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y"
-    " Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re"
+    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr "
+    "Rb Sr Y"
+    " Zr Nb Mo Tc Ru Rh Pd Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf "
+    "Ta W Re"
     " Os Ir Pt Au Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am e".split()
 )
 _ARROW = re.compile(r"\\(?:long)?rightarrow|\\to(?![a-z])|-->|->|\\rightleftharpoons|<=>|=")
@@ -38,10 +40,21 @@ def is_surely_chemistry(text: str) -> bool:
 def _side(text: str) -> str | None:
     """Return the species of one side of a reaction, sorted; None if one of them is not chemical."""
     found = []
-    for part in re.split(r" \+ |(?<=[A-Za-z\d)])\+(?=\d*[A-Z])", text.strip()):
-        match = _SPECIES.fullmatch(re.sub(r"[\s_{}]", "", part))
-        if match is None or not set(re.findall("[A-Z][a-z]?", match["atoms"])) <= _ELEMENTS:
+    plain = re.sub(r"[\s_{}]|\\(?:ce|unit)", "", text).replace(r"\cdot", "*")
+    for part in re.split(r"\+(?=\d*[A-Z(\[])", plain):
+        hydrated, _, water = part.partition("*")
+        match = _SPECIES.fullmatch(hydrated)
+        if (
+            match is None
+            or (water and not _SPECIES.fullmatch(water))
+            or not set(re.findall("[A-Z][a-z]?", match["atoms"])) <= _ELEMENTS
+        ):
             return None
         charge = (match["charge"] or "").lstrip("^").replace("1", "")
-        found.append(match["count"].removeprefix("1") + match["atoms"] + (f"^{charge}" if charge else ""))
+        found.append(
+            match["count"].removeprefix("1")
+            + match["atoms"]
+            + (f"^{charge}" if charge else "")
+            + (f"*{water}" if water else "")
+        )
     return "+".join(sorted(found))

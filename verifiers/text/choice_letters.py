@@ -19,9 +19,10 @@ _CHOICE = re.compile(
     # an announcement: `The correct answer is`, `Option`
     rf"\$?(?:(?:[Tt]he )?(?:[Cc]orrect |[Rr]ight )?(?:[Aa]nswer|[Oo]ption|[Cc]hoice)(?: is)?:? ?)?"
     # the letter: `(B)`, `[B]`, `B`, `B.`, `B)`
-    rf"(?:\(({_LETTER})\)[.:]?|\[({_LETTER})\]|({_LETTER})(?:\.\)|[).:])?)"
+    rf"(?:\(({_LETTER})\)[.:]?|\[({_LETTER})\]|({_LETTER})(?:\.\)| ?:|[).:])?)"
     # the option's text, if any; with an operator after it, `(b)` is part of a formula
-    rf"(?: \((?:since|because|as|i\.e\.|note) [^()]*\))?(?:$|(?<=[)\].:]) (?=[\w$\\])(?!\\(?:{_OPERATOR})(?![A-Za-z]))(.*)| - (?=[A-Za-z]{{2}})(.*))",
+    rf"(?: \((?:since|because|as|i\.e\.|note) [^()]*\))?(?:$|(?<=[)\].:]) "
+    rf"(?=[\w$\\])(?!\\(?:{_OPERATOR})(?![A-Za-z]))(.*)| - (?=[A-Za-z]{{2}})(.*))",
     re.DOTALL,
 )
 
@@ -101,7 +102,7 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
 def _by_option(
     target: tuple[str, str] | None, choice: tuple[str, str] | None, reference: str, answer: str, judge: Judge
 ) -> Verdict | None:
-    """Compare a letter with the text of an option, by the options that the question lists; else return None."""
+    """Compare a letter with the text of an option that the question lists; None for other texts."""
     options = options_of(judge.policy.question)
     if not options:
         return None

@@ -63,10 +63,10 @@ def same_number(reference: Number, answer: Number, decimals: Decimals = "rounded
     """Return whether an answer is accepted for a reference, by the rules at the top of this file.
 
     >>> half_way = read_number("0.335")
-    >>> same_number(read_number("0.33"), half_way), same_number(read_number("0.34"), half_way)
-    (False, True)
-    >>> same_number(half_way, read_number("0.34"))  # the reference shows three decimals
-    False
+    >>> same_number(read_number("0.33"), half_way), same_number(half_way, read_number("0.33"))
+    (False, False)
+    >>> same_number(read_number("3.14"), read_number("3.1416")), same_number(half_way, read_number("0.3349"))
+    (True, True)
     """
     if reference.percent == answer.percent:
         return _accepts(reference, answer, reference.value, answer.value, decimals)

@@ -1,8 +1,8 @@
 r"""Reading exact numbers as fractions, with what their spelling says about precision and unit.
 
-These are read: integers of any size, thousands (`1,234` `1 234` `1.234.567`), decimals (with a comma only
-behind thousands, `1.234,5`), repeating decimals, fractions, mixed numbers, percent, currency, scientific notation, and scale words
-(`2 million`, `12k`).
+These are read: integers of any size, thousands (`1,234` `1 234` `1.234.567`), decimals (with a
+comma only behind thousands, `1.234,5`), repeating decimals, fractions, mixed numbers, percent, currency,
+scientific notation, and scale words (`2 million`, `12k`).
 """
 
 import re

@@ -4,15 +4,14 @@ The notation is part of the value. `204_5` equals `54_{10}`, but neither `204` n
 `14:30` are times, `2:3` and `4:6` are the same ratio, and `17 R 3` is a quotient with a remainder.
 """
 
-import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ..policy import Judge
 from ..spelling.lexicon import BELOW_TWENTY
 from ..verdict import Verdict, equal_or_different
 from .chemistry import is_surely_chemistry, read_chemistry
+from .times import compare_times, read_time
 
 _BASE_WORDS = {
     **{word: value for word, value in BELOW_TWENTY.items() if 2 <= value <= 12},
@@ -53,10 +52,7 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
         return _one_base(based, answer, judge, flipped=False)
     if other is not None:
         return _one_base(other, reference, judge, flipped=True)
-    dates = _date(reference), _date(answer)
-    if dates[0] is not None and dates[1] is not None:
-        return equal_or_different(dates[0] == dates[1])
-    times = _times(reference, answer)
+    times = compare_times(reference, answer)
     return _ratios(reference, answer, judge) if times is None else times
 
 
@@ -115,7 +111,8 @@ def _chemistry(reference: str, answer: str) -> Verdict | None:
 
 
 _FAMILY = re.compile(
-    r"(?:(?P<left>[a-z]) ?= ?)?(?:(?P<before>-?\d+) ?\+ ?)?(?P<modulus>\d+) ?(?P<letter>[a-z])(?: ?(?P<after>[-+] ?\d+))?"
+    r"(?:(?P<left>[a-z]) ?= ?)?(?:(?P<before>-?\d+) ?\+ ?)?(?P<modulus>\d+) ?(?P<letter>[a-z])(?: "
+    r"?(?P<after>[-+] ?\d+))?"
     r",? ?\(?(?:where |for )?(?P=letter) ?\\in ?\\mathbb ?\{?Z\}?\)?"
 )
 
@@ -155,28 +152,6 @@ def _same_congruence(one: tuple[str, str, str], two: tuple[str, str, str], judge
     return judge(residue, other_residue).correct is True
 
 
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTH = r"(?P<month{}>jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)[a-z]{{0,6}}\.?"
-_DATE = re.compile(
-    rf"{_MONTH.format('')} (?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?:,? (?P<year>\d{{4}}))?"
-    rf"|(?P<first>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? {_MONTH.format('_after')}(?:,? (?P<year_after>\d{{4}}))?",
-    re.IGNORECASE,
-)
-
-
-def _date(text: str) -> tuple[int, int, str] | None:
-    """Return the month, the day and the year (or an empty text) of `March 14, 2025` or `14 March`, else None."""
-    match = _DATE.fullmatch(text) if text[-1:].isalnum() and " " in text else None
-    if match is None:
-        return None
-    month = (match["month"] or match["month_after"])[:3].lower()
-    return (
-        _MONTHS.index(month),
-        int(match["day"] or match["first"]),
-        match["year"] or match["year_after"] or "",
-    )
-
-
 _REMAINDER = re.compile(r"(\d{1,30}),? ?(?:R|r|remainder|rem\.?|with (?:a )?remainder(?: of)?) ?(\d{1,30})")
 
 
@@ -184,69 +159,6 @@ def _remainder(text: str) -> tuple[int, int] | None:
     """Return the quotient and the remainder of `17 R 3`, else None."""
     match = _REMAINDER.fullmatch(text)
     return None if match is None else (int(match[1]), int(match[2]))
-
-
-_TIME = re.compile(
-    r"(?P<hour>\d{1,2})(?::(?P<minute>\d{2})(?::(?P<second>\d{2}))?)?(?P<clock> o'clock)?"
-    r" ?(?P<half>[ap]\.? ?m\.?)?"
-    r"|(?:12 )?(?P<name>noon|midnight)",
-    re.IGNORECASE,
-)
-_HALF_DAY = 12 * 3600
-
-
-@dataclass(frozen=True)
-class Clock:
-    """A clock time."""
-
-    seconds: int
-    """From midnight, 0 to 86,399."""
-    either: bool
-    """Whether it may be a.m. or p.m.: its hour is from 1 to 12, and neither is given."""
-
-
-def read_time(text: str) -> Clock | None:
-    """Read `2:30`, `14:30`, `2:30 p.m.`, `3 PM`, `3 o'clock` or `noon`; None for other texts."""
-    match = _TIME.fullmatch(text)
-    if match is None or not (match["minute"] or match["half"] or match["name"] or match["clock"]):
-        return None
-    if match["name"]:
-        return Clock(_HALF_DAY if match["name"].lower() == "noon" else 0, either=False)
-    hour, minute, second = int(match["hour"]), int(match["minute"] or 0), int(match["second"] or 0)
-    half = match["half"][0].lower() if match["half"] else ""
-    if hour > 23 or minute > 59 or second > 59 or (half and not 1 <= hour <= 12):
-        return None
-    either = not half and 1 <= hour <= 12 and not match["hour"].startswith("0")
-    if half:
-        hour = hour % 12 + (12 if half == "p" else 0)
-    return Clock(hour * 3600 + minute * 60 + second, either)
-
-
-def same_time(one: Clock, two: Clock) -> bool:
-    """Return whether two times are the same; if only one says a.m. or p.m., the other may be either."""
-    if one.seconds == two.seconds:
-        return True
-    return one.either != two.either and one.seconds % _HALF_DAY == two.seconds % _HALF_DAY
-
-
-def _times(reference: str, answer: str) -> Verdict | None:
-    """Compare clock times; None if neither side is certainly a time, because `3:20` may also be a ratio."""
-    one, two = read_time(reference), read_time(answer)
-    if one is not None and two is not None:
-        return equal_or_different(same_time(one, two))
-    if two is not None and re.fullmatch(r"\d{1,2}", reference) and two.seconds % 3600 == 0:
-        return equal_or_different(int(reference) in (two.seconds // 3600, two.seconds // 3600 % 12 or 12))
-    if two is not None and not two.either:
-        return equal_or_different(False)
-    if one is not None and not (one.either and _in_lowest_terms(reference)):
-        return equal_or_different(False)
-    return None
-
-
-def _in_lowest_terms(text: str) -> bool:
-    """Return whether a text may be a reduced ratio: `3:20` may be, `4:30` would be 2:15."""
-    terms = re.fullmatch(r"(\d+):(\d+)", text)
-    return terms is not None and terms[2][0] != "0" and math.gcd(int(terms[1]), int(terms[2])) == 1
 
 
 _OUTSIDE_RATIOS = re.compile(r"[;,=<>|]|\\\{|[ap]\.?m\b")

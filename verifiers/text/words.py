@@ -90,7 +90,7 @@ def folded(text: str) -> str:
     text = re.sub(
         r"\b(?:the|a|an) (?=\w)|^(?:it|they|on|in|at) (?=\w)", "", text.casefold().replace("\\", " \\")
     )
-    text = re.sub(r"(?<=\d)(?:st|nd|rd|th)\b", "", text)
+    text = re.sub(r"(?<=\d)(?:st|nd|rd|th)\b|而(?=不)", "", text)
     text = re.sub(r"(?<!\d)[.,;:!?](?!\d)|['\"`*]", "", text)
     return " ".join(re.sub(r"(?<=[a-z])[-_ ]+(?=[a-z])", " ", text).split())
 
@@ -126,7 +126,7 @@ def _is_word(letters: str) -> bool:
 def _has_words(text: str) -> bool:
     """Return whether a text has words, so that its case does not count: `June 20`, not `5 MPa` or `sin X`."""
     words = [run for run in _RUN.findall(text) if len(run) > 2]
-    if not all(run.islower() or run.istitle() or run.isupper() for run in words):
+    if not all(run.islower() or run.istitle() or run.isupper() or not run.isascii() for run in words):
         return False  # `MPa`
     return not re.search(r"[\\^_=*+/<>]", text) and any(run.lower() not in _NAMES for run in words)
 

@@ -18,6 +18,7 @@ from .reader import Unit
 from .table import UNITS
 
 _RELATION = re.compile(r"[=<>]|\\(?:approx|le|ge|ne|in|equiv)(?![a-z])")
+_QUOTIENT = re.compile(r"\d / ?[A-Za-z]")
 _ANGLE, _RADIAN = (("angle", 1),), (("radian", 1),)
 
 
@@ -43,7 +44,7 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
 def _with_letters(
     reference: str, answer: str, target: Quantity | None, given: Quantity | None
 ) -> tuple[Quantity | None, Quantity | None]:
-    """Read bare letters on one side as a unit, `0.25 M`, if that is a unit of the same kind as the other side's."""
+    """Read bare letters on one side, `0.25 M`, as a unit if the other side has a unit of the same kind."""
     known, text = (target, answer) if given is None else (given, reference)
     found = split_unit(text, letters=True)
     if known is None or found is None or found.unit.nouns or not found.unit.agrees_with(known.unit):
@@ -97,6 +98,8 @@ def _one_has_a_unit(quantity: Quantity, other: str, judge: Judge, *, flipped: bo
         return (
             None  # `d = 24 mm` against `24 cm`: its value may have a unit, which the `structure` tier finds
         )
+    if _QUOTIENT.search(other):
+        return Verdict(False, Reason.UNITS_DIFFER)  # `14 /mm`
     value = quantity.value
     letter = _letter(quantity)
     if letter and re.search(rf"[ }})]{letter}$", other):

@@ -35,7 +35,7 @@ _SCALE_WORD = re.compile(
     re.IGNORECASE,
 )
 _ENDS_OF_VALUES = tuple("0123456789})")
-_VALUE_END = re.compile(r"[\d})%]|\\(?:pi|infty)(?![a-z])")
+_VALUE_END = re.compile(r"[\d})%]|\\(?:pi|infty|circ)(?![a-z])")
 _DECIMAL = re.compile(r"[-+]? ?\d[\d,. ]*(?:(?:[eE]| ?(?:\\times|\\cdot|\*) ?10 ?\^ ?\{? ?)[-+]?\d+ ?\}?)?")
 _LETTERS = frozenset("m g s h L N J W V A K C".split())
 """Units that a bare letter after a number may be."""
@@ -76,6 +76,12 @@ def split_unit(text: str, *, letters: bool = False) -> Quantity | None:
         if re.match(r"[eE][-+]?\d", text[end.end() :]):
             continue  # the e of 1.2e3
         pieces = pieces_of(text[end.end() :])
+        if (
+            pieces is not None
+            and text[end.end()] == "^"
+            and _IN_FORMULA.search(text[: end.end()].lstrip("-+ "))
+        ):
+            continue  # the degree sign of a part, as in `2\cos 40^\circ m`
         if pieces is not None:  # the first place where a value ends and only a unit may follow
             return _split_at(text[: end.end()], text[end.end() :], pieces, letters=letters)
     return None

@@ -40,6 +40,8 @@ class Unit:
             return True  # `pound` is in the table as a mass, but may be money
         if "Hz" in (self.name, other.name) and self.dimensions != other.dimensions:
             return False  # a hertz is a full turn a second: 4 rad/s is not 4 Hz
+        if bool(self.nouns) != bool(other.nouns) and not (self.dimensions and other.dimensions):
+            return False  # 12 radians are not 12 oranges
         return _without_radians(self.dimensions) == _without_radians(other.dimensions) and (
             self.nouns <= other.nouns or other.nouns <= self.nouns
         )
@@ -54,7 +56,7 @@ class Unit:
 
 def _without_radians(dimensions: Dimensions) -> Dimensions:
     """Return dimensions without the radian, which is a plain number."""
-    return tuple(pair for pair in dimensions if pair[0] != "radian")
+    return tuple(pair for pair in dimensions if pair != ("radian", 1))
 
 
 _SYNONYMS = {"sq": "square", "cu": "cubic", "cubed": "cubic", "squared": "square", "kgs": "kg", "kms": "km",
@@ -65,6 +67,8 @@ _FILLERS = frozenset(
     " altogether all them different distinct possible on at times".split()
 )
 """Words in a unit that neither measure nor name anything."""
+_BEFORE_UNITS = frozenset("light metric fluid nautical us american imperial astronomical working".split())
+"""Words that may stand before a unit and are a part of its name."""
 _FORMULA_NAMES = frozenset(name.lower() for name in (*FUNCTIONS, *GREEK, *CONSTANTS) if len(name) > 1) - {
     "min",
     "max",
@@ -151,6 +155,8 @@ class _UnitBuilder:
             power = int(re.sub(r"[^-\d]", "", piece["power"]))
         self.pending_power = 0
         if known := _known(word):
+            if self.nouns and self.sign == 1 and not self.nouns <= _BEFORE_UNITS:
+                return False  # `students Celsius` is no unit
             self.name = known
             self._multiply(known, power)
         elif plain in ("unit", "units"):

@@ -100,12 +100,21 @@ def _table() -> dict[str, tuple[Fraction, Dimensions]]:
 FOREIGN_NAMES = {
     name: unit
     for unit, names in {
-        "hour": "stunde stunden heure heures hora horas ora ore час часа часов ч", "minute": "minuten minutos minuti минута минуты минут",
+        "hour": "stunde stunden heure heures hora horas ora ore час часа часов ч",
+        "minute": "minuten minutos minuti минута минуты минут",
         "second": "sekunde sekunden seconde secondes segundo segundos secondi секунда секунды секунд",
-        "day": "tag tage tagen jour jours día días dia dias giorno giorni день дня дней", "year": "jahr jahre jahren ans années año años anno anni"
-        " anos год года лет", "meter": "mètre mètres metro metros metri метр метра метров м", "km": "kilometer kilomètres kilómetros км",
-        "cm": "zentimeter centimètres centímetros см", "mm": "мм", "kg": "kilogramm kilogrammes kilogramos кг", "gram": "gramm grammes gramos г",
-        "liter": "liter litres litros л", "dollar": "dólar dólares доллар доллара долларов", "euro": "евро", "ruble": "рубль рубля рублей руб",
+        "day": "tag tage tagen jour jours día días dia dias giorno giorni день дня дней",
+        "year": "jahr jahre jahren ans années año años anno anni anos год года лет",
+        "meter": "mètre mètres metro metros metri метр метра метров м",
+        "km": "kilometer kilomètres kilómetros км",
+        "cm": "zentimeter centimètres centímetros см",
+        "mm": "мм",
+        "kg": "kilogramm kilogrammes kilogramos кг",
+        "gram": "gramm grammes gramos г",
+        "liter": "liter litres litros л",
+        "dollar": "dólar dólares доллар доллара долларов",
+        "euro": "евро",
+        "ruble": "рубль рубля рублей руб",
     }.items()
     for name in names.split()
 }  # fmt: skip
