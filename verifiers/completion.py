@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from os.path import commonprefix
 
 from ..tasks.problem import Completion, Problem
 from .verdict import Reason
@@ -96,8 +97,8 @@ def thinking_end(text: str, marks: Marks = THINKING) -> int:
     if _BARE_CHANNELS.match(text):
         last_opened, at = 0, text.rfind(_BARE_FINAL)
         end_of_last = at + len(_BARE_FINAL) if at > 0 else 0
-    for first, pattern, closings in _KNOWN if marks is THINKING else _patterns(marks):
-        if first not in text:
+    for needle, pattern, closings in _KNOWN if marks is THINKING else _patterns(marks):
+        if needle not in text:
             continue
         for mark in pattern.finditer(text):
             if re.sub(r"\s+>$", ">", mark.group()).lower() in closings:
@@ -110,7 +111,7 @@ def thinking_end(text: str, marks: Marks = THINKING) -> int:
 
 @lru_cache(maxsize=64)
 def _patterns(marks: Marks) -> list[tuple[str, re.Pattern[str], frozenset[str]]]:
-    """Return, for each first character, a pattern of the marks that start with it, and those that close.
+    """Return, for each first character: a text that all marks contain, their pattern, those that close.
 
     A pattern whose first character is fixed skips all other text quickly. Case does not count, nor does space
     before a final `>`.
@@ -125,7 +126,9 @@ def _patterns(marks: Marks) -> list[tuple[str, re.Pattern[str], frozenset[str]]]
             re.escape(rest[:-1]) + r"\s{0,9}>" if rest.endswith(">") else re.escape(rest) for rest in written
         ]
         pattern = re.compile(f"{re.escape(first)}(?i:{'|'.join(rests)})")
-        patterns.append((first, pattern, closings))
+        # What all of these marks end with, because a bracket alone is frequent in formulas.
+        ending = commonprefix([rest[::-1] for rest in written])[::-1]  # noqa: RUF071 (of characters, not of paths)
+        patterns.append((ending if len(ending) > 1 else first, pattern, closings))
     return patterns
 
 

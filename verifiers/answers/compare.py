@@ -68,7 +68,7 @@ def compare_answers(
         UnknownNameError: there is no such `decimals` policy.
     """
     policy = policy_of(decimals, decimal_comma, question)
-    return compare_by_policy([(as_text(reference, "reference"), as_text(answer, "answer"), policy)])[0]
+    return compare_one((as_text(reference, "reference"), as_text(answer, "answer"), policy))
 
 
 def policy_of(decimals: str, decimal_comma: bool, question: str | None) -> Policy:
@@ -98,6 +98,14 @@ def as_text(value: Any, name: str) -> str:
 def compare_all(pairs: Sequence[Pair]) -> list[Verdict]:
     """Judge many (reference, answer) pairs; math-verify judges those that need it in parallel."""
     return compare_by_policy([(reference, answer, _DEFAULT) for reference, answer in pairs])
+
+
+def compare_one(comparison: Comparison) -> Verdict:
+    """Judge one answer by its policy."""
+    verdict = _by_own_tiers(comparison)
+    if verdict is None:
+        verdict = _by_math_verify([comparison])[comparison]
+    return _copied(verdict, comparison[1])
 
 
 def compare_by_policy(comparisons: Sequence[Comparison]) -> list[Verdict]:

@@ -15,7 +15,7 @@ from ..spelling.normalise import normalise
 from ..text.choice_letters import other_letters, read_choice
 from ..text.words import same_text
 from ..verdict import Reason, Verdict, verifier
-from .compare import as_text, compare_by_policy, policy_of
+from .compare import as_text, compare_by_policy, compare_one, policy_of
 from .tiers import reference_fault
 
 
@@ -56,13 +56,16 @@ def verify_answer(
     """
     if not isinstance(completion, str):
         raise TypeError(f"completion takes the text of a completion (given: {completion!r})")
-    is_single = isinstance(reference, str) or not isinstance(reference, Sequence)
-    given = (reference,) if is_single else tuple(reference)
-    references = [as_text(each, "reference") for each in given]
-    if not references:
+    given = tuple(reference) if isinstance(reference, list | tuple) else (reference,)
+    if not given:
         raise TaskError(_NO_REFERENCE)
+    references = [each if isinstance(each, str) else as_text(each, "reference") for each in given]
     found = extract_by(ready_rules(extract), completion, thinking_marks(thinking))
     policy = policy_of(decimals, decimal_comma, question)
+    if found.text is None or found.reason is not None:
+        return _not_compared(found)
+    if len(references) == 1 and not found.later:  # nearly always
+        return compare_one((references[0], found.text, policy))
     return _verify_all([(references, found, policy)])[0]
 
 

@@ -238,6 +238,8 @@ def _clearly_starts(before: str) -> bool:
     return last in "$:,.;[(" or (last.isalpha() and "\\" not in before)
 
 
+_CLOSED_AT_ONCE = frozenset(["", ".", "$", "$.", "$$", "$\n", "$,", "\\)", "\\]", ".\n", "\n"])
+"""What usually follows a box, which ends its formula."""
 _WORD_AFTER = re.compile(
     r"(?:\\[,; ]|[~\s$])*(?:\\(?:text|mathrm|rm|mbox)\s?\{\s?(?P<upright>[^{}]{1,20})\}"
     r"|(?P<plain>[A-Za-zµ°][A-Za-z/^\d²³]{0,7})(?=[\s$.,;)\\]|$))"
@@ -258,7 +260,9 @@ def _unit_after(text: str, end: int) -> re.Match[str] | None:
 
 def _formula_around(text: str, box: _Box) -> AnswerSpan | None:
     r"""Return the span of the formula of which a box is a piece, `-\boxed{5}`; None if it is alone."""
-    after = _AFTER.match(text, box.end) or _unit_after(text, box.end)
+    after = None
+    if text[box.end : box.end + 2] not in _CLOSED_AT_ONCE:
+        after = _AFTER.match(text, box.end) or _unit_after(text, box.end)
     if after is None and _clearly_starts(text[max(box.command - 14, 0) : box.command].rstrip()):
         return None
     line = text[max(box.command - _WINDOW, 0) : box.command]

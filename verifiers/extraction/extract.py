@@ -35,7 +35,7 @@ from ..completion import (
 )
 from ..verdict import Reason
 from .boxes import AnswerSpan, boxed, unboxed
-from .objections import later_values, nothing_follows, objection, retraction
+from .objections import later_values, nothing_follows, objection_after, objection_before, retraction
 from .places import value_in
 from .rules import PLAIN_TEXT, RULES, STATED, Rule, last_match, line_after
 
@@ -80,9 +80,12 @@ def rules_of(extract: ExtractSpec, where: str = "extract") -> list[Group]:
 
 def _group(rule: ExtractRule | Sequence[ExtractRule], where: str) -> Group:
     """Return a rule as a group of its own, or the rules of a list as one group."""
-    if isinstance(rule, str | Mapping):
-        return (_rule(rule, where),)
-    return tuple(_rule(each, where) for each in rule)
+    rules = (rule,) if isinstance(rule, str | Mapping) else rule
+    named = [_rule(each, where) for each in rules]
+    return tuple(
+        (name, find if name == "boxed" or name.startswith("regex") else _with_inner_box(name, find))
+        for name, find in named
+    )
 
 
 def _rule(rule: str | Mapping[str, Any], where: str) -> tuple[str, Rule]:
@@ -157,17 +160,16 @@ def extract_by(groups: Sequence[Group], text: str, marks: Marks = THINKING) -> E
     if "`" in body or not body.isascii():
         body = _DECORATION.sub(_blank, body)
     try:
-        return _by_first_group(groups, body, offset)
+        for group in groups:
+            best: tuple[AnswerSpan, str] | None = None
+            for name, rule in group:
+                span = rule(body)
+                if span is not None and (best is None or _is_later(body, span, name, best[0])):
+                    best = (span, name)
+            if best is not None:
+                return _extracted(best[1], body, best[0], offset)
     except TimeoutError:  # a pattern of the task's author
         return Extracted(None, reason=Reason.TIMEOUT)
-
-
-def _by_first_group(groups: Sequence[Group], body: str, offset: int) -> Extracted:
-    for group in groups:
-        found = [(span, name) for name, rule in group if (span := _found(name, rule, body)) is not None]
-        if found:
-            span, name = _latest(body, found)
-            return _extracted(name, body, span, offset)
     return Extracted(None, reason=Reason.NO_ANSWER)
 
 
@@ -180,16 +182,24 @@ def _without_marks(body: str) -> str:
     return _END_TOKENS.sub("", body) if body.rstrip().endswith(">") else body
 
 
-def _found(name: str, rule: Rule, body: str) -> AnswerSpan | None:
-    """Return what a rule finds; rules for plain text search the end of the text only."""
-    skipped = max(0, len(body) - PLAIN_CHARS) if name in PLAIN_TEXT else 0
-    span = rule(body[skipped:] if skipped else body)
-    if span is None:
-        return None
-    span = AnswerSpan(span.start + skipped, span.end + skipped, span.closed)
-    if name in ("boxed", "whole") or name.startswith("regex"):
-        return span
-    return _inner_box(body, span)
+def _with_inner_box(name: str, rule: Rule) -> Rule:
+    """Return a rule that finds the box in what `rule` finds, if it has one: a tag may hold a whole sentence.
+
+    Rules for plain text search the end of the text only.
+    """
+
+    def find(body: str) -> AnswerSpan | None:
+        skipped = max(0, len(body) - PLAIN_CHARS) if name in PLAIN_TEXT else 0
+        span = rule(body[skipped:] if skipped else body)
+        if span is None:
+            return None
+        start, end = span.start + skipped, span.end + skipped
+        inner = boxed(body[start:end])
+        if inner is None:
+            return AnswerSpan(start, end, span.closed)
+        return AnswerSpan(start + inner.start, start + inner.end, span.closed and inner.closed)
+
+    return find
 
 
 _VALUE = re.compile(
@@ -197,37 +207,35 @@ _VALUE = re.compile(
 )
 
 
-def _latest(body: str, found: Sequence[tuple[AnswerSpan, str]]) -> tuple[AnswerSpan, str]:
-    """Return the answer that starts last; a statement after a box or tag counts only if it gives a value."""
-    best = found[0]
-    for span, name in found[1:]:
-        is_value = name != "answer_is" or _VALUE.match(body, span.start, span.end)
-        if span.start >= best[0].start and is_value:
-            best = (span, name)
-    return best
+def _is_later(body: str, span: AnswerSpan, name: str, best: AnswerSpan) -> bool:
+    """Return whether an answer starts later than the best; a statement counts only if it gives a value."""
+    is_value = name != "answer_is" or _VALUE.match(body, span.start, span.end) is not None
+    return span.start >= best.start and is_value
 
 
 def _extracted(name: str, body: str, span: AnswerSpan, offset: int) -> Extracted:
     """Return the answer at `span`, cleaned as its rule needs, and the reason if it is wrong already."""
-    answer = body[span.start : span.end].strip()
+    start, end, closed = span
+    answer = body[start:end].strip()
     if "box" in answer:
         answer = unboxed(answer)
     if name == "answer_tag":
         answer = _stated(answer)
-    elif name in PLAIN_TEXT:
+    elif name != "boxed" and name in PLAIN_TEXT:
         answer = re.sub(r"</\w+>$|\*\*", "", answer).strip("*_ ").rstrip(",;:").strip()
-    if not span.closed:
+    if not closed:
         answer = answer.rstrip("*$.").strip()
-    place = (span.start + offset, span.end + offset)
+    place = (start + offset, end + offset)
     if name == "whole":
-        return Extracted(answer, name, place, closed=span.closed)
+        return Extracted(answer, name, place, None, closed)
     if not answer:
-        return Extracted(answer, name, place, Reason.EMPTY, closed=span.closed)
-    if nothing_follows(body, span):
-        return Extracted(answer, name, place, objection(body, span), closed=span.closed)
-    later = later_values(body, span)
-    reason = objection(body, span) or retraction(body, span, later)
-    return Extracted(answer, name, place, reason, span.closed, later)
+        return Extracted(answer, name, place, Reason.EMPTY, closed)
+    reason = objection_before(body, start)
+    if reason is not None or nothing_follows(body, end):
+        return Extracted(answer, name, place, reason, closed)
+    later = later_values(body, end)
+    reason = objection_after(body, end) or retraction(body, span, later)
+    return Extracted(answer, name, place, reason, closed, later)
 
 
 def _stated(answer: str) -> str:
@@ -248,11 +256,3 @@ _END_TOKENS = re.compile(
     r"(?:\s{0,9}(?:</?s>|<eo[a-z]>|<end_of_turn>|<\|[a-z_]{1,30}\|>|<｜[^<>｜]{1,30}｜>)){1,9}\s*\Z"
 )
 """End-of-sequence tokens that an engine left in the text."""
-
-
-def _inner_box(text: str, span: AnswerSpan) -> AnswerSpan:
-    """Return the span of the box inside what a rule found, if it has one: a tag may hold a whole sentence."""
-    inner = boxed(text[span.start : span.end])
-    if inner is None:
-        return span
-    return AnswerSpan(span.start + inner.start, span.start + inner.end, span.closed and inner.closed)

@@ -1,7 +1,7 @@
 r"""The table of lead-ins: the words after which an answer is stated, in several languages.
 
-`The answer is`, `Final answer:`, `答案是`, `Antwort:`. A lead-in is matched as a regular expression, up to
-the place where the answer starts. `places.py` reads that place.
+`The answer is`, `Final answer:`, `答案是`, `Antwort:`. A lead-in ends where the answer starts; `places.py`
+reads that place.
 """
 
 import re
@@ -10,95 +10,99 @@ from typing import NamedTuple
 # After a noun such as `answer`: closing emphasis, then a verb or a mark.
 _MARK = r"(?:[:：=]|(?<= )[—–-](?= )|—)"
 _IS = (
-    rf"(?:[ *_'\")\]]{{0,4}}{_MARK}| (?:is|are|was|will be|would be|should be|must be|has to be|turns "
-    rf"out to be|comes out to be"
-    rf"|comes to|becomes|equals)(?: (?:thus|therefore|then|hence|indeed|simply|just|clearly|again|still"
-    rf"|now|going to be))?[ ]?{_MARK}?)"
+    rf"(?:[ *_'\")\]]{{0,4}}{_MARK}"
+    r"| (?:is|are|was|will be|would be|should be|must be|has to be|turns out to be|comes out to be|comes "
+    r"to|becomes"
+    r"|equals)(?: (?:thus|therefore|then|hence|indeed|simply|just|clearly|again|still|now|going to be))?"
+    rf" ?{_MARK}?)"
 )
-_ADJECTIVE = (
-    r"(?:final |correct |right |best |required |exact |simplified |numerical |complete |my |our |the )*"
-)
+_COMPLEMENT = r"(?: choice| option)|(?: to| of| for| in) (?:\$[^$\n]{1,60}\$|[^\n.:?!$=]){1,80}?"
+_HEADING = r"(?:^|\n)[ #*_>\d.]{0,8}(?:%s)s?[ *_:：]{0,6}(?=\n)"
+"""A heading on a line of its own, with the answer under it."""
 
-LEAD_INS: dict[str, str] = {
+LEAD_INS: dict[str, tuple[str, str]] = {
     "English": (
-        rf"\b{_ADJECTIVE}(?:answers?|ans|solutions?|roots)(?:(?: choice| option)|(?: to| of| for| in) "
-        rf"(?:\$[^$\n]{{1,60}}\$|[^\n.:?!$=]){{1,80}}?)?{_IS}"
+        "answer solution root option choice letter statement pick selection result conclusion ans: ans= ans_",
+        rf"\b(?:answers?|ans|solutions?|roots)(?:{_COMPLEMENT})?{_IS}"
         rf"|\b(?:final|my|correct|best|right) (?:choice|pick|selection|option){_IS}"
         rf"|\b(?:correct|right|best|appropriate) (?:option|choice|letter|statement)(?: here)?{_IS}"
-        r"|\*\*(?:final |the )?(?:answer|solution|result)\.\*\*"
         rf"|(?:^|\n)[ #*_>]*(?:result|conclusion|final result){_IS}"
+        r"|\*\*(?:final |the )?(?:answer|solution|result)\.\*\*"
+        rf"|{_HEADING % '(?:the |my )?(?:final |correct )?(?:answer|solution|result)'}",
     ),
     "Chinese": (
-        r"(?:最终|最后|正确|标准|本题|此题|所以|因此)?的?(?:答案|选项|結果|答復)[】\]]?"
-        r"(?:应该|應該)?(?:选择|选|選|是|为|為|应为|應為|等于|即|就是)?[ *_]{0,4}[:：]?"
+        "答 选 選 共 解 根 值 式 标 是 为",
+        r"(?:答案|选项|結果|答復)[】\]]?(?:应该|應該)?(?:选择|选|選|是|为|為|应为|應為|等于|即|就是)?"
+        r"[ *_]{0,4}[:：]?"
         r"|(?:一共|总共|共计|共)有?(?=[\d一二三四五六七八九十两百])"
-        r"|(?:方程|不等式)?(?:组|式)?的?(?:解集?|根|取值范围|值|[化分最]?[学子简]?式|坐标)(?:集)?"
-        r"(?:为|為|是)[ *_]{0,4}[:：]?(?=[\s*_]{0,4}[$\\\d(（\[{A-Z-])"
+        r"|(?:解集?|根|取值范围|值|[化分最]?[学子简]?式|坐标)集?(?:为|為|是)[ *_]{0,4}[:：]?"
+        r"(?=[\s*_]{0,4}[$\\\d(（\[{A-Z-])"
         r"|(?:是|为|等于)(?=[零一二三四五六七八九十百千万分之点半]{2,}[^\w\s]{0,3}\s*$)"
-        r"|(?:故|应|應|则|所以|因此|综上|综上所述|于是)?[,，]?(?:本题|此题|正确的?)?(?:应)?"
-        r"(?<![不非没勿误错])(?:选择|選擇|选|選)[ *_]{0,4}[:：]?(?=[\s*_【（(]{0,6}[A-J])"
+        r"|(?<![不非没勿误错])(?:选择|選擇|选|選)[ *_]{0,4}[:：]?(?=[\s*_【（(]{0,6}[A-J])"
         r"|(?:^|\n)[ #*_>]*答[ *_]{0,4}[:：]"
+        rf"|{_HEADING % '(?:最终|正确)?答案'}",
     ),
-    "Japanese": r"(?:最終的な)?(?:答え|解答|正解|回答)(?:は|:|：|が)[、,]?",
-    "Korean": r"(?:정답|답)(?:은|:|：)",
+    "Japanese": ("答 解 正", rf"(?:答え|解答|正解|回答)(?:は|:|：|が)[、,]?|{_HEADING % '答え'}"),
+    "Korean": ("답", r"(?:정답|답)(?:은|:|：)"),
     "Spanish": (
+        "resp opci",
         r"\brespuestas?(?: final| correcta)?(?: es| son|:)(?: entonces)?(?: la)?:?"
-        r"|\bopción correcta es(?: la)?:?"
+        rf"|\bopción correcta es(?: la)?:?|{_HEADING % 'respuesta(?: final)?'}",
     ),
     "Portuguese": (
-        r"\brespostas?(?: final| correta)?(?: é| são|:)(?: então)?:?"
-        r"|\b(?:alternativa|opção) correta é(?: a)?:?"
+        "resp alternativa opç",
+        r"\brespostas?(?: final| correta)?(?: é| são|:)(?: então)?:?|\b(?:alternativa|opção) correta "
+        r"é(?: a)?:?",
     ),
     "Italian": (
-        r"\brispost[ae](?: finale| corretta)?(?: è| sono|:)(?: quindi)?:?|\bopzione corretta è(?: la)?:?"
+        "risp opzi",
+        r"\brispost[ae](?: finale| corretta)?(?: è| sono|:)(?: quindi)?:?|\bopzione corretta è(?: la)?:?",
     ),
     "French": (
+        "répons option proposition",
         r"\bréponses?(?: finale| correcte)?(?: est| sont| ?:)(?: donc)?(?: ?:)?"
-        r"|\b(?:option|proposition) correcte est(?: la)?(?: ?:)?"
+        rf"|\b(?:option|proposition) correcte est(?: la)?(?: ?:)?|{_HEADING % 'réponse(?: finale)?'}",
     ),
     "German": (
+        "antw lösu ergeb richtig",
         r"\b(?:antwort|lösung|ergebnis)(?: lautet| ist| beträgt|:)(?: also| daher| somit)?:?"
-        r"|\brichtig(?:e (?:antwort|option))? ist(?: also)?:?"
+        rf"|\brichtig(?:e (?:antwort|option))? ist(?: also)?:?|{_HEADING % 'antwort'}",
     ),
-    "Russian": r"\bответ(?:ом)?(?: равен| будет| является| —| –| -|:)(?: число)?:?",
+    "Russian": (
+        "ответ",
+        rf"\bответ(?:ом)?(?: равен| будет| является| —| –| -|:)(?: число)?:?|{_HEADING % 'ответ'}",
+    ),
 }
-"""By language; the languages are tried together, and case does not count."""
-
-_HEADING = (
-    r"(?:^|\n)[ #*_>\d.]{0,8}(?:the )?(?:final |correct |my )?(?:answer|solution|result|respuesta(?: "
-    r"final)?|réponse(?: finale)?"
-    r"|antwort|ответ|答案|最终答案|答え)s?[ *_:：]{0,6}(?=\n)"
-)
-"""A heading on a line of its own, with the answer under it."""
-_CHOSEN_AFTER = (
-    r"\b(?i:option|choice|answer|statement) \(?(?P<chosen>[A-J])\)?(?: is|'s| must be| would be| seems) "
-    r"(?:the )?"
-    r"(?:only )?(?i:correct|right|best|true)\b"
-)
-_LEAD_IN = re.compile(
-    rf"(?i:{'|'.join(LEAD_INS.values())}|{_HEADING})(?P<space>[\s*_:：\"'“「>#]{{0,12}})|{_CHOSEN_AFTER}"
-)
-_CUE = re.compile(
-    r"ans|antw|sol|roots|correct|right|best|appropr|final|result|conclu|答|选|選|共|解|根|值|式|标|是|结|結|정답|답|resp|risp|rép|lös|erg|rich|opc|opç|opz|отв",
-    re.IGNORECASE,
+"""By language: cues, of which every lead-in contains one (`_` is a space), and the lead-ins."""
+_TABLE = [
+    (
+        tuple(cues.replace("_", " ") for cues in words.split()),
+        re.compile(rf"(?:{lead_in})[\s*_:：\"'“「>#]{{0,12}}", re.IGNORECASE),
+    )
+    for words, lead_in in LEAD_INS.values()
+]
+_CHOSEN = re.compile(
+    r"\b(?i:option|choice|answer|statement) \(?([A-J])\)?(?: is|'s| must be| would be| seems) (?:the "
+    r")?(?:only )?"
+    r"(?i:correct|right|best|true)\b"
 )
 
 
 class LeadIn(NamedTuple):
-    """One lead-in: where its words start, and where its answer starts."""
+    """One lead-in."""
 
-    start: int
     place: int
+    """Where its answer starts."""
     chosen: tuple[int, int] | None = None
     """The span of the letter, for `option C is correct`, whose answer comes before the verb."""
 
 
 def lead_ins(text: str) -> list[LeadIn]:
-    """Return all lead-ins of a text, in order."""
-    if not _CUE.search(text):
-        return []
-    found = []
-    for match in _LEAD_IN.finditer(text):
-        chosen = match.span("chosen") if match["chosen"] else None
-        found.append(LeadIn(match.start(), match.end(), chosen))
-    return found
+    """Return all lead-ins of a text, in the order of their places."""
+    found, lowered = [], text.lower()  # searching for words in it is much quicker than the patterns are
+    for cues, pattern in _TABLE:
+        if any(map(lowered.__contains__, cues)):
+            found += [LeadIn(match.end()) for match in pattern.finditer(text)]
+    if "correct" in lowered or "right" in lowered or "best" in lowered or "true" in lowered:
+        found += [LeadIn(match.end(1), match.span(1)) for match in _CHOSEN.finditer(text)]
+    return sorted(found, key=lambda lead_in: lead_in.place)

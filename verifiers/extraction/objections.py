@@ -33,7 +33,7 @@ _DENIED_AFTER = re.compile(
 """Matches denials of the answer itself; `9, which is not prime` and `2/3, which cannot be simplified` deny
 nothing."""
 _CUE = re.compile(
-    r"not|n['’]t|never|neither|\\ne|≠|!=|wrong|ncorrect|false|nvalid|reject|instead|rather|longer|unless|except"
+    r"n[o'’]t|never|neither|\\ne|≠|!=|wrong|correct|false|nvalid|reject|instead|rather|longer|unless|xcept"
 )
 """`_DENIED_BEFORE`, which is slower, matches only texts that match this pattern too."""
 _LAST = re.compile(r"[}$).*\s\\\]]{0,9}")
@@ -75,36 +75,39 @@ _MISTAKE = re.compile(
     r"|\bcorrection\b|有误|算错|不对，(?!因)",
     re.IGNORECASE,
 )
-_BEFORE, _AFTER, _LATER = 60, 60, 2000
-"""How many characters are read for a denial or an alternative before and after an answer, and for a
-retraction after it."""
+_BEFORE, _CUE_CHARS, _AFTER, _LATER = 60, 44, 60, 1000
+"""How many characters are read for a denial or an alternative before an answer, for the word that shows one,
+for the same after the answer, and for a retraction."""
 MAX_LATER = 4
 """At most this many later values are compared."""
 
 
-def objection(text: str, span: AnswerSpan) -> Reason | None:
-    """Return why the text around the answer at `span` makes it wrong; None if nothing speaks against it."""
-    before = text[max(span.start - _BEFORE, 0) : span.start]
-    if before.endswith("{"):
+def objection_before(text: str, start: int) -> Reason | None:
+    """Return why the text before the answer at `start` makes it wrong; None if nothing speaks against it."""
+    before = text[max(start - _BEFORE, 0) : start]
+    if before[-1:] == "{":
         before = before[: max(before.rfind("\\"), 0)]  # the box's own command
-    if _CUE.search(before.lower()) and _DENIED_BEFORE.search(before):
+    if _CUE.search(before[-_CUE_CHARS:].lower()) and _DENIED_BEFORE.search(before):
         return Reason.DENIED
     if "or" in before[-24:] and _OFFERED_BEFORE.search(before[-24:]):
         return Reason.AMBIGUOUS
-    after = text[span.end : span.end + _AFTER].removeprefix("}")
+    return None
+
+
+def nothing_follows(text: str, end: int) -> bool:
+    """Return whether nothing but closing characters follows an answer that ends at `end`."""
+    return _LAST.fullmatch(text, end) is not None
+
+
+def objection_after(text: str, end: int) -> Reason | None:
+    """Return why the text right after an answer makes it wrong; None if it does not speak against it."""
+    after = text[end : end + _AFTER].removeprefix("}")
     if after.startswith("</"):
         after = after[after.find(">") + 1 :]
-    if not after:
-        return None
     if _DENIED_AFTER.match(after):
         return Reason.DENIED
-    is_question = after[0] == "?" or after[:2] == "$?"
+    is_question = after.startswith(("?", "$?"))
     return Reason.AMBIGUOUS if is_question or _OFFERED_AFTER.match(after) else None
-
-
-def nothing_follows(text: str, span: AnswerSpan) -> bool:
-    """Return whether nothing but closing characters follows an answer."""
-    return _LAST.fullmatch(text, span.end) is not None
 
 
 def retraction(text: str, span: AnswerSpan, later: Sequence[str]) -> Reason | None:
@@ -121,19 +124,25 @@ def retraction(text: str, span: AnswerSpan, later: Sequence[str]) -> Reason | No
     return Reason.CONTRADICTS if denied.search(text, span.end, end) else None
 
 
-def later_values(text: str, span: AnswerSpan) -> tuple[str, ...]:
-    """Return the values that the text after an answer states: they must be right too.
+_SAYS_IT_IS = re.compile(r"['’]s | is | be | was |[nN]o, |equals|应|改|而是")
+"""Matches in every text in which `_INSTEAD` matches, and is quicker than what is searched for before that."""
+_DIGITS_OR_LETTERS = re.compile(r"[\d$A-J]")
+"""Matches in every text that states a value."""
+
+
+def later_values(text: str, end: int) -> tuple[str, ...]:
+    """Return the values that the text after the end of an answer states: they must be right too.
 
     These are values after a lead-in (`so the answer is 17`) and, once the text reconsiders (`Actually, it is
     17`), after `it is` and the like.
     """
-    places = [
-        lead_in.place for lead_in in lead_ins(text[span.end : span.end + _LATER]) if lead_in.chosen is None
-    ]
-    places = [span.end + place for place in places]
-    reconsidered = _RECONSIDERED.search(text, span.end, span.end + _LATER)
+    after = text[end : end + _LATER]
+    if _DIGITS_OR_LETTERS.search(after) is None:
+        return ()
+    places = [end + lead_in.place for lead_in in lead_ins(after) if lead_in.chosen is None]
+    reconsidered = _RECONSIDERED.search(text, end, end + _LATER) if _SAYS_IT_IS.search(after) else None
     if reconsidered:
-        places += [match.end() for match in _INSTEAD.finditer(text, reconsidered.start(), span.end + _LATER)]
+        places += [match.end() for match in _INSTEAD.finditer(text, reconsidered.start(), end + _LATER)]
     values = []
     for place in sorted(set(places))[-MAX_LATER:]:
         stated = place_at(text, place)

@@ -124,7 +124,7 @@ _START = re.compile(
 
 def _without_start(text: str) -> tuple[str, Parameter | None]:
     r"""Split `2^n, n \ge 0` into the formula and its running integer; None if it has none."""
-    match = _START.search(text)
+    match = _START.search(text) if ">" in text or r"\ge" in text else None
     if match is None or not match.start():
         return text, None
     letter, main = match["letter"], text[: match.start()].rstrip(" ,;")

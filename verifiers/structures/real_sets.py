@@ -257,6 +257,8 @@ def _from_exceptions(text: str) -> Region | None:
         points = match["set"] or match["plain"] or match["bare"]
         if points:
             return _real_line_without(split_at(points, re.compile(r",| and "))[0])
+    if _SETMINUS.search(text) is None:
+        return None
     parts, _ = split_at(text, _SETMINUS)
     if len(parts) != 2 or not all(parts):
         return None

@@ -12,6 +12,7 @@ _ELEMENTS = frozenset(
     "Ta W Re"
     " Os Ir Pt Au Hg Tl Pb Bi Po At Rn Fr Ra Ac Th Pa U Np Pu Am e".split()
 )
+_CAPITAL = re.compile("[A-Z]")
 _ARROW = re.compile(r"\\(?:long)?rightarrow|\\to(?![a-z])|-->|->|\\rightleftharpoons|<=>|=")
 _SPECIES = re.compile(
     r"(?P<count>\d*)(?P<atoms>(?:[A-Z][a-z]?\d*|[(\[](?:[A-Z][a-z]?\d*)+[)\]]\d*)+)(?P<charge>\^?\d*[+-])?(?P<state>\((?:s|l|g|aq)\))?"
@@ -24,7 +25,7 @@ def read_chemistry(text: str) -> str | None:
     >>> read_chemistry(r"\ce{Fe2O3}") == read_chemistry("Fe_{2}O_{3}") == "Fe2O3"
     True
     """
-    if not re.search("[A-Z]", text) or len(text) > 200:
+    if len(text) > 200 or _CAPITAL.search(text) is None:
         return None
     inner = re.sub(r"\\ce ?\{(.*)\}$", r"\1", text)
     sides = [_side(side) for side in _ARROW.split(inner)]

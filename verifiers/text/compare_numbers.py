@@ -93,24 +93,25 @@ def _accepts(
     """
     if expected == value:
         return True
-    if decimals == "exact":
+    if decimals == "exact" or (reference.decimals is None and expected.denominator == 1):
         return False
-    is_near = abs(value - expected) * 100 <= abs(expected)
     if reference.decimals is None:
-        if expected.denominator == 1:
-            return False
-        return stands_for(answer, value, expected) or (
-            decimals == "loose" and is_near and answer.decimals is not None
-        )
+        is_near = decimals == "loose" and answer.decimals is not None and _is_near(value, expected)
+        return is_near or stands_for(answer, value, expected)
     if decimals == "loose":
-        return is_near
-    is_exact_form = answer.decimals is None and value.denominator != 1
-    if not (is_near or (is_exact_form and reference.digits >= 2)):
-        return False
+        return _is_near(value, expected)
     places = reference.decimals
     if reference.percent and not answer.percent and expected != reference.value:
         places += 2  # the reference 33.3% is compared as 0.333, whose last digit is two places lower
-    return _rounds_to(value, expected, places) or _is_from_double(reference, expected, value)
+    if not (_rounds_to(value, expected, places) or _is_from_double(reference, expected, value)):
+        return False
+    is_exact_form = answer.decimals is None and value.denominator != 1
+    return (is_exact_form and reference.digits >= 2) or _is_near(value, expected)
+
+
+def _is_near(value: Fraction, expected: Fraction) -> bool:
+    """Return whether a value differs from the expected one by at most 1 %."""
+    return abs(value - expected) * 100 <= abs(expected)
 
 
 def _rounds_to(value: Fraction, expected: Fraction, places: int) -> bool:
