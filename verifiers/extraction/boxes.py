@@ -208,7 +208,7 @@ _BEFORE = re.compile(
 # After such a box. `\boxed{30}^\circ` is not a power.
 _AFTER = re.compile(
     r"(?P<percent>\s?\\?%)|\d|[a-z](?![A-Za-z])|\$?\s?(?:hundred|thousand|million|billion|trillion|dozen)\b"
-    r"|\s?\\(?:sqrt|frac|pi|infty|log|ln|sin|cos|tan|cup|cap|left)(?![a-z])"
+    r"|(?:\\[,;:! ]|[\s~]){0,3}\\(?:sqrt|frac|pi|infty|log|ln|sin|cos|tan|cup|cap|left)(?![a-z])"
     r"|\s?(?:\^(?!\s?\{?\s?\\circ)|[*/](?=[\w\\({])|\\(?:cdot|times|div|pm|mp)(?![a-z])|[-+]\s?(?:\d|\\(?:frac|sqrt|pi)|[xyzn]\b))"
 )
 # Where the formula around a box starts, and where it ends.

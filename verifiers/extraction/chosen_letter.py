@@ -10,13 +10,17 @@ from .boxes import AnswerSpan
 
 CHOICE_LINE = re.compile(r"\s*\*{0,2}\(?[A-J](?:[).:]\*{0,2}|\*{2}) [^\n]{1,200}\s*")
 """Matches a line that starts with a choice letter: it is that choice, with the option's text."""
-# One letter, but neither the start of a word nor an article: `A number of`.
-_LETTER = r"[\s*_\"'$(\[（【]{0,4}([A-J])(?![A-Za-z'’]|\s+(?:\w+ ){0,3}[a-z]+(?:ly)? of\b)"
+# One letter, but neither a pronoun, an article (`A number of`), the start of a word, nor a part of a formula.
+_LETTER = (
+    r"[\s*_\"'$(\[（【]{0,4}([A-HJ]|(?<=\()I(?=\)))(?![A-Za-z'’]|\s+(?:\w+ ){0,3}[a-z]+(?:ly)? of\b"
+    r"|\s*[=<>+*/^_\\(]|\s*[-−]\s*\d)"
+)
 _AFFIRMED = re.compile(
     r"(?:\b(?:pick|choose|chose|select|go(?:ing)? with|went with|leav(?:es?|ing)|makes|it(?:['’]s| is)|so"
     r"|left with|opt for|settle on|must be|has to be|answer(?: is)?:?|only)"
     rf"(?: (?:the |with |is |just |only |option |choice |answer )*)?|[选選][:：]?"
-    rf"|[—–,:-] (?:choice|option|answer)){_LETTER}"
+    rf"|[—–,:-] (?:choice|option|answer)|corresponds to(?: option| choice| answer)?|[的应][是为][:：]?"
+    rf"|[,—–-](?= \([A-J]\)[.!]?\s*$)){_LETTER}"
 )
 """Matches words that choose the letter after them."""
 _CORRECT = re.compile(

@@ -22,7 +22,7 @@ _LABEL_BEFORE = re.compile(
 )
 _LINE_START = re.compile(r"(?:^|\n)[ *#]{0,6}$")
 _NEXT_WORDS = re.compile(
-    r" ?(\^\\circ|°)? ?(?:[A-Za-zµ²³/^]+(?=[\s.,;:!?)*]|$))(?: (?:per [a-z]+|(?:of )?dollars"
+    r" ?(\^\\circ|°)? ?(?:[A-Za-zµ²³/^]+(?=[\s.,;:!?)*。，；、）]|$))(?: (?:per [a-z]+|(?:of )?dollars"
     r"|cents)(?=[\s.,;:!?)*]|$))?"
 )
 _ITEM_MARK = re.compile(r"[.)](?:\s|$)")
@@ -50,7 +50,7 @@ _STATES = re.compile(r"\b(?:is|are|be|equals?|cost|costs)\s+(?:only |about |exac
 _QUALIFIES = re.compile(
     r"\b(?:for|in|out of|of the|of all|from|after|at|by|within|before|over|per|during|into|among|between"
     r"|since|every|than|to [a-z]+(?: [a-z]+)?"
-    r"|the|to be|on) (?:the |a |all |each |only |these |those |his |her |their |last |first |next "
+    r"|to be|on) (?:the |a |all |each |only |these |those |his |her |their |last |first |next "
     r"|[a-z]+ ?){0,3}$"
 )
 
@@ -108,9 +108,13 @@ _FORMULA_AFTER = re.compile(
 """Matches a formula in plain text at the end of a sentence: `k = 3 + 2√2`, `x = 3z`."""
 
 
+_NUMBER_WORD = (
+    "(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
+    "|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)"
+)
 _IN_WORDS = re.compile(
-    r"\b(?:has|have|took|takes?|needs?|exactly|there are)\s+(?:exactly |only |a total of )?"
-    r"((?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve) [a-z]+)\b"
+    r"\b(?:is|are|equals|has|have|took|takes?|needs?|exactly|there are)\s+(?:exactly |only |a total of )?"
+    rf"({_NUMBER_WORD}(?:[- ]{_NUMBER_WORD}| hundred)?(?: [a-z]+)?)\b"
 )
 
 
@@ -132,14 +136,20 @@ def _is_value(text: str, match: re.Match[str]) -> bool:
     return not (is_item or _LABEL_BEFORE.search(before))
 
 
+_VERB_BETWEEN = re.compile(r"\b(?:has|have|is|are|gives?|makes?|needs?|gets?)\b")
+_REJECTED = re.compile(r"(?:不是|并非|\bnot|\brather than|\binstead of)[\s$]*$", re.IGNORECASE)
+
+
 def _stated(text: str, numbers: list[re.Match[str]], start: int, end: int) -> re.Match[str]:
     """Return the number that the sentence in text[start:end] states."""
     for pattern in (_EQUALS, _STATES):
         states = deque(pattern.finditer(text, start, end), maxlen=1)
         after = [number for number in numbers if states and number.start() >= states[0].end() - 1]
-        if after:
+        if after and not _VERB_BETWEEN.search(text[after[0].end() : after[-1].start()]):
             return after[0]
     chosen = numbers[-1]
+    if len(numbers) > 1 and _REJECTED.search(text[start : chosen.start()]):
+        return numbers[-2]
     for number in reversed(numbers[:-1]):
         is_apart = re.search(r", | so ", text[number.end() : chosen.start()])
         if is_apart or not _QUALIFIES.search(text[start : chosen.start()].lower()):
@@ -158,7 +168,9 @@ def _with_attached(text: str, number: re.Match[str]) -> AnswerSpan:
         start -= 1
     while end < len(text) and not text[end].isspace() and text[end] not in "*_,;:!?]，。；：！？":
         end += 1
-    if text[start] == "(" and text[end - 1 : end] == ")" and "," not in text[start:end]:
+    if end - start > 1 and text[end - 1] == ".":
+        end -= 1
+    if text[start] == "(" and text[end - 1] == ")" and "," not in text[start:end]:
         start, end = start + 1, end - 1
     while start < number.start() and text[start] in "([" and not _is_closed_after(text[start:end]):
         start += 1
@@ -229,6 +241,11 @@ def last_formula(text: str) -> AnswerSpan | None:
     if not found or CHOICE_LINE.fullmatch(text) or _AFTER_FORMULA.search(text, found[-1].end()):
         return None
     last = found[-1]
+    is_name = re.fullmatch(r"\$?\\?\(?\s*[A-Za-z]\s*\\?\)?\$?", last[0]) is not None
+    if is_name and re.search(r"\d", text[_sentence_start(text, last.start()) : last.start()]):
+        return None  # `27 miles from city $A$`
+    if len(found) > 1 and _REJECTED.search(text[found[-2].end() : last.start()]):
+        last = found[-2]
     if len(found) > 1 and _ATTAINED.search(text[found[-2].end() : last.start()]):
         last = found[-2]  # `9, attained at x = 1`
     if _DOUBTS.search(text, _sentence_start(text, last.start()), last.start()):

@@ -19,7 +19,7 @@ from .sentences import HAS_VALUE, sentence_end, without_remark
 PLACE_CHARS = 400
 """How far, in characters, the answer at a place may reach."""
 _EMPHASIS = re.compile(r"\*\*([^*\n]{1,200})\*\*")
-_LETTER_AND_WORDS = re.compile(rf"(?:选项|選項)? ?(\(?[A-J]\)?)(?:选?项)?(?!或|和|、|与)[{CHARACTERS}]")
+_LETTER_AND_WORDS = re.compile(rf"(?:选项?|選項?)? ?(\(?[A-J]\)?)(?:选?项)?(?!或|和|、|与)[{CHARACTERS}（]")
 """Matches a choice letter with words of a language that does not separate them: `B是对的`."""
 _CHANGES_BOLD = re.compile(r"\s*(?:million|billion|thousand|dozen|hundred|or|and|[-+*/^=<>,]|\\)")
 _CJK_WORDS = re.compile(f"[{CHARACTERS}]{{3}}")
@@ -45,7 +45,8 @@ _DENIED = re.compile(
 _LEADING = re.compile(
     r"(?:therefore|thus|hence|so|then|for sure|definitely|certainly|clearly|simply|indeed|just|exactly"
     r"|option|choice"
-    r"|letter|approximately|about|also|now|donc|daher|entonces),? (?=\S)",
+    r"|letter|approximately|about|also|now|donc|daher|entonces|opción|opção|opzione|letra|lettre|lettera"
+    r"|buchstabe|вариант),? (?=\S)",
     re.IGNORECASE,
 )
 _WORDS = re.compile(r"[^\W\d_]{2}|[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]|[A-Za-z]\w* [a-z]")

@@ -72,6 +72,9 @@ def _equal_if_renamed(target: Node, given: Node, names: frozenset[str], replacem
 
 def _are_free(node: Node, constants: frozenset[str]) -> bool:
     """Return whether each constant is in one term only: as the term, or as a factor of one that varies."""
+    inner = [arg for arg in node.args if constants <= names_in(arg)] if node.op == "mul" else []
+    if len(inner) == 1 and inner[0].op == "add":
+        return _are_free(inner[0], constants)  # e^{-x}(C_1 \cos x + C_2 \sin x)
     terms = node.args if node.op == "add" else (node,)
     if not any(_varies(term) for term in terms):
         return False

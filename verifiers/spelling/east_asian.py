@@ -120,6 +120,9 @@ def in_ascii(text: str) -> str:
     )
     text = re.sub(r"(?<=\d)又(?=[\d\\])", " ", text)
     text = re.sub(r"(\d[\d,]*(?:\.\d+)?) ?([万萬亿億])", _scaled, text)
+    numerals = [] if re.search(r"\d", text) else list(re.finditer(f"{_NUMERAL}{{2,}}", text))
+    if len(numerals) == 1:
+        text = text[: numerals[0].start()] + _digits(numerals[0][0]) + text[numerals[0].end() :]
     lead = _LEADING_WORDS.match(text)
     if lead is not None and not _MEANS_MORE.search(lead[0]):
         text = text[lead.end() :]

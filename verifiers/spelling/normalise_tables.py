@@ -58,7 +58,7 @@ _COMMANDS_OF = {
     "|": "lvert rvert vert mid", ":": "colon", " or ": "lor vee", " and ": "land wedge",
     r"^\circ ": "degree deg", "£": "pounds textsterling", "€": "euro", "¥": "yen textyen",
     " ": "hfil hfill par newline centering enspace thinspace medspace thickspace checkmark",
-    "": "displaystyle textstyle scriptstyle limits nolimits"
+    "angstrom ": "AA angstrom", "": "displaystyle textstyle scriptstyle limits nolimits"
         " tiny small normalsize large Large LARGE huge Huge",
 }  # fmt: skip
 COMMAND_SPELLINGS = {name: spelling for spelling, names in _COMMANDS_OF.items() for name in names.split()} | {
@@ -124,7 +124,7 @@ REWRITES = [
     ),
     _rewrite("Omega", rf"{_TEXT} ?\{{ ?([kMGTmnp]) ?\}} ?\\Omega", r"\1\\Omega"),
     # One upright letter after a number is a unit: `5\text{ m}` is not a product.
-    _rewrite("\\", rf"(?<=[\d}})]) ?{_TEXT} ?\{{ ?(?![eixyzR])([A-Za-z]) ?\}}(?! ?_)", r" \\unit{\1}"),
+    _rewrite("\\", rf"(?<=[\d}})]) ?{_TEXT} ?\{{ ?(?![eixyzR])([A-Za-z]) ?\}}(?! ?[_}}])", r" \\unit{\1}"),
     # Text and fonts, and the sizes of brackets.
     _rewrite("\\", rf"{_TEXT} ?{_BRACED}", r" \1 "),
     _rewrite("\\", rf"{_TEXT} ?{_BRACED}", r" \1 "),  # again, for one inside another

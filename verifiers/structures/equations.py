@@ -46,7 +46,7 @@ def read_assignments(shape: Shape | None, same: Same, *, wanted: bool = False) -
                 return None
             found.append((found[-1][0], item))
             continue
-        assigned = _members(inner) or _assignment(inner, same, wanted=False)
+        assigned = _members(inner) or _assignment(inner, same, wanted)
         if assigned is None:
             return None
         is_split = not found and len(assigned) > 1
@@ -117,6 +117,8 @@ def _value(parts: list[str], marks: list[str], same: Same) -> str:
         if mark == r"\approx":
             if not _near(kept[-1], part):
                 raise Contradiction(f"{kept[-1]} is not about {part}")
+            if constant_of(kept[-1]) is None:
+                kept.append(part)  # `v = gt \approx 13`: the number is the value
             continue
         are_values = all(
             not _LETTERS.search(text) or constant_of(text) is not None for text in (kept[-1], part)

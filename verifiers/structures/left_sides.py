@@ -12,7 +12,7 @@ from ..formulas.tokens import Node, TooLarge, Unreadable
 from ..spelling.latex_names import CONSTANTS, FUNCTIONS
 from ..spelling.lexicon import is_plain
 
-_LETTER = r"(?:[A-Za-z]|\\[a-z]+)(?:_(?:\{[A-Za-z0-9,+\\ -]+\}|\\[a-z]+|[a-z]{2,4}|[A-Za-z0-9]))?'*"
+_LETTER = r"(?:[A-Za-z]|\\[A-Z]?[a-z]+)(?:_(?:\{[A-Za-z0-9,+\\ -]+\}|\\[a-z]+|[a-z]{2,4}|[A-Za-z0-9]))?'*"
 VARIABLE = re.compile(_LETTER)
 NAMES = re.compile(rf"\( ?{_LETTER}(?:, ?{_LETTER})+ ?\)|{_LETTER}(?:, ?{_LETTER})+")
 _DERIVATIVE = re.compile(r"\\frac ?\{ ?d[^{}]*\} ?\{ ?d ?[a-z][^{}]*\}|d ?[a-z] ?/ ?d ?[a-z]")

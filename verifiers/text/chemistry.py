@@ -51,11 +51,8 @@ def _side(text: str) -> str | None:
             or not set(re.findall("[A-Z][a-z]?", match["atoms"])) <= _ELEMENTS
         ):
             return None
-        charge = (match["charge"] or "").lstrip("^").replace("1", "")
-        found.append(
-            match["count"].removeprefix("1")
-            + match["atoms"]
-            + (f"^{charge}" if charge else "")
-            + (f"*{water}" if water else "")
-        )
+        charge = (match["charge"] or "").lstrip("^")
+        count = "" if match["count"] == "1" else match["count"]
+        parts = (count, match["atoms"], "^" * bool(charge), charge, "*" * bool(water), water)
+        found.append("".join(parts))
     return "+".join(sorted(found))

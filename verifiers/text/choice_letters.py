@@ -22,7 +22,7 @@ _CHOICE = re.compile(
     rf"(?:\(({_LETTER})\)[.:]?|\[({_LETTER})\]|({_LETTER})(?:\.\)| ?:|[).:])?)"
     # the option's text, if any; with an operator after it, `(b)` is part of a formula
     rf"(?: \((?:since|because|as|i\.e\.|note) [^()]*\))?(?:$|(?<=[)\].:]) "
-    rf"(?=[\w$\\])(?!\\(?:{_OPERATOR})(?![A-Za-z]))(.*)| - (?=[A-Za-z]{{2}})(.*))",
+    rf"(?=[\w$\\]|-[\d\\])(?!\\(?:{_OPERATOR})(?![A-Za-z]))(.*)| - (?=[A-Za-z]{{2}})(.*))",
     re.DOTALL,
 )
 

@@ -55,7 +55,9 @@ class Unit:
 
 
 def _without_radians(dimensions: Dimensions) -> Dimensions:
-    """Return dimensions without the radian, which is a plain number."""
+    """Return dimensions without the radian, which is a plain number: 5 rad/s is 5 s^-1."""
+    if ("radian", 1) not in dimensions or (len(dimensions) > 1 and "time" not in dict(dimensions)):
+        return dimensions
     return tuple(pair for pair in dimensions if pair != ("radian", 1))
 
 
