@@ -207,8 +207,11 @@ _BEFORE = re.compile(
 )
 # After such a box. `\boxed{30}^\circ` is not a power.
 _AFTER = re.compile(
-    r"(?P<percent>\s?\\?%)|\d|[a-z](?![A-Za-z])|\$?\s?(?:hundred|thousand|million|billion|trillion|dozen)\b"
-    r"|(?:\\[,;:! ]|[\s~]){0,3}\\(?:sqrt|frac|pi|infty|log|ln|sin|cos|tan|cup|cap|left)(?![a-z])"
+    r"(?P<percent>\s?\\?%)|\d|_|[a-z](?![A-Za-z])|\\[,;!]\s?[a-z](?![A-Za-z])"
+    r"|(?:\$|\\\))?(?:\\[,; ]|[\s~])?(?:\\text\s?\{\s?)?(?:hundred|thousand|million|billion|trillion"
+    r"|dozen|[万亿億萬])\b"
+    r"|\s?,\s?-?\d+\s?[)\]]"
+    r"|(?:\\[,;:! ]|[\s~]){0,3}\\(?:sqrt|[dt]?frac|pi|infty|log|ln|sin|cos|tan|cup|cap|left)(?![a-z])"
     r"|\s?(?:\^(?!\s?\{?\s?\\circ)|[*/](?=[\w\\({])|\\(?:cdot|times|div|pm|mp)(?![a-z])|[-+]\s?(?:\d|\\(?:frac|sqrt|pi)|[xyzn]\b))"
 )
 # Where the formula around a box starts, and where it ends.
@@ -241,7 +244,8 @@ def _clearly_starts(before: str) -> bool:
 _CLOSED_AT_ONCE = frozenset(["", ".", "$", "$.", "$$", "$\n", "$,", "\\)", "\\]", ".\n", "\n"])
 """What usually follows a box, which ends its formula."""
 _WORD_AFTER = re.compile(
-    r"(?:\\[,; ]|[~\s$])*(?:\\(?:text|mathrm|rm|mbox)\s?\{\s?(?P<upright>[^{}]{1,20})\}"
+    r"(?:\\[,; ]|[~\s$])*(?:\\(?:text|mathrm|rm"
+    r"|mbox)\s?\{\s?(?P<upright>[^{}]{1,20})\}(?P<power>\s?\^\s?\{?-?\d\}?)?"
     r"|(?P<plain>[A-Za-zµ°][A-Za-z/^\d²³]{0,7})(?=[\s$.,;)\\]|$))"
 )
 _UNLIKELY_UNITS = ("in", "a", "A", "as", "at", "s", "are", "bar", "pm", "am")
@@ -253,7 +257,7 @@ def _unit_after(text: str, end: int) -> re.Match[str] | None:
     match = _WORD_AFTER.match(text, end)
     if match is None:
         return None
-    word = (match["upright"] or match["plain"]).strip()
+    word = (match["upright"] or match["plain"]).strip() + (match["power"] or "").replace(" ", "")
     unit = None if word in _UNLIKELY_UNITS else read_unit(word)
     return match if unit is not None and unit.dimensions and not unit.nouns else None
 

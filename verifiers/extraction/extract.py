@@ -220,7 +220,11 @@ def _extracted(name: str, body: str, span: AnswerSpan, offset: int) -> Extracted
     if "box" in answer:
         answer = unboxed(answer)
     if name == "answer_tag":
-        answer = _stated(answer)
+        stated = value_in(answer, 0, len(answer))
+        reason = objection_before(answer, stated.start)
+        if reason is not None:
+            return Extracted(answer, name, (start + offset, end + offset), reason, closed)
+        answer = answer[stated.start : stated.end]
     elif name != "boxed" and name in PLAIN_TEXT:
         answer = re.sub(r"</\w+>$|\*\*", "", answer).strip("*_ ").rstrip(",;:").strip()
     if not closed:
@@ -236,12 +240,6 @@ def _extracted(name: str, body: str, span: AnswerSpan, offset: int) -> Extracted
     later = later_values(body, end)
     reason = objection_after(body, end) or retraction(body, span, later)
     return Extracted(answer, name, place, reason, closed, later)
-
-
-def _stated(answer: str) -> str:
-    """Return the value that a sentence in a tag states; a tag that holds only a value stays as it is."""
-    span = value_in(answer, 0, len(answer))
-    return answer[span.start : span.end]
 
 
 def _blank(match: re.Match[str]) -> str:

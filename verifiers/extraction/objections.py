@@ -12,30 +12,22 @@ from ..verdict import Reason
 from .boxes import AnswerSpan
 from .lead_ins import lead_ins
 from .places import place_at
+from .sentences import is_denied
 
-_ADVERB = r"(?: be| equal(?: to)?| simply| just| exactly| necessarily| actually)?"
-_DENIED_BEFORE = re.compile(
-    r"(?:\b(?:not|never|neither|cannot|instead of|rather than|no longer|unless(?: it is)?|except)|n['’]t"
-    r"|\b(?:wrong|incorrect|false|rejected|invalid)(?: [a-z]+){0,2}?(?: is| was| are)?:?"
-    rf"|\\n(?:e|eq|ot ?=)(?![a-z])|[≠]|!=){_ADVERB}[\s$*(\\\[]{{0,6}}$",
-    re.IGNORECASE,
-)
 _DENIED_AFTER = re.compile(
     r"[\s$*)\]\\.,]{0,6}(?:which |that |but (?:that|this|it) )?(?:"
-    r"(?:is|was|are|seems|looks|would be)(?: [a-z]+ly)? "
-    r"(?:wrong|incorrect|false|impossible|invalid|a mistake|mistaken|right\b.{0,20}\bnot)\b"
+    r"(?:is|was|are|seems|looks|would be|must be|should be|can be)(?: [a-z]+ly)? "
+    r"(?:wrong|incorrect|false|impossible|invalid|mistaken|right\b.{0,20}\bnot|rejected|excluded|discarded"
+    r"|ruled out|extraneous|(?:a |one |my )(?:[a-z]+ )?(?:mistake|error|trap|option|candidate|attempt|guess))\b"
+    r"|(?:does not|doesn['’]t|do not|don['’]t|did not|didn['’]t) (?:work|satisfy|hold)\b|fails?\b"
     r"|(?:(?:is|was|are|seems|looks|would) not(?: be)?|(?:is|was|are|would)n['’]t(?: be)?"
     r"|can(?:not|['’]t) be)"
     r"(?: [a-z]+ly)?(?: (?:the |my |a )?(?:correct|right|true|valid|possible|answer|solution|final|it|so)\b"
-    r"|[\s$]*(?:[.,;!?]|$)))",
+    r"|[\s$]*(?:[.,;!?]|$))|(?:是|为)?(?:错|不对|不正确)|(?:では|じゃ)(?:な|あ)|[이가는은]? ?아[니닙])",
     re.IGNORECASE,
 )
 """Matches denials of the answer itself; `9, which is not prime` and `2/3, which cannot be simplified` deny
 nothing."""
-_CUE = re.compile(
-    r"n[o'’]t|never|neither|\\ne|≠|!=|wrong|correct|false|nvalid|reject|instead|rather|longer|unless|xcept"
-)
-"""`_DENIED_BEFORE`, which is slower, matches only texts that match this pattern too."""
 _LAST = re.compile(r"[}$).*\s\\\]]{0,9}")
 """Closing characters after an answer that ends the completion."""
 _RETRACTED = re.compile(
@@ -75,9 +67,9 @@ _MISTAKE = re.compile(
     r"|\bcorrection\b|有误|算错|不对，(?!因)",
     re.IGNORECASE,
 )
-_BEFORE, _CUE_CHARS, _AFTER, _LATER = 60, 44, 60, 1000
-"""How many characters are read for a denial or an alternative before an answer, for the word that shows one,
-for the same after the answer, and for a retraction."""
+_BEFORE, _AFTER, _LATER = 60, 60, 1000
+"""How many characters are read for a denial or an alternative before an answer, for the same after it, and for
+a retraction."""
 MAX_LATER = 4
 """At most this many later values are compared."""
 
@@ -87,7 +79,7 @@ def objection_before(text: str, start: int) -> Reason | None:
     before = text[max(start - _BEFORE, 0) : start]
     if before[-1:] == "{":
         before = before[: max(before.rfind("\\"), 0)]  # the box's own command
-    if _CUE.search(before[-_CUE_CHARS:].lower()) and _DENIED_BEFORE.search(before):
+    if is_denied(before) or (before.endswith("~~") and text.find("~~", start) > 0):
         return Reason.DENIED
     if "or" in before[-24:] and _OFFERED_BEFORE.search(before[-24:]):
         return Reason.AMBIGUOUS
@@ -126,6 +118,8 @@ def retraction(text: str, span: AnswerSpan, later: Sequence[str]) -> Reason | No
 
 _SAYS_IT_IS = re.compile(r"['’]s | is | be | was |[nN]o, |equals|应|改|而是")
 """Matches in every text in which `_INSTEAD` matches, and is quicker than what is searched for before that."""
+_CONCLUDED = re.compile(r"[\s$*)\]\\]{0,6}, (?:so|thus|hence|therefore) (?=[$\\(\d-])")
+"""Matches right after an answer that the same sentence gives in another form: `a = 2, b = 3, so (a, b) = (2, 3)`."""
 _DIGITS_OR_LETTERS = re.compile(r"[\d$A-J]")
 """Matches in every text that states a value."""
 
@@ -143,6 +137,9 @@ def later_values(text: str, end: int) -> tuple[str, ...]:
     reconsidered = _RECONSIDERED.search(text, end, end + _LATER) if _SAYS_IT_IS.search(after) else None
     if reconsidered:
         places += [match.end() for match in _INSTEAD.finditer(text, reconsidered.start(), end + _LATER)]
+    concluded = _CONCLUDED.match(text, end)
+    if concluded:
+        places.append(concluded.end())
     values = []
     for place in sorted(set(places))[-MAX_LATER:]:
         stated = place_at(text, place)

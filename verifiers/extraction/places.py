@@ -13,8 +13,8 @@ import re
 
 from ..spelling.east_asian import CHARACTERS
 from .boxes import AnswerSpan
-from .last_value import last_number
-from .sentences import HAS_VALUE, sentence_end, without_remark
+from .last_number import last_number
+from .sentences import HAS_VALUE, MODIFIED_BEFORE, is_denied, sentence_end, without_remark
 
 PLACE_CHARS = 400
 """How far, in characters, the answer at a place may reach."""
@@ -38,9 +38,10 @@ _VERB = re.compile(
 _VALUE_START = re.compile(
     r"[*_\"'“(\[{\s]*(?:[-+−±√π∞∅$€£¥\d\\{(|]|[A-J](?![A-Za-z])|[A-Za-z](?:_\w+)?\s?[=<>∈≤≥])"
 )
-_DENIED = re.compile(
-    r"\b(?:not|never|cannot|maybe|perhaps|possibly|probably|might|could)\b \S*\s*$|n['’]t \S*\s*$|(?:不|可能"
-    r"|也许)是?\s*$"
+_DOUBTED = re.compile(
+    r"\b(?:maybe|perhaps|possibly|probably|might|could)(?: be| have| the| it| is| equal| to){0,3}\s*$"
+    r"|(?:可能|也许)是?\s*$",
+    re.IGNORECASE,
 )
 _LEADING = re.compile(
     r"(?:therefore|thus|hence|so|then|for sure|definitely|certainly|clearly|simply|indeed|just|exactly"
@@ -64,7 +65,7 @@ def value_in(text: str, start: int, end: int) -> AnswerSpan:
         if not before or _WORDS.match(before):
             return AnswerSpan(*bold[0].span(1))
     chain = _CHAIN.match(text, low, high)
-    if chain is not None:
+    if chain is not None and not re.search(r"\b(?:and|or|when|if|for)\b", chain[0]):
         return AnswerSpan(*_trimmed(text, chain.end(), high))
     letter = _LETTER_AND_WORDS.match(text, low, high)
     if letter is not None:
@@ -79,13 +80,17 @@ def value_in(text: str, start: int, end: int) -> AnswerSpan:
         and not _in_math(text[low : verb.start()])
     ]
     if verbs:
-        is_denied = _DENIED.search(text[low : verbs[-1].end()])
-        return AnswerSpan(low, high) if is_denied else AnswerSpan(*_trimmed(text, verbs[-1].end(), high))
+        before = text[low : verbs[-1].end()]
+        if is_denied(before) or _DOUBTED.search(before) or MODIFIED_BEFORE.search(before):
+            return AnswerSpan(low, high)
+        return AnswerSpan(*_trimmed(text, verbs[-1].end(), high))
     name = _IS_NAME.match(text, low, high)
     if name is not None:
         return AnswerSpan(*name.span(1))
     number = last_number(text[low:high]) if _SENTENCE.search(text, low, high) else None
-    return AnswerSpan(low, high) if number is None else AnswerSpan(low + number.start, low + number.end)
+    if number is None or MODIFIED_BEFORE.search(text[low : low + number.start]):
+        return AnswerSpan(low, high)
+    return AnswerSpan(low + number.start, low + number.end)
 
 
 _IS_NAME = re.compile(
@@ -113,8 +118,15 @@ def _trimmed(text: str, low: int, high: int) -> tuple[int, int]:
         high = text.find('"', low, high)
     if text.count("**", low, high) % 2:  # emphasis that a lead-in opened, or that is never closed
         at = text.find("**", low, high)
-        low, high = (low + 2, high) if at == low else (low, at)
+        if at == low:
+            low += 2
+        elif _SAYS_NO_MORE.fullmatch(text, at + 2, high):
+            high = at
     return low, high
+
+
+_SAYS_NO_MORE = re.compile(rf"\W*(?:\([a-z ]+\)|[\u3040-\u309f{CHARACTERS}]{{0,4}})\W*")
+"""Matches after emphasis where nothing changes the value in it."""
 
 
 def place_at(text: str, start: int) -> AnswerSpan | None:

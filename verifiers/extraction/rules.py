@@ -13,7 +13,8 @@ import regex
 
 from .boxes import AnswerSpan, boxed
 from .chosen_letter import CHOICE_LINE, chosen_letter
-from .last_value import last_formula, last_number
+from .last_formula import last_formula
+from .last_number import last_number
 from .lead_ins import lead_ins
 from .places import place_at, value_in
 

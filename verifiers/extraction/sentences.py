@@ -1,6 +1,10 @@
-r"""Sentences of a completion: where one ends, and the remarks behind its value, which do not change it."""
+r"""Sentences of a completion: where they start and end, and what in them does not state a value.
+
+Remarks behind a value and remarks in brackets do not change it; words of doubt, of rejection and of giving up do.
+"""
 
 import re
+from collections import deque
 
 from ..spelling.east_asian import CHARACTERS
 
@@ -27,36 +31,158 @@ def sentence_end(text: str, start: int, stop: int) -> int:
 
 
 # Words that start a remark; after a comma, and in brackets, more words do than in running text.
+_REASON = (
+    r",? (?:because|since|due to|given that|as (?:the|it|we|this|there|required|shown|expected|desired"
+    r"|was))\b"
+    r"| ?\((?:since|because|as|check|see|note)\b|（(?:因为|注)"
+)
+"""Matches where a reason starts; a reason may say anything but that the value is wrong."""
 _REMARK = re.compile(
-    r",? (?:because|since|due to|given that|which|whereas|while|making|leaving|attained|reached|achieved"
-    r"|obtained|directed|measured|pointing|of (?:which|whom)"
-    r"|depending|I (?:think|believe|guess)|as (?:the|it|we|this|there|required|shown|expected|desired|was)"
-    r"|when rounded|if we|rounded)\b"
-    r"|, (?:and|but|so|as|it|this|that|they|he|she|we|not|with|in|for|out of|hence|thus|therefore|also"
-    r"|corresponding|the)\b"
-    r"| ?\((?:since|because|as|about|approximately|approx|roughly|around|which|equivalently|that is|i\.e"
-    r"|note|see|in|for|the"
-    r"|rounded|by"
-    r"|nearly|to|using|from|it|this|we|not|check|≈|\\approx)"
-    rf"|; [a-z]{{2}}| (?:[—–]|-{{1,3}}) [A-Za-z]{{2}}| (?:—|–) a "
-    rf"|，(?!而是|而非)[{CHARACTERS}]{{2}}|（(?:因为|约|即|舍|注|而)",
+    rf"(?P<reason>{_REASON})"
+    r"|,? (?:which|whereas|while|making|leaving|attained|reached|achieved|obtained|directed|measured|pointing"
+    r"|of (?:which|whom)|depending|I (?:think|believe|guess)|when rounded|if we|rounded)\b"
+    r"|, (?:and|but|so|as|it|this|that|they|he|she|we|with|in|for|out of|hence|thus|therefore|also"
+    r"|corresponding|the|such|only)\b|, ?¡"
+    r"| ?\((?:about|approximately|approx|roughly|around|which|equivalently|that is|i\.e|in|for|the"
+    r"|rounded|by|nearly"
+    r"|to|using|from|it|this|we|≈|\\approx)"
+    rf"|; [a-z]{{2}}| (?:[—–]|-{{1,3}}) [A-Za-z]{{2}}| (?:—|–) a |，(?!而是|而非|不)[{CHARACTERS}]{{2}}|（(?:约|即"
+    rf"|舍|而)",
+)
+"""Matches where a remark starts."""
+_TAKES_BACK = (
+    r"可能|也许|不对|错|\b(?:maybe|perhaps|possibly|probably|wrong|incorrect|false|wait|actually|sorry|oops|correction"
+    r"|not (?:right|correct|the answer)|doubt)\b"
 )
 _SWAYING = re.compile(
-    r"可能|也许|或者|\b(?:maybe|perhaps|possibly|probably|alternatively|unless|might|could (?:also )?be|may "
-    r"(?:also )?be"
-    r"|or (?:else|maybe|perhaps|possibly|even)|also (?:works|possible|valid|correct)|depending)\b",
+    rf"{_TAKES_BACK}|或者|\b(?:alternatively|unless|might|could (?:also )?be|may (?:also )?be|or|depending"
+    r"|also (?:works|possible|valid|correct)|should be|must be|instead|fails?|reject(?:ed)?|squared|cubed"
+    r"|in (?:hundreds|thousands|millions|billions))\b",
     re.IGNORECASE,
 )
+"""Matches in a remark that sways the value before it; a reason sways it only if it takes it back."""
+_REASON_SWAYS = re.compile(_TAKES_BACK, re.IGNORECASE)
+_OTHER_VALUE = re.compile(r"\d|\$|\\[a-z]|\b[A-HJ]\b(?!['’])|\bnot\b|n['’]t\b|\bno\b")
+"""Matches in a remark that may give another value; a reason may do so."""
+_MAY_SAY_MORE = re.compile(
+    rf"{_REASON}|,? (?:of )?wh(?:ich|om)\b|,? out of\b|,? (?:so|thus|hence|therefore) (?=[$\\(\d-])| ?[(（]"
+)
+"""Matches at the start of a remark that may give other values; those after `so` are read as later answers."""
+_NOT_OTHER = re.compile(
+    r"(?:[,，] ?| )(?:(?:and|but) )?(?:not|rather than|instead of|而?不是|而非) ?(?P<other>[^,，;；]{1,40})$"
+)
+"""Matches at the end of a sentence that rejects another value: `12, not 18`."""
+_REJECTS_OTHERS = re.compile(
+    r"[,;]? ?(?:and |so )?(?:it |that )?(?:can['’]?t|cannot|is not|isn['’]t|could not) (?:be )?\(?[A-J]\)?"
+    r"(?:(?:,|,? or|,? nor|,? and) \(?[A-J]\)?)*[.]?$"
+)
+"""Matches a remark that rejects other letters: `it can't be A or D`."""
 HAS_VALUE = re.compile(r"[\d$\\√π∞²³]|(?<![A-Za-z])[A-HJ-Zb-hj-z](?![A-Za-z'’])|\*\*|^[^\s,]+$")
 
 
 def without_remark(sentence: str) -> str:
-    """Return a sentence without the remarks behind its value; one that sways the answer stays."""
+    """Return a sentence without the remarks behind its value; one that may change the answer stays."""
+    rejected = _NOT_OTHER.search(sentence)
+    if rejected is not None and _is_another(sentence[: rejected.start()], rejected["other"]):
+        sentence = sentence[: rejected.start()]
     for match in _REMARK.finditer(sentence):
-        head = sentence[: match.start()]
+        head, remark = sentence[: match.start()], sentence[match.start() :]
         is_open = any(head.count(pair[0]) > head.count(pair[1]) for pair in ("()", "[]", "{}"))
         in_math = (head.count("$") - head.count(r"\$")) % 2 == 1 and head.count("$") > 1
         if is_open or in_math or not HAS_VALUE.search(head):
             continue
-        return sentence if _SWAYING.search(sentence, match.start()) else head
+        rejected = _REJECTS_OTHERS.fullmatch(remark)
+        if rejected is not None and not set(re.findall(r"\b[A-J]\b", head)) & set(
+            re.findall(r"\b[A-J]\b", remark)
+        ):
+            return head
+        if (_REASON_SWAYS if match["reason"] else _SWAYING).search(remark):
+            return sentence
+        if not _OTHER_VALUE.search(remark) or _MAY_SAY_MORE.match(remark):
+            return without_remark(head)
     return sentence
+
+
+def _is_another(text: str, other: str) -> bool:
+    """Return whether a value that a sentence rejects is another than the value that it states."""
+    values = [re.findall(r"[-\w.\\/]+", part) for part in (text, other)]
+    return HAS_VALUE.search(text) is not None and not set(values[1]) <= set(values[0])
+
+
+_STARTS = re.compile(r"(?:[.!?](?=\s)|[。！？\n])[\s*_>]*")
+
+
+def sentence_start(text: str, at: int) -> int:
+    """Return where the sentence around an index starts."""
+    starts = deque(_STARTS.finditer(text, 0, at), maxlen=1)
+    return starts[0].end() if starts else 0
+
+
+_ASIDE = re.compile(
+    r"(?<=[\s*])\((?=[^()\n]*[A-Za-z]{3}|≈|\\approx)[^()\n]*\)|（[^（）\n]*[^（）\d\s%][^（）\n]*）"
+)
+"""Matches a remark in brackets, whose numbers are not the answer."""
+
+
+def without_asides(text: str) -> str:
+    """Return a text with spaces in place of the remarks in brackets, so that all spans stay right."""
+    return _ASIDE.sub(lambda aside: " " * len(aside[0]), text) if "(" in text or "（" in text else text
+
+
+GIVES_UP = re.compile(
+    r"\b(?:could not|couldn['’]t|cannot|can['’]t|unable|do not know|don['’]t know|not sure|no idea|give "
+    r"up|not possible to)\b",
+    re.IGNORECASE,
+)
+"""Matches words with which a text gives up: what stands before them is no answer."""
+DOUBTS = re.compile(r"\b(?:maybe|perhaps|possibly|probably|might|could be|may be)\b|可能|也许", re.IGNORECASE)
+"""Matches words of doubt about a value."""
+REJECTED_BEFORE = re.compile(r"(?:不是|并非|\bnot|\brather than|\binstead of)[\s$]*$", re.IGNORECASE)
+"""Matches before a value that is rejected."""
+_LINK = (
+    r"(?: (?:that|if|whether|to|say|think|guess|believe|conclude|answer|it|its?|it['’]s|is|be|was|are|has|have|the"
+    r"|a|my|correct|right|final|only|value|result|total|number|sum|solution|possibly|really|actually|simply"
+    r"|just|exactly|necessarily|going|equal|equals)){0,6}"
+)
+"""Words that may stand between a denial and the value it denies: `cannot possibly be`."""
+_DENIED = re.compile(
+    rf"(?:(?:\b(?:not|never|neither|cannot|no longer|no way|nobody|no one|doubt|refuse|unlikely|unsure|far from"
+    r"|anything but|impossible|mistake|instead of|rather than|unless|except"
+    r"|(?:we|i|must|can|should|to|so|thus) (?:reject|exclude|discard|eliminate|rule out|avoid))"
+    r"|n['’]t|\b(?:wrong|incorrect|false|rejected|invalid)(?: [a-z]+){0,2}?)"
+    rf"{_LINK}(?: [a-z] ?=)?:?|\\n(?:e|eq|ot ?=)(?![a-z])|[≠]|!="
+    r"|\b(?:no es|non è|não é|nicht|n['’]est pas|не)|(?<!是)不是|并非|不等于)[\s$*(\\\[{]{0,6}$",
+    re.IGNORECASE,
+)
+_RELATIVE = re.compile(r"\b(?:that|which|who)(?: [a-z]+)? $", re.IGNORECASE)
+_CUE = re.compile(
+    r"n[o'’]t|never|neither|\\ne|≠|!=|wrong|correct|false|nvalid|reject|instead|rather|longer|unless|xcept|no |nobody"
+    r"|doubt|refuse|unlikely|unsure|far |anything|mpossible|mistake|exclu|discard|elimin|rule|avoid|nicht|不|并非|не"
+)
+"""`_DENIED`, which is slower, matches only texts that match this pattern too."""
+
+
+def is_denied(before: str) -> bool:
+    """Return whether the words right before a value deny it: `it cannot possibly be`.
+
+    A relative clause does not: `the value that x cannot have is 3` states 3.
+    """
+    if _CUE.search(before.lower()) is None:
+        return False
+    denied = _DENIED.search(before)
+    if denied is None:
+        return False
+    is_relative = _RELATIVE.search(before, 0, denied.start()) is not None
+    return not (is_relative and re.search(r" (?:is|are|was)[:\s$*(\\\[{]*$", denied[0]) is not None)
+
+
+MODIFIED_BEFORE = re.compile(
+    r"\b(?:(?:more|less|greater|fewer|other|rather|larger|smaller|higher|lower) than|at (?:most|least)"
+    r"|over|under|above|below"
+    r"|up to|but|except|excluding|(?:reciprocal|square|root|double|half|inverse|negative|opposite|multiple"
+    r"|factor) of|whose [a-z]+ (?:is|equals)|(?:square|cube|double|half|root) of (?:the|this|that|my)"
+    r" (?:answer|result|value|solution) is|exceeds|log|ln|twice|half"
+    r"|negative|minus|not|no|never|either|neither|beyond|nearly|almost|the number)\s*[$(*]{0,3}$",
+    re.IGNORECASE,
+)
+"""Matches before a number that is not the value itself: `more than`, `the reciprocal of`."""

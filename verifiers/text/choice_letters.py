@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 
 from ..policy import Judge
-from ..spelling.lexicon import words_of
+from ..spelling.lexicon import RETRACTIONS, words_of
 from ..spelling.normalise import normalise
 from ..spelling.question import options_of
 from ..verdict import Reason, Verdict, equal_or_different
@@ -45,7 +45,10 @@ def read_choice(text: str) -> tuple[str, str] | None:
     return letter.upper(), (match[4] or match[5] or "").strip()
 
 
-_OTHER = re.compile(r"\(([A-Za-z])\)|\b(?:and|or|not|option|choice) \(?([A-Z])\b")
+_OTHER = re.compile(
+    r"\(([A-Za-z])\)|(?:\b(?:and|or|not|option|choice|answer is|answer:|wait,?|no,?|actually,?|it is) \(?"
+    r"|(?<!\w)(?=[A-J][).:](?:\s|$)))([A-Z])\b"
+)
 _LETTERS_ONLY = re.compile(r"(?:[^\w]|\b(?:and|or|no|not|nor|option|choice|also|both)\b|\b[^\W\d_]\b)+")
 
 
@@ -90,6 +93,8 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     (target_letter, target_option), (letter, option) = target, choice
     if target_letter != letter:
         return equal_or_different(False)
+    if option and words_of(option) & RETRACTIONS - words_of(target_option):
+        return Verdict(False, Reason.CONTRADICTS)
     if target_option == option:
         return equal_or_different(True)
     if other_letters(option, letter):
@@ -107,15 +112,15 @@ def _by_option(
     if not options:
         return None
     plain = judge.without_question()
+    if choice is not None and choice[1]:  # a letter with the text of another option
+        named = [letter for letter, text in options.items() if plain(normalise(text), choice[1]).correct]
+        if named and choice[0] not in named:
+            return Verdict(False, Reason.CONTRADICTS)
     if target is not None and choice is None:  # `B` against `Paris`
         named = [letter for letter, text in options.items() if plain(normalise(text), answer).correct]
         return equal_or_different(named == [target[0]]) if named else None
     if target is None and choice is not None and choice[0] in options:
         return plain(reference, normalise(options[choice[0]]))
-    if target is not None and choice is not None and choice[1] and target[0] == choice[0]:
-        named = [letter for letter, text in options.items() if plain(normalise(text), choice[1]).correct]
-        if named and choice[0] not in named:
-            return Verdict(False, Reason.CONTRADICTS)
     return None
 
 

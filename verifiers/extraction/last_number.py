@@ -1,4 +1,4 @@
-"""The rules that take the last number or the last formula of a text, where nothing else states an answer."""
+"""The rule that takes the number of the last sentence that has one, where nothing else states an answer."""
 
 import re
 from collections import deque
@@ -8,7 +8,7 @@ from ..spelling.lexicon import LARGE
 from ..units.reader import read_unit
 from .boxes import AnswerSpan
 from .chosen_letter import CHOICE_LINE
-from .sentences import sentence_end
+from .sentences import DOUBTS, GIVES_UP, REJECTED_BEFORE, sentence_end, sentence_start, without_asides
 
 _NUMBER = re.compile(
     r"(?:(?<![\w)\]}])(?:[-−–] ?|(?i:minus|negative) ))?[$€£]?"
@@ -28,21 +28,8 @@ _NEXT_WORDS = re.compile(
 _ITEM_MARK = re.compile(r"[.)](?:\s|$)")
 
 
-_GIVES_UP = re.compile(
-    r"\b(?:could not|couldn['’]t|cannot|can['’]t|unable|do not know|don['’]t know|not sure|no idea|give "
-    r"up|not possible to)\b",
-    re.IGNORECASE,
-)
-_SENTENCE_START = re.compile(r"(?:[.!?](?=\s)|[。！？\n])[\s*_>]*")
 _REASON = re.compile(
     r"(?<=[\w).*$]),? because\b|(?:,|(?<=\d)) (?:since|which(?![^\n]*=)|as|whereas|while)\b|, not\b"
-)
-_ASIDE = re.compile(
-    r"(?<=[\s*])\((?=[^()\n]*[A-Za-z]{3}|≈|\\approx)[^()\n]*\)|（[^（）\n]*[^（）\d\s%][^（）\n]*）"
-)
-"""Matches a remark in brackets, whose numbers are not the answer."""
-_DOUBTS = re.compile(
-    r"\b(?:maybe|perhaps|possibly|probably|might|could be|may be)\b|可能|也许", re.IGNORECASE
 )
 _EQUALS = re.compile(r"=\s*(?:in )?(?=[-$€£\d(.])")
 _STATES = re.compile(r"\b(?:is|are|be|equals?|cost|costs)\s+(?:only |about |exactly |now )?(?=[-$€£\d(.])")
@@ -53,6 +40,17 @@ _QUALIFIES = re.compile(
     r"|to be|on) (?:the |a |all |each |only |these |those |his |her |their |last |first |next "
     r"|[a-z]+ ?){0,3}$"
 )
+
+
+_NUMBER_WORD = (
+    "(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
+    "|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)"
+)
+IN_WORDS = re.compile(
+    r"\b(?:is|are|equals|has|have|took|takes?|needs?|exactly|there are)\s+(?:exactly |only |a total of )?"
+    rf"({_NUMBER_WORD}(?:[- ]{_NUMBER_WORD}| hundred)?(?: [a-z]+)?)\b"
+)
+"""Matches a number in words: `the sum is thirty-six`."""
 
 
 def last_number(text: str) -> AnswerSpan | None:
@@ -66,14 +64,14 @@ def last_number(text: str) -> AnswerSpan | None:
         return None
     text = without_asides(text)
     numbers = [match for match in _NUMBER.finditer(text) if _is_value(text, match)]
-    in_words = deque(_IN_WORDS.finditer(text, numbers[-1].end() if numbers else 0), maxlen=1)
-    if in_words and not re.search(r"\d", text[_sentence_start(text, in_words[0].start()) :]):
+    in_words = deque(IN_WORDS.finditer(text, numbers[-1].end() if numbers else 0), maxlen=1)
+    if in_words and not re.search(r"\d", text[sentence_start(text, in_words[0].start()) :]):
         return AnswerSpan(*in_words[0].span(1))
-    if not numbers or _GIVES_UP.search(text, numbers[-1].end()):
+    if not numbers or GIVES_UP.search(text, numbers[-1].end()):
         return None
-    start = _sentence_start(text, numbers[-1].start())
+    start = sentence_start(text, numbers[-1].start())
     end = max(sentence_end(text, start, len(text)), numbers[-1].end())
-    if _DOUBTS.search(text, start, end):
+    if DOUBTS.search(text, start, end):
         return None
     own = [match for match in numbers if start <= match.start()]
     for reason in _REASON.finditer(text, start, end):
@@ -108,27 +106,6 @@ _FORMULA_AFTER = re.compile(
 """Matches a formula in plain text at the end of a sentence: `k = 3 + 2√2`, `x = 3z`."""
 
 
-_NUMBER_WORD = (
-    "(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
-    "|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)"
-)
-_IN_WORDS = re.compile(
-    r"\b(?:is|are|equals|has|have|took|takes?|needs?|exactly|there are)\s+(?:exactly |only |a total of )?"
-    rf"({_NUMBER_WORD}(?:[- ]{_NUMBER_WORD}| hundred)?(?: [a-z]+)?)\b"
-)
-
-
-def _sentence_start(text: str, at: int) -> int:
-    """Return where the sentence around an index starts."""
-    starts = deque(_SENTENCE_START.finditer(text, 0, at), maxlen=1)
-    return starts[0].end() if starts else 0
-
-
-def without_asides(text: str) -> str:
-    """Return a text with spaces in place of the remarks in brackets, so that all spans stay right."""
-    return _ASIDE.sub(lambda aside: " " * len(aside[0]), text) if "(" in text or "（" in text else text
-
-
 def _is_value(text: str, match: re.Match[str]) -> bool:
     """Return whether a number is a value, and not an index or the number of a step or list item."""
     before = text[max(match.start() - 12, 0) : match.start()]
@@ -137,7 +114,6 @@ def _is_value(text: str, match: re.Match[str]) -> bool:
 
 
 _VERB_BETWEEN = re.compile(r"\b(?:has|have|is|are|gives?|makes?|needs?|gets?)\b")
-_REJECTED = re.compile(r"(?:不是|并非|\bnot|\brather than|\binstead of)[\s$]*$", re.IGNORECASE)
 
 
 def _stated(text: str, numbers: list[re.Match[str]], start: int, end: int) -> re.Match[str]:
@@ -148,7 +124,7 @@ def _stated(text: str, numbers: list[re.Match[str]], start: int, end: int) -> re
         if after and not _VERB_BETWEEN.search(text[after[0].end() : after[-1].start()]):
             return after[0]
     chosen = numbers[-1]
-    if len(numbers) > 1 and _REJECTED.search(text[start : chosen.start()]):
+    if len(numbers) > 1 and REJECTED_BEFORE.search(text[start : chosen.start()]):
         return numbers[-2]
     for number in reversed(numbers[:-1]):
         is_apart = re.search(r", | so ", text[number.end() : chosen.start()])
@@ -217,37 +193,3 @@ def _end_with_unit(text: str, end: int) -> int:
 _IN_DOZENS = re.compile(r"/ ?12 ?= ?\d+ dozen$")
 """Matches a calculation whose result is a number of dozens, so that the word is its unit."""
 _COUNTING_WORDS = (*LARGE, "hundred", "dozen", "percent")
-
-_FORMULA = re.compile(
-    r"\$\$([^$]{1,400})\$\$|(?<![\\$])\$([^$\n]{1,400})\$|\\\(((?:(?!\\[(\[])[^\n]){1,400}?)\\\)|\\\[((?:(?!\\[(\[]).){1,400}?)\\\]",
-    re.DOTALL,
-)
-
-
-_AFTER_FORMULA = re.compile(rf"[0-9]|{_GIVES_UP.pattern}|{_IN_WORDS.pattern}", re.IGNORECASE)
-
-
-_ATTAINED = re.compile(
-    r"\b(?:attained|achieved|reached|occurs|occurring|obtained|with equality)\b[^.]{0,30}$|, (?:the|a"
-    r"|an) (?:(?!\b(?:is|are|was|equals?|be|has|have)\b)[^$,.]){1,40}$",
-    re.IGNORECASE,
-)
-
-
-def last_formula(text: str) -> AnswerSpan | None:
-    """Find the last formula in math mode, unless a number follows it."""
-    text = without_asides(text)
-    found = list(_FORMULA.finditer(text))
-    if not found or CHOICE_LINE.fullmatch(text) or _AFTER_FORMULA.search(text, found[-1].end()):
-        return None
-    last = found[-1]
-    is_name = re.fullmatch(r"\$?\\?\(?\s*[A-Za-z]\s*\\?\)?\$?", last[0]) is not None
-    if is_name and re.search(r"\d", text[_sentence_start(text, last.start()) : last.start()]):
-        return None  # `27 miles from city $A$`
-    if len(found) > 1 and _REJECTED.search(text[found[-2].end() : last.start()]):
-        last = found[-2]
-    if len(found) > 1 and _ATTAINED.search(text[found[-2].end() : last.start()]):
-        last = found[-2]  # `9, attained at x = 1`
-    if _DOUBTS.search(text, _sentence_start(text, last.start()), last.start()):
-        return None
-    return AnswerSpan(*last.span(last.lastindex or 0))

@@ -1,0 +1,42 @@
+"""The rule that takes the last formula in math mode, where nothing else states an answer."""
+
+import re
+
+from .boxes import AnswerSpan
+from .chosen_letter import CHOICE_LINE
+from .last_number import IN_WORDS
+from .sentences import DOUBTS, GIVES_UP, REJECTED_BEFORE, sentence_start, without_asides
+
+_FORMULA = re.compile(
+    r"\$\$([^$]{1,400})\$\$|(?<![\\$])\$([^$\n]{1,400})\$|\\\(((?:(?!\\[(\[])[^\n]){1,400}?)\\\)|\\\[((?:(?!\\[(\[]).){1,400}?)\\\]",
+    re.DOTALL,
+)
+
+
+_AFTER_FORMULA = re.compile(rf"[0-9]|{GIVES_UP.pattern}|{IN_WORDS.pattern}", re.IGNORECASE)
+
+
+_ATTAINED = re.compile(
+    r"\b(?:attained|achieved|reached|occurs|occurring|obtained|with equality)\b[^.]{0,30}$|, (?:the|a"
+    r"|an) (?:(?!\b(?:is|are|was|equals?|be|has|have)\b)[^$,.]){1,40}$",
+    re.IGNORECASE,
+)
+
+
+def last_formula(text: str) -> AnswerSpan | None:
+    """Find the last formula in math mode, unless a number follows it."""
+    text = without_asides(text)
+    found = list(_FORMULA.finditer(text))
+    if not found or CHOICE_LINE.fullmatch(text) or _AFTER_FORMULA.search(text, found[-1].end()):
+        return None
+    last = found[-1]
+    is_name = re.fullmatch(r"\$?\\?\(?\s*[A-Za-z]\s*\\?\)?\$?", last[0]) is not None
+    if is_name and re.search(r"\d", text[sentence_start(text, last.start()) : last.start()]):
+        return None  # `27 miles from city $A$`
+    if len(found) > 1 and REJECTED_BEFORE.search(text[found[-2].end() : last.start()]):
+        last = found[-2]
+    if len(found) > 1 and _ATTAINED.search(text[found[-2].end() : last.start()]):
+        last = found[-2]  # `9, attained at x = 1`
+    if DOUBTS.search(text, sentence_start(text, last.start()), last.start()):
+        return None
+    return AnswerSpan(*last.span(last.lastindex or 0))
