@@ -12,7 +12,7 @@ from ..verdict import Reason
 from .boxes import AnswerSpan
 from .lead_ins import lead_ins
 from .places import place_at
-from .sentences import is_denied
+from .sentences import CHANGED_BEFORE, is_denied
 
 _DENIED_AFTER = re.compile(
     r"[\s$*)\]\\.,]{0,6}(?:which |that |but (?:that|this|it) )?(?:"
@@ -81,6 +81,8 @@ def objection_before(text: str, start: int) -> Reason | None:
         before = before[: max(before.rfind("\\"), 0)]  # the box's own command
     if is_denied(before) or (before.endswith("~~") and text.find("~~", start) > 0):
         return Reason.DENIED
+    if CHANGED_BEFORE.search(before):
+        return Reason.AMBIGUOUS
     if "or" in before[-24:] and _OFFERED_BEFORE.search(before[-24:]):
         return Reason.AMBIGUOUS
     return None

@@ -176,13 +176,17 @@ def is_denied(before: str) -> bool:
     return not (is_relative and re.search(r" (?:is|are|was)[:\s$*(\\\[{]*$", denied[0]) is not None)
 
 
+_CHANGED = (
+    r"(?:more|less|greater|fewer|other|larger|smaller|higher|lower) than|exceeds|twice|negative|minus|log|ln"
+    r"|(?:reciprocal|square|root|double|half|inverse|negative|opposite|multiple|factor) of"
+    r"|whose [a-z]+ (?:is|equals)"
+    r"|(?:square|cube|double|half|root) of (?:the|this|that|my) (?:answer|result|value|solution) is"
+)
+CHANGED_BEFORE = re.compile(rf"\b(?:{_CHANGED})\s*[$(*]{{0,3}}$", re.IGNORECASE)
+"""Matches before any answer, also one in a box, that is not the value itself: `the reciprocal of`."""
 MODIFIED_BEFORE = re.compile(
-    r"\b(?:(?:more|less|greater|fewer|other|rather|larger|smaller|higher|lower) than|at (?:most|least)"
-    r"|over|under|above|below"
-    r"|up to|but|except|excluding|(?:reciprocal|square|root|double|half|inverse|negative|opposite|multiple"
-    r"|factor) of|whose [a-z]+ (?:is|equals)|(?:square|cube|double|half|root) of (?:the|this|that|my)"
-    r" (?:answer|result|value|solution) is|exceeds|log|ln|twice|half"
-    r"|negative|minus|not|no|never|either|neither|beyond|nearly|almost|the number)\s*[$(*]{0,3}$",
+    rf"\b(?:{_CHANGED}|rather than|at (?:most|least)|over|under|above|below|up to|but|except|excluding|half|not|no"
+    r"|never|either|neither|beyond|nearly|almost|the number)\s*[$(*]{0,3}$",
     re.IGNORECASE,
 )
-"""Matches before a number that is not the value itself: `more than`, `the reciprocal of`."""
+"""Matches before a number in a sentence that is not the value itself."""
