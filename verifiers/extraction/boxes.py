@@ -173,7 +173,7 @@ def _joined(text: str, last: _Box) -> AnswerSpan | None:
             break
         between = text[before.end : first.command]
         match = _JOINER.fullmatch(between) if len(between) <= 60 else None
-        if match is None or not (match["sign"] or match["word"] or "&" in between):
+        if match is None or not (match["sign"] or match["word"] or "&" in between or between.isspace()):
             break
         first = before
         count += 1

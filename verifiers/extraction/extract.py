@@ -36,7 +36,7 @@ from ..completion import (
 from ..verdict import Reason
 from .boxes import AnswerSpan, boxed, unboxed
 from .objections import later_values, nothing_follows, objection_after, objection_before, retraction
-from .places import value_in
+from .places import is_value, value_in
 from .rules import PLAIN_TEXT, RULES, STATED, Rule, last_match, line_after
 
 PLAIN_CHARS = 20_000
@@ -202,15 +202,9 @@ def _with_inner_box(name: str, rule: Rule) -> Rule:
     return find
 
 
-_VALUE = re.compile(
-    r"[^\W\d_]?[^\w]{0,6}(?:\d|\\|[A-J](?![A-Za-z])|[a-z]\b)|(?:yes|no|true|false|none)\b", re.IGNORECASE
-)
-
-
 def _is_later(body: str, span: AnswerSpan, name: str, best: AnswerSpan) -> bool:
     """Return whether an answer starts later than the best; a statement counts only if it gives a value."""
-    is_value = name != "answer_is" or _VALUE.match(body, span.start, span.end) is not None
-    return span.start >= best.start and is_value
+    return span.start >= best.start and (name != "answer_is" or is_value(body, span))
 
 
 def _extracted(name: str, body: str, span: AnswerSpan, offset: int) -> Extracted:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ..verdict import Reason
 from .boxes import AnswerSpan
 from .lead_ins import lead_ins
-from .places import place_at
+from .places import is_value, place_at
 from .sentences import CHANGED_BEFORE, is_denied
 
 _DENIED_AFTER = re.compile(
@@ -31,40 +31,54 @@ nothing."""
 _LAST = re.compile(r"[}$).*\s\\\]]{0,9}")
 """Closing characters after an answer that ends the completion."""
 _RETRACTED = re.compile(
-    r"\b(?:that|this|it|which|the above|my (?:answer|choice|result|value|box)|the answer above|the "
-    r"previous answer)(?:'s|’s| is"
-    r"| was)(?: [a-z]+ly)?"
+    r"(?:(?:^|[.!?\n]|\b(?:wait|but|no|hm+|oops|actually|sorry),?)[\s$*)\]\\]*(?:that|this|it)(?: answer| value| result)?"
+    r"|\b(?:the above|my (?:answer|choice|result|value|box)|the answer above|the previous answer))"
+    r"(?:'s|’s| is| was)(?: [a-z]+ly)?"
     r" (?:wrong|incorrect|not (?:correct|right|the answer)|a mistake|mistaken)\b|\bscratch that\b"
-    r"|\b(?:ignore|disregard) (?:the|that|this|my) (?:[a-z]+ )?(?:above|answer|value|box|result|previous)\b",
+    r"|\bi (?:take (?:that|it|this) back|retract)\b"
+    r"|\b(?:ignore|disregard) (?:the|that|this|my) (?:[a-z]+ )?(?:above|answer|value|box|result|previous)\b"
+    r"(?!(?: [a-z]+)? [$-]?\d)",
     re.IGNORECASE,
 )
 _OFFERED_BEFORE = re.compile(
     r"[\d)}\w][\s$*.]{0,4}\bor(?: else| perhaps| maybe| possibly)?[\s$*(\\\[]{0,6}$", re.IGNORECASE
 )
 _OFFERED_AFTER = re.compile(
-    r"[\s$*)\]\\]{0,6},? ?\(?\bor\b(?! (?:equivalently|simply|about|approximately|roughly"
-    r"|in other words|more precisely|if you|just|better|exactly))"
-    r"[\s$*(\\\[]{0,6}(?:[-\d]|\\|(?:perhaps|maybe|possibly|else)\b)",
+    r"[\s$*)\]\\.}]{0,6},? ?\(?\bor\b(?! (?:equivalently|simply|about|approximately|roughly"
+    r"|in other words|more precisely|if you|just|better|exactly))(?: (?:was it|is it|perhaps|maybe|possibly|else|also|even))*"
+    r"(?P<place>[\s$*(\\\[]{0,6})(?:[-\d]|\\)",
     re.IGNORECASE,
 )
-_RECONSIDERED = re.compile(
-    r"\b(?:wait|hm+|actually|oops|correction|sorry|no,|edit|on second thought|scratch that|i made (?:a|an) "
-    r"(?:\w+ )?(?:mistake|error)"
-    r"|en fait|perdón|pardon|eigentlich|moment)\b|不对|等一下|等等|抱歉|更正|其实",
-    re.IGNORECASE,
+_TRIGGER = (
+    r"\b(?:wait|hm+|actually|oops|correction|sorry|apologies|no\b(?=[,:])|edit|hold on|on second thought|on reflection"
+    r"|scratch that|let me (?:correct|re-?check|check|double[- ]check|verify)|i meant|i forgot"
+    r"|i made (?:a|an) (?:\w+ )?(?:mistake|error)|en fait|perdón|pardon|eigentlich|moment)\b"
+    r"|不对|等一下|等等|抱歉|更正|其实"
 )
+_RECONSIDERED = re.compile(_TRIGGER, re.IGNORECASE)
 """Matches words after which an answer may be taken back."""
+_CORRECTED = re.compile(
+    rf"(?:{_TRIGGER})(?:[^.!?\n]{{0,80}}?(?:\b(?:so|meant|gives|it['’]s|it is|is|be|get)|[,:—]))?\s+"
+    r"(?=(?:[-−$\\(]{0,3}\d[\d.,/]*[)$]{0,2}|[A-J])[.!\s]*(?:$|\n| [A-Z]))",
+    re.IGNORECASE,
+)
+"""Matches up to the other value in `Wait, I forgot the sign: -42.`, `No, 43.` and the like."""
 _INSTEAD = re.compile(
-    r"\b(?:it|that|this|(?:correct|right|actual|true|real|final) [a-z]+|answer|value|result|sum|total)"
-    r"(?:['’]s| is| was| should be| must be| would be| has to be| equals)(?: (?:really|actually|in "
+    r"\b(?:it|(?:correct|right|actual|true|real|final) [a-z]+|answer|value|result|sum|total|number)"
+    r"(?:['’]s| is| was| gives| should be| must be| would be| has to be| equals)(?: (?:really|actually|in "
     r"fact))? (?=[\d$\\(-])"
-    r"|\b[Nn]o, (?=[-$\\(]?\d)|(?:应为|应该是|应是|改为|而是)(?=[\s$\d-])",
+    r"|\b(?:it|that|this) should be (?=[\d$\\(-])|(?:应为|应该是|应是|改为|而是)(?=[\s$\d-])",
     re.IGNORECASE,
 )
 """Matches what leads to another value after such words."""
+_ALSO = re.compile(
+    r"\b(?:(?:correct|right|actual|true|real) (?:value|answer|result|number)(?: is| was| should be|:)"
+    r"|(?:it|this|that|the answer) (?:could|might|may) (?:also |well |instead )?be) (?=[\d$\\(-])",
+    re.IGNORECASE,
+)
+"""Matches what leads to another value anywhere after an answer."""
 _MISTAKE = re.compile(
-    r"\bi made (?:a|an) (?:\w+ )?(?:mistake|error)\b|\bthat(?:'s| is| was) (?:not right|wrong)\b"
-    r"|\bcorrection\b|有误|算错|不对，(?!因)",
+    r"\bi made (?:a|an) (?:\w+ )?(?:mistake|error)\b|\bcorrection\b|有误|算错|不对，(?!因)",
     re.IGNORECASE,
 )
 _BEFORE, _AFTER, _LATER = 60, 60, 1000
@@ -81,11 +95,23 @@ def objection_before(text: str, start: int) -> Reason | None:
         before = before[: max(before.rfind("\\"), 0)]  # the box's own command
     if is_denied(before) or (before.endswith("~~") and text.find("~~", start) > 0):
         return Reason.DENIED
-    if CHANGED_BEFORE.search(before):
+    if CHANGED_BEFORE.search(before) or ("box" in before and _is_alternative(text, start, before)):
         return Reason.AMBIGUOUS
     if "or" in before[-24:] and _OFFERED_BEFORE.search(before[-24:]):
         return Reason.AMBIGUOUS
     return None
+
+
+_EARLIER_BOX = re.compile(
+    r"\\f?boxed\{([^{}]*)\}[^\\{}]*?(?:\b(?:or|vs|versus|maybe|possibly|perhaps|alternatively|if)\b|\|)[^\\{}]*$",
+    re.IGNORECASE,
+)
+
+
+def _is_alternative(text: str, start: int, before: str) -> bool:
+    r"""Return whether a box is one of several: `\boxed{43}, but possibly \boxed{42}`."""
+    earlier = _EARLIER_BOX.search(before)
+    return earlier is not None and not text.startswith(earlier[1] + "}", start)
 
 
 def nothing_follows(text: str, end: int) -> bool:
@@ -100,8 +126,7 @@ def objection_after(text: str, end: int) -> Reason | None:
         after = after[after.find(">") + 1 :]
     if _DENIED_AFTER.match(after):
         return Reason.DENIED
-    is_question = after.startswith(("?", "$?"))
-    return Reason.AMBIGUOUS if is_question or _OFFERED_AFTER.match(after) else None
+    return Reason.AMBIGUOUS if after.startswith(("?", "$?")) else None
 
 
 def retraction(text: str, span: AnswerSpan, later: Sequence[str]) -> Reason | None:
@@ -114,13 +139,12 @@ def retraction(text: str, span: AnswerSpan, later: Sequence[str]) -> Reason | No
         return None
     denied = re.compile(
         rf"(?<![\w.]){re.escape(value)}\$? (?:is|was) (?:not (?:correct|right)|wrong|incorrect)\b"
+        rf"|(?:is not|isn['’]t|can['’]?(?:no)?t be) \$?{re.escape(value)}(?![\w/]|\.\d)"
     )
     return Reason.CONTRADICTS if denied.search(text, span.end, end) else None
 
 
-_SAYS_IT_IS = re.compile(r"['’]s | is | be | was |[nN]o, |equals|应|改|而是")
-"""Matches in every text in which `_INSTEAD` matches, and is quicker than what is searched for before that."""
-_CONCLUDED = re.compile(r"[\s$*)\]\\]{0,6}, (?:so|thus|hence|therefore) (?=[$\\(\d-])")
+_CONCLUDED = re.compile(r"[\s$*)\]\\}]{0,6}, (?:so|thus|hence|therefore)(?P<place> )(?=[$\\(\d-])")
 """Matches right after an answer that the same sentence gives in another form: `a = 2, b = 3, so (a, b) = (2, 3)`."""
 _DIGITS_OR_LETTERS = re.compile(r"[\d$A-J]")
 """Matches in every text that states a value."""
@@ -136,18 +160,27 @@ def later_values(text: str, end: int) -> tuple[str, ...]:
     if _DIGITS_OR_LETTERS.search(after) is None:
         return ()
     places = [end + lead_in.place for lead_in in lead_ins(after) if lead_in.chosen is None]
-    reconsidered = _RECONSIDERED.search(text, end, end + _LATER) if _SAYS_IT_IS.search(after) else None
+    places = [place for place in places if not _SUPPOSED.search(text, max(place - 100, end), place)]
+    places += [match.end() for match in _ALSO.finditer(text, end, end + _LATER)]
+    reconsidered = _RECONSIDERED.search(text, end, end + _LATER)
     if reconsidered:
         places += [match.end() for match in _INSTEAD.finditer(text, reconsidered.start(), end + _LATER)]
-    concluded = _CONCLUDED.match(text, end)
-    if concluded:
-        places.append(concluded.end())
+        places += [match.end() for match in _CORRECTED.finditer(text, reconsidered.start(), end + _LATER)]
+    joined = _CONCLUDED.match(text, end) or _OFFERED_AFTER.match(text, end)
+    if joined:
+        places.append(joined.end("place"))
     values = []
     for place in sorted(set(places))[-MAX_LATER:]:
         stated = place_at(text, place)
-        if stated is not None and _VALUE.match(text, stated.start, stated.end):
+        if stated is not None and is_value(text, stated) and _LEADS_TO_VALUE.fullmatch(text, place, stated.start):
             values.append(text[stated.start : stated.end])
     return tuple(values)
 
 
-_VALUE = re.compile(r"[^\w\s]{0,6}(?:\d|\\(?:frac|d?frac|sqrt|pi|boxed)|[A-J](?![A-Za-z]))")
+_SUPPOSED = re.compile(r"\b[Ii]f\b[^.\n]*would be\s*$")
+"""Matches before a value that holds only in another case."""
+_LEADS_TO_VALUE = re.compile(
+    r"[\W_]*(?:(?:therefore|thus|indeed|simply|then|also|now|equal to|exactly|about|approximately|still|option|choice"
+    r"|letter|perhaps|maybe|possibly|else|is|the|correct)[\W_]+)*"
+)
+"""Matches what may stand between a lead-in and a later value: a sentence about the answer is none."""

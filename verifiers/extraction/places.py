@@ -114,6 +114,8 @@ def _trimmed(text: str, low: int, high: int) -> tuple[int, int]:
         if text[high - 2 : high] == "..":
             break
         high -= 1
+    while high > low and text[high - 1] in ")）" and _closes_too_much(text[low:high]):
+        high -= 1
     if text.count('"', low, high) % 2:  # a value in JSON
         high = text.find('"', low, high)
     if text.count("**", low, high) % 2:  # emphasis that a lead-in opened, or that is never closed
@@ -123,6 +125,10 @@ def _trimmed(text: str, low: int, high: int) -> tuple[int, int]:
         elif _SAYS_NO_MORE.fullmatch(text, at + 2, high):
             high = at
     return low, high
+
+
+def _closes_too_much(text: str) -> bool:
+    return sum(map(text.count, ")）]")) > sum(map(text.count, "(（["))
 
 
 _SAYS_NO_MORE = re.compile(rf"\W*(?:\([a-z ]+\)|[\u3040-\u309f{CHARACTERS}]{{0,4}})\W*")
@@ -146,6 +152,20 @@ def place_at(text: str, start: int) -> AnswerSpan | None:
     if corrected is not None:
         return value_in(text, corrected.end(), sentence_end(text, corrected.end(), stop))
     return value_in(text, start, end)
+
+
+_VALUE = re.compile(
+    r"[^\w\s]{0,6}(?:\d|\\|(?-i:[A-J])(?![A-Za-z])|[a-z](?=[\W_]*$|\s*[=<>+*/^-]))|[^\W\d_][^\w\s]{1,6}\d"
+    r"|(?:yes|no|true|false|none)\b",
+    re.IGNORECASE,
+)
+_SAYS_ABOUT = re.compile(r"\b(?:more|less|fewer|times|verified|correct|confirmed|sure|certain)\b|的")
+
+
+def is_value(text: str, span: AnswerSpan) -> bool:
+    """Return whether a span starts with a value, and does not just say something about it: `a multiple of 7`."""
+    is_about = _SAYS_ABOUT.search(text, span.start, span.end) is not None
+    return not is_about and _VALUE.match(text, span.start, span.end) is not None
 
 
 _UNFINISHED = re.compile(r"(?:\b(?:is|are|equals?|be|to)|=|:|：|为|是)[ \t]*$")

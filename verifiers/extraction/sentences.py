@@ -157,7 +157,7 @@ _DENIED = re.compile(
 _RELATIVE = re.compile(r"\b(?:that|which|who)(?: [a-z]+)? $", re.IGNORECASE)
 _CUE = re.compile(
     r"n[o'’]t|never|neither|\\ne|≠|!=|wrong|correct|false|nvalid|reject|instead|rather|longer|unless|xcept|no |nobody"
-    r"|doubt|refuse|unlikely|unsure|far |anything|mpossible|mistake|exclu|discard|elimin|rule|avoid|nicht|不|并非|не"
+    r"|doubt|refuse|unlikely|unsure|far |anything|mpossible|mistake|exclu|discard|elimin|rule|avoid|nicht|est pas|不|并非|не"
 )
 """`_DENIED`, which is slower, matches only texts that match this pattern too."""
 
