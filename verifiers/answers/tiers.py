@@ -25,6 +25,7 @@ from ..formulas.tokens import TooLarge
 from ..policy import Policy
 from ..spelling.latex_names import COMMANDS
 from ..spelling.normalise import normalise
+from ..spelling.question import gives_as_task
 from ..structures import compare as structures
 from ..structures.outline import levels, read_shape
 from ..structures.real_sets import is_region
@@ -33,6 +34,7 @@ from ..text.chemistry import read_chemistry
 from ..text.choice_letters import read_choice
 from ..text.exact_number import ANSWER_CHARS, DivisionByZero, read_number
 from ..text.notations import read_base, read_ratio, read_time, without_names
+from ..text.words import closed_up
 from ..units import compare as quantities
 from ..units.quantity import split_unit
 from ..verdict import Reason, Verdict
@@ -195,7 +197,11 @@ def restates(target: str, given: str, question: str) -> bool:
 
     All texts are normalised.
     """
-    if target == given or given.replace(" ", "") not in question.replace(" ", ""):
+    if closed_up(target) == closed_up(given):
+        return False
+    if gives_as_task(question, given) and not gives_as_task(question, target):
+        return True
+    if given.replace(" ", "") not in question.replace(" ", ""):
         return False
     base = read_base(target)
     if base is not None:

@@ -23,7 +23,7 @@ _DENIED_AFTER = re.compile(
     r"|(?:(?:is|was|are|seems|looks|would) not(?: be)?|(?:is|was|are|would)n['’]t(?: be)?"
     r"|can(?:not|['’]t) be)"
     r"(?: [a-z]+ly)?(?: (?:the |my |a )?(?:correct|right|true|valid|possible|answer|solution|final|it|so)\b"
-    r"|[\s$]*(?:[.,;!?]|$))|(?:是|为)?(?:错|不对|不正确)|(?:では|じゃ)(?:な|あ)|[이가는은]? ?아[니닙])",
+    r"|[\s$]*(?:[.,;!?]|$))|(?:是|为)?(?:错|不对|不正确|舍去|不合)|(?:では|じゃ)(?:な|あ)|[이가는은]? ?아[니닙])",
     re.IGNORECASE,
 )
 """Matches denials of the answer itself; `9, which is not prime` and `2/3, which cannot be simplified` deny

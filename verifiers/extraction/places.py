@@ -14,7 +14,7 @@ import re
 from ..spelling.east_asian import CHARACTERS
 from .boxes import AnswerSpan
 from .last_number import last_number
-from .sentences import HAS_VALUE, MODIFIED_BEFORE, is_denied, sentence_end, without_remark
+from .sentences import HAS_VALUE, MODIFIED_BEFORE, SWAYING, is_denied, sentence_end, without_remark
 
 PLACE_CHARS = 400
 """How far, in characters, the answer at a place may reach."""
@@ -88,7 +88,10 @@ def value_in(text: str, start: int, end: int) -> AnswerSpan:
     if name is not None:
         return AnswerSpan(*name.span(1))
     number = last_number(text[low:high]) if _SENTENCE.search(text, low, high) else None
-    if number is None or MODIFIED_BEFORE.search(text[low : low + number.start]):
+    is_changed = number is not None and (
+        MODIFIED_BEFORE.search(text[low : low + number.start]) or SWAYING.search(text, low + number.end, high)
+    )
+    if number is None or is_changed:
         return AnswerSpan(low, high)
     return AnswerSpan(low + number.start, low + number.end)
 

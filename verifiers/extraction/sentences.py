@@ -54,7 +54,7 @@ _TAKES_BACK = (
     r"可能|也许|不对|错|\b(?:maybe|perhaps|possibly|probably|wrong|incorrect|false|wait|actually|sorry|oops|correction"
     r"|not (?:right|correct|the answer)|doubt)\b"
 )
-_SWAYING = re.compile(
+SWAYING = re.compile(
     rf"{_TAKES_BACK}|或者|\b(?:alternatively|unless|might|could (?:also )?be|may (?:also )?be|or|depending"
     r"|also (?:works|possible|valid|correct)|should be|must be|instead|fails?|reject(?:ed)?|squared|cubed"
     r"|in (?:hundreds|thousands|millions|billions))\b",
@@ -96,7 +96,7 @@ def without_remark(sentence: str) -> str:
             re.findall(r"\b[A-J]\b", remark)
         ):
             return head
-        if (_REASON_SWAYS if match["reason"] else _SWAYING).search(remark):
+        if (_REASON_SWAYS if match["reason"] else SWAYING).search(remark):
             return sentence
         if not _OTHER_VALUE.search(remark) or _MAY_SAY_MORE.match(remark):
             return without_remark(head)
@@ -151,13 +151,13 @@ _DENIED = re.compile(
     r"|(?:we|i|must|can|should|to|so|thus) (?:reject|exclude|discard|eliminate|rule out|avoid))"
     r"|n['’]t|\b(?:wrong|incorrect|false|rejected|invalid)(?: [a-z]+){0,2}?)"
     rf"{_LINK}(?: [a-z] ?=)?:?|\\n(?:e|eq|ot ?=)(?![a-z])|[≠]|!="
-    r"|\b(?:no es|non è|não é|nicht|n['’]est pas|не)|(?<!是)不是|并非|不等于)[\s$*(\\\[{]{0,6}$",
+    r"|\b(?:no es|non è|não é|nicht|n['’]est pas|не)|(?<!是)不是|并非|不等于|排除|舍去)[\s$*(\\\[{]{0,6}$",
     re.IGNORECASE,
 )
 _RELATIVE = re.compile(r"\b(?:that|which|who)(?: [a-z]+)? $", re.IGNORECASE)
 _CUE = re.compile(
     r"n[o'’]t|never|neither|\\ne|≠|!=|wrong|correct|false|nvalid|reject|instead|rather|longer|unless|xcept|no |nobody"
-    r"|doubt|refuse|unlikely|unsure|far |anything|mpossible|mistake|exclu|discard|elimin|rule|avoid|nicht|est pas|不|并非|не"
+    r"|doubt|refuse|unlikely|unsure|far |anything|mpossible|mistake|exclu|discard|elimin|rule|avoid|nicht|est pas|不|并非|排除|舍去|не"
 )
 """`_DENIED`, which is slower, matches only texts that match this pattern too."""
 

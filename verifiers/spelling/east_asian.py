@@ -57,9 +57,22 @@ _AT_NUMBER = re.compile(
     rf"|[{CHARACTERS}]))?(?=\d|[{CHARACTERS}]{{0,6}}$|[.,;/ ])"
 )
 
-_COUNTED = re.compile(rf"(?<=[\d)}}%$]) ?(?P<noun>[{CHARACTERS}]{{1,10}}(?:\([{CHARACTERS}]+\))?)[.!]?$")
+_COUNTERS = (
+    "个 個 只 隻 条 條 本 名 位 人 张 張 件 块 塊 颗 顆 粒 棵 朵 辆 輛 台 架 艘 座 栋 间 間 家 所 头 頭 匹 根 支 枝 把 杯"
+    " 瓶 盒 箱 袋 包 串 束 组 組 队 隊 班 层 層 页 頁 句 字 词 种 種 类 類 项 項 道 题 題 次 回 遍 趟 场 場 步 圈 排 列"
+    " 行 份 套 副 对 對 双 雙 片 枚 盏 扇 面 幅 封 册 冊 届 级 級 段 节 節 株 盆 桶 罐 碗 盘 筐 篮 车 户 分 岁 歲 歳 元"
+    " 角 号 號 代 期 门 門 篇 首 曲 部 局 轮 環 环 组解 解 根 点 點 边 邊 枚 羽 足 番 通り つ 冊 개 명 마리 권 장 대 번"
+    " 살 가지 자루 송이 그루 원 점 학생 사람 男生 女生 学生 學生 同学 老师 苹果 零件"
+)
+_COUNTED = re.compile(
+    rf"(?<=[\d)}}%$]) ?(?P<noun>(?:不同的?)?(?:{'|'.join(sorted(_COUNTERS.split(), key=len, reverse=True))})"
+    rf"[{CHARACTERS}]{{0,8}}(?:\([{CHARACTERS}]+\))?)[.!]?$"
+)
+_OF_NOUN = re.compile(rf"(?:(?<=[A-Za-z%])|(?<=\^\d)) ?(?P<noun>的[{CHARACTERS}]{{1,6}})[.!]?$")
+"""Matches what is measured after a number with its unit: `113 m^2 的草`."""
 _MEANS_MORE = re.compile(
-    "分之|(?!不同)[或和与與及不非无無至到半上下多余餘内外万亿千百十以约約負负若且但而]|など|また|から|まで|ない"
+    "分之|(?!不同)[或和与與及不非无無至到半上下多余餘内外万亿千百十以约約負负若且但而倍吗嗎错未]|など|また|から|まで|ない"
+    "|平方|立方|倒数|相反|아니"
 )
 """Matches in words that may change the number before them."""
 _WORDS = (
@@ -89,7 +102,9 @@ _LEAD_IN = re.compile(
 _SUBJECT = re.compile(
     "^(?:该|此|原|这个|所以|因此|故)?(?:方程|不等式|方程组)(?:的解集?(?:为|是)?)?(?=无|没有|有)"
 )
-_LEADING_WORDS = re.compile(rf"[{CHARACTERS}]{{2,14}}(?=[-\d$\\])")
+_LEADING_WORDS = re.compile(rf"[{CHARACTERS}]{{1,13}}[是为為有得了到共约約需要用花剩下出值有は이가은는](?=[-\d$\\])")
+_CHANGES_NEXT = re.compile("除|[不没沒非错未超否]|可能|也许|大概|或许|舍|倒数|相反|平方|立方|最多|最少|至少|最大|最小|以[上下]")
+"""Matches in words that may change the number after them."""
 _CHOICE_END = re.compile(r"^(\(?[A-J]+\)?) ?(?:选?项|選項|选|です|입니다)?[.。]?$")
 
 
@@ -118,22 +133,24 @@ def in_ascii(text: str) -> str:
         lambda match: f"{_digits(match[2])}/{_digits(match[1])}",
         text,
     )
-    text = re.sub(r"(?<=\d)又(?=[\d\\])", " ", text)
+    text = re.sub(rf"({_AMOUNT})又(?=[\d\\])", lambda match: f"{_digits(match[1])} ", text)
     text = re.sub(r"(\d[\d,]*(?:\.\d+)?) ?([万萬亿億])", _scaled, text)
     numerals = [] if re.search(r"\d", text) else list(re.finditer(f"{_NUMERAL}{{2,}}", text))
     if len(numerals) == 1:
         text = text[: numerals[0].start()] + _digits(numerals[0][0]) + text[numerals[0].end() :]
     lead = _LEADING_WORDS.match(text)
-    if lead is not None and not _MEANS_MORE.search(lead[0]):
+    if lead is not None and not _MEANS_MORE.search(lead[0]) and not _CHANGES_NEXT.search(lead[0]):
         text = text[lead.end() :]
     text = re.sub(
-        rf"^(?!千[克米瓦帕])({_NUMERAL}+)(?=[{CHARACTERS}]{{0,10}}$)", lambda match: _digits(match[1]), text
+        rf"^(?!千[克米瓦帕])(-?)({_NUMERAL}+)(?=[{CHARACTERS}]{{0,10}}$)",
+        lambda match: match[1] + _digits(match[2]),
+        text,
     )
     text = re.sub(r"(?<=\d)角", r"*0.1元", text) if "元" not in text else text
     if re.search(r"\d ?(?:小?时|小時|時間|시간) ?\d+ ?分", text):
         text = re.sub(r"(?<=\d) ?分(?!钟|鐘|之|の)", "分钟", re.sub(r"(?<=\d) ?时", "小时", text))
     text = _AT_NUMBER.sub(_unit, text)
-    counted = _COUNTED.search(text)
+    counted = _COUNTED.search(text) or _OF_NOUN.search(text)
     if counted is not None and not _MEANS_MORE.search(counted["noun"]):
         text = text[: counted.start()]
     return re.sub(r" {2,}", " ", text).strip()
@@ -171,13 +188,15 @@ def _digits(numeral: str) -> str:
     if all(character in _DIGITS for character in numeral):
         return "".join(str(_DIGITS[character]) for character in numeral)
     total = part = digit = 0  # complete myriads, the value below them, and the digit that was read last
+    place = 1  # that of a digit: 1000 after `万`, so that `三万五` is 35000, and 1 after `零`
     for character in numeral:
         if character in _DIGITS:
             digit = _DIGITS[character]
+            place = place if digit else 1
         elif character in _TENS:
             part += (digit or 1) * _TENS[character]
-            digit = 0
+            digit, place = 0, _TENS[character] // 10
         else:
-            total = (total + part + digit) * _MYRIADS[character]
-            part = digit = 0
-    return str(total + part + digit)
+            total = (total + part + digit * place or 1) * _MYRIADS[character]
+            part, digit, place = 0, 0, _MYRIADS[character] // 10
+    return str(total + part + digit * place)

@@ -1,6 +1,7 @@
 r"""What a problem's text says about its answer: the options of a choice, the quantity asked for."""
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 
 _OPTION = re.compile(
@@ -33,23 +34,58 @@ def options_of(question: str) -> dict[str, str]:
 
 _ASKS = re.compile(
     r"\b(?:find|value of|what is|what's|compute|calculate|evaluate|determine|simplify|express|give|求|计算"
-    r"|terms of|finde|trouver|calcule[rz]?)\b[^.?!\n]{0,80}$",
+    r"|terms of|finde|trouver|calcule[rz]?)\b"
+    r"(?:(?!\b(?:derivatives?|integral|inverse|limit|such that|so that|if|when|where|given|roots?|solutions?)\b)[^.?!\n])"
+    r"{0,80}$",
     re.IGNORECASE,
 )
+_ASKED_CHARS, _ASKED_TIMES = 10_000, 20
+"""At most so many characters of a question, and so many places in it, are searched for what it asks for."""
 
 
 def asks_for(question: str, name: str) -> bool:
     """Return whether a question asks for the value of something: `find m + n` asks for `m+n`."""
     if not name or not question:
         return False
-    plain, wanted = _plain(question), _plain(name)
-    at = plain.find(wanted)
-    while at >= 0:
-        before, after = plain[:at], plain[at + len(wanted) : at + len(wanted) + 1]
-        if after not in ("=", "<", ">") and _ASKS.search(before) and not before[-1:].isalnum():
-            return True
-        at = plain.find(wanted, at + 1)
-    return False
+    plain, wanted = _plain(question[-_ASKED_CHARS:]), _plain(name)
+    return any(
+        after not in ("=", "<", ">") and _ASKS.search(before) and not before[-1:].isalnum()
+        for before, after in _places(plain, wanted)
+    )
+
+
+_GIVES_TASK = re.compile(
+    r"\b(?:simplify|solve(?: for [a-z]+:?| the \w+)?|factor(?:i[sz]e)?|expand|evaluate|reduce|rewrite|exact value of"
+    r"|rationali[sz]e)(?: (?:the )?(?:expression|fraction|equation|inequality|value of))?[\s:]*$",
+    re.IGNORECASE,
+)
+
+
+def gives_as_task(question: str, formula: str) -> bool:
+    """Return whether a question sets a formula as the task, `simplify 6/8`, so that it is not its answer.
+
+    A single number, variable or word is never such a formula.
+    """
+    if not _OPERATOR.search(formula):
+        return False
+    plain, given = (re.sub(r"[() ]+", " ", _plain(text)) for text in (question[-_ASKED_CHARS:], formula))
+    return any(
+        _GIVES_TASK.search(before) and not re.match(r"[\w^*/+=<>-]", after)
+        for before, after in _places(plain, given.strip())
+    )
+
+
+_OPERATOR = re.compile(r"[-+*/^=<>|]|\\[a-z]|[a-z] ?[a-z]")
+
+
+def _places(text: str, wanted: str) -> Iterator[tuple[str, str]]:
+    """Yield what stands before and after the places where a text contains another one."""
+    at = text.find(wanted)
+    for _ in range(_ASKED_TIMES):
+        if at < 0:
+            break
+        yield text[max(at - 120, 0) : at], text[at + len(wanted) : at + len(wanted) + 1]
+        at = text.find(wanted, at + 1)
 
 
 def _plain(text: str) -> str:

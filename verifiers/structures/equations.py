@@ -101,7 +101,9 @@ def _starts_with_head(parts: list[str], *, wanted: bool) -> bool:
         return True
     if parts[0] in ("e", "i") and constant_of(parts[1]) is not None:
         return True  # an eccentricity or a current, unless the value is that of the constant
-    return wanted and is_wanted(parts[0]) and constant_of(parts[-1]) is not None
+    if not wanted or constant_of(parts[-1]) in (None, 0):  # `px + q = 0` is an equation to solve
+        return False
+    return is_wanted(parts[0])
 
 
 def _value(parts: list[str], marks: list[str], same: Same) -> str:
