@@ -17,8 +17,8 @@ _LETTER = (
 )
 _AFFIRMED = re.compile(
     r"(?:\b(?:pick|choose|chose|select|go(?:ing)? with|went with|leav(?:es?|ing)|makes|it(?:['’]s| is)|so"
-    r"|left with|opt for|settle on|must be|has to be|answer(?: is)?:?|only)"
-    rf"(?: (?:the |with |is |just |only |option |choice |answer )*)?|[选選][:：]?"
+    r"|left with|opt for|settle on|must be|has to be|answer(?: is)?:?|only|hence|thus|therefore|[Hh]ence|[Tt]hus|[Tt]herefore),?"
+    rf"(?: (?:the |with |is |just |only |option |choice |answer )*)?|(?<![不非没勿误别])[选選][:：]?"
     rf"|[—–,:-] (?:choice|option|answer)|corresponds to(?: option| choice| answer)?|[的应][是为][:：]?"
     rf"|[,—–-](?= \([A-J]\)[.!]?\s*$)){_LETTER}"
 )
@@ -31,7 +31,10 @@ _CORRECT = re.compile(
     r"|satisfies))"
 )
 """Matches a letter that is said to be correct."""
-_REJECTING = re.compile(r"\b(?:not|never|neither|nor|wrong|incorrect)\b[^.\n]{0,12}$|n['’]t\b[^.\n]{0,12}$")
+_REJECTING = re.compile(
+    r"\b(?:students?|people|fools?|one might|often|tempting|tempted|trap|mistakes?)\b[^.\n]{0,60}$|\b(?:not|never|neither|nor|wrong|incorrect)\b[^.\n]{0,12}$|n['’]t\b[^.\n]{0,12}$",
+    re.IGNORECASE,
+)
 _SENTENCE = re.compile(r"[^.!?\n。]+(?:[.!?\n。]|$)")
 _FIRST_LINE = re.compile(r"\s*[*_#(\[$]{0,4}([A-J])[*_)\].:$]{0,4}[ \t]*(?=\n)")
 _OTHERS = re.compile(r"\b(?:between|or|either|and) \(?([A-J])\b")

@@ -30,6 +30,8 @@ def last_formula(text: str) -> AnswerSpan | None:
     if not found or CHOICE_LINE.fullmatch(text) or _AFTER_FORMULA.search(text, found[-1].end()):
         return None
     last = found[-1]
+    if len(found) > 1 and _WHERE.search(text[found[-2].end() : last.start()]):
+        found, last = found[:-1], found[-2]  # `$x^2 + C$, where $C$ is a constant`
     is_name = re.fullmatch(r"\$?\\?\(?\s*[A-Za-z]\s*\\?\)?\$?", last[0]) is not None
     if is_name and re.search(r"\d", text[sentence_start(text, last.start()) : last.start()]):
         return None  # `27 miles from city $A$`
@@ -37,6 +39,24 @@ def last_formula(text: str) -> AnswerSpan | None:
         last = found[-2]
     if len(found) > 1 and _ATTAINED.search(text[found[-2].end() : last.start()]):
         last = found[-2]  # `9, attained at x = 1`
-    if DOUBTS.search(text, sentence_start(text, last.start()), last.start()):
+    if DOUBTS.search(text, sentence_start(text, last.start()), last.start()) or _SUPPOSES.search(
+        text[max(last.start() - 40, 0) : last.start()]
+    ):
         return None
+    for joined in _JOINED.finditer(text, max(last.start() - 200, 0)):
+        if joined.start() < last.start() < joined.end() and _same_heads(joined[0]):
+            return AnswerSpan(*joined.span())
     return AnswerSpan(*last.span(last.lastindex or 0))
+
+
+_SUPPOSES = re.compile(r"\b(?:if|suppose|assume|imagine)\b(?:(?!\bthen\b)[^,$=])*$", re.IGNORECASE)
+_WHERE = re.compile(r"[,;]? where\s*$")
+_ONE = r"\$[^$\n]{1,60}\$"
+_JOINED = re.compile(rf"{_ONE}(?:(?:, | and | or |, and |, or ){_ONE}){{1,9}}")
+"""Matches several formulas that are one answer: `$x = 2$ and $x = 3$`."""
+
+
+def _same_heads(text: str) -> bool:
+    """Return whether formulas that are joined all have a letter before `=`, or none has."""
+    heads = [re.match(r"\s*([A-Za-z](?:_\w+)?)\s*=", part) for part in text.split("$")[1::2]]
+    return all(heads) or not any("=" in part for part in text.split("$")[1::2])

@@ -80,20 +80,18 @@ def last_number(text: str) -> AnswerSpan | None:
             own, end = before, reason.start()
             break
     number = _stated(text, own, start, end)
+    if _SUPPOSES.match(text, start, number.start()):
+        return None
     formula = _FORMULA_AFTER.search(text[:end], max(start, end - FORMULA_CHARS))
     if formula is not None and formula.start(1) <= number.start():
         return AnswerSpan(*formula.span(1))
-    listed = _LIST.match(text, number.start(), end)
-    if listed is not None and (number.start() == start or _VERB_BEFORE.search(text[start : number.start()])):
-        return AnswerSpan(*listed.span())
-    return _with_attached(text, number)
+    return _with_neighbours(text, number, max(start, number.start() - FORMULA_CHARS), end) or _with_attached(
+        text, number
+    )
 
 
-_VERB_BEFORE = re.compile(r"(?:\b(?:is|are|be|equals?|were|was)|[=:])\s*$")
-_LIST = re.compile(
-    r"[-−]?[\d.]{1,20}(?:, [-−]?[\d.]{1,20}){0,20},? (?:and|or) [-−]?\d[\d.]{0,20}(?<!\.)(?=[\s.,;*]|$)"
-)
-"""Matches several numbers: `the zeros are 3 and 7`."""
+_SUPPOSES = re.compile(r"(?:if|suppose|assum\w+|imagine)\b(?:(?!\bthen\b)[^,=])*$", re.IGNORECASE)
+"""Matches before a number that is only supposed: `Suppose the total is 42.`"""
 FORMULA_CHARS = 200
 """How far, in characters, from the end of a sentence its last formula may start."""
 _TERM = r"(?:[\d.]{0,20}[√π(][^\sA-Za-z]{0,20}|[\d.]{1,20}[a-z]?)"
@@ -104,6 +102,39 @@ _FORMULA_AFTER = re.compile(
     rf"|{_LEFT_SIDE}[-−]?[\d.]{{0,20}}[a-z])[.\s]*$"
 )
 """Matches a formula in plain text at the end of a sentence: `k = 3 + 2√2`, `x = 3z`."""
+
+
+_ITEM = r"(?:[A-Za-z](?:_\w)? ?= ?)?[-−]?\d[\d./]{0,20}(?<!\.)"
+_SEVERAL = re.compile(
+    rf"{_ITEM}(?:(?:, | and | or |, and |, or ){_ITEM}){{1,20}}(?=[\s.,;*?!]|$)"  # `the zeros are 3 and 7`
+    r"|[(\[] ?[-−]?[\d./]+(?: ?, [-−]?[\d./]+){1,9} ?[)\]]"  # a tuple or an interval
+    r"|(?<![\d:])\d+(?: ?: ?\d+){1,4}(?![\d:])|(?<=\bis )\d+ to \d+"  # a ratio
+)
+_LEFT_SIDE_BEFORE = re.compile(
+    r"(?<![=\w]) ?(?P<left>[-−]?[\d.]{0,9}[A-Za-z](?:\^\d|_\w)?(?: ?[-+*/] ?[\d.]{0,9}[A-Za-z]?(?:\^\d)?){0,4})"
+    r" ?(?P<mark>[=<>≤≥]|\\[lg]eq?) ?$"
+)
+"""Matches the left side of an equation or inequality up to its sign: `2x = `, `x < `."""
+_CHANGED_AFTER = re.compile(
+    r" (?:and (?:a|an|one|two|three) (?:half|hal|quarter|third)|(?:squared|cubed|factorial)\b"
+    r"|(?:over|minus|plus|times) (?=[\d(])|(?:divided|multiplied) by|\(?in base \d|[-+*/÷×] ?\d)"
+)
+"""Matches after a number what makes another value of it: `3 and a half`, `3 over 4`."""
+
+
+def _with_neighbours(text: str, number: re.Match[str], start: int, end: int) -> AnswerSpan | None:
+    """Return the span of the list, tuple, ratio, equation or calculation of which a number is a part."""
+    for several in _SEVERAL.finditer(text, start, end):
+        if several.start() <= number.start() + 1 and number.end() <= several.end():
+            is_time = ":" in several[0] and ":" in number[0]
+            return None if is_time else AnswerSpan(*several.span())
+    left = _LEFT_SIDE_BEFORE.search(text[: number.start()], start)
+    if left is not None and (left["mark"] != "=" or len(left["left"]) > 1):
+        is_chain = text[: left.start("left")].rstrip().endswith("=")  # `A = 2r = 42`
+        return None if is_chain else AnswerSpan(left.start("left"), number.end())
+    if _CHANGED_AFTER.match(text, number.end(), end):
+        return AnswerSpan(number.start(), end)
+    return None
 
 
 def _is_value(text: str, match: re.Match[str]) -> bool:
@@ -181,7 +212,7 @@ def _end_with_unit(text: str, end: int) -> int:
     if match is None or match.end() == end:
         return end
     word = match.group().strip()
-    if word.lower() in _COUNTING_WORDS:
+    if word.lower().split(" ")[0] in _COUNTING_WORDS:
         return end if _IN_DOZENS.search(text[max(end - 40, 0) : match.end()]) else match.end()
     unit = read_unit(word)
     is_measure = unit is not None and bool(unit.dimensions) and not unit.nouns

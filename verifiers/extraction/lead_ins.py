@@ -14,7 +14,7 @@ _IS = (
     r"| (?:is|are|was|will be|would be|should be|must be|has to be|turns out to be|comes out to be|comes "
     r"to|becomes"
     r"|equals)(?: (?:thus|therefore|then|hence|indeed|simply|just|clearly|again|still|now|going to be))?"
-    rf" ?{_MARK}?)"
+    r"(?: ?[:：=]|—(?! ?\d)| [–—](?= [^\d\s]))?)"
 )
 _COMPLEMENT = r"(?: choice| option)|(?: to| of| for| in) (?:\$[^$\n]{1,60}\$|[^\n.:?!$=]){1,80}?"
 _HEADING = r"(?:^|\n)[ #*_>\d.]{0,8}(?:%s)s?[ *_:：]{0,6}(?=\n)"
@@ -25,7 +25,7 @@ LEAD_INS: dict[str, tuple[str, str]] = {
         "answer solution root option choice letter statement pick selection result conclusion ans: ans= ans_",
         rf"\b(?:answers?|ans|solutions?|roots)(?:{_COMPLEMENT})?{_IS}"
         rf"|\b(?:final|my|correct|best|right) (?:choice|pick|selection|option){_IS}"
-        rf"|\b(?:correct|right|best|appropriate) (?:option|choice|letter|statement)(?: here)?{_IS}"
+        rf"|\b(?:correct|right|best|appropriate) (?:option|choice|letter|statement)s?(?: here)?{_IS}"
         rf"|(?:^|\n)[ #*_>]*(?:result|conclusion|final result){_IS}"
         r"|\*\*(?:final |the )?(?:answer|solution|result)\.\*\*"
         rf"|{_HEADING % '(?:the |my )?(?:final |correct )?(?:answer|solution|result)'}",
@@ -77,7 +77,7 @@ LEAD_INS: dict[str, tuple[str, str]] = {
 _TABLE = [
     (
         tuple(cues.replace("_", " ") for cues in words.split()),
-        re.compile(rf"(?:{lead_in})[\s*_:：\"'“「>#]{{0,12}}", re.IGNORECASE),
+        re.compile(rf"(?:{lead_in})[\s*_:：\"'“「>#}}]{{0,12}}", re.IGNORECASE),
     )
     for words, lead_in in LEAD_INS.values()
 ]

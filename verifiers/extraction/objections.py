@@ -12,7 +12,7 @@ from ..verdict import Reason
 from .boxes import AnswerSpan
 from .lead_ins import lead_ins
 from .places import is_value, place_at
-from .sentences import CHANGED_BEFORE, is_denied
+from .sentences import CHANGED_BEFORE, DOUBTED_BEFORE, is_denied
 
 _DENIED_AFTER = re.compile(
     r"[\s$*)\]\\.,]{0,6}(?:which |that |but (?:that|this|it) )?(?:"
@@ -41,7 +41,7 @@ _RETRACTED = re.compile(
     re.IGNORECASE,
 )
 _OFFERED_BEFORE = re.compile(
-    r"[\d)}\w][\s$*.]{0,4}\bor(?: else| perhaps| maybe| possibly)?[\s$*(\\\[]{0,6}$", re.IGNORECASE
+    r"[\d)}\w][\s$*.(]{0,4}\bor(?: else| perhaps| maybe| possibly)?[\s$*(\\\[]{0,6}$", re.IGNORECASE
 )
 _OFFERED_AFTER = re.compile(
     r"[\s$*)\]\\.}]{0,6},? ?\(?\bor\b(?! (?:equivalently|simply|about|approximately|roughly"
@@ -97,6 +97,8 @@ def objection_before(text: str, start: int) -> Reason | None:
         return Reason.DENIED
     if CHANGED_BEFORE.search(before) or ("box" in before and _is_alternative(text, start, before)):
         return Reason.AMBIGUOUS
+    if DOUBTED_BEFORE.search(before):
+        return Reason.AMBIGUOUS
     if "or" in before[-24:] and _OFFERED_BEFORE.search(before[-24:]):
         return Reason.AMBIGUOUS
     return None
@@ -126,7 +128,7 @@ def objection_after(text: str, end: int) -> Reason | None:
         after = after[after.find(">") + 1 :]
     if _DENIED_AFTER.match(after):
         return Reason.DENIED
-    return Reason.AMBIGUOUS if after.startswith(("?", "$?")) else None
+    return Reason.AMBIGUOUS if after.startswith(("?", "$?", "吗", "か", "或", "或者")) else None
 
 
 def retraction(text: str, span: AnswerSpan, later: Sequence[str]) -> Reason | None:
@@ -174,9 +176,15 @@ def later_values(text: str, end: int) -> tuple[str, ...]:
         stated = place_at(text, place)
         if stated is not None and is_value(text, stated) and _LEADS_TO_VALUE.fullmatch(text, place, stated.start):
             values.append(text[stated.start : stated.end])
-    return tuple(values)
+    values += [match[match.lastindex or 0] for match in _ALSO_LETTER.finditer(after)]
+    return tuple(values[-MAX_LATER:])
 
 
+_ALSO_LETTER = re.compile(
+    r"(?<![A-Za-z])\(?([A-J])\)? (?:is|would be|could be|may be|might be|seems) (?:also|would also|equally|just as)\b"
+    r"|(?<![A-Za-z])\(?([A-J])\)? (?:would|could|might|may) also\b|\b(?:and|but) also \(?([A-J])(?![A-Za-z])"
+)
+"""Matches another letter that is said to be right too: `But C is also correct.`"""
 _SUPPOSED = re.compile(r"\b[Ii]f\b[^.\n]*would be\s*$")
 """Matches before a value that holds only in another case."""
 _LEADS_TO_VALUE = re.compile(

@@ -14,7 +14,7 @@ import re
 from ..spelling.east_asian import CHARACTERS
 from .boxes import AnswerSpan
 from .last_number import last_number
-from .sentences import HAS_VALUE, MODIFIED_BEFORE, SWAYING, is_denied, sentence_end, without_remark
+from .sentences import DOUBTED_BEFORE, HAS_VALUE, MODIFIED_BEFORE, SWAYING, is_denied, sentence_end, without_remark
 
 PLACE_CHARS = 400
 """How far, in characters, the answer at a place may reach."""
@@ -37,11 +37,6 @@ _VERB = re.compile(
 )
 _VALUE_START = re.compile(
     r"[*_\"'“(\[{\s]*(?:[-+−±√π∞∅$€£¥\d\\{(|]|[A-J](?![A-Za-z])|[A-Za-z](?:_\w+)?\s?[=<>∈≤≥])"
-)
-_DOUBTED = re.compile(
-    r"\b(?:maybe|perhaps|possibly|probably|might|could)(?: be| have| the| it| is| equal| to){0,3}\s*$"
-    r"|(?:可能|也许)是?\s*$",
-    re.IGNORECASE,
 )
 _LEADING = re.compile(
     r"(?:therefore|thus|hence|so|then|for sure|definitely|certainly|clearly|simply|indeed|just|exactly"
@@ -81,7 +76,7 @@ def value_in(text: str, start: int, end: int) -> AnswerSpan:
     ]
     if verbs:
         before = text[low : verbs[-1].end()]
-        if is_denied(before) or _DOUBTED.search(before) or MODIFIED_BEFORE.search(before):
+        if is_denied(before) or DOUBTED_BEFORE.search(before) or MODIFIED_BEFORE.search(before):
             return AnswerSpan(low, high)
         return AnswerSpan(*_trimmed(text, verbs[-1].end(), high))
     name = _IS_NAME.match(text, low, high)
@@ -117,7 +112,7 @@ def _trimmed(text: str, low: int, high: int) -> tuple[int, int]:
         if text[high - 2 : high] == "..":
             break
         high -= 1
-    while high > low and text[high - 1] in ")）" and _closes_too_much(text[low:high]):
+    while high > low and text[high - 1] in ")）}$" and _closes_too_much(text[low:high]):
         high -= 1
     if text.count('"', low, high) % 2:  # a value in JSON
         high = text.find('"', low, high)
@@ -131,7 +126,9 @@ def _trimmed(text: str, low: int, high: int) -> tuple[int, int]:
 
 
 def _closes_too_much(text: str) -> bool:
-    return sum(map(text.count, ")）]")) > sum(map(text.count, "(（["))
+    if text[-1] == "$":
+        return text.replace(r"\$", "").count("$") % 2 == 1
+    return sum(map(text.count, ")）]}")) > sum(map(text.count, "(（[{"))
 
 
 _SAYS_NO_MORE = re.compile(rf"\W*(?:\([a-z ]+\)|[\u3040-\u309f{CHARACTERS}]{{0,4}})\W*")

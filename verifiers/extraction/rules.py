@@ -115,12 +115,32 @@ _CONCLUDED = re.compile(
 )
 
 
+MAX_SENTENCE = 120
+"""Longest text, in characters, that is read as a single sentence."""
+_SO = r"\s*(?:(?:so|thus|hence|therefore),? )?"
+_SHORT_SENTENCES = (
+    re.compile(
+        rf"{_SO}(?:the|it|this|that)\b[^.,;:\n$]{{0,60}}? (?:is|are|was|were|will be)(?: called| named)? (?:an? )?"
+        r"(?P<value>(?!(?:the|a|an|not|in|at|on|no)\b)[A-Za-zÀ-ÿ₀-₉]+(?: [A-Za-z'’-]+)?)\W*",
+        re.IGNORECASE,
+    ),  # `The capital is Paris.`
+    re.compile(r"\s*(?:[Ss]o|[Tt]hus|[Hh]ence|[Tt]herefore),? (?P<value>[A-Z][a-z]+) (?:is|was|has|won) the [^.,;\n]{1,60}\W*"),
+    re.compile(
+        rf"{_SO}[^.,;:\n]{{1,60}}? has (?P<value>(?:no|infinitely many)(?: real| integer)? solutions?)\W*", re.IGNORECASE
+    ),
+)
+
+
 def short_text(text: str) -> AnswerSpan | None:
     """Find the whole of a text that is one short line (`B`, `Yes.`, `five`) or a choice with its text.
 
     In a longer text, it is the name with which a last sentence concludes: `So the fastest is Evelyn.`
     """
     stripped = text.strip()
+    for pattern in _SHORT_SENTENCES:
+        said = pattern.fullmatch(text) if len(stripped) <= MAX_SENTENCE else None
+        if said is not None:
+            return AnswerSpan(*said.span("value"))
     is_short = len(stripped) <= MAX_SHORT and "\n" not in stripped and len(stripped.split()) <= 5
     if not stripped or not (is_short or CHOICE_LINE.fullmatch(text)):
         concluded = _CONCLUDED.search(text)
@@ -148,10 +168,17 @@ def bold(text: str) -> AnswerSpan | None:
     span = _bold(text) if "**" in text else None
     if span is None or _CONCLUSION.search(text, span.end):
         return None
+    for joined in _JOINED_BOLD.finditer(text):
+        if joined.end() == span.end + 2:
+            return AnswerSpan(*joined.span(1))
     base = _BASE_AFTER.match(text, span.end)
     return AnswerSpan(span.start, base.end()) if base else value_in(text, span.start, span.end)
 
 
+_JOINED_BOLD = re.compile(
+    r"\*\*([^*\n]{1,60}\*\*(?:(?:, | and | or |, and |, or )\*\*[^*\n]{1,60}\*\*){1,9})(?<=\*\*)"
+)
+"""Matches several emphasised values that are one answer: `**5** and **7**`."""
 _BASE_AFTER = re.compile(r"\*\*,? \(?(?:in )?base[ -]\w+\)?")
 _CONCLUSION = re.compile(
     r"(?:^|[\n.] *)(?:therefore|thus|hence|so|consequently|in conclusion|in total|altogether)\b[^\n]*[\d\\$]",

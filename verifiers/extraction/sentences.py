@@ -137,6 +137,12 @@ GIVES_UP = re.compile(
 """Matches words with which a text gives up: what stands before them is no answer."""
 DOUBTS = re.compile(r"\b(?:maybe|perhaps|possibly|probably|might|could be|may be)\b|可能|也许", re.IGNORECASE)
 """Matches words of doubt about a value."""
+DOUBTED_BEFORE = re.compile(
+    r"\b(?:maybe|perhaps|possibly|probably|might|could)(?: be| have| the| it| is| equal| to){0,3}[\s*$]*$"
+    r"|(?:可能|也许)是?\s*$",
+    re.IGNORECASE,
+)
+"""Matches right before a value that is doubted."""
 REJECTED_BEFORE = re.compile(r"(?:不是|并非|\bnot|\brather than|\binstead of)[\s$]*$", re.IGNORECASE)
 """Matches before a value that is rejected."""
 _LINK = (
@@ -146,7 +152,7 @@ _LINK = (
 )
 """Words that may stand between a denial and the value it denies: `cannot possibly be`."""
 _DENIED = re.compile(
-    rf"(?:(?:\b(?:not|never|neither|cannot|no longer|no way|nobody|no one|doubt|refuse|unlikely|unsure|far from"
+    rf"(?:(?:\b(?:not (?:sure|clear|certain|true|likely|possible)|can(?:no|['’])t (?:tell|say)|not|never|neither|cannot|no longer|no way|nobody|no one|doubt|refuse|unlikely|unsure|far from"
     r"|anything but|impossible|mistake|instead of|rather than|unless|except"
     r"|(?:we|i|must|can|should|to|so|thus) (?:reject|exclude|discard|eliminate|rule out|avoid))"
     r"|n['’]t|\b(?:wrong|incorrect|false|rejected|invalid)(?: [a-z]+){0,2}?)"

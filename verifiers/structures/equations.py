@@ -101,9 +101,14 @@ def _starts_with_head(parts: list[str], *, wanted: bool) -> bool:
         return True
     if parts[0] in ("e", "i") and constant_of(parts[1]) is not None:
         return True  # an eccentricity or a current, unless the value is that of the constant
+    if wanted and _INTEGRAL.match(parts[0]) and len(parts) == 2:
+        return True
     if not wanted or constant_of(parts[-1]) in (None, 0):  # `px + q = 0` is an equation to solve
         return False
     return is_wanted(parts[0])
+
+
+_INTEGRAL = re.compile(r"\\(?:i{0,3}nt|lim)(?![a-z])")
 
 
 def _value(parts: list[str], marks: list[str], same: Same) -> str:
