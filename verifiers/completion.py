@@ -38,10 +38,13 @@ class Extracted:
 THINKING: tuple[tuple[str, str], ...] = (
     *((f"<{name}>", f"</{name}>") for name in (
         "think", "thinking", "reasoning", "thought", "thoughts", "analysis", "scratchpad", "reflection",
-        "seed:think", "longcat_think", "inner_monologue", "planning",
+        "seed:think", "longcat_think", "inner_monologue", "planning", "thought_process", "reasoning_content", "rationale",
+        "reason", "cot",
     )),
     ("<|begin_of_thought|>", "<|end_of_thought|>"),
     ("<|START_THINKING|>", "<|END_THINKING|>"),
+    ("<|thinking|>", "<|/thinking|>"),
+    ("Thinking...\n", "...done thinking."),
     ("<|inner_prefix|>", "<|inner_suffix|>"),
     ("<|channel|>analysis", "<|channel|>final<|message|>"),
     ("<|channel|>commentary", "<|channel|>final<|message|>"),
@@ -51,7 +54,7 @@ THINKING: tuple[tuple[str, str], ...] = (
     ("◁think▷", "◁/think▷"),
 )  # fmt: skip
 """The marks around the thinking part of today's models: what opens it, and what closes it."""
-_BARE_CHANNELS = re.compile(r"(?:analysis|commentary)(?=[A-Z\d\\\"'(*])")
+_BARE_CHANNELS = re.compile(r"(?:analysis|commentary)(?=[A-Za-z\d\\\"'(*]| [A-Z])")
 _BARE_FINAL = "assistantfinal"
 """Harmony's channels without their special tokens: `analysisWe add ...assistantfinal42`."""
 

@@ -208,7 +208,8 @@ _BEFORE = re.compile(
 # After such a box. `\boxed{30}^\circ` is not a power.
 _AFTER = re.compile(
     r"(?P<percent>\s?\\?%)|[\d²³√πθ]|_|[a-z](?![A-Za-z])|\\[,;!]\s?[a-z](?![A-Za-z])"
-    r"|(?:\$|\\\)|\*\*)?(?:\\[,; ]|[\s~])?(?:\\text\s?\{\s?)?(?i:hundred|thousand|million|billion|trillion|dozen|lakh"
+    r"|(?:\$|\\\)|\*\*)?(?:\\[,; ]|[\s~])?(?:\\text\s?\{\s?)?(?i:hundred|thousand|million|billion"
+    r"|trillion|dozen|lakh"
     r"|crore|squared|cubed|and a half|\(?(?:in )?base \d+|[万亿億萬])\b"
     r"|\s?,\s?[-+]?(?:\d+|\\infty|∞)\s?[)\]]"
     r"|(?:\\[,;:! ]|[\s~]){0,3}\\(?:sqrt|[dt]?frac|pi|infty|log|ln|sin|cos|tan|cup|cap|left)(?![a-z])"
@@ -230,9 +231,12 @@ _STYLES = re.compile(
     r"|bf|left(?=\.))(?:\s?\{[^{}]*\})*(?:\s?\{(?=\s?$))?|left\.|[,;:! ])|\{\s?$|\\\\|[\s~]"
 )
 """Matches what may stand before a box in math mode without being part of its formula."""
-_RELATION_BEFORE = re.compile(r"(?:\\(?:approx|equiv|cong|sim|to|rightarrow|longrightarrow|colon|iff)|→|≈|≡|,)\s*$")
+_RELATION_BEFORE = re.compile(
+    r"(?:\\(?:approx|equiv|cong|sim|to|rightarrow|longrightarrow|colon|iff)|→|≈|≡|,)\s*$"
+)
 _ENDS_IN_MATH = re.compile(
-    r"(?:[\s~}]|\\[,;:! ]|\\q?quad(?![a-z])|\\right\.?)*(?:$|\$|\\[\])]|[.,;=&)\]|]|:(?! ?\d)|\\\\|\\?%|\^\s?\{?\s?\\circ"
+    r"(?:[\s~}]|\\[,;:! ]|\\q?quad(?![a-z])|\\right\.?)*(?:$|\$|\\[\])]|[.,;=&)\]|]|:(?! ?\d)|\\\\|\\?%"
+    r"|\^\s?\{?\s?\\circ"
     r"|[A-Za-z]{2,}|\\(?:text|mathrm|rm|mbox|tag|square|blacksquare|Box|qed|checkmark|implies|Rightarrow|iff|approx"
     r"|equiv|pmod|bmod|mod|to|rightarrow|end|[lc]?dots|deg|degree|because|therefore|quad|qquad|hline|color))"
 )

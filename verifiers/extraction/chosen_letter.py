@@ -17,7 +17,8 @@ _LETTER = (
 )
 _AFFIRMED = re.compile(
     r"(?:\b(?:pick|choose|chose|select|go(?:ing)? with|went with|leav(?:es?|ing)|makes|it(?:['’]s| is)|so"
-    r"|left with|opt for|settle on|must be|has to be|answer(?: is)?:?|only|hence|thus|therefore|[Hh]ence|[Tt]hus|[Tt]herefore),?"
+    r"|left with|opt for|settle on|must be|has to be|answer(?: is)?:?|only|hence|thus|therefore|[Hh]ence"
+    r"|[Tt]hus|[Tt]herefore),?"
     rf"(?: (?:the |with |is |just |only |option |choice |answer )*)?|(?<![不非没勿误别])[选選][:：]?"
     rf"|[—–,:-] (?:choice|option|answer)|corresponds to(?: option| choice| answer)?|[的应][是为][:：]?"
     rf"|[,—–-](?= \([A-J]\)[.!]?\s*$)){_LETTER}"
@@ -32,7 +33,8 @@ _CORRECT = re.compile(
 )
 """Matches a letter that is said to be correct."""
 _REJECTING = re.compile(
-    r"\b(?:students?|people|fools?|one might|often|tempting|tempted|trap|mistakes?)\b[^.\n]{0,60}$|\b(?:not|never|neither|nor|wrong|incorrect)\b[^.\n]{0,12}$|n['’]t\b[^.\n]{0,12}$",
+    r"\b(?:students?|people|fools?|one might|often|tempting|tempted|trap|mistakes?)\b[^.\n]{0,60}$"
+    r"|\b(?:not|never|neither|nor|wrong|incorrect)\b[^.\n]{0,12}$|n['’]t\b[^.\n]{0,12}$",
     re.IGNORECASE,
 )
 _SENTENCE = re.compile(r"[^.!?\n。]+(?:[.!?\n。]|$)")

@@ -111,7 +111,8 @@ _SEVERAL = re.compile(
     r"|(?<![\d:])\d+(?: ?: ?\d+){1,4}(?![\d:])|(?<=\bis )\d+ to \d+"  # a ratio
 )
 _LEFT_SIDE_BEFORE = re.compile(
-    r"(?<![=\w]) ?(?P<left>[-−]?[\d.]{0,9}[A-Za-z](?:\^\d|_\w)?(?: ?[-+*/] ?[\d.]{0,9}[A-Za-z]?(?:\^\d)?){0,4})"
+    r"(?<![=\w]) ?(?P<left>[-−]?[\d.]{0,9}[A-Za-z](?:\^\d|_\w)?(?: ?[-+*/] "
+    r"?[\d.]{0,9}[A-Za-z]?(?:\^\d)?){0,4})"
     r" ?(?P<mark>[=<>≤≥]|\\[lg]eq?) ?$"
 )
 """Matches the left side of an equation or inequality up to its sign: `2x = `, `x < `."""

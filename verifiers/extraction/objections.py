@@ -18,7 +18,8 @@ _DENIED_AFTER = re.compile(
     r"[\s$*)\]\\.,]{0,6}(?:which |that |but (?:that|this|it) )?(?:"
     r"(?:is|was|are|seems|looks|would be|must be|should be|can be)(?: [a-z]+ly)? "
     r"(?:wrong|incorrect|false|impossible|invalid|mistaken|right\b.{0,20}\bnot|rejected|excluded|discarded"
-    r"|ruled out|extraneous|(?:a |one |my )(?:[a-z]+ )?(?:mistake|error|trap|option|candidate|attempt|guess))\b"
+    r"|ruled out|extraneous|(?:a |one |my )(?:[a-z]+ )?(?:mistake|error|trap|option|candidate|attempt"
+    r"|guess))\b"
     r"|(?:does not|doesn['’]t|do not|don['’]t|did not|didn['’]t) (?:work|satisfy|hold)\b|fails?\b"
     r"|(?:(?:is|was|are|seems|looks|would) not(?: be)?|(?:is|was|are|would)n['’]t(?: be)?"
     r"|can(?:not|['’]t) be)"
@@ -31,7 +32,8 @@ nothing."""
 _LAST = re.compile(r"[}$).*\s\\\]]{0,9}")
 """Closing characters after an answer that ends the completion."""
 _RETRACTED = re.compile(
-    r"(?:(?:^|[.!?\n]|\b(?:wait|but|no|hm+|oops|actually|sorry),?)[\s$*)\]\\]*(?:that|this|it)(?: answer| value| result)?"
+    r"(?:(?:^|[.!?\n]|\b(?:wait|but|no|hm+|oops|actually|sorry),?)[\s$*)\]\\]*(?:that|this|it)(?: answer"
+    r"| value| result)?"
     r"|\b(?:the above|my (?:answer|choice|result|value|box)|the answer above|the previous answer))"
     r"(?:'s|’s| is| was)(?: [a-z]+ly)?"
     r" (?:wrong|incorrect|not (?:correct|right|the answer)|a mistake|mistaken)\b|\bscratch that\b"
@@ -45,12 +47,14 @@ _OFFERED_BEFORE = re.compile(
 )
 _OFFERED_AFTER = re.compile(
     r"[\s$*)\]\\.}]{0,6},? ?\(?\bor\b(?! (?:equivalently|simply|about|approximately|roughly"
-    r"|in other words|more precisely|if you|just|better|exactly))(?: (?:was it|is it|perhaps|maybe|possibly|else|also|even))*"
+    r"|in other words|more precisely|if you|just|better|exactly))(?: (?:was it|is it|perhaps|maybe"
+    r"|possibly|else|also|even))*"
     r"(?P<place>[\s$*(\\\[]{0,6})(?:[-\d]|\\)",
     re.IGNORECASE,
 )
 _TRIGGER = (
-    r"\b(?:wait|hm+|actually|oops|correction|sorry|apologies|no\b(?=[,:])|edit|hold on|on second thought|on reflection"
+    r"\b(?:wait|hm+|actually|oops|correction|sorry|apologies|no\b(?=[,:])|edit|hold on|on second thought"
+    r"|on reflection"
     r"|scratch that|let me (?:correct|re-?check|check|double[- ]check|verify)|i meant|i forgot"
     r"|i made (?:a|an) (?:\w+ )?(?:mistake|error)|en fait|perdón|pardon|eigentlich|moment)\b"
     r"|不对|等一下|等等|抱歉|更正|其实"
@@ -174,21 +178,27 @@ def later_values(text: str, end: int) -> tuple[str, ...]:
     values = []
     for place in sorted(set(places))[-MAX_LATER:]:
         stated = place_at(text, place)
-        if stated is not None and is_value(text, stated) and _LEADS_TO_VALUE.fullmatch(text, place, stated.start):
+        if (
+            stated is not None
+            and is_value(text, stated)
+            and _LEADS_TO_VALUE.fullmatch(text, place, stated.start)
+        ):
             values.append(text[stated.start : stated.end])
     values += [match[match.lastindex or 0] for match in _ALSO_LETTER.finditer(after)]
     return tuple(values[-MAX_LATER:])
 
 
 _ALSO_LETTER = re.compile(
-    r"(?<![A-Za-z])\(?([A-J])\)? (?:is|would be|could be|may be|might be|seems) (?:also|would also|equally|just as)\b"
+    r"(?<![A-Za-z])\(?([A-J])\)? (?:is|would be|could be|may be|might be|seems) (?:also|would also"
+    r"|equally|just as)\b"
     r"|(?<![A-Za-z])\(?([A-J])\)? (?:would|could|might|may) also\b|\b(?:and|but) also \(?([A-J])(?![A-Za-z])"
 )
 """Matches another letter that is said to be right too: `But C is also correct.`"""
 _SUPPOSED = re.compile(r"\b[Ii]f\b[^.\n]*would be\s*$")
 """Matches before a value that holds only in another case."""
 _LEADS_TO_VALUE = re.compile(
-    r"[\W_]*(?:(?:therefore|thus|indeed|simply|then|also|now|equal to|exactly|about|approximately|still|option|choice"
+    r"[\W_]*(?:(?:therefore|thus|indeed|simply|then|also|now|equal to|exactly|about|approximately|still"
+    r"|option|choice"
     r"|letter|perhaps|maybe|possibly|else|is|the|correct)[\W_]+)*"
 )
 """Matches what may stand between a lead-in and a later value: a sentence about the answer is none."""

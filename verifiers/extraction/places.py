@@ -14,7 +14,15 @@ import re
 from ..spelling.east_asian import CHARACTERS
 from .boxes import AnswerSpan
 from .last_number import last_number
-from .sentences import DOUBTED_BEFORE, HAS_VALUE, MODIFIED_BEFORE, SWAYING, is_denied, sentence_end, without_remark
+from .sentences import (
+    DOUBTED_BEFORE,
+    HAS_VALUE,
+    MODIFIED_BEFORE,
+    SWAYING,
+    is_denied,
+    sentence_end,
+    without_remark,
+)
 
 PLACE_CHARS = 400
 """How far, in characters, the answer at a place may reach."""

@@ -120,13 +120,18 @@ MAX_SENTENCE = 120
 _SO = r"\s*(?:(?:so|thus|hence|therefore),? )?"
 _SHORT_SENTENCES = (
     re.compile(
-        rf"{_SO}(?:the|it|this|that)\b[^.,;:\n$]{{0,60}}? (?:is|are|was|were|will be)(?: called| named)? (?:an? )?"
+        rf"{_SO}(?:the|it|this|that)\b[^.,;:\n$]{{0,60}}? (?:is|are|was|were|will be)(?: called| named)? "
+        rf"(?:an? )?"
         r"(?P<value>(?!(?:the|a|an|not|in|at|on|no)\b)[A-Za-zÀ-ÿ₀-₉]+(?: [A-Za-z'’-]+)?)\W*",
         re.IGNORECASE,
     ),  # `The capital is Paris.`
-    re.compile(r"\s*(?:[Ss]o|[Tt]hus|[Hh]ence|[Tt]herefore),? (?P<value>[A-Z][a-z]+) (?:is|was|has|won) the [^.,;\n]{1,60}\W*"),
     re.compile(
-        rf"{_SO}[^.,;:\n]{{1,60}}? has (?P<value>(?:no|infinitely many)(?: real| integer)? solutions?)\W*", re.IGNORECASE
+        r"\s*(?:[Ss]o|[Tt]hus|[Hh]ence|[Tt]herefore),? (?P<value>[A-Z][a-z]+) (?:is|was|has|won) the "
+        r"[^.,;\n]{1,60}\W*"
+    ),
+    re.compile(
+        rf"{_SO}[^.,;:\n]{{1,60}}? has (?P<value>(?:no|infinitely many)(?: real| integer)? solutions?)\W*",
+        re.IGNORECASE,
     ),
 )
 

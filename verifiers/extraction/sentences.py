@@ -146,13 +146,15 @@ DOUBTED_BEFORE = re.compile(
 REJECTED_BEFORE = re.compile(r"(?:不是|并非|\bnot|\brather than|\binstead of)[\s$]*$", re.IGNORECASE)
 """Matches before a value that is rejected."""
 _LINK = (
-    r"(?: (?:that|if|whether|to|say|think|guess|believe|conclude|answer|it|its?|it['’]s|is|be|was|are|has|have|the"
+    r"(?: (?:that|if|whether|to|say|think|guess|believe|conclude|answer|it|its?|it['’]s|is|be|was|are|has"
+    r"|have|the"
     r"|a|my|correct|right|final|only|value|result|total|number|sum|solution|possibly|really|actually|simply"
     r"|just|exactly|necessarily|going|equal|equals)){0,6}"
 )
 """Words that may stand between a denial and the value it denies: `cannot possibly be`."""
 _DENIED = re.compile(
-    rf"(?:(?:\b(?:not (?:sure|clear|certain|true|likely|possible)|can(?:no|['’])t (?:tell|say)|not|never|neither|cannot|no longer|no way|nobody|no one|doubt|refuse|unlikely|unsure|far from"
+    rf"(?:(?:\b(?:not (?:sure|clear|certain|true|likely|possible)|can(?:no|['’])t (?:tell|say)|not|never"
+    rf"|neither|cannot|no longer|no way|nobody|no one|doubt|refuse|unlikely|unsure|far from"
     r"|anything but|impossible|mistake|instead of|rather than|unless|except"
     r"|(?:we|i|must|can|should|to|so|thus) (?:reject|exclude|discard|eliminate|rule out|avoid))"
     r"|n['’]t|\b(?:wrong|incorrect|false|rejected|invalid)(?: [a-z]+){0,2}?)"
@@ -162,8 +164,10 @@ _DENIED = re.compile(
 )
 _RELATIVE = re.compile(r"\b(?:that|which|who)(?: [a-z]+)? $", re.IGNORECASE)
 _CUE = re.compile(
-    r"n[o'’]t|never|neither|\\ne|≠|!=|wrong|correct|false|nvalid|reject|instead|rather|longer|unless|xcept|no |nobody"
-    r"|doubt|refuse|unlikely|unsure|far |anything|mpossible|mistake|exclu|discard|elimin|rule|avoid|nicht|est pas|不|并非|排除|舍去|не"
+    r"n[o'’]t|never|neither|\\ne|≠|!=|wrong|correct|false|nvalid|reject|instead|rather|longer|unless"
+    r"|xcept|no |nobody"
+    r"|doubt|refuse|unlikely|unsure|far |anything|mpossible|mistake|exclu|discard|elimin|rule|avoid|nicht"
+    r"|est pas|不|并非|排除|舍去|не"
 )
 """`_DENIED`, which is slower, matches only texts that match this pattern too."""
 
@@ -191,7 +195,8 @@ _CHANGED = (
 CHANGED_BEFORE = re.compile(rf"\b(?:{_CHANGED})\s*[$(*]{{0,3}}$", re.IGNORECASE)
 """Matches before any answer, also one in a box, that is not the value itself: `the reciprocal of`."""
 MODIFIED_BEFORE = re.compile(
-    rf"\b(?:{_CHANGED}|rather than|at (?:most|least)|over|under|above|below|up to|but|except|excluding|half|not|no"
+    rf"\b(?:{_CHANGED}|rather than|at (?:most|least)|over|under|above|below|up to|but|except|excluding"
+    rf"|half|not|no"
     r"|never|either|neither|beyond|nearly|almost|the number)\s*[$(*]{0,3}$",
     re.IGNORECASE,
 )

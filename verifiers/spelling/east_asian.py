@@ -102,8 +102,12 @@ _LEAD_IN = re.compile(
 _SUBJECT = re.compile(
     "^(?:该|此|原|这个|所以|因此|故)?(?:方程|不等式|方程组)(?:的解集?(?:为|是)?)?(?=无|没有|有)"
 )
-_LEADING_WORDS = re.compile(rf"[{CHARACTERS}]{{1,13}}[是为為有得了到共约約需要用花剩下出值有は이가은는](?=[-\d$\\])")
-_CHANGES_NEXT = re.compile("除|[不没沒非错未超否]|可能|也许|大概|或许|舍|倒数|相反|平方|立方|最多|最少|至少|最大|最小|以[上下]")
+_LEADING_WORDS = re.compile(
+    rf"[{CHARACTERS}]{{1,13}}[是为為有得了到共约約需要用花剩下出值有は이가은는](?=[-\d$\\])"
+)
+_CHANGES_NEXT = re.compile(
+    "除|[不没沒非错未超否]|可能|也许|大概|或许|舍|倒数|相反|平方|立方|最多|最少|至少|最大|最小|以[上下]"
+)
 """Matches in words that may change the number after them."""
 _CHOICE_END = re.compile(r"^(\(?[A-J]+\)?) ?(?:选?项|選項|选|です|입니다)?[.。]?$")
 

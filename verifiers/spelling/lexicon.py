@@ -42,7 +42,8 @@ NUMBERS = (
 )  # fmt: skip
 """Every word that denotes a number; `second` is left out because it is a unit of time."""
 HEDGES = frozenset(
-    "suppose assume imagine either maybe perhaps possibly probably presumably likely unlikely unsure guess guessing might could"
+    "suppose assume imagine either maybe perhaps possibly probably presumably likely unlikely unsure "
+    "guess guessing might could"
     " roughly somewhere alternatively vielleicht wahrscheinlich quizás quizá probablemente peut-être"
     " probablement возможно наверное скорее talvez forse 可能 也许 大概 或许".split()
 )

@@ -35,7 +35,8 @@ def options_of(question: str) -> dict[str, str]:
 _ASKS = re.compile(
     r"\b(?:find|value of|what is|what's|compute|calculate|evaluate|determine|simplify|express|give|求|计算"
     r"|terms of|finde|trouver|calcule[rz]?)\b"
-    r"(?:(?!\b(?:derivatives?|integral|inverse|limit|such that|so that|if|when|where|given|roots?|solutions?)\b)[^.?!\n])"
+    r"(?:(?!\b(?:derivatives?|integral|inverse|limit|such that|so that|if|when|where|given|roots?"
+    r"|solutions?)\b)[^.?!\n])"
     r"{0,80}$",
     re.IGNORECASE,
 )
@@ -55,7 +56,8 @@ def asks_for(question: str, name: str) -> bool:
 
 
 _GIVES_TASK = re.compile(
-    r"\b(?:simplify|solve(?: for [a-z]+:?| the \w+)?|factor(?:i[sz]e)?|expand|evaluate|reduce|rewrite|exact value of"
+    r"\b(?:simplify|solve(?: for [a-z]+:?| the \w+)?|factor(?:i[sz]e)?|expand|evaluate|reduce|rewrite"
+    r"|exact value of"
     r"|rationali[sz]e)(?: (?:the )?(?:expression|fraction|equation|inequality|value of))?[\s:]*$",
     re.IGNORECASE,
 )

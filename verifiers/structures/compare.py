@@ -146,7 +146,8 @@ def _relations(reference: str, answer: str, target: Shape | None, given: Shape |
         given_assigned = read_assignments(given, same, wanted=True)
     except Contradiction:
         return Reason.CONTRADICTS
-    if {head for head, _ in assigned or ()} != {head for head, _ in given_assigned or ()}:
+    is_ordered = any(shape is not None and shape.kind == "bracket" for shape in (target, given))
+    if not is_ordered and {head for head, _ in assigned or ()} != {head for head, _ in given_assigned or ()}:
         assigned, given_assigned = unnumbered(assigned), unnumbered(given_assigned)
     solutions, given_solutions = solutions_of(assigned), solutions_of(given_assigned)
     if solutions is not None or given_solutions is not None:

@@ -10,7 +10,7 @@ from ..formulas.finite_field import names_in
 from ..formulas.parser import parse
 from ..formulas.tokens import Node, TooLarge, Unreadable
 from ..spelling.latex_names import CONSTANTS, FUNCTIONS
-from ..spelling.lexicon import is_plain
+from ..spelling.lexicon import is_plain, words_of
 
 _LETTER = r"(?:[A-Za-z]|\\[A-Z]?[a-z]+)(?:_(?:\{[A-Za-z0-9,+\\ -]+\}|\\[a-z]+|[a-z]{2,4}|[A-Za-z0-9]))?'*"
 VARIABLE = re.compile(_LETTER)
@@ -130,11 +130,22 @@ def same_head(one: str, two: str) -> bool:
     if not one or not two:
         return True
     first, second = (re.sub(r"[ {}]", "", _QUOTIENT.sub(r"\1/\2", head)) for head in (one, two))
-    if first == second or _is_words(one) or _is_words(two):
+    if first == second:
+        return True
+    if _is_words(one) and _is_words(two):
+        words = words_of(one), words_of(two)
+        return bool(words[0] & words[1]) or bool((words[0] | words[1]) & _GENERAL)
+    if _is_words(one) or _is_words(two):
         return True
     if first == "y":
         return _FUNCTION_VALUE.fullmatch(second) is not None
     return second == "y" and _FUNCTION_VALUE.fullmatch(first) is not None
+
+
+_GENERAL = frozenset(
+    "answer result value total sum solution number amount quantity expression limit probability".split()
+)
+"""Words that may name any quantity."""
 
 
 def _is_words(head: str) -> bool:

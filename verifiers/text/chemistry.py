@@ -33,6 +33,17 @@ def read_chemistry(text: str) -> str | None:
     return "->".join(known) if len(known) == len(sides) <= 2 else None
 
 
+_ION = re.compile(r"[A-Z][a-z]?[2-9]")
+_STATE = re.compile("@[a-z]+")
+
+
+def same_chemistry(one: str, two: str) -> bool:
+    """Return whether two formulas or reactions that were read are the same; only one may give states."""
+    if one != two and not ("@" in one and "@" in two):
+        one, two = _STATE.sub("", one), _STATE.sub("", two)
+    return one == two
+
+
 def is_surely_chemistry(text: str) -> bool:
     """Return whether a text can be nothing but chemistry: it says so, or it is a reaction."""
     return r"\ce" in text or re.search(r"->|\\(?:long)?rightarrow", text) is not None
@@ -51,8 +62,11 @@ def _side(text: str) -> str | None:
             or not set(re.findall("[A-Z][a-z]?", match["atoms"])) <= _ELEMENTS
         ):
             return None
-        charge = (match["charge"] or "").lstrip("^")
+        atoms, charge = match["atoms"], (match["charge"] or "").lstrip("^")
+        if charge == match["charge"] and len(charge) == 1 and _ION.fullmatch(atoms):
+            atoms, charge = atoms[:-1], atoms[-1] + charge  # `Fe2+` is an ion of iron with two charges
         count = "" if match["count"] == "1" else match["count"]
-        parts = (count, match["atoms"], "^" * bool(charge), charge, "*" * bool(water), water)
+        state = f"@{match['state'][1:-1]}" if match["state"] else ""
+        parts = (count, atoms, "^" * bool(charge), charge, "*" * bool(water), water, state)
         found.append("".join(parts))
     return "+".join(sorted(found))

@@ -45,10 +45,14 @@ def read_choice(text: str) -> tuple[str, str] | None:
     return letter.upper(), (match[4] or match[5] or "").strip()
 
 
+_REJECTED = re.compile(
+    r"\((?:wrong|incorrect|false|rejected|not (?:correct|right|this))\)\W*$", re.IGNORECASE
+)
 _OTHER = re.compile(
     r"\(([A-Za-z])\)|(?:\b(?:and|or|not|option|choice|answer is|answer:|wait,?|no,?|actually,?|it is) \(?"
     r"|(?<!\w)(?=[A-J][).:](?:\s|$)))([A-Z])\b"
 )
+_OTHER_LABEL = re.compile(r"(?:^| )(?:\([A-J]\)|[A-J][).:]) \w")
 _LETTERS_ONLY = re.compile(r"(?:[^\w]|\b(?:and|or|no|not|nor|option|choice|also|both)\b|\b[^\W\d_]\b)+")
 
 
@@ -84,6 +88,8 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
         # One side clearly lists letters; `AC` on both sides may be a word or a product.
         return equal_or_different(expected == given)
     target, choice = read_choice(reference), read_choice(answer)
+    if choice is not None and _OTHER_LABEL.search(choice[1]) and not _OTHER_LABEL.search(reference):
+        return Verdict(False, Reason.AMBIGUOUS)  # `(B) Paris (C) Nice`
     if judge.policy.question:
         by_option = _by_option(target, choice, reference, answer, judge)
         if by_option is not None:
@@ -93,7 +99,7 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     (target_letter, target_option), (letter, option) = target, choice
     if target_letter != letter:
         return equal_or_different(False)
-    if option and words_of(option) & RETRACTIONS - words_of(target_option):
+    if option and (words_of(option) & RETRACTIONS - words_of(target_option) or _REJECTED.search(option)):
         return Verdict(False, Reason.CONTRADICTS)
     if target_option == option:
         return equal_or_different(True)

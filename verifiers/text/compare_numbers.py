@@ -52,7 +52,11 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
         return Verdict(False, Reason.UNITS_DIFFER)
     if target.percent != given.percent and (target.currency or given.currency or degrees):
         return Verdict(False, Reason.UNITS_DIFFER)
-    if "dozen" in judge.policy.question and _ASKS_DOZENS.search(judge.policy.question) and (dozens := _DOZENS.fullmatch(answer)):
+    if (
+        "dozen" in judge.policy.question
+        and _ASKS_DOZENS.search(judge.policy.question)
+        and (dozens := _DOZENS.fullmatch(answer))
+    ):
         counted = read_number(dozens[1])
         if counted is not None and same_number(target, counted, judge.policy.decimals):
             return equal_or_different(True)  # the question asks for dozens, so the word is a unit

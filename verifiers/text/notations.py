@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from ..policy import Judge
 from ..spelling.lexicon import BELOW_TWENTY
 from ..verdict import Verdict, equal_or_different
-from .chemistry import is_surely_chemistry, read_chemistry
+from .chemistry import is_surely_chemistry, read_chemistry, same_chemistry
 from .times import compare_times, read_time
 
 _BASE_WORDS = {
@@ -50,6 +50,8 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
         return equal_or_different(_same_base(based, other))
     if based is not None:
         return _one_base(based, answer, judge, flipped=False)
+    if other is not None and reference.isalnum() and _asks_for_base(judge.policy.question, other[0]):
+        return equal_or_different(reference.lstrip("0").lower() == other[1])
     if other is not None:
         return _one_base(other, reference, judge, flipped=True)
     times = compare_times(reference, answer)
@@ -83,6 +85,13 @@ def read_base(text: str) -> tuple[int, str] | None:
     return base, match["sign"] + (digits.lstrip("0") or "0").lower()
 
 
+def _asks_for_base(question: str, base: int) -> bool:
+    """Return whether a question asks for a number in a base, so that `1011_2` may answer `1011`."""
+    names = "|".join([str(base), *(name for name, value in _BASE_WORDS.items() if value == base)])
+    pattern = rf"\b(?:in|to|into) (?:base[ -]?(?:{names})\b|(?:{names})(?:ary|al|adecimal)\b)"
+    return re.search(pattern, question, re.IGNORECASE) is not None
+
+
 def _same_base(one: tuple[int, str], two: tuple[int, str]) -> bool:
     if "." in one[1] + two[1]:
         return one == two
@@ -105,9 +114,9 @@ def _chemistry(reference: str, answer: str) -> Verdict | None:
     two = read_chemistry(answer) if one is not None else None
     if one is None or two is None:
         return None
-    if one == two:
+    if same_chemistry(one, two):
         return equal_or_different(True)
-    return equal_or_different(False) if is_surely_chemistry(reference + answer) else None
+    return equal_or_different(False) if "@" in one or is_surely_chemistry(reference + answer) else None
 
 
 _FAMILY = re.compile(

@@ -58,6 +58,7 @@ _ASSERTED = re.compile(
     r"\W*(?:it|they|that|this|there|he|she|we) (?:is|are|does|do|can|was|were|has|have)\b(?!n't| not)"
 )
 _SWAYING = DENIALS | HEDGES | RETRACTIONS | ALTERNATIVES | {"except"}
+_CONDITIONS = frozenset({"only", "if", "sometimes", "partially", "partly", "provided"})
 _AFFIRMED = frozenset({"yes", "true", "correct", "indeed"})
 
 
@@ -74,9 +75,9 @@ def _same_truth(expected: int, match: re.Match[str]) -> bool:
     added = _REASON.split(match["rest"].lower())[0]
     words = words_of(added)
     if expected == _MEANING["yes"]:
-        taken_back = bool(words & _SWAYING)
+        taken_back = bool(words & (_SWAYING | _CONDITIONS))
     else:  # `no, it is not` confirms the no; `no, it is` does not
-        denied = (words & _SWAYING) - {"not", "no"}
+        denied = (words & (_SWAYING | _CONDITIONS)) - {"not", "no"}
         taken_back = bool(denied or words & _AFFIRMED or _ASSERTED.match(added))
     return expected == meaning(match["truth"]) and not taken_back
 

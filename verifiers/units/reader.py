@@ -50,8 +50,7 @@ class Unit:
         """Return whether `units`, `square units` or `cubic units` (1, 2, 3) may stand for this unit."""
         if self.generic:
             return self.generic == power
-        lengths = dict(self.dimensions).get("length", 1)
-        return power == 1 or len(self.dimensions) != 1 or lengths == power
+        return power == 1 or not self.dimensions or self.dimensions == (("length", power),)
 
 
 def _without_radians(dimensions: Dimensions) -> Dimensions:
