@@ -150,9 +150,9 @@ def _outermost(text: str, box: _Box) -> _Box:
 
 
 _SKIPPED = r"(?:[\s$&]|\\[ ,;!()\[\]]|\\q?quad(?![a-z]))"
-_HEAD = r"[A-Za-z](?:_\{?\w\}?)? ?="
+_HEAD = r"(?:[A-Za-z](?:_\{?\w\}?)?|\\[a-z]{2,7}|[A-Za-z] ?(?:\\left ?)?\([^()=$\n]{1,40}\)) ?="
 _JOINER = re.compile(
-    rf"{_SKIPPED}*+(?P<sign>[,;&]?){_SKIPPED}*+\(?(?:\\text ?\{{ ?)?"
+    rf"{_SKIPPED}*+(?P<sign>[,;&，、；]?){_SKIPPED}*+\(?(?:\\text ?\{{ ?)?"
     rf"(?P<word>(?:and|or)(?![A-Za-z])(?: also| else| perhaps| maybe| possibly"
     rf"| alternatively)?)?(?: ?\}})?{_SKIPPED}*+(?P<head>{_HEAD}{_SKIPPED}*+)?"
 )
@@ -183,7 +183,7 @@ def _joined(text: str, last: _Box) -> AnswerSpan | None:
         return None
     start, end = first.command, last.end
     if has_heads:  # x = \boxed{1}, y = \boxed{2}
-        head = re.search(rf"{_HEAD}\s*$", text[max(start - 20, 0) : start])
+        head = re.search(rf"{_HEAD}\s*$", text[max(start - 60, 0) : start])
         if head is not None:
             start -= len(head.group())
     opening = _OPENING.search(text[max(start - 12, 0) : start])

@@ -177,6 +177,8 @@ def _without_marks(body: str) -> str:
     """Return a text without comments and special tokens; they become spaces, so that all spans stay right."""
     if "<!--" in body:
         body = _COMMENT.sub(_blank, body)
+    if "<<" in body:
+        body = _CALCULATOR.sub(_blank, body)
     if "<|" in body:
         body = _CHANNEL_TOKENS.sub(_blank, body)
     return _END_TOKENS.sub("", body) if body.rstrip().endswith(">") else body
@@ -243,6 +245,8 @@ def _blank(match: re.Match[str]) -> str:
 _COMMENT = re.compile(r"<!--(?:(?!-->).)*-->", re.DOTALL)
 _DECORATION = re.compile("[`\u2600-\u27bf\u2b00-\u2bff\ufe0f\U0001f000-\U0001faff]")
 """Backticks and emoji, which only decorate an answer."""
+_CALCULATOR = re.compile(r"<<[^<>=\n]{1,120}=[^<>\n]{1,60}>>")
+"""GSM8K's notes for a calculator: `9 * 2 = <<9*2=18>>18`."""
 _CHANNEL_TOKENS = re.compile(r"<\|(?:START_RESPONSE|END_RESPONSE|message|channel|start|end|return)\|>")
 _END_TOKENS = re.compile(
     r"(?:\s{0,9}(?:</?s>|<eo[a-z]>|<end_of_turn>|<\|[a-z_]{1,30}\|>|<｜[^<>｜]{1,30}｜>)){1,9}\s*\Z"

@@ -29,10 +29,10 @@ _ITEM_MARK = re.compile(r"[.)](?:\s|$)")
 
 
 _REASON = re.compile(
-    r"(?<=[\w).*$]),? because\b|(?:,|(?<=\d)) (?:since|which(?![^\n]*=)|as|whereas|while)\b|, not\b"
+    r"(?<=[\w).*$]),? because\b|(?:,|(?<=\d)) (?:since|which(?![^\n]*=)|as|whereas|while)\b|, not\b|, (?:roughly|approximately|about|or about|nearly) (?=[\d.])"
 )
 _EQUALS = re.compile(r"=\s*(?:in )?(?=[-$€£\d(.])")
-_STATES = re.compile(r"\b(?:is|are|be|equals?|cost|costs)\s+(?:only |about |exactly |now )?(?=[-$€£\d(.])")
+_STATES = re.compile(r"\b(?:is|are|be|equals?|cost|costs)\s+(?:only |about |exactly |now )?(?=[-$€£\d(.√π])")
 # A number behind one of these belongs to a phrase that qualifies another number of the sentence.
 _QUALIFIES = re.compile(
     r"\b(?:for|in|out of|of the|of all|from|after|at|by|within|before|over|per|during|into|among|between"
@@ -42,6 +42,8 @@ _QUALIFIES = re.compile(
 )
 
 
+_NOT_BUT = re.compile(r"\bnot [^.!?\n]{1,60}?,? but (?:rather )?(?=[-$\\\d(])")
+"""Matches a value that is rejected before the right one: `not 25, as one might think, but 23`."""
 _NUMBER_WORD = (
     "(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
     "|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)"
@@ -62,7 +64,7 @@ def last_number(text: str) -> AnswerSpan | None:
     """
     if CHOICE_LINE.fullmatch(text):
         return None
-    text = without_asides(text)
+    text = _NOT_BUT.sub(lambda match: " " * len(match[0]), without_asides(text))
     numbers = [match for match in _NUMBER.finditer(text) if _is_value(text, match)]
     in_words = deque(IN_WORDS.finditer(text, numbers[-1].end() if numbers else 0), maxlen=1)
     if in_words and not re.search(r"\d", text[sentence_start(text, in_words[0].start()) :]):

@@ -10,6 +10,7 @@ A place is the text after a lead-in (`lead_ins.py`), or the contents of a tag. I
 """
 
 import re
+from collections import deque
 
 from ..spelling.east_asian import CHARACTERS
 from .boxes import AnswerSpan
@@ -58,7 +59,8 @@ _WORDS = re.compile(r"[^\W\d_]{2}|[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]|[A-Z
 
 def value_in(text: str, start: int, end: int) -> AnswerSpan:
     """Return the span of the value that a sentence states; that of the whole sentence if it has none."""
-    low, high = _trimmed(text, start, end)
+    therefore = deque(_THEREFORE.finditer(text, start, end), maxlen=1)
+    low, high = _trimmed(text, therefore[0].end() if therefore else start, end)
     while leading := _LEADING.match(text, low, high):
         low = leading.end()
     low, high = _trimmed(text, low, low + len(without_remark(text[low:high])))
@@ -90,7 +92,8 @@ def value_in(text: str, start: int, end: int) -> AnswerSpan:
     name = _IS_NAME.match(text, low, high)
     if name is not None:
         return AnswerSpan(*name.span(1))
-    number = last_number(text[low:high]) if _SENTENCE.search(text, low, high) else None
+    is_sentence = _SENTENCE.search(text, low, high) is not None and not DESCRIBES.match(text, low, high)
+    number = last_number(text[low:high]) if is_sentence else None
     is_changed = number is not None and (
         MODIFIED_BEFORE.search(text[low : low + number.start]) or SWAYING.search(text, low + number.end, high)
     )
@@ -99,6 +102,8 @@ def value_in(text: str, start: int, end: int) -> AnswerSpan:
     return AnswerSpan(low + number.start, low + number.end)
 
 
+_THEREFORE = re.compile(r"[,，;；] ?(?:故|所以|因此|从而)(?=[^,，;；]*[\dA-Z$\\])")
+"""Matches up to the conclusion of a sentence: `两根之积为 $-3$，故 $m=-3$`."""
 _IS_NAME = re.compile(
     r"[A-Z][^.\d$\\]{2,120}? (?:is|are|was|were) (?:named |called )?([A-Z][a-z'’]+(?: [A-Z][a-z'’]+){0,2})$"
 )
@@ -176,6 +181,8 @@ def is_value(text: str, span: AnswerSpan) -> bool:
     return not is_about and _VALUE.match(text, span.start, span.end) is not None
 
 
+DESCRIBES = re.compile(r"(?:[a-z]+ly )?(?:the|an?) [a-z]+ [^\d]*[a-z$]", re.IGNORECASE)
+"""Matches at the start of a description without a verb: `the smallest prime p with ...`."""
 _UNFINISHED = re.compile(r"(?:\b(?:is|are|equals?|be|to)|=|:|：|为|是)[ \t]*$")
 _NUMBERED_PARTS = re.compile(r"[（(][1a][)）][^\n]+(?:\n[ *]*[（(][2-9b-e][)）][^\n]+)+")
 _CORRECTED = re.compile(

@@ -16,7 +16,7 @@ from .chosen_letter import CHOICE_LINE, chosen_letter
 from .last_formula import last_formula
 from .last_number import last_number
 from .lead_ins import lead_ins
-from .places import place_at, value_in
+from .places import DESCRIBES, place_at, value_in
 
 Rule = Callable[[str], AnswerSpan | None]
 """Returns the span of the answer that it finds in a text."""
@@ -209,7 +209,10 @@ def answer_is(text: str) -> AnswerSpan | None:
         if _NO_STATEMENT.match(text, lead_in.place):
             continue
         span = place_at(text, lead_in.place)
-        if span is not None and span.start < span.end:
+        is_description = span is not None and DESCRIBES.match(text, span.start) and re.search(
+            r"[\d$]", text[span.start : span.end]
+        )
+        if span is not None and span.start < span.end and not is_description:
             return span
     return None
 

@@ -45,7 +45,7 @@ _REMARK = re.compile(
     r"|corresponding|the|such|only)\b|, ?¡"
     r"| ?\((?:about|approximately|approx|roughly|around|which|equivalently|that is|i\.e|in|for|the"
     r"|rounded|by|nearly"
-    r"|to|using|from|it|this|we|≈|\\approx)"
+    r"|to|using|from|it|this|we|≈|\\approx|[a-z]+ [a-z]+ [a-z]+)"
     rf"|; [a-z]{{2}}| (?:[—–]|-{{1,3}}) [A-Za-z]{{2}}| (?:—|–) a |，(?!而是|而非|不)[{CHARACTERS}]{{2}}|（(?:约|即"
     rf"|舍|而)",
 )
@@ -131,7 +131,7 @@ def without_asides(text: str) -> str:
 
 GIVES_UP = re.compile(
     r"\b(?:could not|couldn['’]t|cannot|can['’]t|unable|do not know|don['’]t know|not sure|no idea|give "
-    r"up|not possible to)\b",
+    r"up|not possible to|not able|was unable|failed to)\b",
     re.IGNORECASE,
 )
 """Matches words with which a text gives up: what stands before them is no answer."""

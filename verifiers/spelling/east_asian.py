@@ -34,7 +34,7 @@ UNITS = {
     name: unit
     for unit, names in {
         "km^2": "平方公里 平方千米", "dm^2": "平方分米", "cm^2": "平方厘米", "mm^2": "平方毫米",
-        "m^2": "平方米", "dm^3": "立方分米", "cm^3": "立方厘米", "m^3": "立方米", "ha": "公顷",
+        "m^2": "平方米", "square units": "平方单位", "cubic units": "立方单位", "units": "单位", "dm^3": "立方分米", "cm^3": "立方厘米", "m^3": "立方米", "ha": "公顷",
         "km": "千米 公里 キロメートル キロ 킬로미터", "cm": "厘米 センチメートル センチ 센티미터",
         "mm": "毫米", "dm": "分米", "um": "微米", "nm": "纳米", "meters": "米 メートル 미터",
         "kg": "千克 公斤 キログラム", "mg": "毫克", "grams": "克 グラム", "tons": "吨",
@@ -103,7 +103,8 @@ _SUBJECT = re.compile(
     "^(?:该|此|原|这个|所以|因此|故)?(?:方程|不等式|方程组)(?:的解集?(?:为|是)?)?(?=无|没有|有)"
 )
 _LEADING_WORDS = re.compile(
-    rf"[{CHARACTERS}]{{1,13}}[是为為有得了到共约約需要用花剩下出值有は이가은는](?=[-\d$\\])"
+    rf"[{CHARACTERS}]{{1,13}}[是为為有得了到共约約需要用花剩下出值は이가은는](?=[-\d$\\])"
+    rf"|[{CHARACTERS}]{{2,14}}的(?=\d+/\d)|[{CHARACTERS}][{CHARACTERS}A-Za-z ]{{0,20}}[为為是=](?=\s*[-\d\\A-Za-z(])"
 )
 _CHANGES_NEXT = re.compile(
     "除|[不没沒非错未超否]|可能|也许|大概|或许|舍|倒数|相反|平方|立方|最多|最少|至少|最大|最小|以[上下]"
@@ -150,6 +151,7 @@ def in_ascii(text: str) -> str:
         lambda match: match[1] + _digits(match[2]),
         text,
     )
+    text = re.sub(r"(\d+) ?元 ?(\d) ?角(?: ?(\d) ?分)?", r"\1.\2\3元", text)
     text = re.sub(r"(?<=\d)角", r"*0.1元", text) if "元" not in text else text
     if re.search(r"\d ?(?:小?时|小時|時間|시간) ?\d+ ?分", text):
         text = re.sub(r"(?<=\d) ?分(?!钟|鐘|之|の)", "分钟", re.sub(r"(?<=\d) ?时", "小时", text))

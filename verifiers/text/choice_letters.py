@@ -110,6 +110,10 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     return equal_or_different(True)
 
 
+_BRACKETED = re.compile(r"([A-J]) ?\(([^()]{1,200})\)")
+"""Matches a letter with its option's text in brackets, `B (6)`, where the question lists options."""
+
+
 def _by_option(
     target: tuple[str, str] | None, choice: tuple[str, str] | None, reference: str, answer: str, judge: Judge
 ) -> Verdict | None:
@@ -117,6 +121,10 @@ def _by_option(
     options = options_of(judge.policy.question)
     if not options:
         return None
+    bracketed = _BRACKETED.fullmatch(answer)
+    if bracketed is not None and bracketed[1] in options:
+        if target is not None:
+            return compare(reference, f"{bracketed[1]}) {bracketed[2]}", judge)
     plain = judge.without_question()
     if choice is not None and choice[1]:  # a letter with the text of another option
         named = [letter for letter, text in options.items() if plain(normalise(text), choice[1]).correct]

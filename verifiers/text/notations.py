@@ -23,6 +23,7 @@ _BASED = re.compile(
     r"(?:_ ?\{? ?\(?(?:base )?(?P<sub>\d{1,2}|[a-z]{3,7})\)? ?\}?|,? ?\(?(?:in )?base[- ](?P<word>\d{1,2}"
     r"|[a-z]{3,7})\)?)"
 )
+_UPRIGHT = re.compile(r" ?\\(?:mathrm|text|mathtt|texttt|unit) ?\{ ?(\w+) ?\}")
 MAX_DIGITS = 1000
 """Longer numbers in a base are not read."""
 _PREFIXED = re.compile(r"(?P<sign>-?)0(?P<kind>[bBoOxX])(?P<digits>[0-9A-Fa-f]+)")
@@ -66,6 +67,7 @@ def read_base(text: str) -> tuple[int, str] | None:
     >>> read_base("1F_{16}"), read_base("0b011"), read_base("1F")
     ((16, '1f'), (2, '11'), None)
     """
+    text = _UPRIGHT.sub(r"\1", text) if "\\" in text else text
     if match := _PREFIXED.fullmatch(text):
         base, digits = {"b": 2, "o": 8, "x": 16}[match["kind"].lower()], match["digits"]
     elif match := _BASED.fullmatch(text):

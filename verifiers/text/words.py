@@ -132,6 +132,16 @@ def _has_words(text: str) -> bool:
     return not re.search(r"[\\^_=*+/<>]", text) and any(run.lower() not in _NAMES for run in words)
 
 
+_SPACED_LETTERS = re.compile(r"[A-Za-z](?:(?: | ?\\cdot ?|\*)[A-Za-z])+")
+
+
+def _is_product_of_letters(one: str, two: str) -> bool:
+    """Return whether a text is a product of single letters, `B I L`, and the other one has the same: `ILB`."""
+    if not _SPACED_LETTERS.fullmatch(one):
+        return False
+    return sorted(re.sub(r"\\cdot|[ *]", "", one)) == sorted(re.sub(r"\\cdot|[ *]", "", two))
+
+
 _VALUE_START = re.compile(r"[-\d\\$(]")
 
 
@@ -183,6 +193,8 @@ def same_text(reference: str, answer: str) -> bool | None:
             return expected == given
     if _has_words(reference) and folded(reference) == folded(answer):
         return True
+    if _is_product_of_letters(reference, answer) or _is_product_of_letters(answer, reference):
+        return None
     if is_text(answer) or (is_text(reference) and not _LISTED.search(answer)):
         return False
     return None

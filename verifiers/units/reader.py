@@ -143,10 +143,10 @@ class _UnitBuilder:
         word = piece["word"]
         plain = word.lower().rstrip(".")
         plain = _SYNONYMS.get(plain, plain)
-        is_per = plain == "per" or (plain in ("a", "an") and not first and not piece["power"])
+        is_per = plain in ("per", "par", "por", "pro") or (plain in ("a", "an") and not first and not piece["power"])
         if is_per or piece["join"].strip() == "/":  # `dollars per day`, `dollars a day`, `dollars/day`
             self.sign = -1
-            if plain in ("per", "a", "an"):
+            if plain in ("per", "par", "por", "pro", "a", "an"):
                 return True
         if plain in ("square", "cubic"):
             self._raise(2 if plain == "square" else 3, last=last)
