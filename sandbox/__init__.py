@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .lazy_imports import lazy_names
 
 if TYPE_CHECKING:
-    from .deadline.pool import with_deadline
+    from .deadline.shared import with_deadline
     from .errors import (
         DataError,
         DeadlineError,
@@ -55,6 +55,6 @@ _HOMES = {
     "Limits": "markscheme.sandbox.execution",
     "RemoteSandbox": "markscheme.sandbox.remote",
     "Sandbox": "markscheme.sandbox.sandbox",
-    "with_deadline": "markscheme.sandbox.deadline.pool",
+    "with_deadline": "markscheme.sandbox.deadline.shared",
 }
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...sandbox.deadline.pool import shared_pool, with_deadline
+from ...sandbox.deadline.shared import shared_pool, with_deadline
 from ...sandbox.deadline.server import Target
 from ...sandbox.errors import DeadlineError, TaskError
 from ...tasks.name_lookup import resolve

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 import pytest
 
 from markscheme.sandbox import DeadlineError, InfraError, MemoryLimitError, with_deadline
-from markscheme.sandbox.deadline.pool import Pool, shared_pool
+from markscheme.sandbox.deadline.pool import Pool
+from markscheme.sandbox.deadline.shared import shared_pool
 from processes import left_after
 from support import ROOT
 
@@ -148,7 +149,7 @@ CALLER = """
     import os, sys
     sys.path.insert(0, {tests!r})
     from markscheme.sandbox import with_deadline
-    from markscheme.sandbox.deadline.pool import shared_pool
+    from markscheme.sandbox.deadline.shared import shared_pool
     print(*with_deadline("worker_jobs:pid", [()] * 4, timeout_s=30), shared_pool()._server.pid, flush=True)
     {last_line}
 """

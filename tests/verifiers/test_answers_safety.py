@@ -14,7 +14,7 @@ import sympy
 import sympy.parsing.sympy_parser as sympy_parser
 
 from markscheme.sandbox import with_deadline
-from markscheme.sandbox.deadline.pool import shared_pool
+from markscheme.sandbox.deadline.shared import shared_pool
 from markscheme.verifiers import compare_answers, verify_answer
 from markscheme.verifiers.answers import compare as answer_module
 from markscheme.verifiers.answers import math_verify

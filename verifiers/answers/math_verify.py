@@ -10,7 +10,7 @@ import re
 import time
 from typing import Any
 
-from ...sandbox.deadline.pool import shared_pool, with_deadline
+from ...sandbox.deadline.shared import shared_pool, with_deadline
 from ...sandbox.errors import DeadlineError, InfraError, MemoryLimitError
 from ..verdict import Reason, Verdict
 

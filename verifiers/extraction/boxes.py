@@ -8,7 +8,7 @@ the right, and its work is bounded on any text.
 import re
 from typing import NamedTuple
 
-from ..units.reader import read_unit
+from .around_box import formula_around
 
 
 class AnswerSpan(NamedTuple):
@@ -53,7 +53,8 @@ def boxed(text: str) -> AnswerSpan | None:
                 return joined
     if not last.inside.closed:
         return last.inside
-    return _formula_around(text, last) or last.inside
+    around = formula_around(text, last.command, last.end)
+    return AnswerSpan(*around) if around else last.inside
 
 
 _REJECTED = re.compile(
@@ -191,130 +192,3 @@ def _joined(text: str, last: _Box) -> AnswerSpan | None:
     if opening is not None and closing is not None:
         start, end = start - len(opening.group()), closing.end()
     return AnswerSpan(start, end)
-
-
-# The braces of an exponent or a command, opened before the box.
-_GROUP = (
-    r"(?:[\^_]\s?\{|\\(?!(?:text|math|bold|underline|color|display|large|huge"
-    r"|ensuremath)[a-z]*)[A-Za-z]+\s?(?:\{[^{}]*\}\s?)?\{)\s?$"
-)
-# Before a box that is a piece of a formula: a digit, a sign, an operator, an open group.
-_BEFORE = re.compile(
-    r"(?:\d|[\d)}]\s?[-+*/]\s?|(?:^|[\s(\[,])[-+]|/|\\(?:cdot|times|div|pm|mp|ne|neq|not ?=|sqrt"
-    r"|leq?|geq?|lt|gt)\s?|[≠×÷±√≤≥<]\s?|(?<![-=])>\s?|!=\s?)$"
-    rf"|{_GROUP}",
-    re.IGNORECASE,
-)
-# After such a box. `\boxed{30}^\circ` is not a power.
-_AFTER = re.compile(
-    r"(?P<percent>\s?\\?%)|[\d²³√πθ]|_|[a-z](?![A-Za-z])|\\[,;!]\s?[a-z](?![A-Za-z])"
-    r"|(?:\$|\\\)|\*\*)?(?:\\[,; ]|[\s~])?(?:\\text\s?\{\s?)?(?i:hundred|thousand|million|billion"
-    r"|trillion|dozen|lakh"
-    r"|crore|squared|cubed|and a half|\(?(?:in )?base \d+|[万亿億萬])\b"
-    r"|\s?,\s?[-+]?(?:\d+|\\infty|∞)\s?[)\]]"
-    r"|(?:\\[,;:! ]|[\s~]){0,3}\\(?:sqrt|[dt]?frac|pi|infty|log|ln|sin|cos|tan|cup|cap|left)(?![a-z])"
-    r"|\s?(?:\^(?!\s?\{?\s?\\circ)|[*/](?=[\w\\({])|\\(?:cdot|times|div|pm|mp)(?![a-z])|[-+]\s?(?:\d|\\(?:frac|sqrt|pi)|[xyzn]\b))"
-)
-# Where the formula around a box starts, and where it ends.
-_EDGE_BEFORE = re.compile(
-    r"[$\n:;&]|\\[(\[]|(?<![<>!≠])=|\\(?:implies|Rightarrow|therefore|q?quad)(?![a-z])|[.!?] |<answer>"
-    r"|(?<![\\A-Za-z])[A-Za-z]{2,}\s"
-)
-_EDGE_AFTER = re.compile(
-    r"[$\n;&]|\\[)\]]|[.,!?](?:\s|$)|=|\\approx|</"
-    r"|(?<![\\A-Za-z])(?!(?:hundred|thousand|million|billion|trillion|dozen)\b)[A-Za-z]{2,}(?:\s|[.,]|$)"
-)
-# `120 = \boxed{5!}` is extracted whole, so that its two sides are compared with each other.
-_NUMBER_BEFORE = re.compile(r"(?:^|[$\n:>]|\bis )\s?(?P<number>-?\d[\d.,]*\s?=\s?)$")
-_STYLES = re.compile(
-    r"\\(?:begin\{[a-z*]+\}|(?:text\w*|math\w+|mbox|boldsymbol|underline|colou?r|[lL]arge|LARGE|[hH]uge|displaystyle"
-    r"|bf|left(?=\.))(?:\s?\{[^{}]*\})*(?:\s?\{(?=\s?$))?|left\.|[,;:! ])|\{\s?$|\\\\|[\s~]"
-)
-"""Matches what may stand before a box in math mode without being part of its formula."""
-_RELATION_BEFORE = re.compile(
-    r"(?:\\(?:approx|equiv|cong|sim|to|rightarrow|longrightarrow|colon|iff)|→|≈|≡|,)\s*$"
-)
-_ENDS_IN_MATH = re.compile(
-    r"(?:[\s~}]|\\[,;:! ]|\\q?quad(?![a-z])|\\right\.?)*(?:$|\$|\\[\])]|[.,;=&)\]|]|:(?! ?\d)|\\\\|\\?%"
-    r"|\^\s?\{?\s?\\circ"
-    r"|[A-Za-z]{2,}|\\(?:text|mathrm|rm|mbox|tag|square|blacksquare|Box|qed|checkmark|implies|Rightarrow|iff|approx"
-    r"|equiv|pmod|bmod|mod|to|rightarrow|end|[lc]?dots|deg|degree|because|therefore|quad|qquad|hline|color))"
-)
-"""Matches what may follow a box in math mode without being part of its formula."""
-_TAG_END = re.compile(r"<[^<>\s]{1,40}>\s?$")
-"""Matches a tag before a box, whose `>` compares nothing."""
-_WINDOW = 200
-"""How far, in characters, a formula around a box may reach on either side."""
-
-
-def _clearly_starts(before: str) -> bool:
-    """Return whether a box follows words or starts a formula, so that it cannot be a piece of one."""
-    last = before[-1:]
-    if last == "=":
-        return not before[:-1].rstrip()[-1:].isdigit()
-    if last == ">":
-        return before.endswith(("answer>", "b>", "p>", "br>", "->", "=>"))
-    if last in "([" or (last.isalpha() and "$" in before):
-        return before[-2:-1].isspace() and last in "(["
-    return last in "$:,.;" or (last.isalpha() and "\\" not in before)
-
-
-_CLOSED_AT_ONCE = frozenset(["", ".", "$", "$.", "$$", "$\n", "$,", "\\]", ".\n", "\n"])
-"""What usually follows a box, which ends its formula."""
-_WORD_AFTER = re.compile(
-    r"(?:\\[,; ]|[~\s$])*(?:\\(?:text|mathrm|rm"
-    r"|mbox)\s?\{\s?(?P<upright>[^{}]{1,20})\}(?P<power>\s?\^\s?\{?-?\d\}?)?"
-    r"|(?P<plain>[A-Za-zµ°][A-Za-z/^\d²³]{0,7})(?=[\s$.,;)\\]|$))"
-)
-_UNLIKELY_UNITS = ("in", "a", "A", "as", "at", "s", "are", "bar", "pm", "am")
-"""Words that are more likely to go on with the sentence than to be the unit of a box."""
-
-
-def _unit_after(text: str, end: int) -> re.Match[str] | None:
-    r"""Match the unit that follows a box, `\boxed{6}\text{ cm}`; a noun is no part of the answer."""
-    match = _WORD_AFTER.match(text, end)
-    if match is None:
-        return None
-    word = (match["upright"] or match["plain"]).strip() + (match["power"] or "").replace(" ", "")
-    unit = None if word in _UNLIKELY_UNITS else read_unit(word)
-    return match if unit is not None and unit.dimensions and not unit.nouns else None
-
-
-def _is_in_math(line: str) -> bool:
-    """Return whether a line ends in math mode."""
-    has_dollar = line.replace("$$", "$").replace(r"\$", "").count("$") % 2 == 1
-    return has_dollar or line.rfind("\\(") > line.rfind("\\)") or line.rfind("\\[") > line.rfind("\\]")
-
-
-def _is_piece(prefix: str) -> bool:
-    """Return whether what stands before a box in math mode makes the box a piece of a formula."""
-    return not _RELATION_BEFORE.search(prefix) and _STYLES.sub("", prefix) not in ("", "(", "[")
-
-
-def _formula_around(text: str, box: _Box) -> AnswerSpan | None:
-    r"""Return the span of the formula of which a box is a piece, `-\boxed{5}`; None if it is alone."""
-    line = text[max(box.command - _WINDOW, 0) : box.command]
-    after, goes_on = None, False
-    if text[box.end : box.end + 2] not in _CLOSED_AT_ONCE:
-        after = _AFTER.match(text, box.end) or _unit_after(text, box.end)
-        goes_on = after is not None or (_is_in_math(line) and not _ENDS_IN_MATH.match(text, box.end))
-    if not goes_on and _clearly_starts(line[-14:].rstrip()):
-        return None
-    start, end = box.command, box.end
-    if after is not None and (after.re is _WORD_AFTER or after["percent"]):
-        end = after.end()  # the unit or percent sign belongs to the number; the rest does not
-        goes_on = False
-    else:
-        number = _NUMBER_BEFORE.search(line)
-        if number is not None:
-            start -= len(number["number"])
-    edges = list(_EDGE_BEFORE.finditer(line))
-    prefix = line[edges[-1].end() :] if edges else line
-    attached = None if _TAG_END.search(prefix) else _BEFORE.search(prefix)
-    is_piece = attached is not None or (_is_in_math(line) and _is_piece(prefix))
-    if is_piece or (goes_on and prefix.endswith(("(", "["))):
-        start = box.command - len(prefix)
-    if goes_on or (is_piece and re.search(r"[({\[|]", prefix)):
-        edge = _EDGE_AFTER.search(text, after.end() if after else box.end, box.end + _WINDOW)
-        end = edge.start() if edge else min(box.end + _WINDOW, len(text))
-    return AnswerSpan(start, end) if (start, end) != (box.command, box.end) else None

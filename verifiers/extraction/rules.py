@@ -209,8 +209,10 @@ def answer_is(text: str) -> AnswerSpan | None:
         if _NO_STATEMENT.match(text, lead_in.place):
             continue
         span = place_at(text, lead_in.place)
-        is_description = span is not None and DESCRIBES.match(text, span.start) and re.search(
-            r"[\d$]", text[span.start : span.end]
+        is_description = (
+            span is not None
+            and DESCRIBES.match(text, span.start)
+            and re.search(r"[\d$]", text[span.start : span.end])
         )
         if span is not None and span.start < span.end and not is_description:
             return span

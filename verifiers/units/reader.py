@@ -143,7 +143,9 @@ class _UnitBuilder:
         word = piece["word"]
         plain = word.lower().rstrip(".")
         plain = _SYNONYMS.get(plain, plain)
-        is_per = plain in ("per", "par", "por", "pro") or (plain in ("a", "an") and not first and not piece["power"])
+        is_per = plain in ("per", "par", "por", "pro") or (
+            plain in ("a", "an") and not first and not piece["power"]
+        )
         if is_per or piece["join"].strip() == "/":  # `dollars per day`, `dollars a day`, `dollars/day`
             self.sign = -1
             if plain in ("per", "par", "por", "pro", "a", "an"):
