@@ -38,8 +38,8 @@ class Extracted:
 THINKING: tuple[tuple[str, str], ...] = (
     *((f"<{name}>", f"</{name}>") for name in (
         "think", "thinking", "reasoning", "thought", "thoughts", "analysis", "scratchpad", "reflection",
-        "seed:think", "longcat_think", "inner_monologue", "planning", "thought_process", "reasoning_content", "rationale",
-        "reason", "cot",
+        "seed:think", "longcat_think", "inner_monologue", "planning", "thought_process",
+        "reasoning_content", "rationale", "reason", "cot",
     )),
     ("<|begin_of_thought|>", "<|end_of_thought|>"),
     ("<|START_THINKING|>", "<|END_THINKING|>"),

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...sandbox.deadline.shared import shared_pool, with_deadline
 from ...sandbox.deadline.server import Target
+from ...sandbox.deadline.shared import shared_pool, with_deadline
 from ...sandbox.errors import DeadlineError, TaskError
 from ...tasks.name_lookup import resolve
 from ...tasks.schema import Task

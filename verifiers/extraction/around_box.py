@@ -1,4 +1,4 @@
-r"""What belongs to a box: the formula of which it is a piece, `-\boxed{5}`, its unit, a word such as `million`."""
+r"""What belongs to a box: the formula of which it is a piece, `-\boxed{5}`, a unit, a word like `million`."""
 
 import re
 

@@ -29,7 +29,8 @@ _ITEM_MARK = re.compile(r"[.)](?:\s|$)")
 
 
 _REASON = re.compile(
-    r"(?<=[\w).*$]),? because\b|(?:,|(?<=\d)) (?:since|which(?![^\n]*=)|as|whereas|while)\b|, not\b|, (?:roughly|approximately|about|or about|nearly) (?=[\d.])"
+    r"(?<=[\w).*$]),? because\b|(?:,|(?<=\d)) (?:since|which(?![^\n]*=)|as|whereas|while)\b|, not\b"
+    r"|, (?:roughly|approximately|about|or about|nearly) (?=[\d.])"
 )
 _EQUALS = re.compile(r"=\s*(?:in )?(?=[-$€£\d(.])")
 _STATES = re.compile(r"\b(?:is|are|be|equals?|cost|costs)\s+(?:only |about |exactly |now )?(?=[-$€£\d(.√π])")

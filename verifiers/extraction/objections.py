@@ -24,7 +24,8 @@ _DENIED_AFTER = re.compile(
     r"|(?:(?:is|was|are|seems|looks|would) not(?: be)?|(?:is|was|are|would)n['’]t(?: be)?"
     r"|can(?:not|['’]t) be)"
     r"(?: [a-z]+ly)?(?: (?:the |my |a )?(?:correct|right|true|valid|possible|answer|solution|final|it|so)\b"
-    r"|[\s$]*(?:[.,;!?]|$))|(?:是|为)?(?:错|不对|不正确|舍去|不合)|(?:では|じゃ)(?:な|あ)|[이가는은]? ?아[니닙])",
+    r"|[\s$]*(?:[.,;!?]|$))"
+    r"|(?:是|为)?(?:错|不对|不正确|舍去|不合)|(?:では|じゃ)(?:な|あ)|[이가는은]? ?아[니닙])",
     re.IGNORECASE,
 )
 """Matches denials of the answer itself; `9, which is not prime` and `2/3, which cannot be simplified` deny
@@ -86,8 +87,8 @@ _MISTAKE = re.compile(
     re.IGNORECASE,
 )
 _BEFORE, _AFTER, _LATER = 60, 60, 1000
-"""How many characters are read for a denial or an alternative before an answer, for the same after it, and for
-a retraction."""
+"""How many characters are read for a denial or an alternative before an answer, for one after it, and for a
+retraction."""
 MAX_LATER = 4
 """At most this many later values are compared."""
 
@@ -151,7 +152,7 @@ def retraction(text: str, span: AnswerSpan, later: Sequence[str]) -> Reason | No
 
 
 _CONCLUDED = re.compile(r"[\s$*)\]\\}]{0,6}, (?:so|thus|hence|therefore)(?P<place> )(?=[$\\(\d-])")
-"""Matches right after an answer that the same sentence gives in another form: `a = 2, b = 3, so (a, b) = (2, 3)`."""
+"""Matches after an answer that its sentence gives in another form too: `a = 2, b = 3, so (a, b) = (2, 3)`."""
 _DIGITS_OR_LETTERS = re.compile(r"[\d$A-J]")
 """Matches in every text that states a value."""
 

@@ -77,6 +77,14 @@ def value_in(text: str, start: int, end: int) -> AnswerSpan:
         return AnswerSpan(*letter.span(1))
     if not (_WORDS.match(text[low:high]) or _CJK_WORDS.search(text, low, high)):
         return AnswerSpan(low, high)
+    return _stated_in_words(text, low, high)
+
+
+def _stated_in_words(text: str, low: int, high: int) -> AnswerSpan:
+    """Return the span of the value after the last verb of a sentence, its last name or its last number.
+
+    That of the whole sentence if it has none of these, or if its words change the value.
+    """
     verbs = [
         verb
         for verb in _VERB.finditer(text, low, high)
@@ -176,7 +184,7 @@ _SAYS_ABOUT = re.compile(r"\b(?:more|less|fewer|times|verified|correct|confirmed
 
 
 def is_value(text: str, span: AnswerSpan) -> bool:
-    """Return whether a span starts with a value, and does not just say something about it: `a multiple of 7`."""
+    """Return whether a span starts with a value and not with words about it: `a multiple of 7`."""
     is_about = _SAYS_ABOUT.search(text, span.start, span.end) is not None
     return not is_about and _VALUE.match(text, span.start, span.end) is not None
 

@@ -1,6 +1,6 @@
 r"""Sentences of a completion: where they start and end, and what in them does not state a value.
 
-Remarks behind a value and remarks in brackets do not change it; words of doubt, of rejection and of giving up do.
+Remarks behind a value and remarks in brackets do not change it. Words that doubt it, deny it or give up do.
 """
 
 import re
@@ -46,7 +46,8 @@ _REMARK = re.compile(
     r"| ?\((?:about|approximately|approx|roughly|around|which|equivalently|that is|i\.e|in|for|the"
     r"|rounded|by|nearly"
     r"|to|using|from|it|this|we|≈|\\approx|[a-z]+ [a-z]+ [a-z]+)"
-    rf"|; [a-z]{{2}}| (?:[—–]|-{{1,3}}) [A-Za-z]{{2}}| (?:—|–) a |，(?!而是|而非|不)[{CHARACTERS}]{{2}}|（(?:约|即"
+    rf"|; [a-z]{{2}}| (?:[—–]|-{{1,3}}) [A-Za-z]{{2}}| (?:—|–) a "
+    rf"|，(?!而是|而非|不)[{CHARACTERS}]{{2}}|（(?:约|即"
     rf"|舍|而)",
 )
 """Matches where a remark starts."""

@@ -34,7 +34,8 @@ UNITS = {
     name: unit
     for unit, names in {
         "km^2": "平方公里 平方千米", "dm^2": "平方分米", "cm^2": "平方厘米", "mm^2": "平方毫米",
-        "m^2": "平方米", "square units": "平方单位", "cubic units": "立方单位", "units": "单位", "dm^3": "立方分米", "cm^3": "立方厘米", "m^3": "立方米", "ha": "公顷",
+        "m^2": "平方米", "square units": "平方单位", "cubic units": "立方单位", "units": "单位",
+        "dm^3": "立方分米", "cm^3": "立方厘米", "m^3": "立方米", "ha": "公顷",
         "km": "千米 公里 キロメートル キロ 킬로미터", "cm": "厘米 センチメートル センチ 센티미터",
         "mm": "毫米", "dm": "分米", "um": "微米", "nm": "纳米", "meters": "米 メートル 미터",
         "kg": "千克 公斤 キログラム", "mg": "毫克", "grams": "克 グラム", "tons": "吨",
@@ -58,11 +59,12 @@ _AT_NUMBER = re.compile(
 )
 
 _COUNTERS = (
-    "个 個 只 隻 条 條 本 名 位 人 张 張 件 块 塊 颗 顆 粒 棵 朵 辆 輛 台 架 艘 座 栋 间 間 家 所 头 頭 匹 根 支 枝 把 杯"
-    " 瓶 盒 箱 袋 包 串 束 组 組 队 隊 班 层 層 页 頁 句 字 词 种 種 类 類 项 項 道 题 題 次 回 遍 趟 场 場 步 圈 排 列"
-    " 行 份 套 副 对 對 双 雙 片 枚 盏 扇 面 幅 封 册 冊 届 级 級 段 节 節 株 盆 桶 罐 碗 盘 筐 篮 车 户 分 岁 歲 歳 元"
-    " 角 号 號 代 期 门 門 篇 首 曲 部 局 轮 環 环 组解 解 根 点 點 边 邊 枚 羽 足 番 通り つ 冊 개 명 마리 권 장 대 번"
-    " 살 가지 자루 송이 그루 원 점 학생 사람 男生 女生 学生 學生 同学 老师 苹果 零件"
+    "个 個 只 隻 条 條 本 名 位 人 张 張 件 块 塊 颗 顆 粒 棵 朵 辆 輛 台 架 艘 座 栋 间 間 家 所 头 "
+    "頭 匹 根 支 枝 把 杯 瓶 盒 箱 袋 包 串 束 组 組 队 隊 班 层 層 页 頁 句 字 词 种 種 类 類 项 項 "
+    "道 题 題 次 回 遍 趟 场 場 步 圈 排 列 行 份 套 副 对 對 双 雙 片 枚 盏 扇 面 幅 封 册 冊 届 级 "
+    "級 段 节 節 株 盆 桶 罐 碗 盘 筐 篮 车 户 分 岁 歲 歳 元 角 号 號 代 期 门 門 篇 首 曲 部 局 轮 "
+    "環 环 组解 解 点 點 边 邊 羽 足 番 通り つ 개 명 마리 권 장 대 번 살 가지 자루 송이 그루 원 점 "
+    "학생 사람 男生 女生 学生 學生 同学 老师 苹果 零件"
 )
 _COUNTED = re.compile(
     rf"(?<=[\d)}}%$]) ?(?P<noun>(?:不同的?)?(?:{'|'.join(sorted(_COUNTERS.split(), key=len, reverse=True))})"
@@ -104,7 +106,8 @@ _SUBJECT = re.compile(
 )
 _LEADING_WORDS = re.compile(
     rf"[{CHARACTERS}]{{1,13}}[是为為有得了到共约約需要用花剩下出值は이가은는](?=[-\d$\\])"
-    rf"|[{CHARACTERS}]{{2,14}}的(?=\d+/\d)|[{CHARACTERS}][{CHARACTERS}A-Za-z ]{{0,20}}[为為是=](?=\s*[-\d\\A-Za-z(])"
+    rf"|[{CHARACTERS}]{{2,14}}的(?=\d+/\d)"
+    rf"|[{CHARACTERS}][{CHARACTERS}A-Za-z ]{{0,20}}[为為是=](?=\s*[-\d\\A-Za-z(])"
 )
 _CHANGES_NEXT = re.compile(
     "除|[不没沒非错未超否]|可能|也许|大概|或许|舍|倒数|相反|平方|立方|最多|最少|至少|最大|最小|以[上下]"
@@ -131,18 +134,7 @@ def in_ascii(text: str) -> str:
     text = re.sub(r"(?:です|である|だ|입니다|이다|。)$", "", text)
     text = _TIME.sub(_clock_time, text)
     text = re.sub(r"倍?(?:根号|√)(\d+|\([^()]*\))", r"\\sqrt{\1}", text)
-    text = re.sub(r"(?:负|負|マイナス)(?=[\d一二三四五六七八九十\\])", "-", text)
-    text = re.sub(rf"百分之({_AMOUNT})", lambda match: f"{_digits(match[1])}%", text)
-    text = re.sub(
-        rf"({_AMOUNT})(?:分之|分の)({_AMOUNT})",
-        lambda match: f"{_digits(match[2])}/{_digits(match[1])}",
-        text,
-    )
-    text = re.sub(rf"({_AMOUNT})又(?=[\d\\])", lambda match: f"{_digits(match[1])} ", text)
-    text = re.sub(r"(\d[\d,]*(?:\.\d+)?) ?([万萬亿億])", _scaled, text)
-    numerals = [] if re.search(r"\d", text) else list(re.finditer(f"{_NUMERAL}{{2,}}", text))
-    if len(numerals) == 1:
-        text = text[: numerals[0].start()] + _digits(numerals[0][0]) + text[numerals[0].end() :]
+    text = _with_numerals(text)
     lead = _LEADING_WORDS.match(text)
     if lead is not None and not _MEANS_MORE.search(lead[0]) and not _CHANGES_NEXT.search(lead[0]):
         text = text[lead.end() :]
@@ -160,6 +152,23 @@ def in_ascii(text: str) -> str:
     if counted is not None and not _MEANS_MORE.search(counted["noun"]):
         text = text[: counted.start()]
     return re.sub(r" {2,}", " ", text).strip()
+
+
+def _with_numerals(text: str) -> str:
+    """Return a text with its negative numbers, percentages, fractions and larger numerals in digits."""
+    text = re.sub(r"(?:负|負|マイナス)(?=[\d一二三四五六七八九十\\])", "-", text)
+    text = re.sub(rf"百分之({_AMOUNT})", lambda match: f"{_digits(match[1])}%", text)
+    text = re.sub(
+        rf"({_AMOUNT})(?:分之|分の)({_AMOUNT})",
+        lambda match: f"{_digits(match[2])}/{_digits(match[1])}",
+        text,
+    )
+    text = re.sub(rf"({_AMOUNT})又(?=[\d\\])", lambda match: f"{_digits(match[1])} ", text)
+    text = re.sub(r"(\d[\d,]*(?:\.\d+)?) ?([万萬亿億])", _scaled, text)
+    numerals = [] if re.search(r"\d", text) else list(re.finditer(f"{_NUMERAL}{{2,}}", text))
+    if len(numerals) == 1:
+        text = text[: numerals[0].start()] + _digits(numerals[0][0]) + text[numerals[0].end() :]
+    return text
 
 
 _TIME = re.compile(

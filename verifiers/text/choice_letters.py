@@ -122,9 +122,8 @@ def _by_option(
     if not options:
         return None
     bracketed = _BRACKETED.fullmatch(answer)
-    if bracketed is not None and bracketed[1] in options:
-        if target is not None:
-            return compare(reference, f"{bracketed[1]}) {bracketed[2]}", judge)
+    if bracketed is not None and bracketed[1] in options and target is not None:
+        return compare(reference, f"{bracketed[1]}) {bracketed[2]}", judge)
     plain = judge.without_question()
     if choice is not None and choice[1]:  # a letter with the text of another option
         named = [letter for letter, text in options.items() if plain(normalise(text), choice[1]).correct]

@@ -136,7 +136,7 @@ _SPACED_LETTERS = re.compile(r"[A-Za-z](?:(?: | ?\\cdot ?|\*)[A-Za-z])+")
 
 
 def _is_product_of_letters(one: str, two: str) -> bool:
-    """Return whether a text is a product of single letters, `B I L`, and the other one has the same: `ILB`."""
+    """Return whether a text is a product of single letters, `B I L`, and the other has the same ones."""
     if not _SPACED_LETTERS.fullmatch(one):
         return False
     return sorted(re.sub(r"\\cdot|[ *]", "", one)) == sorted(re.sub(r"\\cdot|[ *]", "", two))
