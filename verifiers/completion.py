@@ -44,7 +44,6 @@ THINKING: tuple[tuple[str, str], ...] = (
     ("<|begin_of_thought|>", "<|end_of_thought|>"),
     ("<|START_THINKING|>", "<|END_THINKING|>"),
     ("<|thinking|>", "<|/thinking|>"),
-    ("Thinking...\n", "...done thinking."),
     ("<|inner_prefix|>", "<|inner_suffix|>"),
     ("<|channel|>analysis", "<|channel|>final<|message|>"),
     ("<|channel|>commentary", "<|channel|>final<|message|>"),
@@ -54,9 +53,13 @@ THINKING: tuple[tuple[str, str], ...] = (
     ("◁think▷", "◁/think▷"),
 )  # fmt: skip
 """The marks around the thinking part of today's models: what opens it, and what closes it."""
-_BARE_CHANNELS = re.compile(r"(?:analysis|commentary)(?=[A-Za-z\d\\\"'(*]| [A-Z])")
-_BARE_FINAL = "assistantfinal"
-"""Harmony's channels without their special tokens: `analysisWe add ...assistantfinal42`."""
+_BARE = {"analysis": "assistantfinal", "commentary": "assistantfinal", "Thinking...": "...done thinking."}
+"""Words that open the thinking part at the start of a text, and what closes it.
+
+The first two are harmony's channels without their special tokens: `analysisWe add ...assistantfinal42`.
+"""
+_BARE_WORDS = tuple(_BARE)
+_BARE_OPENING = re.compile(r"(analysis|commentary)(?=[A-Za-z\d\\\"'(*]| [A-Z])|(Thinking\.\.\.)(?=\s)")
 
 ThinkingMark = str | tuple[str, str]
 """A mark that a task adds: the name of a tag, or what opens and what closes the thinking part."""
@@ -97,9 +100,10 @@ def opened_thinking(prompt: str, marks: Marks = THINKING) -> str:
 def thinking_end(text: str, marks: Marks = THINKING) -> int:
     """Return the index at which the thinking part ends: 0 without one, `len(text)` if it is never closed."""
     end_of_last, last_opened = 0, -1
-    if _BARE_CHANNELS.match(text):
-        last_opened, at = 0, text.rfind(_BARE_FINAL)
-        end_of_last = at + len(_BARE_FINAL) if at > 0 else 0
+    if text.startswith(_BARE_WORDS) and (bare := _BARE_OPENING.match(text)):
+        closing = _BARE[bare[0]]
+        last_opened, at = 0, text.rfind(closing)
+        end_of_last = at + len(closing) if at > 0 else 0
     for needle, pattern, closings in _KNOWN if marks is THINKING else _patterns(marks):
         if needle not in text:
             continue

@@ -66,11 +66,12 @@ def _clearly_starts(before: str) -> bool:
     if last == ">":
         return before.endswith(("answer>", "b>", "p>", "br>", "->", "=>"))
     if last in "([" or (last.isalpha() and "$" in before):
-        return before[-2:-1].isspace() and last in "(["
+        return before[-2:-1] in ("\\", " ") and last in "(["
     return last in "$:,.;" or (last.isalpha() and "\\" not in before)
 
 
 _CLOSED_AT_ONCE = frozenset(["", ".", "$", "$.", "$$", "$\n", "$,", "\\]", ".\n", "\n"])
+_CLOSED_SOON = ("\\).", "\\),", "\\)\n", "\n\\]", " \\]", ".\\]")
 """What usually follows a box, which ends its formula."""
 _WORD_AFTER = re.compile(
     r"(?:\\[,; ]|[~\s$])*(?:\\(?:text|mathrm|rm"
@@ -107,13 +108,14 @@ def formula_around(text: str, command: int, box_end: int) -> tuple[int, int] | N
 
     None if the box is alone.
     """
-    line = text[max(command - _WINDOW, 0) : command]
     after, goes_on = None, False
-    if text[box_end : box_end + 2] not in _CLOSED_AT_ONCE:
+    if text[box_end : box_end + 2] not in _CLOSED_AT_ONCE and not text.startswith(_CLOSED_SOON, box_end):
         after = _AFTER.match(text, box_end) or _unit_after(text, box_end)
-        goes_on = after is not None or (_is_in_math(line) and not _ENDS_IN_MATH.match(text, box_end))
-    if not goes_on and _clearly_starts(line[-14:].rstrip()):
+        goes_on = after is not None or not _ENDS_IN_MATH.match(text, box_end)
+    if not goes_on and _clearly_starts(text[max(command - 14, 0) : command].rstrip()):
         return None
+    line = text[max(command - _WINDOW, 0) : command]
+    goes_on = goes_on and (after is not None or _is_in_math(line))
     start, end = command, box_end
     if after is not None and (after.re is _WORD_AFTER or after["percent"]):
         end = after.end()  # the unit or percent sign belongs to the number; the rest does not

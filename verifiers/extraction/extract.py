@@ -161,13 +161,13 @@ def extract_by(groups: Sequence[Group], text: str, marks: Marks = THINKING) -> E
         body = _DECORATION.sub(_blank, body)
     try:
         for group in groups:
-            best: tuple[AnswerSpan, str] | None = None
+            best, found_by = None, ""
             for name, rule in group:
                 span = rule(body)
-                if span is not None and (best is None or _is_later(body, span, name, best[0])):
-                    best = (span, name)
+                if span is not None and (best is None or _is_later(body, span, name, best)):
+                    best, found_by = span, name
             if best is not None:
-                return _extracted(best[1], body, best[0], offset)
+                return _extracted(found_by, body, best, offset)
     except TimeoutError:  # a pattern of the task's author
         return Extracted(None, reason=Reason.TIMEOUT)
     return Extracted(None, reason=Reason.NO_ANSWER)

@@ -12,7 +12,7 @@ from ..verdict import Reason
 from .boxes import AnswerSpan
 from .lead_ins import lead_ins
 from .places import is_value, place_at
-from .sentences import CHANGED_BEFORE, DOUBTED_BEFORE, is_denied
+from .sentences import CHANGED_BEFORE, DOUBTED_BEFORE, is_denied, may_speak_against
 
 _DENIED_AFTER = re.compile(
     r"[\s$*)\]\\.,]{0,6}(?:which |that |but (?:that|this|it) )?(?:"
@@ -98,15 +98,17 @@ def objection_before(text: str, start: int) -> Reason | None:
     before = text[max(start - _BEFORE, 0) : start]
     if before[-1:] == "{":
         before = before[: max(before.rfind("\\"), 0)]  # the box's own command
-    if is_denied(before) or (before.endswith("~~") and text.find("~~", start) > 0):
+    if "box" in before and _is_alternative(text, start, before):
+        return Reason.AMBIGUOUS
+    if before[-2:] == "~~" and text.find("~~", start) > 0:
         return Reason.DENIED
-    if CHANGED_BEFORE.search(before) or ("box" in before and _is_alternative(text, start, before)):
+    if not may_speak_against(before):
+        return None
+    if is_denied(before):
+        return Reason.DENIED
+    if CHANGED_BEFORE.search(before[-32:]) or DOUBTED_BEFORE.search(before[-32:]):
         return Reason.AMBIGUOUS
-    if DOUBTED_BEFORE.search(before):
-        return Reason.AMBIGUOUS
-    if "or" in before[-24:] and _OFFERED_BEFORE.search(before[-24:]):
-        return Reason.AMBIGUOUS
-    return None
+    return Reason.AMBIGUOUS if _OFFERED_BEFORE.search(before[-24:]) else None
 
 
 _EARLIER_BOX = re.compile(
@@ -153,7 +155,7 @@ def retraction(text: str, span: AnswerSpan, later: Sequence[str]) -> Reason | No
 
 _CONCLUDED = re.compile(r"[\s$*)\]\\}]{0,6}, (?:so|thus|hence|therefore)(?P<place> )(?=[$\\(\d-])")
 """Matches after an answer that its sentence gives in another form too: `a = 2, b = 3, so (a, b) = (2, 3)`."""
-_DIGITS_OR_LETTERS = re.compile(r"[\d$A-J]")
+_DIGITS_OR_LETTERS = re.compile(r"\d|\$.|\\(?![)\]])|\b[A-J]\b")
 """Matches in every text that states a value."""
 
 
