@@ -100,7 +100,7 @@ def _is_in_math(line: str) -> bool:
 
 def _is_piece(prefix: str) -> bool:
     """Return whether what stands before a box in math mode makes the box a piece of a formula."""
-    return not _RELATION_BEFORE.search(prefix) and _STYLES.sub("", prefix) not in ("", "(", "[")
+    return not _RELATION_BEFORE.search(prefix) and _STYLES.sub("", prefix.lstrip("} ")) not in ("", "(", "[")
 
 
 def formula_around(text: str, command: int, box_end: int) -> tuple[int, int] | None:

@@ -3,7 +3,7 @@
 import re
 from collections import deque
 
-from ..spelling.east_asian import CHARACTERS
+from ..spelling.east_asian import CHARACTERS, NAMES_AT_NUMBERS
 from ..spelling.lexicon import LARGE
 from ..units.reader import read_unit
 from .boxes import AnswerSpan
@@ -30,7 +30,7 @@ _ITEM_MARK = re.compile(r"[.)](?:\s|$)")
 
 _REASON = re.compile(
     r"(?<=[\w).*$]),? because\b|(?:,|(?<=\d)) (?:since|which(?![^\n]*=)|as|whereas|while)\b|, not\b"
-    r"|, (?:roughly|approximately|about|or about|nearly) (?=[\d.])"
+    r"|, (?:roughly|approximately|about|or about|nearly) (?=[\d.])|, (?:that is|i\.e\.),? (?=\d)"
 )
 _EQUALS = re.compile(r"=\s*(?:in )?(?=[-$€£\d(.])")
 _STATES = re.compile(r"\b(?:is|are|be|equals?|cost|costs)\s+(?:only |about |exactly |now )?(?=[-$€£\d(.√π])")
@@ -50,8 +50,8 @@ _NUMBER_WORD = (
     "|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)"
 )
 IN_WORDS = re.compile(
-    r"\b(?:is|are|equals|has|have|took|takes?|needs?|exactly|there are)\s+(?:exactly |only |a total of )?"
-    rf"({_NUMBER_WORD}(?:[- ]{_NUMBER_WORD}| hundred)?(?: [a-z]+)?)\b"
+    r"\b(?:is|are|be|equals|has|have|took|takes?|needs?|exactly|there are)\s+(?:exactly |only |a total of )?"
+    rf"({_NUMBER_WORD}(?:[- ](?:{_NUMBER_WORD}|hundred|thousand|million)){{0,5}}(?: [a-z]+)?)\b"
 )
 """Matches a number in words: `the sum is thirty-six`."""
 
@@ -121,7 +121,7 @@ _LEFT_SIDE_BEFORE = re.compile(
 """Matches the left side of an equation or inequality up to its sign: `2x = `, `x < `."""
 _CHANGED_AFTER = re.compile(
     r" (?:and (?:a|an|one|two|three) (?:half|hal|quarter|third)|(?:squared|cubed|factorial)\b"
-    r"|(?:over|minus|plus|times) (?=[\d(])|(?:divided|multiplied) by|\(?in base \d|[-+*/÷×] ?\d)"
+    r"|(?:over|minus|plus|times) (?=[\d(])|(?:divided|multiplied) by|\(?in base \w|[-+*/÷×] ?\d)"
 )
 """Matches after a number what makes another value of it: `3 and a half`, `3 over 4`."""
 
@@ -169,6 +169,7 @@ def _stated(text: str, numbers: list[re.Match[str]], start: int, end: int) -> re
     return chosen
 
 
+_ENDS_AFTER = re.compile(r"[*,;:!?\]，。；：！？]|_(?![{\d])")
 _ENDS_BEFORE = re.compile(f"[*_=:,，：{CHARACTERS}]")
 
 
@@ -177,10 +178,13 @@ def _with_attached(text: str, number: re.Match[str]) -> AnswerSpan:
     start, end = number.span()
     while start > 0 and not text[start - 1].isspace() and not _ENDS_BEFORE.match(text[start - 1]):
         start -= 1
-    while end < len(text) and not text[end].isspace() and text[end] not in "*_,;:!?]，。；：！？":
+    while end < len(text) and not text[end].isspace() and not _ENDS_AFTER.match(text, end):
         end += 1
     if end - start > 1 and text[end - 1] == ".":
         end -= 1
+    in_cjk = _CJK_UNIT.match(text, number.end())
+    if in_cjk is not None:
+        end = in_cjk.end()
     if text[start] == "(" and text[end - 1] == ")" and "," not in text[start:end]:
         start, end = start + 1, end - 1
     while start < number.start() and text[start] in "([" and not _is_closed_after(text[start:end]):
@@ -206,6 +210,8 @@ def _is_closed(text: str) -> bool:
     return text.count("(") + text.count("（") >= text.count(")") + text.count("）")
 
 
+_CJK_UNIT = re.compile(rf" ?(?:{NAMES_AT_NUMBERS})(?=[をがはにで。、，]|이|가|을|를|은|는|에|입|\s|$)")
+"""Matches a unit or counter, after a number, with which the words of a sentence go on: `18ドルを手に入れる`."""
 _POWER_OF_UNIT = re.compile(r"((?:[A-Za-z]{1,9}/)?[A-Za-z]{1,9}(?:\^\{?[23]\}?|[²³]))\.?")
 _VALUE_BEFORE = re.compile(r"(?<![^\s($])[-−]?\d[\d.,]*(?:/\d+)? ?$")
 

@@ -22,17 +22,17 @@ _HEADING = r"(?:^|\n)[ #*_>\d.]{0,8}(?:%s)s?[ *_:：]{0,6}(?=\n)"
 
 LEAD_INS: dict[str, tuple[str, str]] = {
     "English": (
-        "answer solution root option choice letter statement pick selection result conclusion ans: ans= ans_",
+        "answer solution root option choice letter statement pick selection result conclusion ans: ans= ans_ ans.",
         rf"\b(?:answers?|ans|solutions?|roots)(?:{_COMPLEMENT})?{_IS}"
         rf"|\b(?:final|my|correct|best|right) (?:choice|pick|selection|option){_IS}"
         rf"|\b(?:correct|right|best|appropriate) (?:option|choice|letter|statement)s?(?: here)?{_IS}"
         rf"|(?:^|\n)[ #*_>]*(?:result|conclusion|final result){_IS}"
-        r"|\*\*(?:final |the )?(?:answer|solution|result)\.\*\*"
+        r"|\*\*(?:final |the )?(?:answer|solution|result|ans)\.\*\*"
         rf"|{_HEADING % '(?:the |my )?(?:final |correct )?(?:answer|solution|result)'}",
     ),
     "Chinese": (
         "答 选 選 共 解 根 值 式 标 是 为",
-        r"(?:答案|选项|結果|答復)[】\]]?(?:应该|應該)?(?:选择|选|選|是|为|為|应为|應為|等于|即|就是)?"
+        r"(?:(?:答案|結果|答復)[】\]]?|选项(?=[是为為应應:：]))(?:应该|應該)?(?:选择|选|選|是|为|為|应为|應為|等于|即|就是)?"
         r"[ *_]{0,4}[:：]?"
         r"|(?:一共|总共|共计|共)有?(?=[\d一二三四五六七八九十两百])"
         r"|(?:解集?|根|取值范围|值|[化分最]?[学子简]?式|坐标)集?(?:为|為|是)[ *_]{0,4}[:：]?"
@@ -84,7 +84,7 @@ _TABLE = [
 _CHOSEN = re.compile(
     r"\b(?i:option|choice|answer|statement) \(?([A-J])\)?(?: is|'s| must be| would be| seems) (?:the "
     r")?(?:only )?"
-    r"(?i:correct|right|best|true)\b"
+    r"(?i:correct|right|best|true)\b|([①-⑩A-J])(?:번|가|이|는|은)* ?정답"
 )
 
 
@@ -103,6 +103,6 @@ def lead_ins(text: str) -> list[LeadIn]:
     for cues, pattern in _TABLE:
         if any(map(lowered.__contains__, cues)):
             found += [LeadIn(match.end()) for match in pattern.finditer(text)]
-    if "correct" in lowered or "right" in lowered or "best" in lowered or "true" in lowered:
-        found += [LeadIn(match.end(1), match.span(1)) for match in _CHOSEN.finditer(text)]
+    if "correct" in lowered or "right" in lowered or "best" in lowered or "true" in lowered or "정답" in text:
+        found += [LeadIn(match.end(match.lastindex or 0), match.span(match.lastindex or 0)) for match in _CHOSEN.finditer(text)]
     return sorted(found, key=lambda lead_in: lead_in.place)

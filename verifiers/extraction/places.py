@@ -28,7 +28,7 @@ from .sentences import (
 PLACE_CHARS = 400
 """How far, in characters, the answer at a place may reach."""
 _EMPHASIS = re.compile(r"\*\*([^*\n]{1,200})\*\*")
-_LETTER_AND_WORDS = re.compile(rf"(?:选项?|選項?)? ?(\(?[A-J]\)?)(?:选?项)?(?!或|和|、|与)[{CHARACTERS}（]")
+_LETTER_AND_WORDS = re.compile(rf"(?:选项?|選項?)? ?(\(?[A-J]\)?) ?(?:选?项)?(?!或|和|、|与)[{CHARACTERS}（]")
 """Matches a choice letter with words of a language that does not separate them: `B是对的`."""
 _CHANGES_BOLD = re.compile(r"\s*(?:million|billion|thousand|dozen|hundred|or|and|[-+*/^=<>,]|\\)")
 _CJK_WORDS = re.compile(f"[{CHARACTERS}]{{3}}")
@@ -36,7 +36,7 @@ _SENTENCE = re.compile(rf"[A-Za-z]{{2,}} [a-z]{{3,}} |{_CJK_WORDS.pattern}")
 """Matches in a sentence; `in 5 days` is only a value with words around it."""
 _VERB = re.compile(
     r"(?:\b(?:is|are|be|equals?|was|were|ist|sind|beträgt|lautet|es|son|est|sont|é|è)\b|равн[аоы]?\b|составляет"
-    r"|[:：]|为|是|等于|は|が"
+    r"|(?<!\d)[:：]|[:：](?!\d)|为|是|等于|は|が"
     r"|\b(?:gives?|get|has|have|had|makes?|costs?|becomes?|remains?|needs?|reads|worth|namely|exactly|leaves?|chose|choose"
     r"|pick|select)\b|有|得)"
     r"[:：]?[ \t]*(?:(?:now|only|exactly|therefore|thus|then|simply|just|equal|to|about|approximately"
@@ -67,7 +67,7 @@ def value_in(text: str, start: int, end: int) -> AnswerSpan:
     bold = [match for match in _EMPHASIS.finditer(text, low, high) if HAS_VALUE.search(match[1])]
     if len(bold) == 1 and not _CHANGES_BOLD.match(text, bold[0].end(), high):
         before = text[low : bold[0].start()].strip()
-        if not before or _WORDS.match(before):
+        if not before or _WORDS.match(before) or before.endswith((" is", " are", " equals", "=")):
             return AnswerSpan(*bold[0].span(1))
     chain = _CHAIN.match(text, low, high)
     if chain is not None and not re.search(r"\b(?:and|or|when|if|for)\b", chain[0]):
@@ -113,7 +113,7 @@ def _stated_in_words(text: str, low: int, high: int) -> AnswerSpan:
 _THEREFORE = re.compile(r"[,，;；] ?(?:故|所以|因此|从而)(?=[^,，;；]*[\dA-Z$\\])")
 """Matches up to the conclusion of a sentence: `两根之积为 $-3$，故 $m=-3$`."""
 _IS_NAME = re.compile(
-    r"[A-Z][^.\d$\\]{2,120}? (?:is|are|was|were) (?:named |called )?([A-Z][a-z'’]+(?: [A-Z][a-z'’]+){0,2})$"
+    r"[A-Z][^.\d$\\]{1,120}?(?: is| are| was| were| will be) (?:named |called |an? )?([A-Z][a-z'’]+(?: [A-Z][a-z'’]+){0,2})$"
 )
 """Matches a sentence that ends with a name: `The pianist is Carol`."""
 _CHAIN = re.compile(r"[^$\\\n]*\d ?[A-Za-z]{3,}[^$\\\n]*= ?(?=[$€£\d.-])")

@@ -70,7 +70,8 @@ _MAY_SAY_MORE = re.compile(
 )
 """Matches at the start of a remark that may give other values; those after `so` are read as later answers."""
 _NOT_OTHER = re.compile(
-    r"(?:[,，] ?| )(?:(?:and|but) )?(?:not|rather than|instead of|而?不是|而非) ?(?P<other>[^,，;；]{1,40})$"
+    r"(?:[,，] ?| )(?:(?:and|but|et|y|e|und|а) )?\*{0,2}(?:not|rather than|instead of|non|nicht|而?不是|而非)\*{0,2} ?"
+    r"(?P<other>[^,，;；]{1,40})$"
 )
 """Matches at the end of a sentence that rejects another value: `12, not 18`."""
 _REJECTS_OTHERS = re.compile(

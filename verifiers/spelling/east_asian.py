@@ -64,10 +64,13 @@ _COUNTERS = (
     "道 题 題 次 回 遍 趟 场 場 步 圈 排 列 行 份 套 副 对 對 双 雙 片 枚 盏 扇 面 幅 封 册 冊 届 级 "
     "級 段 节 節 株 盆 桶 罐 碗 盘 筐 篮 车 户 分 岁 歲 歳 元 角 号 號 代 期 门 門 篇 首 曲 部 局 轮 "
     "環 环 组解 解 点 點 边 邊 羽 足 番 通り つ 개 명 마리 권 장 대 번 살 가지 자루 송이 그루 원 점 "
-    "학생 사람 男生 女生 学生 學生 同学 老师 苹果 零件"
+    "학생 롤 사람 男生 女生 学生 學生 同学 老师 苹果 零件"
 )
+_COUNTER = "|".join(sorted(_COUNTERS.split(), key=len, reverse=True))
+NAMES_AT_NUMBERS = f"{_UNIT}|{_COUNTER}"
+"""The units and counters, as alternatives of a regular expression."""
 _COUNTED = re.compile(
-    rf"(?<=[\d)}}%$]) ?(?P<noun>(?:不同的?)?(?:{'|'.join(sorted(_COUNTERS.split(), key=len, reverse=True))})"
+    rf"(?<=[\d)}}%$]) ?(?P<noun>(?:不同的?)?(?:{_COUNTER})"
     rf"[{CHARACTERS}]{{0,8}}(?:\([{CHARACTERS}]+\))?)[.!]?$"
 )
 _OF_NOUN = re.compile(rf"(?:(?<=[A-Za-z%])|(?<=\^\d)) ?(?P<noun>的[{CHARACTERS}]{{1,6}})[.!]?$")
@@ -98,14 +101,14 @@ _TRUTHS = {
     for word in words.split()
 }
 _LEAD_IN = re.compile(
-    r"^(?:(?:(?:最终|最后|正确)?(?:的)?答案(?:应|應)?(?:选|選|是|为|為)?|答|故|即|所以|因此|选项|選項|应?选|選|選項|约|約|大约|共|一共|总共|最多|至少"
-    r"|答えは|정답은|답은|選択肢|选项|選項)[:： ]*)+(?=\S)"
+    r"^(?:(?:(?:最终|最后|正确)?(?:的)?答案(?:应|應)?(?:选|選|是|为|為)?|答|故|即|所以|因此|选项|選項|应?选|選|選項|约|約|大约|共|一共|总共|最多|至少|总|總|총"
+    r"|合計|答えは|정답은|답은|選択肢|选项|選項)[:： ]*)+(?=\S)"
 )
 _SUBJECT = re.compile(
     "^(?:该|此|原|这个|所以|因此|故)?(?:方程|不等式|方程组)(?:的解集?(?:为|是)?)?(?=无|没有|有)"
 )
 _LEADING_WORDS = re.compile(
-    rf"[{CHARACTERS}]{{1,13}}[是为為有得了到共约約需要用花剩下出值は이가은는](?=[-\d$\\])"
+    rf"[{CHARACTERS}]{{0,13}}[是为為有得了到共约約需要用花剩下出值走跑行买付找赚种做は이가은는](?=[-\d$\\])"
     rf"|[{CHARACTERS}]{{2,14}}的(?=\d+/\d)"
     rf"|[{CHARACTERS}][{CHARACTERS}A-Za-z ]{{0,20}}[为為是=](?=\s*[-\d\\A-Za-z(])"
 )
@@ -165,6 +168,9 @@ def _with_numerals(text: str) -> str:
     )
     text = re.sub(rf"({_AMOUNT})又(?=[\d\\])", lambda match: f"{_digits(match[1])} ", text)
     text = re.sub(r"(\d[\d,]*(?:\.\d+)?) ?([万萬亿億])", _scaled, text)
+    text = re.sub(
+        rf"(?<![第{_NUMERAL[1:-1]}])([一二两三四五六七八九十])(?=(?:{_UNIT})$)", lambda match: _digits(match[1]), text
+    )
     numerals = [] if re.search(r"\d", text) else list(re.finditer(f"{_NUMERAL}{{2,}}", text))
     if len(numerals) == 1:
         text = text[: numerals[0].start()] + _digits(numerals[0][0]) + text[numerals[0].end() :]

@@ -89,6 +89,7 @@ REWRITES = [
     _rewrite("**", r"(?<![\w)])\*\*([^*]{1,200})\*\*(?![\w(])", r" \1 "),
     _rewrite("{,}", r"(?<=\d) ?\{,\} ?(?=\d)(?!\d{3}(?!\d))", "."),  # 3{,}5 is LaTeX's decimal comma
     _rewrite("quad", r"(?<=\d) ?(?:\\q?quad ?)+(?=\d)", "; "),  # a wide space separates two numbers
+    _rewrite("\\", r"(?<=\S)(?: |\\q?quad)+\\(?:blacksquare|square|qed|Box|checkmark)$", ""),
     # Colours, and fractions without braces.
     _rewrite("color", r"\\(?:text)?color ?\{[^{}]*\}", ""),
     _rewrite("\\frac", r"\\frac ?(\d) ?(\d)(?![\d,])", r"\\frac{\1}{\2}"),

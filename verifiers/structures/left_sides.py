@@ -24,6 +24,7 @@ _NAME = (
 _HEAD = re.compile(
     rf"(?:\\(?:Delta|delta)(?:_\{{? ?[a-z]+ ?\}}?)? ?)?{_NAME}(?: ?\^ ?\{{? ?\\(?:ominus|circ|theta) "
     rf"?\}}?)?"  # x, A_1, \angle ABC, \overline{AB}
+    rf"|\\Delta ?[A-Z](?: ?[_^] ?(?:\{{[^{{}}]*\}}|\\circ|\w)){{0,2}} ?\([^()=]{{1,40}}\)"
     rf"|[A-Zfgh] ?\^ ?\{{? ?(?:-1|\(n\)) ?\}}?"  # f^{-1}
     rf"|[A-Z]{{2}} ?\^ ?\{{?2\}}?|\\(?:sigma|chi) ?\^ ?\{{?2\}}?|R\^ ?\{{?2\}}?"  # AB^2
     rf"|[A-Z](?: ?\\(?:cap|cup|setminus) ?[A-Z]){{1,3}}"  # A \cap B

@@ -7,6 +7,7 @@ import re
 from functools import lru_cache
 
 from ..policy import Judge
+from ..spelling.east_asian import CHARACTERS
 from ..spelling.lexicon import RETRACTIONS, words_of
 from ..spelling.normalise import normalise
 from ..spelling.question import options_of
@@ -27,6 +28,10 @@ _CHOICE = re.compile(
 )
 
 
+_CLOSE_TEXT = re.compile(rf"^\(?([A-J])[.:)、](?=\S*[{CHARACTERS}])")
+"""Matches a letter before an option in a language that sets no space between them: `D.G型`."""
+
+
 @lru_cache(maxsize=4096)
 def read_choice(text: str) -> tuple[str, str] | None:
     """Return the letter, in upper case, and the option's text of a choice; None for other texts.
@@ -38,7 +43,7 @@ def read_choice(text: str) -> tuple[str, str] | None:
     >>> read_choice("Option B")
     ('B', '')
     """
-    match = _CHOICE.fullmatch(text)
+    match = _CHOICE.fullmatch(_CLOSE_TEXT.sub(r"\1. ", text) if not text.isascii() else text)
     if match is None or text in ("e", "i"):
         return None
     letter = next(group for group in match.groups()[:3] if group)
@@ -67,6 +72,18 @@ def other_letters(text: str, letter: str) -> bool:
 _SEVERAL = re.compile(r"\(?[A-H]\)?(?:(?:,? ?and |, ?|; ?| )?\(?[A-H]\)?)+")
 
 
+_NUMBERED = re.compile(r"([1-9])[.)] ?(\S.{0,80})")
+
+
+def _listed_number(answer: str, question: str) -> str:
+    """Return the number of `3. Mercury` if the question lists that option; else an empty string."""
+    match = _NUMBERED.fullmatch(answer)
+    if match is None:
+        return ""
+    listed = re.search(rf"(?<!\d){match[1]}[.)] ?{re.escape(match[2])}", question, re.IGNORECASE)
+    return match[1] if listed else ""
+
+
 def _several_letters(text: str) -> str | None:
     """Return the letters of `A, C`, `A and C`, `(A)(C)` or `AC` in alphabetical order, else None.
 
@@ -87,6 +104,8 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     if expected is not None and given is not None and not (reference.isalpha() and answer.isalpha()):
         # One side clearly lists letters; `AC` on both sides may be a word or a product.
         return equal_or_different(expected == given)
+    if reference.isdigit() and judge.policy.question and (number := _listed_number(answer, judge.policy.question)):
+        return equal_or_different(number == reference)
     target, choice = read_choice(reference), read_choice(answer)
     if choice is not None and _OTHER_LABEL.search(choice[1]) and not _OTHER_LABEL.search(reference):
         return Verdict(False, Reason.AMBIGUOUS)  # `(B) Paris (C) Nice`

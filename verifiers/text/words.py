@@ -93,9 +93,13 @@ def folded(text: str) -> str:
     )
     text = re.sub(r"(?<=\d)(?:st|nd|rd|th)\b|而(?=不)", "", text)
     text = re.sub(r"(?<!\d)[.,;:!?](?!\d)|['\"`*]", "", text)
-    return " ".join(re.sub(r"(?<=[a-z])[-_ ]+(?=[a-z])", " ", text).split())
+    text = " ".join(re.sub(r"(?<=[a-z])[-_ ]+(?=[a-z])", " ", text).split())
+    return _DAY_AND_MONTH.sub(r"\2 \1", text) if " " in text else text
 
 
+_DAY_AND_MONTH = re.compile(
+    r"\b(\d{1,2}) (?:of )?(january|february|march|april|may|june|july|august|september|october|november|december)\b"
+)
 _PLAIN_TEXT = re.compile(r"[^\W\d_]+(?:[ .'’&/-]+[^\W\d_]+)*[.!?']?")
 _LISTED = re.compile(r"(?<![A-Za-z])(?:and|or)(?![A-Za-z])")
 _RUN = re.compile(r"[^\W\d_]+")

@@ -187,6 +187,10 @@ class _UnitBuilder:
             self.powers[name] = self.powers.get(name, 0) + self.sign * power * count
 
 
+_POINTS: frozenset[str] = frozenset()
+"""Nothing that may change a number: a `point` is a decimal point, but `points` are counted."""
+
+
 def _is_noun(word: str) -> bool:
     """Return whether a word only names what is counted, which `thirteen`, `abc` and `cos` do not."""
     if len(word) < 3 or word in _FORMULA_NAMES or word in "abcdefghijklmnopqrstuvwxyz":
@@ -194,7 +198,7 @@ def _is_noun(word: str) -> bool:
     if not word.isascii():
         return is_plain({word})
     with_vowel = word[:-1] if len(word) == 3 else word
-    return re.search("[aeiouy]", with_vowel) is not None and is_plain({word, _singular(word)})
+    return re.search("[aeiouy]", with_vowel) is not None and is_plain(_POINTS if word == "points" else {word, _singular(word)})
 
 
 def _known(word: str) -> str:
