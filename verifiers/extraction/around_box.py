@@ -22,7 +22,7 @@ _AFTER = re.compile(
     r"|(?:\$|\\\)|\*\*)?(?:\\[,; ]|[\s~])?(?:\\text\s?\{\s?)?(?i:hundred|thousand|million|billion"
     r"|trillion|dozen|lakh"
     r"|crore|squared|cubed|and a half|\(?(?:in )?base \d+|[万亿億萬])\b"
-    r"|\s?,\s?[-+]?(?:\d+|\\infty|∞)\s?[)\]]"
+    r"|[.,]\d|\s(?:minus|plus|times)\s(?=[\d(\\$])|\s?,\s?[-+]?(?:\d+|\\infty|∞)\s?[)\]]"
     r"|(?:\\[,;:! ]|[\s~]){0,3}\\(?:sqrt|[dt]?frac|pi|infty|log|ln|sin|cos|tan|cup|cap|left)(?![a-z])"
     r"|\s?(?:\^(?!\s?\{?\s?\\circ)|[*/](?=[\w\\({])|\\(?:cdot|times|div|pm|mp)(?![a-z])|[-+]\s?(?:\d|\\(?:frac|sqrt|pi)|[xyzn]\b))"
 )
@@ -46,7 +46,7 @@ _RELATION_BEFORE = re.compile(
     r"(?:\\(?:approx|equiv|cong|sim|to|rightarrow|longrightarrow|colon|iff)|→|≈|≡|,)\s*$"
 )
 _ENDS_IN_MATH = re.compile(
-    r"(?:[\s~}]|\\[,;:! ]|\\q?quad(?![a-z])|\\right\.?)*(?:$|\$|\\[\])]|[.,;=&)\]|]|:(?! ?\d)|\\\\|\\?%"
+    r"(?:[\s~}]|\\[,;:! ]|\\q?quad(?![a-z])|\\right\.?)*(?:$|\$|\\[\])]|[;&)\]|]|\.(?!\d)|,(?! ?[-+]?\d)|=(?! ?-?\d+ ?(?:\$|\\[\])]))|:(?! ?\d)|\\\\|\\?%"
     r"|\^\s?\{?\s?\\circ"
     r"|[A-Za-z]{2,}|\\(?:text|mathrm|rm|mbox|tag|square|blacksquare|Box|qed|checkmark|implies|Rightarrow|iff|approx"
     r"|equiv|pmod|bmod|mod|to|rightarrow|end|[lc]?dots|deg|degree|because|therefore|quad|qquad|hline|color))"
@@ -67,6 +67,8 @@ def _clearly_starts(before: str) -> bool:
         return before.endswith(("answer>", "b>", "p>", "br>", "->", "=>"))
     if last in "([" or (last.isalpha() and "$" in before):
         return before[-2:-1] in ("\\", " ") and last in "(["
+    if last in ",." and before[-2:-1].isdigit() and "$" in before:
+        return False  # `$43, \boxed{42}$`
     return last in "$:,.;" or (last.isalpha() and "\\" not in before)
 
 
@@ -100,6 +102,8 @@ def _is_in_math(line: str) -> bool:
 
 def _is_piece(prefix: str) -> bool:
     """Return whether what stands before a box in math mode makes the box a piece of a formula."""
+    if re.search(r"^[-+]?[\d.]+,?\s*$|[(\[][^()\[\]]*,\s*$", prefix):
+        return True  # `43, ` and `x \in (0, `: items of a list, a tuple or an interval
     return not _RELATION_BEFORE.search(prefix) and _STYLES.sub("", prefix.lstrip("} ")) not in ("", "(", "[")
 
 

@@ -88,9 +88,13 @@ def unboxed(text: str) -> str:
     return re.sub(" {2,}", " ", re.sub(" +(?=,)", "", text)).strip()
 
 
+_LABEL = r"(?:\(?(?:[1-9]|[a-e]|i{1,3})\)|[A-J]:|第[一二三四]空[:：])"
+"""Matches the label of one of several parts: `(1)`, `(b)`, `第二空：`."""
 _MATH = re.compile(r"(?<!\\)\$|(?<!\\)\\[()\[\]]")
 # From a box to the next one, up to the comma or ampersand between them.
-_BETWEEN = re.compile(r"^[\s$\\)\]]*[,&](?=[\s$\\(\[]*(?:[A-Za-z] ?=[\s$]*)?\\f?(?:rame)?box)")
+_BETWEEN = re.compile(
+    rf"^[\s$\\)\]]*[,&，、；;]?[\s$]*(?:{_LABEL}|(?<=[,&，、；;]))(?=[\s$\\(\[]*(?:[A-Za-z] ?=[\s$]*)?\\f?(?:rame)?box)"
+)
 
 
 def _last_box(text: str, before: int) -> _Box | None:
@@ -155,7 +159,7 @@ _HEAD = r"(?:[A-Za-z](?:_\{?\w\}?)?|\\[a-z]{2,7}|[A-Za-z] ?(?:\\left ?)?\([^()=$
 _JOINER = re.compile(
     rf"{_SKIPPED}*+(?P<sign>[,;&，、；]?){_SKIPPED}*+\(?(?:\\text ?\{{ ?)?"
     rf"(?P<word>(?:and|or)(?![A-Za-z])(?: also| else| perhaps| maybe| possibly"
-    rf"| alternatively)?)?(?: ?\}})?{_SKIPPED}*+(?P<head>{_HEAD}{_SKIPPED}*+)?"
+    rf"| alternatively)?)?(?: ?\}})?{_SKIPPED}*+(?P<label>{_LABEL}?){_SKIPPED}*+(?P<head>{_HEAD}{_SKIPPED}*+)?"
 )
 _OPENING = re.compile(r"(?:\\left ?)?(?:[(\[]|\\\{)[\s$]*$")
 _CLOSED = re.compile(r"[\s$]*(?:\\right ?)?(?:[)\]]|\\\})")
@@ -174,7 +178,9 @@ def _joined(text: str, last: _Box) -> AnswerSpan | None:
             break
         between = text[before.end : first.command]
         match = _JOINER.fullmatch(between) if len(between) <= 60 else None
-        if match is None or not (match["sign"] or match["word"] or "&" in between or between.isspace()):
+        if match is None or not (
+            match["sign"] or match["word"] or match["label"] or "&" in between or between.isspace()
+        ):
             break
         first = before
         count += 1

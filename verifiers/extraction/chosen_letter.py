@@ -8,7 +8,7 @@ import re
 
 from .boxes import AnswerSpan
 
-CHOICE_LINE = re.compile(r"\s*\*{0,2}\(?[A-J](?:[).:]\*{0,2}|\*{2}) [^\n]{1,200}\s*")
+CHOICE_LINE = re.compile(r"\s*\*{0,2}\(?[A-J](?:[).:]\*{0,2}|\*{2}| [—–]) [^\n]{1,200}\s*")
 """Matches a line that starts with a choice letter: it is that choice, with the option's text."""
 # One letter, but neither a pronoun, an article (`A number of`), the start of a word, nor a part of a formula.
 _LETTER = (
@@ -20,7 +20,7 @@ _AFFIRMED = re.compile(
     r"|left with|opt for|settle on|must be|has to be|answer(?: is)?:?|only|hence|thus|therefore|[Hh]ence"
     r"|[Tt]hus|[Tt]herefore),?"
     rf"(?: (?:the |with |is |just |only |option |choice |answer )*)?|(?<![不非没勿误别])[选選][:：]?"
-    rf"|[—–,:-] (?:choice|option|answer)|corresponds to(?: option| choice| answer)?|[的应][是为][:：]?"
+    rf"|[—–,:-] (?:choice|option|answer)|(?:corresponds to|matches)(?: option| choice| answer)?|(?<!错误)[的应][是为][:：]?"
     rf"|[,—–-](?= \([A-J]\)[.!]?\s*$)){_LETTER}"
 )
 """Matches words that choose the letter after them."""

@@ -233,7 +233,7 @@ def _extracted(name: str, body: str, span: AnswerSpan, offset: int) -> Extracted
     reason = objection_before(body, start)
     if reason is not None or nothing_follows(body, end):
         return Extracted(answer, name, place, reason, closed)
-    later = later_values(body, end)
+    later = later_values(body, end, answer)
     reason = objection_after(body, end) or retraction(body, span, later)
     return Extracted(answer, name, place, reason, closed, later)
 

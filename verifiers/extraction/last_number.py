@@ -36,7 +36,7 @@ _EQUALS = re.compile(r"=\s*(?:in )?(?=[-$€£\d(.])")
 _STATES = re.compile(r"\b(?:is|are|be|equals?|cost|costs)\s+(?:only |about |exactly |now )?(?=[-$€£\d(.√π])")
 # A number behind one of these belongs to a phrase that qualifies another number of the sentence.
 _QUALIFIES = re.compile(
-    r"\b(?:for|in|out of|of the|of all|from|after|at|by|within|before|over|per|during|into|among|between"
+    r"\b(?:for|in|out of|of the|of all|of (?:his|her|their|its|my)|from|after|at|by|within|before|over|per|during|into|among|between"
     r"|since|every|than|to [a-z]+(?: [a-z]+)?"
     r"|to be|on) (?:the |a |all |each |only |these |those |his |her |their |last |first |next "
     r"|[a-z]+ ?){0,3}$"

@@ -35,8 +35,8 @@ LEAD_INS: dict[str, tuple[str, str]] = {
         r"(?:(?:答案|結果|答復)[】\]]?|选项(?=[是为為应應:：]))(?:应该|應該)?(?:选择|选|選|是|为|為|应为|應為|等于|即|就是)?"
         r"[ *_]{0,4}[:：]?"
         r"|(?:一共|总共|共计|共)有?(?=[\d一二三四五六七八九十两百])"
-        r"|(?:解集?|根|取值范围|值|[化分最]?[学子简]?式|坐标)集?(?:为|為|是)[ *_]{0,4}[:：]?"
-        r"(?=[\s*_]{0,4}[$\\\d(（\[{A-Z-])"
+        r"|(?:解集?|根|取值范围|值|[化分最]?[学子简]?式|坐标|序号|[结命]论|命题)集?(?:为|為|是)[ *_]{0,4}[:：]?"
+        r"(?=[\s*_]{0,4}[$\\\d(（\[{A-Z①-⑩-])"
         r"|(?:是|为|等于)(?=负?[零一二三四五六七八九十百千万分之点半]{2,}[^\w\s]{0,3}\s*$)"
         r"|(?<![不非没勿误错])(?:选择|選擇|选|選)[ *_]{0,4}[:：]?(?=[\s*_【（(]{0,6}[A-J])"
         r"|(?:^|\n)[ #*_>]*答[ *_]{0,4}[:：]"
@@ -54,6 +54,12 @@ LEAD_INS: dict[str, tuple[str, str]] = {
         r"\brespostas?(?: final| correta)?(?: é| são|:)(?: então)?:?|\b(?:alternativa|opção) correta "
         r"é(?: a)?:?",
     ),
+    "Vietnamese": ("đáp án", r"\bđáp án(?: đúng| cuối cùng)?(?: là|:):?"),
+    "Indonesian": ("jawab", r"\bjawaban(?:nya)?(?: akhir(?:nya)?)?(?: yang benar)?(?: adalah|:):?"),
+    "Polish": ("odpowied", r"\bodpowied(?:ź|zią)(?: końcowa)?(?: to| jest|:):?"),
+    "Turkish": ("cevap", r"\b(?:doğru )?cevap(?: ise)?:?"),
+    "Hindi": ("उत्तर", r"उत्तर(?: है|:)?(?= ?[(\d$A-J\\-])"),
+    "Arabic": ("الإجابة الجواب", r"(?:الإجابة|الجواب)(?: الصحيحة| الصحيح| النهائية| النهائي)?(?: هي| هو|:)"),
     "Italian": (
         "risp opzi",
         r"\brispost[ae](?: finale| corretta)?(?: è| sono|:)(?: quindi)?:?|\bopzione corretta è(?: la)?:?",
@@ -84,7 +90,8 @@ _TABLE = [
 _CHOSEN = re.compile(
     r"\b(?i:option|choice|answer|statement) \(?([A-J])\)?(?: is|'s| must be| would be| seems) (?:the "
     r")?(?:only )?"
-    r"(?i:correct|right|best|true)\b|([①-⑩A-J])(?:번|가|이|는|은)* ?정답"
+    r"(?i:correct|right|best|true)\b(?! (?:answer |choice |option )?(?:only|if|in general|when|but|for|under|unless)\b)"
+    r"|([①-⑩A-J])(?:번|가|이|는|은)* ?정답"
 )
 
 
@@ -104,5 +111,8 @@ def lead_ins(text: str) -> list[LeadIn]:
         if any(map(lowered.__contains__, cues)):
             found += [LeadIn(match.end()) for match in pattern.finditer(text)]
     if "correct" in lowered or "right" in lowered or "best" in lowered or "true" in lowered or "정답" in text:
-        found += [LeadIn(match.end(match.lastindex or 0), match.span(match.lastindex or 0)) for match in _CHOSEN.finditer(text)]
+        found += [
+            LeadIn(match.end(match.lastindex or 0), match.span(match.lastindex or 0))
+            for match in _CHOSEN.finditer(text)
+        ]
     return sorted(found, key=lambda lead_in: lead_in.place)

@@ -12,7 +12,7 @@ from ..verdict import Reason
 from .boxes import AnswerSpan
 from .lead_ins import lead_ins
 from .places import is_value, place_at
-from .sentences import CHANGED_BEFORE, DOUBTED_BEFORE, is_denied, may_speak_against
+from .sentences import CHANGED_BEFORE, DOUBTED_BEFORE, is_denied, is_supposed, may_speak_against, sentence_end
 
 _DENIED_AFTER = re.compile(
     r"[\s$*)\]\\.,]{0,6}(?:which |that |but (?:that|this|it) )?(?:"
@@ -38,6 +38,7 @@ _RETRACTED = re.compile(
     r"|\b(?:the above|my (?:answer|choice|result|value|box)|the answer above|the previous answer))"
     r"(?:'s|’s| is| was)(?: [a-z]+ly)?"
     r" (?:wrong|incorrect|not (?:correct|right|the answer)|a mistake|mistaken)\b|\bscratch that\b"
+    r"|\b(?:that|this|it) (?:does not|doesn['’]t) (?:look|seem) (?:right|correct)\b"
     r"|\bi (?:take (?:that|it|this) back|retract)\b"
     r"|\b(?:ignore|disregard) (?:the|that|this|my) (?:[a-z]+ )?(?:above|answer|value|box|result|previous)\b"
     r"(?!(?: [a-z]+)? [$-]?\d)",
@@ -54,7 +55,7 @@ _OFFERED_AFTER = re.compile(
     re.IGNORECASE,
 )
 _TRIGGER = (
-    r"\b(?:wait|hm+|actually|oops|correction|sorry|apologies|no\b(?=[,:])|edit|hold on|on second thought"
+    r"\b(?:wait|hm+|actually|oops|correction|sorry|apologies|nope|no\b(?=[,:])|edit|update(?=:)|hold on|on second thought"
     r"|on reflection"
     r"|scratch that|let me (?:correct|re-?check|check|double[- ]check|verify)|i meant|i forgot"
     r"|i made (?:a|an) (?:\w+ )?(?:mistake|error)|en fait|perdón|pardon|eigentlich|moment)\b"
@@ -63,8 +64,8 @@ _TRIGGER = (
 _RECONSIDERED = re.compile(_TRIGGER, re.IGNORECASE)
 """Matches words after which an answer may be taken back."""
 _CORRECTED = re.compile(
-    rf"(?:{_TRIGGER})(?:[^.!?\n]{{0,80}}?(?:\b(?:so|meant|gives|it['’]s|it is|is|be|get)|[,:—]))?\s+"
-    r"(?=(?:[-−$\\(]{0,3}\d[\d.,/]*[)$]{0,2}|[A-J])[.!\s]*(?:$|\n| [A-Z]))",
+    rf"(?:{_TRIGGER})(?:[^!?\n]{{0,80}}?(?:\b(?:so|meant|giv(?:es|ing)|it['’]s|it is|is|be|get)|[,:—：，]))?\s*"
+    r"(?<![\w(])(?=(?:[-−$\\(]{0,3}\d[\d.,/]*[)$]{0,2}|[A-J])[.!\s。]*(?:$|\n| [A-Z]))",
     re.IGNORECASE,
 )
 """Matches up to the other value in `Wait, I forgot the sign: -42.`, `No, 43.` and the like."""
@@ -78,7 +79,8 @@ _INSTEAD = re.compile(
 """Matches what leads to another value after such words."""
 _ALSO = re.compile(
     r"\b(?:(?:correct|right|actual|true|real) (?:value|answer|result|number)(?: is| was| should be|:)"
-    r"|(?:it|this|that|the answer) (?:could|might|may) (?:also |well |instead )?be) (?=[\d$\\(-])",
+    r"|(?:it|this|that|the answer) (?:could|might|may) (?:also |well |instead )?be|otherwise,?(?: it is| it['’]s)?)"
+    r" (?=[\d$\\(-])",
     re.IGNORECASE,
 )
 """Matches what leads to another value anywhere after an answer."""
@@ -112,7 +114,7 @@ def objection_before(text: str, start: int) -> Reason | None:
 
 
 _EARLIER_BOX = re.compile(
-    r"\\f?boxed\{([^{}]*)\}[^\\{}]*?(?:\b(?:or|vs|versus|maybe|possibly|perhaps|alternatively|if)\b|\|)[^\\{}]*$",
+    r"\\f?boxed\{([^{}]*)\}[^\\{}]*?(?:\b(?:or|vs|versus|maybe|possibly|perhaps|alternatively|if|case|possibility)\b|\|)[^\\{}]*$",
     re.IGNORECASE,
 )
 
@@ -159,17 +161,17 @@ _DIGITS_OR_LETTERS = re.compile(r"\d|\$.|\\(?![)\]])|\b[A-J]\b")
 """Matches in every text that states a value."""
 
 
-def later_values(text: str, end: int) -> tuple[str, ...]:
+def later_values(text: str, end: int, value: str = "") -> tuple[str, ...]:
     """Return the values that the text after the end of an answer states: they must be right too.
 
-    These are values after a lead-in (`so the answer is 17`) and, once the text reconsiders (`Actually, it is
+    A statement that repeats the answer, `value`, adds none. These are values after a lead-in (`so the answer is 17`) and, once the text reconsiders (`Actually, it is
     17`), after `it is` and the like.
     """
     after = text[end : end + _LATER]
     if _DIGITS_OR_LETTERS.search(after) is None:
         return ()
     places = [end + lead_in.place for lead_in in lead_ins(after) if lead_in.chosen is None]
-    places = [place for place in places if not _SUPPOSED.search(text, max(place - 100, end), place)]
+    places = [place for place in places if not is_supposed(text, place, after=end, otherwise=True)]
     places += [match.end() for match in _ALSO.finditer(text, end, end + _LATER)]
     reconsidered = _RECONSIDERED.search(text, end, end + _LATER)
     if reconsidered:
@@ -183,6 +185,7 @@ def later_values(text: str, end: int) -> tuple[str, ...]:
         stated = place_at(text, place)
         if (
             stated is not None
+            and not _repeats(text, place, value)
             and is_value(text, stated)
             and _LEADS_TO_VALUE.fullmatch(text, place, stated.start)
         ):
@@ -191,14 +194,24 @@ def later_values(text: str, end: int) -> tuple[str, ...]:
     return tuple(values[-MAX_LATER:])
 
 
+_LETTER_OR_NUMBER = r"\(?\$?([A-J]|-?\d[\d.,/]*)\$?\)?"
+_RIGHT = r"(?:correct|right|valid|possible|plausible|fine|acceptable|an? answer|the answer|likely)\b"
 _ALSO_LETTER = re.compile(
-    r"(?<![A-Za-z])\(?([A-J])\)? (?:is|would be|could be|may be|might be|seems) (?:also|would also"
-    r"|equally|just as)\b"
-    r"|(?<![A-Za-z])\(?([A-J])\)? (?:would|could|might|may) also\b|\b(?:and|but) also \(?([A-J])(?![A-Za-z])"
+    rf"(?<![\w.]){_LETTER_OR_NUMBER} (?:is|are|seems) (?:also|equally|just as) {_RIGHT}"
+    rf"|(?<![\w.]){_LETTER_OR_NUMBER} (?:would|could|might|may) (?:also )?be (?:also |equally |just as )?{_RIGHT}"
+    r"|\b(?:and|but) also \(?([A-J])(?![A-Za-z])"
 )
-"""Matches another letter that is said to be right too: `But C is also correct.`"""
-_SUPPOSED = re.compile(r"\b[Ii]f\b[^.\n]*would be\s*$")
-"""Matches before a value that holds only in another case."""
+"""Matches another letter or number that is said to be right too: `But C is also correct.`"""
+
+
+def _repeats(text: str, place: int, value: str) -> bool:
+    """Return whether the sentence at a place has the answer in it, or gives it only about: `about 2.83`."""
+    sentence = text[place : sentence_end(text, place, min(len(text), place + 200))]
+    if re.match(r"[\s$*]*(?:approximately|about|roughly|\\approx|≈)", sentence):
+        return True
+    return value != "" and re.search(rf"(?<![\w.]){re.escape(value)}(?![\w/]|\.\d)", sentence) is not None
+
+
 _LEADS_TO_VALUE = re.compile(
     r"[\W_]*(?:(?:therefore|thus|indeed|simply|then|also|now|equal to|exactly|about|approximately|still"
     r"|option|choice"

@@ -17,6 +17,7 @@ from .boxes import AnswerSpan
 from .last_number import last_number
 from .sentences import (
     DOUBTED_BEFORE,
+    GIVES_UP,
     HAS_VALUE,
     MODIFIED_BEFORE,
     SWAYING,
@@ -105,7 +106,7 @@ def _stated_in_words(text: str, low: int, high: int) -> AnswerSpan:
     is_changed = number is not None and (
         MODIFIED_BEFORE.search(text[low : low + number.start]) or SWAYING.search(text, low + number.end, high)
     )
-    if number is None or is_changed:
+    if number is None or is_changed or GIVES_UP.search(text, low, high):
         return AnswerSpan(low, high)
     return AnswerSpan(low + number.start, low + number.end)
 
@@ -166,6 +167,8 @@ def place_at(text: str, start: int) -> AnswerSpan | None:
         end = sentence_end(text, start, min(len(text), start + PLACE_CHARS))
     if not text[start:end].strip(" \t*_:：.#>"):
         return None
+    bullet = _BULLET.match(text, start, end)
+    start = bullet.end() if bullet else start
     parts = _NUMBERED_PARTS.match(text, start, stop)
     if parts is not None:
         return AnswerSpan(*parts.span())
@@ -192,6 +195,7 @@ def is_value(text: str, span: AnswerSpan) -> bool:
 DESCRIBES = re.compile(r"(?:[a-z]+ly )?(?:the|an?) [a-z]+ [^\d]*[a-z$]", re.IGNORECASE)
 """Matches at the start of a description without a verb: `the smallest prime p with ...`."""
 _UNFINISHED = re.compile(r"(?:\b(?:is|are|equals?|be|to)|=|:|：|为|是)[ \t]*$")
+_BULLET = re.compile(r"\s*[-•*] (?=[A-Z][a-z])")
 _NUMBERED_PARTS = re.compile(r"[（(][1a][)）][^\n]+(?:\n[ *]*[（(][2-9b-e][)）][^\n]+)+")
 _CORRECTED = re.compile(
     r"not\b[^.!?;\n]{1,60}[.!?;] *(?:(?:instead|rather),? )?(?:it|the (?:correct |right )?answer)(?:['’]s"

@@ -17,6 +17,7 @@ from .last_formula import last_formula
 from .last_number import last_number
 from .lead_ins import lead_ins
 from .places import DESCRIBES, place_at, value_in
+from .sentences import is_supposed
 
 Rule = Callable[[str], AnswerSpan | None]
 """Returns the span of the answer that it finds in a text."""
@@ -108,7 +109,7 @@ def _last_but_headings(pattern: re.Pattern[str]) -> Rule:
 MAX_SHORT = 40
 """Longest text, in characters, that is an answer as it stands."""
 _CONCLUDED = re.compile(
-    r"(?:^|[\n.!?]\s*)(?:so|therefore|thus|hence|consequently|in conclusion)\b"
+    r"(?:^|[\n.!?])[ \t*_]{0,8}(?:so|therefore|thus|hence|consequently|in conclusion)\b"
     r"[^.\n]{1,200}?\b(?:is|are|was|were) "
     r"\*{0,2}((?:[A-Z]?[a-z'’]+|[A-Z]+)(?: [A-Za-z'’]+){0,2})\*{0,2}[.!]?\s*$",
     re.IGNORECASE,
@@ -148,7 +149,7 @@ def short_text(text: str) -> AnswerSpan | None:
             return AnswerSpan(*said.span("value"))
     is_short = len(stripped) <= MAX_SHORT and "\n" not in stripped and len(stripped.split()) <= 5
     if not stripped or not (is_short or CHOICE_LINE.fullmatch(text)):
-        concluded = _CONCLUDED.search(text)
+        concluded = _CONCLUDED.search(text, max(0, len(text) - 400))
         return AnswerSpan(*concluded.span(1)) if concluded else None
     start = text.index(stripped)
     return AnswerSpan(start, start + len(stripped))
@@ -206,7 +207,7 @@ def answer_is(text: str) -> AnswerSpan | None:
     for lead_in in reversed(lead_ins(text)):
         if lead_in.chosen is not None:
             return AnswerSpan(*lead_in.chosen)
-        if _NO_STATEMENT.match(text, lead_in.place):
+        if _NO_STATEMENT.match(text, lead_in.place) or is_supposed(text, lead_in.place):
             continue
         span = place_at(text, lead_in.place)
         is_description = (

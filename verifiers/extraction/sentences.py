@@ -45,7 +45,8 @@ _REMARK = re.compile(
     r"|corresponding|the|such|only)\b|, ?¡"
     r"| ?\((?:about|approximately|approx|roughly|around|which|equivalently|that is|i\.e|in|for|the"
     r"|rounded|by|nearly"
-    r"|to|using|from|it|this|we|≈|\\approx|[a-z]+ [a-z]+ [a-z]+)"
+    r"|to|using|from|it|this|we|≈|\\approx|[a-z]+ [a-z]+ [a-z]+"
+    r"|(?=[^()]*[A-Za-z]{2}[^()]* [^()]*[A-Za-z]{3})(?=\d|[A-J] ?\)?(?:,|and)|choices?|options?))"
     rf"|; [a-z]{{2}}| (?:[—–]|-{{1,3}}) [A-Za-z]{{2}}| (?:—|–) a "
     rf"|，(?!而是|而非|不)[{CHARACTERS}]{{2}}|（(?:约|即"
     rf"|舍|而)",
@@ -66,7 +67,7 @@ _REASON_SWAYS = re.compile(_TAKES_BACK, re.IGNORECASE)
 _OTHER_VALUE = re.compile(r"\d|\$|\\[a-z]|\b[A-HJ]\b(?!['’])|\bnot\b|n['’]t\b|\bno\b")
 """Matches in a remark that may give another value; a reason may do so."""
 _MAY_SAY_MORE = re.compile(
-    rf"{_REASON}|,? (?:of )?wh(?:ich|om)\b|,? out of\b|,? (?:so|thus|hence|therefore) (?=[$\\(\d-])| ?[(（]"
+    rf"{_REASON}|[,，](?:满足|符合|其中|此时|因为|由于|比)|,? (?:of )?wh(?:ich|om)\b|,? out of\b|,? (?:so|thus|hence|therefore) (?=[$\\(\d-])| ?[(（]"
 )
 """Matches at the start of a remark that may give other values; those after `so` are read as later answers."""
 _NOT_OTHER = re.compile(
@@ -80,6 +81,29 @@ _REJECTS_OTHERS = re.compile(
 )
 """Matches a remark that rejects other letters: `it can't be A or D`."""
 HAS_VALUE = re.compile(r"[\d$\\√π∞²³]|(?<![A-Za-z])[A-HJ-Zb-hj-z](?![A-Za-z'’])|\*\*|^[^\s,]+$")
+
+
+_SUPPOSED = re.compile(
+    r"\b(?:think|thinks|thought|tempt\w*|mistakes?|error|suppose|assume|part \([a-h1-9]\))\b|\bif\b[^.\n]*\bwould be\s*$"
+    r"|误|错误",
+    re.IGNORECASE,
+)
+
+
+def is_supposed(text: str, place: int, *, after: int = 0, otherwise: bool = False) -> bool:
+    """Return whether the sentence before a place says that what it states is not the answer.
+
+    `Many people think the answer is 43`; with `otherwise`, also what holds in another case: `if we count 0,
+    the answer is 43`. Text before `after` is not read.
+    """
+    before = text[max(place - 100, after) : place]
+    sentence = re.split(r"[.!?。\n](?=\s|$)|。", before)[-1]
+    if _SUPPOSED.search(sentence) is not None:
+        return True
+    return (
+        otherwise
+        and re.search(r"\bif\b|\bcase\b|[Rr]ounded|[Nn]umerically|如果|假如|若", sentence) is not None
+    )
 
 
 def without_remark(sentence: str) -> str:
@@ -133,14 +157,15 @@ def without_asides(text: str) -> str:
 
 GIVES_UP = re.compile(
     r"\b(?:could not|couldn['’]t|cannot|can['’]t|unable|do not know|don['’]t know|not sure|no idea|give "
-    r"up|not possible to|not able|was unable|failed to)\b",
+    r"up|not possible to|not able|was unable|failed to|ran out of)\b",
     re.IGNORECASE,
 )
 """Matches words with which a text gives up: what stands before them is no answer."""
 DOUBTS = re.compile(r"\b(?:maybe|perhaps|possibly|probably|might|could be|may be)\b|可能|也许", re.IGNORECASE)
 """Matches words of doubt about a value."""
 DOUBTED_BEFORE = re.compile(
-    r"\b(?:maybe|perhaps|possibly|probably|might|could)(?: be| have| the| it| is| equal| to){0,3}[\s*$]*$"
+    r"\b(?:maybe|perhaps|possibly|probably|might|could)(?: be| have| the| it| is| equal| to){0,3}[\s*$\\(]*$"
+    r"|\b(?:guess|possible answer)(?: is| would be)[\s*$\\(]*$"
     r"|(?:可能|也许)是?\s*$",
     re.IGNORECASE,
 )
@@ -149,14 +174,14 @@ REJECTED_BEFORE = re.compile(r"(?:不是|并非|\bnot|\brather than|\binstead of
 """Matches before a value that is rejected."""
 _LINK = (
     r"(?: (?:that|if|whether|to|say|think|guess|believe|conclude|answer|it|its?|it['’]s|is|be|was|are|has"
-    r"|have|the"
+    r"|have|the|case"
     r"|a|my|correct|right|final|only|value|result|total|number|sum|solution|possibly|really|actually|simply"
     r"|just|exactly|necessarily|going|equal|equals)){0,6}"
 )
 """Words that may stand between a denial and the value it denies: `cannot possibly be`."""
 _DENIED = re.compile(
     rf"(?:(?:\b(?:not (?:sure|clear|certain|true|likely|possible)|can(?:no|['’])t (?:tell|say)|not|never"
-    rf"|neither|cannot|no longer|no way|nobody|no one|doubt|refuse|unlikely|unsure|far from"
+    rf"|neither|cannot|no longer|no way|nobody|no one|(?<!no )doubt|refuse|unlikely|unsure|far from"
     r"|anything but|impossible|mistake|instead of|rather than|unless|except"
     r"|(?:we|i|must|can|should|to|so|thus) (?:reject|exclude|discard|eliminate|rule out|avoid))"
     r"|n['’]t|\b(?:wrong|incorrect|false|rejected|invalid)(?: [a-z]+){0,2}?)"
@@ -168,7 +193,7 @@ _RELATIVE = re.compile(r"\b(?:that|which|who)(?: [a-z]+)? $", re.IGNORECASE)
 _CUES = frozenset(
     "not no nobody never neither none cannot nicht incorrect wrong false invalid instead rather unless except unlikely"
     " unsure longer anything refuse doubt far reject rejected rule avoid exclude discard eliminate possibly probably"
-    " perhaps maybe might could pas impossible mistake than exceeds twice negative minus whose !=".split()
+    " perhaps maybe might could pas impossible mistake than exceeds twice negative minus whose != guess possible".split()
 )
 _CUES_AT_END = (" of", "log", "ln", " or", " else", " es", " è", " é")
 """Words of which at least one is in every text that denies, changes or doubts the value after it."""
@@ -199,7 +224,7 @@ def is_denied(before: str) -> bool:
 
 
 _CHANGED = (
-    r"(?:more|less|greater|fewer|other|larger|smaller|higher|lower) than|exceeds|twice|negative|minus|log|ln"
+    r"(?:more|less|greater|fewer|other|larger|smaller|higher|lower) than|exceeds|divides|twice|negative|minus|log|ln"
     r"|(?:reciprocal|square|root|double|half|inverse|negative|opposite|multiple|factor) of"
     r"|whose [a-z]+ (?:is|equals)"
     r"|(?:square|cube|double|half|root) of (?:the|this|that|my) (?:answer|result|value|solution) is"

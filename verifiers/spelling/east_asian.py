@@ -169,7 +169,9 @@ def _with_numerals(text: str) -> str:
     text = re.sub(rf"({_AMOUNT})又(?=[\d\\])", lambda match: f"{_digits(match[1])} ", text)
     text = re.sub(r"(\d[\d,]*(?:\.\d+)?) ?([万萬亿億])", _scaled, text)
     text = re.sub(
-        rf"(?<![第{_NUMERAL[1:-1]}])([一二两三四五六七八九十])(?=(?:{_UNIT})$)", lambda match: _digits(match[1]), text
+        rf"(?<![第{_NUMERAL[1:-1]}])([一二两三四五六七八九十])(?=(?:{_UNIT})$)",
+        lambda match: _digits(match[1]),
+        text,
     )
     numerals = [] if re.search(r"\d", text) else list(re.finditer(f"{_NUMERAL}{{2,}}", text))
     if len(numerals) == 1:
@@ -202,9 +204,13 @@ def _scaled(match: re.Match[str]) -> str:
     return f"{value:f}".rstrip("0").rstrip(".") if "." in f"{value:f}" else f"{value:f}"
 
 
+MAX_NUMERAL = 40
+"""Longer numerals stay as they are."""
+
+
 def _digits(numeral: str) -> str:
     """Return a numeral in digits: `13` for `十三`; digits stay as they are."""
-    if not re.fullmatch(f"{_NUMERAL}+", numeral):
+    if not re.fullmatch(f"{_NUMERAL}{{1,{MAX_NUMERAL}}}", numeral):
         return numeral
     if all(character in _DIGITS for character in numeral):
         return "".join(str(_DIGITS[character]) for character in numeral)

@@ -90,6 +90,7 @@ REWRITES = [
     _rewrite("{,}", r"(?<=\d) ?\{,\} ?(?=\d)(?!\d{3}(?!\d))", "."),  # 3{,}5 is LaTeX's decimal comma
     _rewrite("quad", r"(?<=\d) ?(?:\\q?quad ?)+(?=\d)", "; "),  # a wide space separates two numbers
     _rewrite("\\", r"(?<=\S)(?: |\\q?quad)+\\(?:blacksquare|square|qed|Box|checkmark)$", ""),
+    _rewrite("\\", r"\(\\(?:text|textbf|mathrm) ?\{ ?([A-J]) ?\}\)", r"(\1)"),
     # Colours, and fractions without braces.
     _rewrite("color", r"\\(?:text)?color ?\{[^{}]*\}", ""),
     _rewrite("\\frac", r"\\frac ?(\d) ?(\d)(?![\d,])", r"\\frac{\1}{\2}"),

@@ -72,6 +72,9 @@ def other_letters(text: str, letter: str) -> bool:
 _SEVERAL = re.compile(r"\(?[A-H]\)?(?:(?:,? ?and |, ?|; ?| )?\(?[A-H]\)?)+")
 
 
+_ASKS_ORDER = re.compile(
+    r"\b(?:in (?:the )?(?:correct |right )?order|arrange|rank|sequence)\b|顺序|排序", re.IGNORECASE
+)
 _NUMBERED = re.compile(r"([1-9])[.)] ?(\S.{0,80})")
 
 
@@ -103,8 +106,14 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     expected, given = _several_letters(reference), _several_letters(answer)
     if expected is not None and given is not None and not (reference.isalpha() and answer.isalpha()):
         # One side clearly lists letters; `AC` on both sides may be a word or a product.
+        if _ASKS_ORDER.search(judge.policy.question):
+            return equal_or_different(re.findall("[A-H]", reference) == re.findall("[A-H]", answer))
         return equal_or_different(expected == given)
-    if reference.isdigit() and judge.policy.question and (number := _listed_number(answer, judge.policy.question)):
+    if (
+        reference.isdigit()
+        and judge.policy.question
+        and (number := _listed_number(answer, judge.policy.question))
+    ):
         return equal_or_different(number == reference)
     target, choice = read_choice(reference), read_choice(answer)
     if choice is not None and _OTHER_LABEL.search(choice[1]) and not _OTHER_LABEL.search(reference):

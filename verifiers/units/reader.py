@@ -198,7 +198,9 @@ def _is_noun(word: str) -> bool:
     if not word.isascii():
         return is_plain({word})
     with_vowel = word[:-1] if len(word) == 3 else word
-    return re.search("[aeiouy]", with_vowel) is not None and is_plain(_POINTS if word == "points" else {word, _singular(word)})
+    return re.search("[aeiouy]", with_vowel) is not None and is_plain(
+        _POINTS if word == "points" else {word, _singular(word)}
+    )
 
 
 def _known(word: str) -> str:
