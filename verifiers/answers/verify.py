@@ -56,10 +56,7 @@ def verify_answer(
     """
     if not isinstance(completion, str):
         raise TypeError(f"completion takes the text of a completion (given: {completion!r})")
-    given = tuple(reference) if isinstance(reference, list | tuple) else (reference,)
-    if not given:
-        raise TaskError(_NO_REFERENCE)
-    references = [each if isinstance(each, str) else as_text(each, "reference") for each in given]
+    references = [reference] if isinstance(reference, str) else _as_texts(reference)
     found = extract_by(ready_rules(extract), completion, thinking_marks(thinking))
     policy = policy_of(decimals, decimal_comma, question)
     if found.text is None or found.reason is not None:
@@ -67,6 +64,14 @@ def verify_answer(
     if len(references) == 1 and not found.later:  # nearly always
         return compare_one((references[0], found.text, policy))
     return _verify_all([(references, found, policy)])[0]
+
+
+def _as_texts(reference: object) -> list[str]:
+    """Return the accepted answers as texts; a single number is one answer."""
+    given = reference if isinstance(reference, list | tuple) else (reference,)
+    if not given:
+        raise TaskError(_NO_REFERENCE)
+    return [as_text(each, "reference") for each in given]
 
 
 _NO_REFERENCE = "there is no reference to judge by; set `problem.reference` in the task"

@@ -35,6 +35,7 @@ _EDGE_AFTER = re.compile(
     r"[$\n;&]|\\[)\]]|[.,!?](?:\s|$)|=|\\approx|</"
     r"|(?<![\\A-Za-z])(?!(?:hundred|thousand|million|billion|trillion|dozen)\b)[A-Za-z]{2,}(?:\s|[.,]|$)"
 )
+_FORMULA_END = re.compile(r"\$|\\[)\]]|\n")
 # `120 = \boxed{5!}` is extracted whole, so that its two sides are compared with each other.
 _NUMBER_BEFORE = re.compile(r"(?:^|[$\n:>]|\bis )\s?(?P<number>-?\d[\d.,]*\s?=\s?)$")
 _STYLES = re.compile(
@@ -135,6 +136,7 @@ def formula_around(text: str, command: int, box_end: int) -> tuple[int, int] | N
     if is_piece or (goes_on and prefix.endswith(("(", "["))):
         start = command - len(prefix)
     if goes_on or (is_piece and re.search(r"[({\[|]", prefix)):
-        edge = _EDGE_AFTER.search(text, after.end() if after else box_end, box_end + _WINDOW)
+        edges_after = _EDGE_AFTER if after or not goes_on else _FORMULA_END
+        edge = edges_after.search(text, after.end() if after else box_end, box_end + _WINDOW)
         end = edge.start() if edge else min(box_end + _WINDOW, len(text))
     return (start, end) if (start, end) != (command, box_end) else None

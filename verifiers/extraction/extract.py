@@ -190,8 +190,10 @@ def _with_inner_box(name: str, rule: Rule) -> Rule:
     Rules for plain text search the end of the text only.
     """
 
+    searched = PLAIN_CHARS if name in PLAIN_TEXT else SEARCHED_CHARS
+
     def find(body: str) -> AnswerSpan | None:
-        skipped = max(0, len(body) - PLAIN_CHARS) if name in PLAIN_TEXT else 0
+        skipped = max(0, len(body) - searched)
         span = rule(body[skipped:] if skipped else body)
         if span is None:
             return None

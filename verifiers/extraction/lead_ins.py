@@ -62,11 +62,11 @@ LEAD_INS: dict[str, tuple[str, str]] = {
     "Arabic": ("الإجابة الجواب", r"(?:الإجابة|الجواب)(?: الصحيحة| الصحيح| النهائية| النهائي)?(?: هي| هو|:)"),
     "Italian": (
         "risp opzi",
-        r"\brispost[ae](?: finale| corretta)?(?: è| sono|:)(?: quindi)?:?|\bopzione corretta è(?: la)?:?",
+        r"\brispost[ae](?: finale| corretta)?(?: è| sono|:)(?: quindi)?(?: la(?= [A-J]\b))?:?|\bopzione corretta è(?: la)?:?",
     ),
     "French": (
         "répons option proposition",
-        r"\bréponses?(?: finale| correcte)?(?: est| sont| ?:)(?: donc)?(?: ?:)?"
+        r"\bréponses?(?: finale| correcte)?(?: est| sont| ?:)(?: donc)?(?: ?:)?(?: (?:l['’]option|la proposition)(?= [A-J]\b))?"
         rf"|\b(?:option|proposition) correcte est(?: la)?(?: ?:)?|{_HEADING % 'réponse(?: finale)?'}",
     ),
     "German": (

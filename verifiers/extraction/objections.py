@@ -33,7 +33,7 @@ nothing."""
 _LAST = re.compile(r"[}$).*\s\\\]]{0,9}")
 """Closing characters after an answer that ends the completion."""
 _RETRACTED = re.compile(
-    r"(?:(?:^|[.!?\n]|\b(?:wait|but|no|hm+|oops|actually|sorry),?)[\s$*)\]\\]*(?:that|this|it)(?: answer"
+    r"(?:(?:^|[.!?\n]|\b(?:wait|no|hm+|oops|actually|sorry),?)[\s$*)\]\\]*(?:that|this|it)(?: answer"
     r"| value| result)?"
     r"|\b(?:the above|my (?:answer|choice|result|value|box)|the answer above|the previous answer))"
     r"(?:'s|’s| is| was)(?: [a-z]+ly)?"
@@ -199,6 +199,7 @@ _RIGHT = r"(?:correct|right|valid|possible|plausible|fine|acceptable|an? answer|
 _ALSO_LETTER = re.compile(
     rf"(?<![\w.]){_LETTER_OR_NUMBER} (?:is|are|seems) (?:also|equally|just as) {_RIGHT}"
     rf"|(?<![\w.]){_LETTER_OR_NUMBER} (?:would|could|might|may) (?:also )?be (?:also |equally |just as )?{_RIGHT}"
+    r"(?! (?:answer )?(?:only )?if\b)"
     r"|\b(?:and|but) also \(?([A-J])(?![A-Za-z])"
 )
 """Matches another letter or number that is said to be right too: `But C is also correct.`"""

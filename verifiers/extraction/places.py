@@ -29,7 +29,9 @@ from .sentences import (
 PLACE_CHARS = 400
 """How far, in characters, the answer at a place may reach."""
 _EMPHASIS = re.compile(r"\*\*([^*\n]{1,200})\*\*")
-_LETTER_AND_WORDS = re.compile(rf"(?:选项?|選項?)? ?(\(?[A-J]\)?) ?(?:选?项)?(?!或|和|、|与)[{CHARACTERS}（]")
+_LETTER_AND_WORDS = re.compile(
+    rf"(?:选项?|選項?)? ?(\(?[A-J]\)?|[①-⑩]) ?(?:选?项)?(?!或|和|、|与)(?:[{CHARACTERS}（]|है)"
+)
 """Matches a choice letter with words of a language that does not separate them: `B是对的`."""
 _CHANGES_BOLD = re.compile(r"\s*(?:million|billion|thousand|dozen|hundred|or|and|[-+*/^=<>,]|\\)")
 _CJK_WORDS = re.compile(f"[{CHARACTERS}]{{3}}")

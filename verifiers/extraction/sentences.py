@@ -84,7 +84,7 @@ HAS_VALUE = re.compile(r"[\d$\\√π∞²³]|(?<![A-Za-z])[A-HJ-Zb-hj-z](?![A-Za
 
 
 _SUPPOSED = re.compile(
-    r"\b(?:think|thinks|thought|tempt\w*|mistakes?|error|suppose|assume|part \([a-h1-9]\))\b|\bif\b[^.\n]*\bwould be\s*$"
+    r"\b(?:think|thinks|thought|tempt\w*|mistakes?|error|suppose|assume)\b|\bpart \(?[a-h1-9]\b|\bif\b[^.\n]*\bwould be\s*$"
     r"|误|错误",
     re.IGNORECASE,
 )

@@ -135,6 +135,7 @@ def in_ascii(text: str) -> str:
     for words, written in _WORDS:
         text = text.replace(words, written)
     text = re.sub(r"(?:です|である|だ|입니다|이다|。)$", "", text)
+    text = re.sub(r"(\d{4})年(\d{1,2})月(\d{1,2})[日号]", r"\1-\2-\3", text)
     text = _TIME.sub(_clock_time, text)
     text = re.sub(r"倍?(?:根号|√)(\d+|\([^()]*\))", r"\\sqrt{\1}", text)
     text = _with_numerals(text)

@@ -165,6 +165,8 @@ def _balanced(text: str) -> bool:
 
 def _without_words(text: str) -> str:
     """Return a value without the words around it: `the answer is`, `The number of ways is`, `in total`."""
+    if text[:1] == "(":
+        text = _without_labels(text)
     if not any(character.isalpha() or character in "=~\\" for character in text):
         return text
     if match := _LEAD_IN.match(text):
@@ -176,6 +178,18 @@ def _without_words(text: str) -> str:
         text = _without_other_words(text)
     ordinal = _ORDINAL.fullmatch(text)
     return ordinal[1] if ordinal else text
+
+
+_LABELLED = re.compile(
+    r"\((?P<kind>1|a|i)\) ?(?P<first>[^;]+?)[;,.]? ?\((?:2|b|ii)\) ?(?P<second>[^;]+?)"
+    r"(?:[;,.]? ?\((?:3|c|iii)\) ?(?P<third>[^;]+?))?(?:[;,.]? ?\((?:4|d|iv)\) ?(?P<fourth>[^;]+))?"
+)
+
+
+def _without_labels(text: str) -> str:
+    """Return `3; 5` for `(1) 3; (2) 5`."""
+    match = _LABELLED.fullmatch(text) if text[:3] in ("(1)", "(a)", "(i)") else None
+    return text if match is None else "; ".join(part for part in match.groups()[1:] if part)
 
 
 def _without_other_words(text: str) -> str:
@@ -196,7 +210,7 @@ _ORDINAL = re.compile(r"(\d+)(?:st|nd|rd|th)(?: (?:place|position|floor|grade|ro
 _NAMED = r"(?:[-+]?\\?[\w$({\[][^,;()]{0,60}?|\([A-Z]\))"
 _NOT_ANOTHER = re.compile(
     rf"(?P<first>{_NAMED})(?:(?:,| \(| and|, and|, but| but|(?<=\d)) ?not|,? (?:rather than|instead of)) "
-    rf"(?!(?P=first)\)?$)"
+    rf"(?!(?P=first)\)?$)(?!(?:a |the )?(?:certain|sure|correct|right|final|true|possible|confident|answer)\b)"
     rf"[-\d\\$(A-Za-z][^,;()]{{0,30}}\)?"
     rf"|not [^,;()]{{1,30}}?,? but(?: rather)? (?P<second>{_NAMED})"
 )

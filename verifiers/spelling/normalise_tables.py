@@ -91,6 +91,11 @@ REWRITES = [
     _rewrite("quad", r"(?<=\d) ?(?:\\q?quad ?)+(?=\d)", "; "),  # a wide space separates two numbers
     _rewrite("\\", r"(?<=\S)(?: |\\q?quad)+\\(?:blacksquare|square|qed|Box|checkmark)$", ""),
     _rewrite("\\", r"\(\\(?:text|textbf|mathrm) ?\{ ?([A-J]) ?\}\)", r"(\1)"),
+    _rewrite(
+        "array",
+        r"(?:\\left)? ?\\\{ ?\\begin ?\{array\}(?: ?\{[^{}]*\})?(.*)\\end ?\{array\}(?: ?\\right ?\.)?",
+        r"\\begin{cases}\1\\end{cases}",
+    ),
     # Colours, and fractions without braces.
     _rewrite("color", r"\\(?:text)?color ?\{[^{}]*\}", ""),
     _rewrite("\\frac", r"\\frac ?(\d) ?(\d)(?![\d,])", r"\\frac{\1}{\2}"),

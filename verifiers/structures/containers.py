@@ -52,8 +52,23 @@ def _distinct(items: Sequence[str], same: Same) -> list[str]:
 
 def _same_cases(one: Shape, two: Shape, same: Same) -> bool:
     """Return whether the cases have equal values under equal conditions, in any order."""
-    left, right = (list(zip(shape.items[::2], shape.items[1::2], strict=True)) for shape in (one, two))
+    left, right = (_with_conditions(shape) for shape in (one, two))
     return matched(left, right, lambda a, b: same(a[0], b[0]) is True and same(a[1], b[1]) is True)
+
+
+_OPPOSITE = {"<": r"\ge", ">": r"\le", r"\le": ">", r"\ge": "<", "=": r"\ne", r"\ne": "="}
+
+
+def _with_conditions(shape: Shape) -> list[tuple[str, str]]:
+    """Return the values of cases with their conditions; `otherwise` is the opposite of the only other one."""
+    rows = list(zip(shape.items[::2], shape.items[1::2], strict=True))
+    if len(rows) == 2 and rows[1][1] in ("otherwise", "else"):
+        condition = read_shape(rows[0][1])
+        if condition is not None and condition.kind == "relation" and condition.marks[0] in _OPPOSITE:
+            left, right = condition.items[0], condition.items[-1]
+            if len(condition.items) == 2:
+                rows[1] = rows[1][0], f"{left} {_OPPOSITE[condition.marks[0]]} {right}"
+    return rows
 
 
 def _bracket_against(one: Shape, two: Shape, same: Same) -> bool:

@@ -87,7 +87,8 @@ def _assignment(shape: Shape, same: Same, wanted: bool) -> Assignments | None:
     elif len(parts) == 2 and is_head(parts[1]):
         return [(parts[1], parts[0])]
     elif not all(constant_of(part) is not None for part in parts):
-        return None
+        are_amounts = all(part[:1].isdigit() and same(parts[0], part) is True for part in parts[1:])
+        return [("", parts[0])] if are_amounts and parts[0][:1].isdigit() else None  # `5.2 m = 520 cm`
     while len(parts) > 1 and is_head(parts[0]) and constant_of(parts[-1]) is not None:  # A = S = 12
         parts, marks = parts[1:], marks[1:]
     value = _value(parts, marks, same)
@@ -189,7 +190,7 @@ def unnumbered(assigned: Assignments | None) -> Assignments | None:
     return [(base, value) for _, value in assigned]
 
 
-_NUMBERED = re.compile(r"(?P<base>[a-zA-Z])_\{? ?(?P<number>\d) ?\}?")
+_NUMBERED = re.compile(r"(?P<base>[a-zA-Z]|\\[a-z]+)_\{? ?(?P<number>\d) ?\}?")
 
 
 def solutions_of(assigned: Assignments | None) -> list[str] | None:

@@ -15,7 +15,10 @@ from ..spelling.lexicon import is_plain, words_of
 _LETTER = r"(?:[A-Za-z]|\\[A-Z]?[a-z]+)(?:_(?:\{[A-Za-z0-9,+\\ -]+\}|\\[a-z]+|[a-z]{2,4}|[A-Za-z0-9]))?'*"
 VARIABLE = re.compile(_LETTER)
 NAMES = re.compile(rf"\( ?{_LETTER}(?:, ?{_LETTER})+ ?\)|{_LETTER}(?:, ?{_LETTER})+")
-_DERIVATIVE = re.compile(r"\\frac ?\{ ?d[^{}]*\} ?\{ ?d ?[a-z][^{}]*\}|d ?[a-z] ?/ ?d ?[a-z]")
+_DERIVATIVE = re.compile(
+    r"(?:\\frac ?\{ ?d[^{}]*\} ?\{ ?d ?[a-z][^{}]*\}|d ?[a-z] ?/ ?d ?[a-z])(?: ?\| ?_ ?\{[^{}]{1,30}\})?"
+    r"|\(?[fgh](?: ?\\circ ?[fgh]){1,3}\)? ?\([^()]{1,30}\)"
+)
 _SIGNS_OF_SHAPES = r"\\(?:m ?)?(?:angle|measuredangle|triangle|odot|square|parallelogram) ?"
 _NAME = (
     rf"(?:m ?)?(?:{_SIGNS_OF_SHAPES})*(?:{_LETTER}|[A-Z]{{1,4}}\d?|\\(?:overline|vec|bar|hat|tilde|dot|ddot"
@@ -38,7 +41,22 @@ _CALL = re.compile(
 )
 _SIMPLE = re.compile(r"[\w\\ ,|{}=<>']*")
 _NAMED_FUNCTIONS = frozenset(
-    [r"\max", r"\min", r"\gcd", r"\lcm", r"\Re", r"\Im", "max", "min", "gcd", "lcm", "Re", "Im"]
+    [
+        r"\max",
+        r"\min",
+        r"\gcd",
+        r"\lcm",
+        r"\Re",
+        r"\Im",
+        r"\det",
+        "max",
+        "min",
+        "gcd",
+        "lcm",
+        "Re",
+        "Im",
+        "det",
+    ]
 )
 _NO_HEAD = (
     frozenset(
@@ -139,9 +157,9 @@ def same_head(one: str, two: str) -> bool:
         return bool(words[0] & words[1]) or bool((words[0] | words[1]) & _GENERAL)
     if _is_words(one) or _is_words(two):
         return True
-    if first == "y":
-        return _FUNCTION_VALUE.fullmatch(second) is not None
-    return second == "y" and _FUNCTION_VALUE.fullmatch(first) is not None
+    if second in ("y", first[:1]):
+        first, second = second, first
+    return first in ("y", second[:1]) and _FUNCTION_VALUE.fullmatch(second) is not None
 
 
 _GENERAL = frozenset(

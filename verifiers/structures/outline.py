@@ -246,8 +246,10 @@ def _rows(environment: str, body: str) -> Shape | None:
     is_matrix = environment not in ("cases", "aligned")
     if not is_matrix:
         body = body.replace("&=", "=")
-    rows = [row for row in split_at(body.strip(), _ROW_END)[0] if row]
+    rows = [row.rstrip(" .;,") for row in split_at(body.strip(), _ROW_END)[0] if row]
     cells = [split_at(row.replace(r"\hline", ""), _CELL_END)[0] for row in rows]
+    if environment == "cases" and all(len(row) == 1 for row in cells):
+        cells = [_value_and_condition(row[0]) for row in cells]
     if not cells or len({len(row) for row in cells}) != 1:
         return None
     items = tuple(cell for row in cells for cell in row)
@@ -255,8 +257,23 @@ def _rows(environment: str, body: str) -> Shape | None:
         return Shape("matrix", items, (str(len(cells)),))
     columns = len(cells[0])
     if columns == 2:
-        return Shape("cases", tuple(_CONDITION.sub("", item) for item in items), (str(len(cells)),))
+        return Shape("cases", tuple(map(_plain_condition, items)), (str(len(cells)),))
     return Shape("list", items) if columns == 1 else None
+
+
+def _value_and_condition(row: str) -> list[str]:
+    """Split a row of cases without an ampersand, `1, n = 1`, at its last comma; one without a condition stays."""
+    parts = split_at(row, re.compile(","))[0]
+    has_condition = len(parts) > 1 and (_SIGN.search(parts[-1]) or "otherwise" in parts[-1])
+    return [",".join(parts[:-1]), parts[-1]] if has_condition and not _SIGN.search(parts[0]) else [row]
+
+
+def _plain_condition(text: str) -> str:
+    """Return a condition of cases without `if`, brackets and a verb: `if n is even` is `n even`."""
+    text = _CONDITION.sub("", text).strip()
+    if text[:1] + text[-1:] == "()" and _SIGN.search(text) and "," not in text:
+        text = text[1:-1]
+    return text.replace(" is ", " ") if re.search(" is (?:even|odd|an)", text) else text
 
 
 def _plus_minus(text: str) -> Shape | None:

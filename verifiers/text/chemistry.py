@@ -19,6 +19,13 @@ _SPECIES = re.compile(
 )
 
 
+_ISOTOPE = re.compile(
+    r"(?:\{ ?\})? ?(?P<first>[\^_] ?\{? ?\d{1,3} ?\}?) ?(?P<second>[\^_] ?\{? ?\d{1,3} ?\}?)? ?"
+    r"(?:\\(?:text|mathrm|unit) ?\{ ?)?(?P<symbol>[A-Z][a-z]?)(?: ?\})?"
+)
+r"""Matches an isotope: `{}^{14}_{6}C`."""
+
+
 def read_chemistry(text: str) -> str | None:
     r"""Return a chemical formula or reaction in one spelling; None for other texts.
 
@@ -27,6 +34,10 @@ def read_chemistry(text: str) -> str | None:
     """
     if len(text) > 200 or _CAPITAL.search(text) is None:
         return None
+    isotope = _ISOTOPE.fullmatch(text)
+    if isotope is not None and isotope["symbol"] in _ELEMENTS:
+        numbers = [re.sub(r"[{} ]", "", number) for number in (isotope["first"], isotope["second"] or "")]
+        return f"{''.join(sorted(numbers))}{isotope['symbol']}"
     inner = re.sub(r"\\ce ?\{(.*)\}$", r"\1", text)
     sides = [_side(side) for side in _ARROW.split(inner)]
     known = [side for side in sides if side is not None]

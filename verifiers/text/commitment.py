@@ -13,6 +13,7 @@ from ..verdict import Reason, Verdict, equal_or_different
 from .choice_letters import read_choice
 from .words import TRUTHS, is_text, meaning, truth_of
 
+_LETTER = re.compile(r"[^\W\d_]")
 _UNEQUAL = re.compile(r"^(?:[A-Za-z]\w* ?)?\\n(?:e|eq|ot)(?![A-Za-z])")
 _OR = re.compile(r",? (?<![A-Za-z])or(?![A-Za-z]) ", re.IGNORECASE)
 _SEVERAL = re.compile(
@@ -59,7 +60,7 @@ def _offence(reference: str, answer: str) -> Reason | None:
         return Reason.EMPTY
     if answer[-1] == "?" and not reference.endswith("?"):
         return Reason.AMBIGUOUS
-    if not re.search(r"[^\W\d_]", answer):
+    if _LETTER.search(answer) is None:
         return None
     if meaning(reference) is not None and (
         meaning(answer) is not None or (meaning(reference) in TRUTHS and truth_of(answer))

@@ -25,7 +25,7 @@ def spelt_number(text: str) -> tuple[str, str] | None:
     body = text[len(sign) :].lstrip()
     if len(text) > 200 or not body[:1].isalnum():
         return None
-    if mixed := re.fullmatch(r"(\d+) and (?:a |an |one )?([a-z]+(?: [a-z]+)?)", body):
+    if " and " in body and (mixed := re.fullmatch(r"(\d+) and (?:a |an |one )?([a-z]+(?: [a-z]+)?)", body)):
         words = mixed[2].split()
         part = _value(["one", *words] if len(words) == 1 else words)
         if part is None or part >= 1:

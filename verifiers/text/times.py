@@ -16,8 +16,27 @@ _DATE = re.compile(
 )
 
 
+_NUMERIC_DATE = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})|(\d{1,2})/(\d{1,2})/(\d{4})")
+"""Matches `2024-01-15` and, with the month first, `01/15/2024`."""
+_RANGE = re.compile(
+    r"(?P<low>[$€£]?\d[\d,.]*(?<![,.]))[-–](?P<high>[$€£]?\d[\d,.]*)(?: ?(?P<unit>[A-Za-z]{3,}|%))?"
+)
+"""Matches a range or a score: `10-15 minutes`, `1914-1918`, `3-2`."""
+
+
+def _same_range(one: re.Match[str], two: re.Match[str] | None) -> Verdict:
+    """Compare two ranges by their ends; a unit that only one of them has is ignored."""
+    if two is None:
+        return equal_or_different(False)
+    units = {one["unit"], two["unit"]} - {None}
+    return equal_or_different((one["low"], one["high"]) == (two["low"], two["high"]) and len(units) < 2)
+
+
 def _date(text: str) -> tuple[int, int, str] | None:
     """Return the month, the day and the year (or an empty text) of `March 14, 2025` or `14 March`."""
+    if text[:1].isdigit() and text[-1:].isdigit() and (numeric := _NUMERIC_DATE.fullmatch(text)) is not None:
+        year, month, day = numeric.group(1, 2, 3) if numeric[1] else numeric.group(6, 4, 5)
+        return (int(month) - 1, int(day), year)
     match = _DATE.fullmatch(text) if len(text) < 30 and " " in text else None
     if match is None:
         return None
@@ -76,8 +95,11 @@ def compare_times(reference: str, answer: str) -> Verdict | None:
     """Compare dates or clock times; None if neither side is surely one: `3:20` may also be a ratio."""
     date = _date(reference)
     other_date = _date(answer) if date is not None else None
-    if other_date is not None:
+    if date is not None and (other_date is not None or date[2]):
         return equal_or_different(date == other_date)
+    ends = _RANGE.fullmatch(reference) if "-" in reference[1:] else None
+    if ends is not None:
+        return _same_range(ends, _RANGE.fullmatch(answer))
     one, two = read_time(reference), read_time(answer)
     if one is not None and two is not None:
         return equal_or_different(same_time(one, two))

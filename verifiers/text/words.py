@@ -28,6 +28,8 @@ _MEANINGS = [
     {"all integers", "integers", "every integer", "any integer", r"\mathbb{z}"},
     {"all positive integers", "positive integers", "every positive integer", r"\mathbb{z}^+",
      r"\mathbb{z}^{+}", r"\mathbb{z}_{>0}"},
+    {"all positive real numbers", "positive real numbers", "all positive reals", "positive reals",
+     r"(0, \infty)", r"(0,\infty)", r"\mathbb{r}^+", r"\mathbb{r}^{+}"},
     {"yes", "true", "correct", "not false"},
     {"no", "false", "incorrect", "not true"},
     {"cannot be determined", "not enough information", "can not be determined", "insufficient information",
@@ -131,6 +133,8 @@ def _is_word(letters: str) -> bool:
 def _has_words(text: str) -> bool:
     """Return whether a text has words, so that its case does not count: `June 20`, not `5 MPa` or `sin X`."""
     words = [run for run in _RUN.findall(text) if len(run) > 2]
+    if not words:
+        return False
     if not all(run.islower() or run.istitle() or run.isupper() or not run.isascii() for run in words):
         return False  # `MPa`
     return not re.search(r"[\\^_=*+/<>]", text) and any(run.lower() not in _NAMES for run in words)
@@ -157,6 +161,8 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     if choice is not None:
         return choice
     plain = without_restatement(answer)
+    if plain == answer and (answer[-1:] == ")" or (" " in answer and answer[answer.rfind(" ") + 1 :] in _DIRECTIONS)):
+        plain = _without_aside(reference, answer, judge)
     if plain != answer:
         return judge(reference, plain)
     spelt, given = spelt_number(reference), spelt_number(answer)
@@ -167,6 +173,38 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
             return judge(one, two)
     same = same_text(reference, answer)
     return None if same is None else equal_or_different(same)
+
+
+_BRACKETED = re.compile(r"(.+) \(([^()]{1,80})\)")
+_HARMLESS = re.compile(
+    r"(?:as|since|because|rejecting|rounded|correct to|to (?:\d+|one|two|three|the nearest)) .*|in total|exactly|each"
+)
+_DIRECTIONS = frozenset(
+    "left right north south east west up down upward upwards downward downwards northward southward eastward westward"
+    .split()
+)
+_DIRECTION = re.compile(
+    r",? \(?(?:to the (?:left|right|north|south|east|west)|directed [a-z]+(?: [a-z]+)?|(?:due )?(?:north|south|east|west)"
+    r"(?:ward)?s?|(?:vertically )?(?:up|down)(?:ward)?s?)\)?$"
+)
+
+
+def _without_aside(reference: str, answer: str, judge: Judge) -> str:
+    """Return an answer without a remark in brackets that repeats it or gives a reason, and without a direction.
+
+    `1/2 (50%)`, `5 (as x > 0)`, and `10 N, to the left` if the reference names no direction.
+    """
+    direction = _DIRECTION.search(answer)
+    if direction is not None and not _DIRECTION.search(reference):
+        return answer[: direction.start()]
+    match = _BRACKETED.fullmatch(answer)
+    if match is None or reference.endswith(")") or not re.search(r"\d", match[1]):
+        return answer
+    value, remark = match[1], match[2]
+    if _HARMLESS.fullmatch(remark) and not words_of(remark) & _SWAYING:
+        return value
+    repeats = value != remark and re.search(r"\d", remark) and judge(value, remark).correct is True
+    return value if repeats else answer
 
 
 _IDLE_SPACE = re.compile(r"(?<=\d) +(?=[A-Za-z])|(?<=[^A-Za-z0-9,]) +| +(?![A-Za-z0-9])|(?<=,) +(?!\d)")

@@ -55,7 +55,7 @@ def split_unit(text: str, *, letters: bool = False) -> Quantity | None:
     >>> split_unit("2 g h") is None
     True
     """
-    if len(text) > 300 or re.search(r"[^\W\d_]|[$€£¥₹¢'\"]", text) is None:
+    if len(text) > 300 or _LETTER_OR_SIGN.search(text) is None:
         return None
     if short := _FEET_OR_INCHES.fullmatch(text):
         unit = read_unit("ft" if short[2] == "'" else "in")
@@ -143,7 +143,7 @@ def _with_currency(quantity: Quantity) -> Quantity:
 
 def _money(text: str) -> Quantity | None:
     """Read an amount of money with its sign or code in front, `$5` or `US$ 5`; None for other texts."""
-    if not re.match(r"[-+]?[^\W\d_]{0,3}[.$€£¥₹₩₽]? ?\d", text) or text[:1].isdigit():
+    if text[:1].isdigit() or not re.match(r"[-+]?[^\W\d_]{0,3}[.$€£¥₹₩₽]? ?\d", text):
         return None
     number = read_safely(text)
     if number is None or not number.currency:
@@ -155,6 +155,7 @@ def _money(text: str) -> Quantity | None:
 
 
 _VARIABLE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]")
+_LETTER_OR_SIGN = re.compile(r"[^\W\d_]|[$€£¥₹¢'\"]")
 _FEET_OR_INCHES = re.compile(r"(\d[\d.,]*(?: ?\d+/\d+)?) ?(['\"])")
 _PARTS = re.compile(r"(\d[\d.,]*(?: ?/ ?\d+)?) ?(\^\\circ|'|\"|[A-Za-z]+)\.?(?:,? and |, | |(?=\d)|$)")
 
