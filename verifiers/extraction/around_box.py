@@ -47,7 +47,8 @@ _RELATION_BEFORE = re.compile(
     r"(?:\\(?:approx|equiv|cong|sim|to|rightarrow|longrightarrow|colon|iff)|→|≈|≡|,)\s*$"
 )
 _ENDS_IN_MATH = re.compile(
-    r"(?:[\s~}]|\\[,;:! ]|\\q?quad(?![a-z])|\\right\.?)*(?:$|\$|\\[\])]|[;&)\]|]|\.(?!\d)|,(?! ?[-+]?\d)|=(?! ?-?\d+ ?(?:\$|\\[\])]))|:(?! ?\d)|\\\\|\\?%"
+    r"(?:[\s~}]|\\[,;:! ]|\\q?quad(?![a-z])|\\right\.?)*(?:$|\$|\\[\])]|[;&)\]|]|\.(?!\d)|,(?! ?[-+]?\d)"
+    r"|=(?! ?-?\d+ ?(?:\$|\\[\])]))|:(?! ?\d)|\\\\|\\?%"
     r"|\^\s?\{?\s?\\circ"
     r"|[A-Za-z]{2,}|\\(?:text|mathrm|rm|mbox|tag|square|blacksquare|Box|qed|checkmark|implies|Rightarrow|iff|approx"
     r"|equiv|pmod|bmod|mod|to|rightarrow|end|[lc]?dots|deg|degree|because|therefore|quad|qquad|hline|color))"

@@ -93,7 +93,8 @@ _LABEL = r"(?:\(?(?:[1-9]|[a-e]|i{1,3})\)|[A-J]:|第[一二三四]空[:：])"
 _MATH = re.compile(r"(?<!\\)\$|(?<!\\)\\[()\[\]]")
 # From a box to the next one, up to the comma or ampersand between them.
 _BETWEEN = re.compile(
-    rf"^[\s$\\)\]]*[,&，、；;]?[\s$]*(?:{_LABEL}|(?<=[,&，、；;]))(?=[\s$\\(\[]*(?:[A-Za-z] ?=[\s$]*)?\\f?(?:rame)?box)"
+    rf"^[\s$\\)\]]*[,&，、；;]?[\s$]*(?:{_LABEL}"
+    rf"|(?<=[,&，、；;]))(?=[\s$\\(\[]*(?:[A-Za-z] ?=[\s$]*)?\\f?(?:rame)?box)"
 )
 
 
@@ -159,7 +160,8 @@ _HEAD = r"(?:[A-Za-z](?:_\{?\w\}?)?|\\[a-z]{2,7}|[A-Za-z] ?(?:\\left ?)?\([^()=$
 _JOINER = re.compile(
     rf"{_SKIPPED}*+(?P<sign>[,;&，、；]?){_SKIPPED}*+\(?(?:\\text ?\{{ ?)?"
     rf"(?P<word>(?:and|or)(?![A-Za-z])(?: also| else| perhaps| maybe| possibly"
-    rf"| alternatively)?)?(?: ?\}})?{_SKIPPED}*+(?P<label>{_LABEL}?){_SKIPPED}*+(?P<head>{_HEAD}{_SKIPPED}*+)?"
+    rf"| alternatively)?)?(?:"
+    rf" ?\}})?{_SKIPPED}*+(?P<label>{_LABEL}?){_SKIPPED}*+(?P<head>{_HEAD}{_SKIPPED}*+)?"
 )
 _OPENING = re.compile(r"(?:\\left ?)?(?:[(\[]|\\\{)[\s$]*$")
 _CLOSED = re.compile(r"[\s$]*(?:\\right ?)?(?:[)\]]|\\\})")

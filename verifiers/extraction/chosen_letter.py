@@ -20,7 +20,8 @@ _AFFIRMED = re.compile(
     r"|left with|opt for|settle on|must be|has to be|answer(?: is)?:?|only|hence|thus|therefore|[Hh]ence"
     r"|[Tt]hus|[Tt]herefore),?"
     rf"(?: (?:the |with |is |just |only |option |choice |answer )*)?|(?<![不非没勿误别])[选選][:：]?"
-    rf"|[—–,:-] (?:choice|option|answer)|(?:corresponds to|matches)(?: option| choice| answer)?|(?<!错误)[的应][是为][:：]?"
+    rf"|[—–,:-] (?:choice|option|answer)|(?:corresponds to|matches)(?: option| choice| answer)?"
+    rf"|(?<!错误)[的应][是为][:：]?"
     rf"|[,—–-](?= \([A-J]\)[.!]?\s*$)){_LETTER}"
 )
 """Matches words that choose the letter after them."""

@@ -189,7 +189,6 @@ def _with_inner_box(name: str, rule: Rule) -> Rule:
 
     Rules for plain text search the end of the text only.
     """
-
     searched = PLAIN_CHARS if name in PLAIN_TEXT else SEARCHED_CHARS
 
     def find(body: str) -> AnswerSpan | None:

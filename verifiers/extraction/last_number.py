@@ -36,7 +36,8 @@ _EQUALS = re.compile(r"=\s*(?:in )?(?=[-$€£\d(.])")
 _STATES = re.compile(r"\b(?:is|are|be|equals?|cost|costs)\s+(?:only |about |exactly |now )?(?=[-$€£\d(.√π])")
 # A number behind one of these belongs to a phrase that qualifies another number of the sentence.
 _QUALIFIES = re.compile(
-    r"\b(?:for|in|out of|of the|of all|of (?:his|her|their|its|my)|from|after|at|by|within|before|over|per|during|into|among|between"
+    r"\b(?:for|in|out of|of the|of all|of (?:his|her|their|its|my)|from|after|at|by|within|before|over"
+    r"|per|during|into|among|between"
     r"|since|every|than|to [a-z]+(?: [a-z]+)?"
     r"|to be|on) (?:the |a |all |each |only |these |those |his |her |their |last |first |next "
     r"|[a-z]+ ?){0,3}$"
@@ -211,7 +212,7 @@ def _is_closed(text: str) -> bool:
 
 
 _CJK_UNIT = re.compile(rf" ?(?:{NAMES_AT_NUMBERS})(?=[をがはにで。、，]|이|가|을|를|은|는|에|입|\s|$)")
-"""Matches a unit or counter, after a number, with which the words of a sentence go on: `18ドルを手に入れる`."""
+"""Matches the unit or counter of a number with which a sentence goes on: `18ドルを手に入れる`."""
 _POWER_OF_UNIT = re.compile(r"((?:[A-Za-z]{1,9}/)?[A-Za-z]{1,9}(?:\^\{?[23]\}?|[²³]))\.?")
 _VALUE_BEFORE = re.compile(r"(?<![^\s($])[-−]?\d[\d.,]*(?:/\d+)? ?$")
 

@@ -22,7 +22,8 @@ _HEADING = r"(?:^|\n)[ #*_>\d.]{0,8}(?:%s)s?[ *_:：]{0,6}(?=\n)"
 
 LEAD_INS: dict[str, tuple[str, str]] = {
     "English": (
-        "answer solution root option choice letter statement pick selection result conclusion ans: ans= ans_ ans.",
+        "answer solution root option choice letter statement pick selection result conclusion ans: ans="
+        " ans_ ans.",
         rf"\b(?:answers?|ans|solutions?|roots)(?:{_COMPLEMENT})?{_IS}"
         rf"|\b(?:final|my|correct|best|right) (?:choice|pick|selection|option){_IS}"
         rf"|\b(?:correct|right|best|appropriate) (?:option|choice|letter|statement)s?(?: here)?{_IS}"
@@ -35,7 +36,8 @@ LEAD_INS: dict[str, tuple[str, str]] = {
         r"(?:(?:答案|結果|答復)[】\]]?|选项(?=[是为為应應:：]))(?:应该|應該)?(?:选择|选|選|是|为|為|应为|應為|等于|即|就是)?"
         r"[ *_]{0,4}[:：]?"
         r"|(?:一共|总共|共计|共)有?(?=[\d一二三四五六七八九十两百])"
-        r"|(?:解集?|根|取值范围|值|[化分最]?[学子简]?式|坐标|序号|[结命]论|命题)集?(?:为|為|是)[ *_]{0,4}[:：]?"
+        r"|(?:解集?|根|取值范围|值|[化分最]?[学子简]?式|坐标|序号|结论|命题)"
+        r"集?(?:为|為|是)[ *_]{0,4}[:：]?"
         r"(?=[\s*_]{0,4}[$\\\d(（\[{A-Z①-⑩-])"
         r"|(?:是|为|等于)(?=负?[零一二三四五六七八九十百千万分之点半]{2,}[^\w\s]{0,3}\s*$)"
         r"|(?<![不非没勿误错])(?:选择|選擇|选|選)[ *_]{0,4}[:：]?(?=[\s*_【（(]{0,6}[A-J])"
@@ -62,11 +64,13 @@ LEAD_INS: dict[str, tuple[str, str]] = {
     "Arabic": ("الإجابة الجواب", r"(?:الإجابة|الجواب)(?: الصحيحة| الصحيح| النهائية| النهائي)?(?: هي| هو|:)"),
     "Italian": (
         "risp opzi",
-        r"\brispost[ae](?: finale| corretta)?(?: è| sono|:)(?: quindi)?(?: la(?= [A-J]\b))?:?|\bopzione corretta è(?: la)?:?",
+        r"\brispost[ae](?: finale| corretta)?(?: è| sono|:)(?: quindi)?(?: la(?= [A-J]\b))?:?"
+        r"|\bopzione corretta è(?: la)?:?",
     ),
     "French": (
         "répons option proposition",
-        r"\bréponses?(?: finale| correcte)?(?: est| sont| ?:)(?: donc)?(?: ?:)?(?: (?:l['’]option|la proposition)(?= [A-J]\b))?"
+        r"\bréponses?(?: finale| correcte)?(?: est| sont| ?:)(?: donc)?(?: ?:)?(?: (?:l['’]option"
+        r"|la proposition)(?= [A-J]\b))?"
         rf"|\b(?:option|proposition) correcte est(?: la)?(?: ?:)?|{_HEADING % 'réponse(?: finale)?'}",
     ),
     "German": (
@@ -90,7 +94,8 @@ _TABLE = [
 _CHOSEN = re.compile(
     r"\b(?i:option|choice|answer|statement) \(?([A-J])\)?(?: is|'s| must be| would be| seems) (?:the "
     r")?(?:only )?"
-    r"(?i:correct|right|best|true)\b(?! (?:answer |choice |option )?(?:only|if|in general|when|but|for|under|unless)\b)"
+    r"(?i:correct|right|best|true)\b(?! (?:answer |choice |option )?(?:only|if|in general|when|but|for"
+    r"|under|unless)\b)"
     r"|([①-⑩A-J])(?:번|가|이|는|은)* ?정답"
 )
 

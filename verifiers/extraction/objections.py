@@ -55,7 +55,8 @@ _OFFERED_AFTER = re.compile(
     re.IGNORECASE,
 )
 _TRIGGER = (
-    r"\b(?:wait|hm+|actually|oops|correction|sorry|apologies|nope|no\b(?=[,:])|edit|update(?=:)|hold on|on second thought"
+    r"\b(?:wait|hm+|actually|oops|correction|sorry|apologies|nope|no\b(?=[,:])|edit|update(?=:)|hold on"
+    r"|on second thought"
     r"|on reflection"
     r"|scratch that|let me (?:correct|re-?check|check|double[- ]check|verify)|i meant|i forgot"
     r"|i made (?:a|an) (?:\w+ )?(?:mistake|error)|en fait|perdón|pardon|eigentlich|moment)\b"
@@ -64,7 +65,8 @@ _TRIGGER = (
 _RECONSIDERED = re.compile(_TRIGGER, re.IGNORECASE)
 """Matches words after which an answer may be taken back."""
 _CORRECTED = re.compile(
-    rf"(?:{_TRIGGER})(?:[^!?\n]{{0,80}}?(?:\b(?:so|meant|giv(?:es|ing)|it['’]s|it is|is|be|get)|[,:—：，]))?\s*"
+    rf"(?:{_TRIGGER})(?:[^!?\n]{{0,80}}?(?:\b(?:so|meant|giv(?:es|ing)|it['’]s|it is|is|be|get)"
+    rf"|[,:—：，]))?\s*"
     r"(?<![\w(])(?=(?:[-−$\\(]{0,3}\d[\d.,/]*[)$]{0,2}|[A-J])[.!\s。]*(?:$|\n| [A-Z]))",
     re.IGNORECASE,
 )
@@ -79,7 +81,8 @@ _INSTEAD = re.compile(
 """Matches what leads to another value after such words."""
 _ALSO = re.compile(
     r"\b(?:(?:correct|right|actual|true|real) (?:value|answer|result|number)(?: is| was| should be|:)"
-    r"|(?:it|this|that|the answer) (?:could|might|may) (?:also |well |instead )?be|otherwise,?(?: it is| it['’]s)?)"
+    r"|(?:it|this|that|the answer) (?:could|might|may) (?:also |well |instead )?be|otherwise,?(?: it is"
+    r"| it['’]s)?)"
     r" (?=[\d$\\(-])",
     re.IGNORECASE,
 )
@@ -164,8 +167,8 @@ _DIGITS_OR_LETTERS = re.compile(r"\d|\$.|\\(?![)\]])|\b[A-J]\b")
 def later_values(text: str, end: int, value: str = "") -> tuple[str, ...]:
     """Return the values that the text after the end of an answer states: they must be right too.
 
-    A statement that repeats the answer, `value`, adds none. These are values after a lead-in (`so the answer is 17`) and, once the text reconsiders (`Actually, it is
-    17`), after `it is` and the like.
+    These are values after a lead-in (`so the answer is 17`) and, once the text reconsiders (`Actually, it is
+    17`), after `it is` and the like. A statement that repeats the answer, `value`, adds none.
     """
     after = text[end : end + _LATER]
     if _DIGITS_OR_LETTERS.search(after) is None:
@@ -198,7 +201,8 @@ _LETTER_OR_NUMBER = r"\(?\$?([A-J]|-?\d[\d.,/]*)\$?\)?"
 _RIGHT = r"(?:correct|right|valid|possible|plausible|fine|acceptable|an? answer|the answer|likely)\b"
 _ALSO_LETTER = re.compile(
     rf"(?<![\w.]){_LETTER_OR_NUMBER} (?:is|are|seems) (?:also|equally|just as) {_RIGHT}"
-    rf"|(?<![\w.]){_LETTER_OR_NUMBER} (?:would|could|might|may) (?:also )?be (?:also |equally |just as )?{_RIGHT}"
+    rf"|(?<![\w.]){_LETTER_OR_NUMBER} (?:would|could|might|may) (?:also )?be (?:also |equally "
+    rf"|just as )?{_RIGHT}"
     r"(?! (?:answer )?(?:only )?if\b)"
     r"|\b(?:and|but) also \(?([A-J])(?![A-Za-z])"
 )

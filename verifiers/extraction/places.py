@@ -116,7 +116,8 @@ def _stated_in_words(text: str, low: int, high: int) -> AnswerSpan:
 _THEREFORE = re.compile(r"[,，;；] ?(?:故|所以|因此|从而)(?=[^,，;；]*[\dA-Z$\\])")
 """Matches up to the conclusion of a sentence: `两根之积为 $-3$，故 $m=-3$`."""
 _IS_NAME = re.compile(
-    r"[A-Z][^.\d$\\]{1,120}?(?: is| are| was| were| will be) (?:named |called |an? )?([A-Z][a-z'’]+(?: [A-Z][a-z'’]+){0,2})$"
+    r"[A-Z][^.\d$\\]{1,120}?(?: is| are| was| were| will be) (?:named |called "
+    r"|an? )?([A-Z][a-z'’]+(?: [A-Z][a-z'’]+){0,2})$"
 )
 """Matches a sentence that ends with a name: `The pianist is Carol`."""
 _CHAIN = re.compile(r"[^$\\\n]*\d ?[A-Za-z]{3,}[^$\\\n]*= ?(?=[$€£\d.-])")

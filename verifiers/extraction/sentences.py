@@ -67,11 +67,13 @@ _REASON_SWAYS = re.compile(_TAKES_BACK, re.IGNORECASE)
 _OTHER_VALUE = re.compile(r"\d|\$|\\[a-z]|\b[A-HJ]\b(?!['’])|\bnot\b|n['’]t\b|\bno\b")
 """Matches in a remark that may give another value; a reason may do so."""
 _MAY_SAY_MORE = re.compile(
-    rf"{_REASON}|[,，](?:满足|符合|其中|此时|因为|由于|比)|,? (?:of )?wh(?:ich|om)\b|,? out of\b|,? (?:so|thus|hence|therefore) (?=[$\\(\d-])| ?[(（]"
+    rf"{_REASON}|[,，](?:满足|符合|其中|此时|因为|由于|比)|,? (?:of )?wh(?:ich|om)\b|,? out of\b"
+    rf"|,? (?:so|thus|hence|therefore) (?=[$\\(\d-])| ?[(（]"
 )
 """Matches at the start of a remark that may give other values; those after `so` are read as later answers."""
 _NOT_OTHER = re.compile(
-    r"(?:[,，] ?| )(?:(?:and|but|et|y|e|und|а) )?\*{0,2}(?:not|rather than|instead of|non|nicht|而?不是|而非)\*{0,2} ?"
+    r"(?:[,，] ?| )(?:(?:and|but|et|y|e|und|а) )?\*{0,2}(?:not|rather than|instead of|non|nicht|而?不是"
+    r"|而非)\*{0,2} ?"
     r"(?P<other>[^,，;；]{1,40})$"
 )
 """Matches at the end of a sentence that rejects another value: `12, not 18`."""
@@ -84,7 +86,8 @@ HAS_VALUE = re.compile(r"[\d$\\√π∞²³]|(?<![A-Za-z])[A-HJ-Zb-hj-z](?![A-Za
 
 
 _SUPPOSED = re.compile(
-    r"\b(?:think|thinks|thought|tempt\w*|mistakes?|error|suppose|assume)\b|\bpart \(?[a-h1-9]\b|\bif\b[^.\n]*\bwould be\s*$"
+    r"\b(?:think|thinks|thought|tempt\w*|mistakes?|error|suppose|assume)\b|\bpart \(?[a-h1-9]\b"
+    r"|\bif\b[^.\n]*\bwould be\s*$"
     r"|误|错误",
     re.IGNORECASE,
 )
@@ -191,16 +194,19 @@ _DENIED = re.compile(
 )
 _RELATIVE = re.compile(r"\b(?:that|which|who)(?: [a-z]+)? $", re.IGNORECASE)
 _CUES = frozenset(
-    "not no nobody never neither none cannot nicht incorrect wrong false invalid instead rather unless except unlikely"
-    " unsure longer anything refuse doubt far reject rejected rule avoid exclude discard eliminate possibly probably"
-    " perhaps maybe might could pas impossible mistake than exceeds twice negative minus whose != guess possible".split()
+    "not no nobody never neither none cannot nicht incorrect wrong false invalid instead rather unless"
+    " except unlikely"
+    " unsure longer anything refuse doubt far reject rejected rule avoid exclude discard eliminate"
+    " possibly probably"
+    " perhaps maybe might could pas impossible mistake than exceeds twice negative minus whose != guess"
+    " possible".split()
 )
 _CUES_AT_END = (" of", "log", "ln", " or", " else", " es", " è", " é")
 """Words of which at least one is in every text that denies, changes or doubts the value after it."""
 
 
 def may_speak_against(before: str) -> bool:
-    """Return whether the words before a value may deny, change or doubt it; the patterns for that are slower."""
+    """Return whether the words before a value may deny, change or doubt it; the other patterns are slow."""
     end = before[-44:].replace("*", "").lower().rstrip(" \n$(\\[{:")
     return (
         not _CUES.isdisjoint(end.split())
@@ -224,7 +230,8 @@ def is_denied(before: str) -> bool:
 
 
 _CHANGED = (
-    r"(?:more|less|greater|fewer|other|larger|smaller|higher|lower) than|exceeds|divides|twice|negative|minus|log|ln"
+    r"(?:more|less|greater|fewer|other|larger|smaller|higher|lower) than|exceeds|divides|twice|negative"
+    r"|minus|log|ln"
     r"|(?:reciprocal|square|root|double|half|inverse|negative|opposite|multiple|factor) of"
     r"|whose [a-z]+ (?:is|equals)"
     r"|(?:square|cube|double|half|root) of (?:the|this|that|my) (?:answer|result|value|solution) is"

@@ -210,7 +210,8 @@ _ORDINAL = re.compile(r"(\d+)(?:st|nd|rd|th)(?: (?:place|position|floor|grade|ro
 _NAMED = r"(?:[-+]?\\?[\w$({\[][^,;()]{0,60}?|\([A-Z]\))"
 _NOT_ANOTHER = re.compile(
     rf"(?P<first>{_NAMED})(?:(?:,| \(| and|, and|, but| but|(?<=\d)) ?not|,? (?:rather than|instead of)) "
-    rf"(?!(?P=first)\)?$)(?!(?:a |the )?(?:certain|sure|correct|right|final|true|possible|confident|answer)\b)"
+    rf"(?!(?P=first)\)?$)(?!(?:a |the )?(?:certain|sure|correct|right|final|true|possible|confident"
+    rf"|answer)\b)"
     rf"[-\d\\$(A-Za-z][^,;()]{{0,30}}\)?"
     rf"|not [^,;()]{{1,30}}?,? but(?: rather)? (?P<second>{_NAMED})"
 )

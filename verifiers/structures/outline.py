@@ -262,7 +262,7 @@ def _rows(environment: str, body: str) -> Shape | None:
 
 
 def _value_and_condition(row: str) -> list[str]:
-    """Split a row of cases without an ampersand, `1, n = 1`, at its last comma; one without a condition stays."""
+    """Split a row of cases without an ampersand, `1, n = 1`, at its last comma if a condition follows."""
     parts = split_at(row, re.compile(","))[0]
     has_condition = len(parts) > 1 and (_SIGN.search(parts[-1]) or "otherwise" in parts[-1])
     return [",".join(parts[:-1]), parts[-1]] if has_condition and not _SIGN.search(parts[0]) else [row]

@@ -100,7 +100,8 @@ def folded(text: str) -> str:
 
 
 _DAY_AND_MONTH = re.compile(
-    r"\b(\d{1,2}) (?:of )?(january|february|march|april|may|june|july|august|september|october|november|december)\b"
+    r"\b(\d{1,2}) (?:of )?(january|february|march|april|may|june|july|august|september|october|november"
+    r"|december)\b"
 )
 _PLAIN_TEXT = re.compile(r"[^\W\d_]+(?:[ .'’&/-]+[^\W\d_]+)*[.!?']?")
 _LISTED = re.compile(r"(?<![A-Za-z])(?:and|or)(?![A-Za-z])")
@@ -161,7 +162,9 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     if choice is not None:
         return choice
     plain = without_restatement(answer)
-    if plain == answer and (answer[-1:] == ")" or (" " in answer and answer[answer.rfind(" ") + 1 :] in _DIRECTIONS)):
+    if plain == answer and (
+        answer[-1:] == ")" or (" " in answer and answer[answer.rfind(" ") + 1 :] in _DIRECTIONS)
+    ):
         plain = _without_aside(reference, answer, judge)
     if plain != answer:
         return judge(reference, plain)
@@ -177,22 +180,24 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
 
 _BRACKETED = re.compile(r"(.+) \(([^()]{1,80})\)")
 _HARMLESS = re.compile(
-    r"(?:as|since|because|rejecting|rounded|correct to|to (?:\d+|one|two|three|the nearest)) .*|in total|exactly|each"
+    r"(?:as|since|because|rejecting|rounded|correct to|to (?:\d+|one|two|three|the nearest)) .*|in total"
+    r"|exactly|each"
 )
 _DIRECTIONS = frozenset(
-    "left right north south east west up down upward upwards downward downwards northward southward eastward westward"
-    .split()
+    "left right north south east west up down upward upwards downward downwards northward southward"
+    " eastward westward".split()
 )
 _DIRECTION = re.compile(
-    r",? \(?(?:to the (?:left|right|north|south|east|west)|directed [a-z]+(?: [a-z]+)?|(?:due )?(?:north|south|east|west)"
+    r",? \(?(?:to the (?:left|right|north|south|east|west)|directed [a-z]+(?: [a-z]+)?|(?:due )?(?:north"
+    r"|south|east|west)"
     r"(?:ward)?s?|(?:vertically )?(?:up|down)(?:ward)?s?)\)?$"
 )
 
 
 def _without_aside(reference: str, answer: str, judge: Judge) -> str:
-    """Return an answer without a remark in brackets that repeats it or gives a reason, and without a direction.
+    """Return an answer without a remark in brackets that repeats it or gives a reason: `1/2 (50%)`.
 
-    `1/2 (50%)`, `5 (as x > 0)`, and `10 N, to the left` if the reference names no direction.
+    Without a direction too, as in `10 N, to the left`, if the reference names none.
     """
     direction = _DIRECTION.search(answer)
     if direction is not None and not _DIRECTION.search(reference):
