@@ -18,8 +18,8 @@ _DENIED_AFTER = re.compile(
     r"[\s$*)\]\\.,]{0,6}(?:which |that |but (?:that|this|it) )?(?:"
     r"(?:is|was|are|seems|looks|would be|must be|should be|can be)(?: [a-z]+ly)? "
     r"(?:wrong|incorrect|false|impossible|invalid|mistaken|right\b.{0,20}\bnot|rejected|excluded|discarded"
-    r"|ruled out|extraneous|(?:a |one |my )(?:[a-z]+ )?(?:mistake|error|trap|option|candidate|attempt"
-    r"|guess))\b"
+    r"|ruled out|extraneous"
+    r"|(?:a |one |my )(?:[a-z]+ )?(?:mistake|error|trap|option|candidate|attempt|guess))\b"
     r"|(?:does not|doesn['’]t|do not|don['’]t|did not|didn['’]t) (?:work|satisfy|hold)\b|fails?\b"
     r"|(?:(?:is|was|are|seems|looks|would) not(?: be)?|(?:is|was|are|would)n['’]t(?: be)?"
     r"|can(?:not|['’]t) be)"
@@ -33,8 +33,8 @@ nothing."""
 _LAST = re.compile(r"[}$).*\s\\\]]{0,9}")
 """Closing characters after an answer that ends the completion."""
 _RETRACTED = re.compile(
-    r"(?:(?:^|[.!?\n]|\b(?:wait|no|hm+|oops|actually|sorry),?)[\s$*)\]\\]*(?:that|this|it)(?: answer"
-    r"| value| result)?"
+    r"(?:(?:^|[.!?\n]|\b(?:wait|no|hm+|oops|actually|sorry),?)[\s$*)\]\\]*"
+    r"(?:that|this|it)(?: answer| value| result)?"
     r"|\b(?:the above|my (?:answer|choice|result|value|box)|the answer above|the previous answer))"
     r"(?:'s|’s| is| was)(?: [a-z]+ly)?"
     r" (?:wrong|incorrect|not (?:correct|right|the answer)|a mistake|mistaken)\b|\bscratch that\b"
@@ -49,24 +49,22 @@ _OFFERED_BEFORE = re.compile(
 )
 _OFFERED_AFTER = re.compile(
     r"[\s$*)\]\\.}]{0,6},? ?\(?\bor\b(?! (?:equivalently|simply|about|approximately|roughly"
-    r"|in other words|more precisely|if you|just|better|exactly))(?: (?:was it|is it|perhaps|maybe"
-    r"|possibly|else|also|even))*"
+    r"|in other words|more precisely|if you|just|better|exactly))"
+    r"(?: (?:was it|is it|perhaps|maybe|possibly|else|also|even))*"
     r"(?P<place>[\s$*(\\\[]{0,6})(?:[-\d]|\\)",
     re.IGNORECASE,
 )
 _TRIGGER = (
     r"\b(?:wait|hm+|actually|oops|correction|sorry|apologies|nope|no\b(?=[,:])|edit|update(?=:)|hold on"
-    r"|on second thought"
-    r"|on reflection"
-    r"|scratch that|let me (?:correct|re-?check|check|double[- ]check|verify)|i meant|i forgot"
-    r"|i made (?:a|an) (?:\w+ )?(?:mistake|error)|en fait|perdón|pardon|eigentlich|moment)\b"
+    r"|on second thought|on reflection|scratch that|i meant|i forgot"
+    r"|let me (?:correct|re-?check|check|double[- ]check|verify)|i made (?:a|an) (?:\w+ )?(?:mistake|error)|en fait|perdón|pardon|eigentlich|moment)\b"
     r"|不对|等一下|等等|抱歉|更正|其实"
 )
 _RECONSIDERED = re.compile(_TRIGGER, re.IGNORECASE)
 """Matches words after which an answer may be taken back."""
 _CORRECTED = re.compile(
-    rf"(?:{_TRIGGER})(?:[^!?\n]{{0,80}}?(?:\b(?:so|meant|giv(?:es|ing)|it['’]s|it is|is|be|get)"
-    rf"|[,:—：，]))?\s*"
+    rf"(?:{_TRIGGER})"
+    r"(?:[^!?\n]{0,80}?(?:\b(?:so|meant|giv(?:es|ing)|it['’]s|it is|is|be|get)|[,:—：，]))?\s*"
     r"(?<![\w(])(?=(?:[-−$\\(]{0,3}\d[\d.,/]*[)$]{0,2}|[A-J])[.!\s。]*(?:$|\n| [A-Z]))",
     re.IGNORECASE,
 )
@@ -81,9 +79,8 @@ _INSTEAD = re.compile(
 """Matches what leads to another value after such words."""
 _ALSO = re.compile(
     r"\b(?:(?:correct|right|actual|true|real) (?:value|answer|result|number)(?: is| was| should be|:)"
-    r"|(?:it|this|that|the answer) (?:could|might|may) (?:also |well |instead )?be|otherwise,?(?: it is"
-    r"| it['’]s)?)"
-    r" (?=[\d$\\(-])",
+    r"|(?:it|this|that|the answer) (?:could|might|may) (?:also |well |instead )?be"
+    r"|otherwise,?(?: it is| it['’]s)?) (?=[\d$\\(-])",
     re.IGNORECASE,
 )
 """Matches what leads to another value anywhere after an answer."""
@@ -117,7 +114,8 @@ def objection_before(text: str, start: int) -> Reason | None:
 
 
 _EARLIER_BOX = re.compile(
-    r"\\f?boxed\{([^{}]*)\}[^\\{}]*?(?:\b(?:or|vs|versus|maybe|possibly|perhaps|alternatively|if|case|possibility)\b|\|)[^\\{}]*$",
+    r"\\f?boxed\{([^{}]*)\}[^\\{}]*?"
+    r"(?:\b(?:or|vs|versus|maybe|possibly|perhaps|alternatively|if|case|possibility)\b|\|)[^\\{}]*$",
     re.IGNORECASE,
 )
 
@@ -164,6 +162,22 @@ _DIGITS_OR_LETTERS = re.compile(r"\d|\$.|\\(?![)\]])|\b[A-J]\b")
 """Matches in every text that states a value."""
 
 
+_LETTER_OR_NUMBER = r"\(?\$?([A-J]|-?\d[\d.,/]*)\$?\)?"
+_RIGHT = r"(?:correct|right|valid|possible|plausible|fine|acceptable|an? answer|the answer|likely)\b"
+_ALSO_LETTER = re.compile(
+    rf"(?<![\w.]){_LETTER_OR_NUMBER} (?:is|are|seems) (?:also|equally|just as) {_RIGHT}"
+    rf"|(?<![\w.]){_LETTER_OR_NUMBER} (?:would|could|might|may) (?:also )?be (?:also |just as )?{_RIGHT}"
+    r"(?! (?:answer )?(?:only )?if\b)"
+    r"|\b(?:and|but) also \(?([A-J])(?![A-Za-z])"
+)
+"""Matches another letter or number that is said to be right too: `But C is also correct.`"""
+_LEADS_TO_VALUE = re.compile(
+    r"[\W_]*(?:(?:therefore|thus|indeed|simply|then|also|now|equal to|exactly|about|approximately|still"
+    r"|option|choice|letter|perhaps|maybe|possibly|else|is|the|correct)[\W_]+)*"
+)
+"""Matches what may stand between a lead-in and a later value: a sentence about the answer is none."""
+
+
 def later_values(text: str, end: int, value: str = "") -> tuple[str, ...]:
     """Return the values that the text after the end of an answer states: they must be right too.
 
@@ -197,29 +211,9 @@ def later_values(text: str, end: int, value: str = "") -> tuple[str, ...]:
     return tuple(values[-MAX_LATER:])
 
 
-_LETTER_OR_NUMBER = r"\(?\$?([A-J]|-?\d[\d.,/]*)\$?\)?"
-_RIGHT = r"(?:correct|right|valid|possible|plausible|fine|acceptable|an? answer|the answer|likely)\b"
-_ALSO_LETTER = re.compile(
-    rf"(?<![\w.]){_LETTER_OR_NUMBER} (?:is|are|seems) (?:also|equally|just as) {_RIGHT}"
-    rf"|(?<![\w.]){_LETTER_OR_NUMBER} (?:would|could|might|may) (?:also )?be (?:also |equally "
-    rf"|just as )?{_RIGHT}"
-    r"(?! (?:answer )?(?:only )?if\b)"
-    r"|\b(?:and|but) also \(?([A-J])(?![A-Za-z])"
-)
-"""Matches another letter or number that is said to be right too: `But C is also correct.`"""
-
-
 def _repeats(text: str, place: int, value: str) -> bool:
     """Return whether the sentence at a place has the answer in it, or gives it only about: `about 2.83`."""
     sentence = text[place : sentence_end(text, place, min(len(text), place + 200))]
     if re.match(r"[\s$*]*(?:approximately|about|roughly|\\approx|≈)", sentence):
         return True
     return value != "" and re.search(rf"(?<![\w.]){re.escape(value)}(?![\w/]|\.\d)", sentence) is not None
-
-
-_LEADS_TO_VALUE = re.compile(
-    r"[\W_]*(?:(?:therefore|thus|indeed|simply|then|also|now|equal to|exactly|about|approximately|still"
-    r"|option|choice"
-    r"|letter|perhaps|maybe|possibly|else|is|the|correct)[\W_]+)*"
-)
-"""Matches what may stand between a lead-in and a later value: a sentence about the answer is none."""

@@ -44,12 +44,10 @@ _REMARK = re.compile(
     r"|, (?:and|but|so|as|it|this|that|they|he|she|we|with|in|for|out of|hence|thus|therefore|also"
     r"|corresponding|the|such|only)\b|, ?¡"
     r"| ?\((?:about|approximately|approx|roughly|around|which|equivalently|that is|i\.e|in|for|the"
-    r"|rounded|by|nearly"
-    r"|to|using|from|it|this|we|≈|\\approx|[a-z]+ [a-z]+ [a-z]+"
+    r"|rounded|by|nearly|to|using|from|it|this|we|≈|\\approx|[a-z]+ [a-z]+ [a-z]+"
     r"|(?=[^()]*[A-Za-z]{2}[^()]* [^()]*[A-Za-z]{3})(?=\d|[A-J] ?\)?(?:,|and)|choices?|options?))"
     rf"|; [a-z]{{2}}| (?:[—–]|-{{1,3}}) [A-Za-z]{{2}}| (?:—|–) a "
-    rf"|，(?!而是|而非|不)[{CHARACTERS}]{{2}}|（(?:约|即"
-    rf"|舍|而)",
+    rf"|，(?!而是|而非|不)[{CHARACTERS}]{{2}}|（(?:约|即|舍|而)",
 )
 """Matches where a remark starts."""
 _TAKES_BACK = (
@@ -72,9 +70,8 @@ _MAY_SAY_MORE = re.compile(
 )
 """Matches at the start of a remark that may give other values; those after `so` are read as later answers."""
 _NOT_OTHER = re.compile(
-    r"(?:[,，] ?| )(?:(?:and|but|et|y|e|und|а) )?\*{0,2}(?:not|rather than|instead of|non|nicht|而?不是"
-    r"|而非)\*{0,2} ?"
-    r"(?P<other>[^,，;；]{1,40})$"
+    r"(?:[,，] ?| )(?:(?:and|but|et|y|e|und|а) )?\*{0,2}"
+    r"(?:not|rather than|instead of|non|nicht|而?不是|而非)\*{0,2} ?(?P<other>[^,，;；]{1,40})$"
 )
 """Matches at the end of a sentence that rejects another value: `12, not 18`."""
 _REJECTS_OTHERS = re.compile(
@@ -86,9 +83,9 @@ HAS_VALUE = re.compile(r"[\d$\\√π∞²³]|(?<![A-Za-z])[A-HJ-Zb-hj-z](?![A-Za
 
 
 _SUPPOSED = re.compile(
-    r"\b(?:think|thinks|thought|tempt\w*|mistakes?|error|suppose|assume)\b|\bpart \(?[a-h1-9]\b"
-    r"|\bif\b[^.\n]*\bwould be\s*$"
-    r"|误|错误",
+    r"(?<!\bi )(?<!\bwe )\b(?:think|thinks|thought|tempt\w*|mistakenly|(?:common|usual) (?:mistake|error))\b"
+    r"|\b(?:suppose|assume)\b[^,]*$|\bpart \(?[a-h1-9]\b|\bif\b[^.\n]*\bwould be\s*$"
+    r"|误认|误以为|常见错误|错误答案",
     re.IGNORECASE,
 )
 
@@ -176,10 +173,9 @@ DOUBTED_BEFORE = re.compile(
 REJECTED_BEFORE = re.compile(r"(?:不是|并非|\bnot|\brather than|\binstead of)[\s$]*$", re.IGNORECASE)
 """Matches before a value that is rejected."""
 _LINK = (
-    r"(?: (?:that|if|whether|to|say|think|guess|believe|conclude|answer|it|its?|it['’]s|is|be|was|are|has"
-    r"|have|the|case"
-    r"|a|my|correct|right|final|only|value|result|total|number|sum|solution|possibly|really|actually|simply"
-    r"|just|exactly|necessarily|going|equal|equals)){0,6}"
+    r"(?: (?:that|if|whether|to|say|think|guess|believe|conclude|it|its?|it['’]s|is|be|was|are|has|have|the|a"
+    r"|my|correct|right|final|only|answer|value|result|total|number|sum|solution|case|possibly|really|actually"
+    r"|simply|just|exactly|necessarily|going|equal|equals)){0,6}"
 )
 """Words that may stand between a denial and the value it denies: `cannot possibly be`."""
 _DENIED = re.compile(
@@ -194,12 +190,10 @@ _DENIED = re.compile(
 )
 _RELATIVE = re.compile(r"\b(?:that|which|who)(?: [a-z]+)? $", re.IGNORECASE)
 _CUES = frozenset(
-    "not no nobody never neither none cannot nicht incorrect wrong false invalid instead rather unless"
-    " except unlikely"
-    " unsure longer anything refuse doubt far reject rejected rule avoid exclude discard eliminate"
-    " possibly probably"
-    " perhaps maybe might could pas impossible mistake than exceeds twice negative minus whose != guess"
-    " possible".split()
+    "not no nobody never neither none cannot nicht pas != instead rather unless except longer anything than"
+    " incorrect wrong false invalid impossible mistake unlikely unsure refuse doubt far possible guess"
+    " reject rejected rule avoid exclude discard eliminate possibly probably perhaps maybe might could"
+    " exceeds divides twice negative minus whose".split()
 )
 _CUES_AT_END = (" of", "log", "ln", " or", " else", " es", " è", " é")
 """Words of which at least one is in every text that denies, changes or doubts the value after it."""
@@ -230,8 +224,8 @@ def is_denied(before: str) -> bool:
 
 
 _CHANGED = (
-    r"(?:more|less|greater|fewer|other|larger|smaller|higher|lower) than|exceeds|divides|twice|negative"
-    r"|minus|log|ln"
+    r"(?:more|less|greater|fewer|other|larger|smaller|higher|lower) than|exceeds|divides|twice"
+    r"|negative|minus|log|ln"
     r"|(?:reciprocal|square|root|double|half|inverse|negative|opposite|multiple|factor) of"
     r"|whose [a-z]+ (?:is|equals)"
     r"|(?:square|cube|double|half|root) of (?:the|this|that|my) (?:answer|result|value|solution) is"
@@ -240,8 +234,7 @@ CHANGED_BEFORE = re.compile(rf"\b(?:{_CHANGED})\s*[$(*]{{0,3}}$", re.IGNORECASE)
 """Matches before any answer, also one in a box, that is not the value itself: `the reciprocal of`."""
 MODIFIED_BEFORE = re.compile(
     rf"\b(?:{_CHANGED}|rather than|at (?:most|least)|over|under|above|below|up to|but|except|excluding"
-    rf"|half|not|no"
-    r"|never|either|neither|beyond|nearly|almost|the number)\s*[$(*]{0,3}$",
+    r"|half|not|no|never|either|neither|beyond|nearly|almost|the number)\s*[$(*]{0,3}$",
     re.IGNORECASE,
 )
 """Matches before a number in a sentence that is not the value itself."""
