@@ -158,7 +158,7 @@ def extract_by(groups: Sequence[Group], text: str, marks: Marks = THINKING) -> E
     if "<" in body:
         body = _without_marks(body)
     if "`" in body or not body.isascii():
-        body = _DECORATION.sub(_blank, body)
+        body = _DECORATION.sub(_blank, body).translate(_FULL_WIDTH)
     try:
         for group in groups:
             best, found_by = None, ""
@@ -224,6 +224,8 @@ def _extracted(name: str, body: str, span: AnswerSpan, offset: int) -> Extracted
         answer = answer[stated.start : stated.end]
     elif name != "boxed" and name in PLAIN_TEXT:
         answer = re.sub(r"</\w+>$|\*\*", "", answer).strip("*_ ").rstrip(",;:").strip()
+        if name == "last_formula":
+            answer = _END_OF_MATH.sub("", answer)  # `$W = 50$ J` starts after its first dollar sign
     if not closed:
         answer = answer.rstrip("*$.").strip()
     place = (start + offset, end + offset)
@@ -244,6 +246,9 @@ def _blank(match: re.Match[str]) -> str:
 
 
 _COMMENT = re.compile(r"<!--(?:(?!-->).)*-->", re.DOTALL)
+_END_OF_MATH = re.compile(r"(?<!\\)\$|\\[)\]]")
+_FULL_WIDTH = str.maketrans({chr(0xFEE0 + ord(letter)): letter for letter in "ABCDEFGHIJ"})
+"""Choice letters as Chinese and Japanese texts may write them: `Ｃ`."""
 _DECORATION = re.compile("[`\u2600-\u27bf\u2b00-\u2bff\ufe0f\U0001f000-\U0001faff]")
 """Backticks and emoji, which only decorate an answer."""
 _CALCULATOR = re.compile(r"<<[^<>=\n]{1,120}=[^<>\n]{1,60}>>")

@@ -2,10 +2,11 @@
 
 import re
 
+from ..units.reader import read_unit
 from .boxes import AnswerSpan
 from .chosen_letter import CHOICE_LINE
 from .last_number import IN_WORDS
-from .sentences import DOUBTS, GIVES_UP, REJECTED_BEFORE, sentence_start, without_asides
+from .sentences import DOUBTS, GIVES_UP, NO_SOLUTION, REJECTED_BEFORE, sentence_start, without_asides
 
 _FORMULA = re.compile(
     r"\$\$([^$]{1,400})\$\$|(?<![\\$])\$([^$\n]{1,400})\$|\\\(((?:(?!\\[(\[])[^\n]){1,400}?)\\\)|\\\[((?:(?!\\[(\[]).){1,400}?)\\\]",
@@ -27,6 +28,9 @@ def last_formula(text: str) -> AnswerSpan | None:
     """Find the last formula in math mode, unless a number follows it."""
     text = without_asides(text)
     found = list(_FORMULA.finditer(text))
+    concluded = NO_SOLUTION.search(text, found[-1].end() if found else max(0, len(text) - 200))
+    if concluded:
+        return AnswerSpan(*concluded.span(concluded.lastindex or 0))
     if not found or CHOICE_LINE.fullmatch(text) or _AFTER_FORMULA.search(text, found[-1].end()):
         return None
     last = found[-1]
@@ -46,10 +50,19 @@ def last_formula(text: str) -> AnswerSpan | None:
     for joined in _JOINED.finditer(text, max(last.start() - 200, 0)):
         if joined.start() < last.start() < joined.end() and _same_heads(joined[0]):
             return AnswerSpan(*joined.span())
-    return AnswerSpan(*last.span(last.lastindex or 0))
+    start, end = last.span(last.lastindex or 0)
+    unit = _UNIT_AFTER.match(text, last.end())
+    read = read_unit(unit[1]) if unit is not None else None
+    is_short = (
+        end - start <= 40 and text.count("=", start, end) < 2
+    )  # in a calculation, the unit may stand last
+    if is_short and unit is not None and read is not None and read.dimensions and not read.nouns:
+        end = unit.end()
+    return AnswerSpan(start, end)
 
 
 _SUPPOSES = re.compile(r"\b(?:if|suppose|assume|imagine)\b(?:(?!\bthen\b)[^,$=])*$", re.IGNORECASE)
+_UNIT_AFTER = re.compile(r" ?((?!in\b|as?\b|at\b|s\b)[A-Za-zµΩ][A-Za-zµΩ/^\d²³]{0,8})(?=[\s.,;]|$)")
 _WHERE = re.compile(r"[,;]? where\s*$")
 _ONE = r"\$[^$\n]{1,60}\$"
 _JOINED = re.compile(rf"{_ONE}(?:(?:, | and | or |, and |, or ){_ONE}){{1,9}}")

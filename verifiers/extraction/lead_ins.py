@@ -78,6 +78,7 @@ LEAD_INS: dict[str, tuple[str, str]] = {
         r"\b(?:antwort|lösung|ergebnis)(?: lautet| ist| beträgt|:)(?: also| daher| somit)?:?"
         rf"|\brichtig(?:e (?:antwort|option))? ist(?: also)?:?|{_HEADING % 'antwort'}",
     ),
+    "Ukrainian": ("відповід", r"\bвідповід(?:ь|дю)(?: є| —| –| -|:)?:?"),
     "Russian": (
         "ответ",
         rf"\bответ(?:ом)?(?: равен| будет| является| —| –| -|:)(?: число)?:?|{_HEADING % 'ответ'}",

@@ -57,7 +57,8 @@ _OFFERED_AFTER = re.compile(
 _TRIGGER = (
     r"\b(?:wait|hm+|actually|oops|correction|sorry|apologies|nope|no\b(?=[,:])|edit|update(?=:)|hold on"
     r"|on second thought|on reflection|scratch that|i meant|i forgot"
-    r"|let me (?:correct|re-?check|check|double[- ]check|verify)|i made (?:a|an) (?:\w+ )?(?:mistake|error)|en fait|perdón|pardon|eigentlich|moment)\b"
+    r"|let me (?:correct|re-?check|check|double[- ]check|verify)|i made (?:a|an) (?:\w+ )?(?:mistake|error)"
+    r"|en fait|perdón|pardon|eigentlich|moment)\b"
     r"|不对|等一下|等等|抱歉|更正|其实"
 )
 _RECONSIDERED = re.compile(_TRIGGER, re.IGNORECASE)

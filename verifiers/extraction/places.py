@@ -20,6 +20,7 @@ from .sentences import (
     GIVES_UP,
     HAS_VALUE,
     MODIFIED_BEFORE,
+    NO_SOLUTION,
     SWAYING,
     is_denied,
     sentence_end,
@@ -100,7 +101,7 @@ def _stated_in_words(text: str, low: int, high: int) -> AnswerSpan:
         if is_denied(before) or DOUBTED_BEFORE.search(before) or MODIFIED_BEFORE.search(before):
             return AnswerSpan(low, high)
         return AnswerSpan(*_trimmed(text, verbs[-1].end(), high))
-    name = _IS_NAME.match(text, low, high)
+    name = _IS_NAME.match(text, low, high) or NO_SOLUTION.search(text, low, high)
     if name is not None:
         return AnswerSpan(*name.span(1))
     is_sentence = _SENTENCE.search(text, low, high) is not None and not DESCRIBES.match(text, low, high)
@@ -175,6 +176,9 @@ def place_at(text: str, start: int) -> AnswerSpan | None:
     parts = _NUMBERED_PARTS.match(text, start, stop)
     if parts is not None:
         return AnswerSpan(*parts.span())
+    several = _SEMICOLONS.match(text, start, stop)
+    if several is not None:
+        return AnswerSpan(*several.span(1))
     corrected = _CORRECTED.match(text, start, stop)
     if corrected is not None:
         return value_in(text, corrected.end(), sentence_end(text, corrected.end(), stop))
@@ -195,11 +199,19 @@ def is_value(text: str, span: AnswerSpan) -> bool:
     return not is_about and _VALUE.match(text, span.start, span.end) is not None
 
 
-DESCRIBES = re.compile(r"(?:[a-z]+ly )?(?:the|an?) [a-z]+ [^\d]*[a-z$]", re.IGNORECASE)
+DESCRIBES = re.compile(
+    r"(?:[a-z]+ly )?(?:the|an?) (?:number|product|sum|set|multiple|one|same|value|first|only|prime"
+    r"|[a-z]+est) [^\d]*[a-z$]",
+    re.IGNORECASE,
+)
 """Matches at the start of a description without a verb: `the smallest prime p with ...`."""
 _UNFINISHED = re.compile(r"(?:\b(?:is|are|equals?|be|to)|=|:|：|为|是)[ \t]*$")
 _BULLET = re.compile(r"\s*[-•*] (?=[A-Z][a-z])")
 _NUMBERED_PARTS = re.compile(r"[（(][1a][)）][^\n]+(?:\n[ *]*[（(][2-9b-e][)）][^\n]+)+")
+_SEMICOLONS = re.compile(
+    r"\s*((?=[^；\n]*[\d$\\])[^\s；。，]{1,40}(?:； ?(?=[^；\n]*[\d$\\])[^\s；。，]{1,40})+)(?=[。.\s]|$)"
+)
+"""Matches the values of several blanks: `18；6`."""
 _CORRECTED = re.compile(
     r"not\b[^.!?;\n]{1,60}[.!?;] *(?:(?:instead|rather),? )?(?:it|the (?:correct |right )?answer)(?:['’]s"
     r"| is) (?=\S)",

@@ -130,10 +130,6 @@ _SHORT_SENTENCES = (
         r"\s*(?:[Ss]o|[Tt]hus|[Hh]ence|[Tt]herefore),? (?P<value>[A-Z][a-z]+) (?:is|was|has|won) the "
         r"[^.,;\n]{1,60}\W*"
     ),
-    re.compile(
-        rf"{_SO}[^.,;:\n]{{1,60}}? has (?P<value>(?:no|infinitely many)(?: real| integer)? solutions?)\W*",
-        re.IGNORECASE,
-    ),
 )
 
 

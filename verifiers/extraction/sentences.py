@@ -65,7 +65,7 @@ _REASON_SWAYS = re.compile(_TAKES_BACK, re.IGNORECASE)
 _OTHER_VALUE = re.compile(r"\d|\$|\\[a-z]|\b[A-HJ]\b(?!['’])|\bnot\b|n['’]t\b|\bno\b")
 """Matches in a remark that may give another value; a reason may do so."""
 _MAY_SAY_MORE = re.compile(
-    rf"{_REASON}|[,，](?:满足|符合|其中|此时|因为|由于|比)|,? (?:of )?wh(?:ich|om)\b|,? out of\b"
+    rf"{_REASON}|[,，](?:满足|符合|其中|此时|因为|由于|比)|,? (?:of )?wh(?:ich|om)\b|,? out of\b|; earlier\b"
     rf"|,? (?:so|thus|hence|therefore) (?=[$\\(\d-])| ?[(（]"
 )
 """Matches at the start of a remark that may give other values; those after `so` are read as later answers."""
@@ -161,6 +161,12 @@ GIVES_UP = re.compile(
     re.IGNORECASE,
 )
 """Matches words with which a text gives up: what stands before them is no answer."""
+NO_SOLUTION = re.compile(
+    r"\b(?:has|have|there (?:is|are)) ((?:no|infinitely many)(?: real| integer)? solutions?)\b[^\w\n]*$"
+    r"|(无(?:实数)?解)[^\w\n]*$",
+    re.IGNORECASE,
+)
+"""Matches a sentence, at the end of a text, with the conclusion that there are no solutions."""
 DOUBTS = re.compile(r"\b(?:maybe|perhaps|possibly|probably|might|could be|may be)\b|可能|也许", re.IGNORECASE)
 """Matches words of doubt about a value."""
 DOUBTED_BEFORE = re.compile(

@@ -161,6 +161,11 @@ def in_ascii(text: str) -> str:
 def _with_numerals(text: str) -> str:
     """Return a text with its negative numbers, percentages, fractions and larger numerals in digits."""
     text = re.sub(r"(?:负|負|マイナス)(?=[\d一二三四五六七八九十\\])", "-", text)
+    text = re.sub(
+        rf"({_NUMERAL}+)点([{''.join(_DIGITS)}]+)",
+        lambda match: f"{_digits(match[1])}.{_digits(match[2])}",
+        text,
+    )
     text = re.sub(rf"百分之({_AMOUNT})", lambda match: f"{_digits(match[1])}%", text)
     text = re.sub(
         rf"({_AMOUNT})(?:分之|分の)({_AMOUNT})",

@@ -41,7 +41,7 @@ _SENTENCE = re.compile(
 )
 _TAIL = re.compile(
     r",? (?:is (?:the |our |my )?(?:final |correct |right )?(?:answer|correct|right)|only|in total"
-    r"|altogether)$",
+    r"|in all|altogether)$",
     re.IGNORECASE,
 )
 _APPROXIMATION = re.compile(
@@ -180,16 +180,20 @@ def _without_words(text: str) -> str:
     return ordinal[1] if ordinal else text
 
 
+_LABELS = (("1", "2", "3", "4"), ("a", "b", "c", "d"), ("i", "ii", "iii", "iv"))
 _LABELLED = re.compile(
-    r"\((?P<kind>1|a|i)\) ?(?P<first>[^;]+?)[;,.]? ?\((?:2|b|ii)\) ?(?P<second>[^;]+?)"
-    r"(?:[;,.]? ?\((?:3|c|iii)\) ?(?P<third>[^;]+?))?(?:[;,.]? ?\((?:4|d|iv)\) ?(?P<fourth>[^;]+))?"
+    "|".join(
+        rf"\({one}\) ([^;]+?)[;,.]? \({two}\) ([^;]+?)"
+        rf"(?:[;,.]? \({three}\) ([^;]+?))?(?:[;,.]? \({four}\) ([^;]+))?"
+        for one, two, three, four in _LABELS
+    )
 )
 
 
 def _without_labels(text: str) -> str:
     """Return `3; 5` for `(1) 3; (2) 5`."""
-    match = _LABELLED.fullmatch(text) if text[:3] in ("(1)", "(a)", "(i)") else None
-    return text if match is None else "; ".join(part for part in match.groups()[1:] if part)
+    match = _LABELLED.fullmatch(text) if text[:4] in ("(1) ", "(a) ", "(i) ") else None
+    return text if match is None else "; ".join(part for part in match.groups() if part)
 
 
 def _without_other_words(text: str) -> str:

@@ -199,8 +199,8 @@ def _without_aside(reference: str, answer: str, judge: Judge) -> str:
 
     Without a direction too, as in `10 N, to the left`, if the reference names none.
     """
-    direction = _DIRECTION.search(answer)
-    if direction is not None and not _DIRECTION.search(reference):
+    direction, wanted = _DIRECTION.search(answer), _DIRECTION.search(reference)
+    if direction is not None and wanted is None:
         return answer[: direction.start()]
     match = _BRACKETED.fullmatch(answer)
     if match is None or reference.endswith(")") or not re.search(r"\d", match[1]):

@@ -106,7 +106,7 @@ FOREIGN_NAMES = {
         "day": "tag tage tagen jour jours día días dia dias giorno giorni день дня дней",
         "year": "jahr jahre jahren ans années año años anno anni anos год года лет",
         "meter": "mètre mètres metro metros metri метр метра метров м",
-        "km": "kilometer kilomètres kilómetros км",
+        "km": "kilometer kilomètres kilómetros quilômetro quilômetros chilometri км",
         "cm": "zentimeter centimètres centímetros см",
         "mm": "мм",
         "kg": "kilogramm kilogrammes kilogramos кг",
