@@ -124,7 +124,7 @@ REWRITES = [
     ),
     _rewrite("^", r"\^ ?\{ ?\\circ ?\}|\^ ?\\circ|\^ ?\{ ?o ?\}", r"^\\circ "),
     _rewrite("^", r"\^ ?\{? ?\\prime ?\}?", "'"),
-    _rewrite("p", r"(?<=\d) ?(?:percent(?:age)?|per cent|pct\.?)(?![A-Za-z])", "%"),
+    _rewrite("p", r"(?<=\d) ?(?:percent(?:age)?|per cent|pct\.?)(?![A-Za-z]| points)", "%"),
     # A prefix in a font of its own belongs to its unit: \\text{k}\\Omega.
     _rewrite(
         "\\", rf"{_TEXT} ?\{{ ?([kMGTmcdnpµ]) ?\}} ?{_TEXT} ?\{{ ?([A-Za-z]{{1,3}}) ?\}}", r"\\text{\1\2}"
