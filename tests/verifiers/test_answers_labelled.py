@@ -35,6 +35,17 @@ def test_answers_are_marked_as_labelled(kind: str) -> None:
     assert missed == []
 
 
+HARD = read_labelled("hard_answers.jsonl")
+"""Answers that an earlier judge marked against their labels, from sets that others wrote to find such answers."""
+
+
+@pytest.mark.parametrize("kind", sorted({row["kind"] for row in HARD}))
+def test_answers_that_were_once_misjudged_are_marked_as_labelled(kind: str) -> None:
+    rows = [row for row in HARD if row["kind"] == kind]
+    assert rows
+    assert [row["id"] for row in rows if judge_labelled(row).correct is not row["correct"]] == []
+
+
 UNSEEN = read_labelled("unseen_answers.jsonl")
 """447 answers from sources that were not used before, labelled by two people who did not see the judge."""
 
