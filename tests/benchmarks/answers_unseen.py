@@ -2,9 +2,9 @@
 
     python tests/benchmarks/answers_unseen.py answers.jsonl [--list]
 
-A row of the file has `kind`, `call` (`compare_answers` or `verify_answer`), `reference` (one or several), `answer`
-or `completion` with `extract`, and `right`, a bool; rows whose `right` is no bool are counted and left out.
-`question` is optional, and passed on if the function takes it. `--list` prints the rows judged against their labels.
+A row of the file has `kind`, `reference` (one or several), a bare `answer` or a `completion` with `extract`, and the
+label `correct` (or `right`), a bool; rows with another label are counted and left out. `question` is optional.
+`--list` prints the rows judged against their labels. The project's own such file is `tests/data/unseen_answers.jsonl`.
 """
 
 import argparse
@@ -38,11 +38,12 @@ def labelled_rows(path: Path) -> tuple[list[Row], int]:
     rows = []
     others = 0
     for number, row in enumerate(read_rows(path), 1):
-        text = "answer" if row.get("call") == "compare_answers" else "completion"
-        missing = {"kind", "call", "reference", "right", text} - row.keys()
+        text = "answer" if "answer" in row else "completion"
+        label = "right" if "right" in row else "correct"
+        missing = {"kind", "reference", label, text} - row.keys()
         if missing:
             raise SystemExit(f"{path}:{number}: the row lacks {', '.join(sorted(missing))}")
-        if not isinstance(row["right"], bool):
+        if not isinstance(row[label], bool):
             others += 1
             continue
         chosen = {field: row[field] for field in ("kind", "reference", text)}
@@ -51,7 +52,7 @@ def labelled_rows(path: Path) -> tuple[list[Row], int]:
                 **chosen,
                 "question": row.get("question"),
                 "extract": row.get("extract", "strict"),
-                "correct": row["right"],
+                "correct": row[label],
             }
         )
     if not rows:

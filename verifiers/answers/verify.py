@@ -4,6 +4,7 @@ The answer is found first (`extraction/`), then compared (`compare.py`). A compl
 after its answer is right only if these are right too.
 """
 
+import re
 from collections.abc import Sequence
 
 from ...sandbox.errors import TaskError
@@ -12,6 +13,7 @@ from ..completion import Extracted, ThinkingMark, thinking_marks, whole_answer
 from ..extraction.extract import WHOLE, ExtractSpec, extract_by, ready_rules
 from ..policy import Decimals, Policy
 from ..spelling.normalise import normalise
+from ..spelling.question import asks_for_wrong
 from ..text.choice_letters import other_letters, read_choice
 from ..text.words import same_text
 from ..verdict import Reason, Verdict, verifier
@@ -59,11 +61,26 @@ def verify_answer(
     references = [reference] if isinstance(reference, str) else _as_texts(reference)
     found = extract_by(ready_rules(extract), completion, thinking_marks(thinking))
     policy = policy_of(decimals, decimal_comma, question)
+    if found.reason is not None:
+        _allow_wrong_option(found, completion, policy.question)
     if found.text is None or found.reason is not None:
         return _not_compared(found)
     if len(references) == 1 and not found.later:  # nearly always
         return compare_one((references[0], found.text, policy))
     return _verify_all([(references, found, policy)])[0]
+
+
+_WRONG_STATEMENT = re.compile(
+    r"\b(?:incorrect|false|wrong|untrue|invalid|not (?:correct|true))\b|错误|不正确", re.IGNORECASE
+)
+
+
+def _allow_wrong_option(found: Extracted, text: str, question: str) -> None:
+    """Clear the denial in `statement B is incorrect` if the question asks for what is wrong."""
+    if found.reason is Reason.DENIED and found.span and re.fullmatch(r"\W*[A-J]\W*", found.text or ""):
+        around = text[max(found.span[0] - 40, 0) : found.span[1] + 30]
+        if asks_for_wrong(question) and _WRONG_STATEMENT.search(around):
+            found.reason = None
 
 
 def _as_texts(reference: object) -> list[str]:
@@ -121,6 +138,7 @@ def _extracted(
     """Find the answer of a completion; one that was cut off inside its box or tag does not count."""
     text = whole_answer(problem, completion, thinking)
     found = extract_by(ready_rules(extract), text, thinking_marks(thinking))
+    _allow_wrong_option(found, text, _question(problem))
     if not found.closed and completion.finish_reason == "length":
         return Extracted(None, found.rule, found.span, Reason.NO_ANSWER)
     return found

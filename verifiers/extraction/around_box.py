@@ -22,7 +22,8 @@ _AFTER = re.compile(
     r"|(?:\$|\\\)|\*\*)?(?:\\[,; ]|[\s~])?(?:\\text\s?\{\s?)?(?i:hundred|thousand|million|billion"
     r"|trillion|dozen|lakh"
     r"|crore|squared|cubed|and a half|\(?(?:in )?base \d+|[万亿億萬])\b"
-    r"|[.,]\d|\s(?:minus|plus|times)\s(?=[\d(\\$])|\s?,\s?[-+]?(?:\d+|\\infty|∞)\s?[)\]]"
+    r"|[.,]\d|\s(?:(?:minus|plus|times)\s(?=[\d(\\$]|one\b|two\b)|(?:more|less|fewer) than\b)"
+    r"|\s?,\s?[-+]?(?:\d+|\\infty|∞)\s?[)\]]"
     r"|(?:\\[,;:! ]|[\s~]){0,3}\\(?:sqrt|[dt]?frac|pi|infty|log|ln|sin|cos|tan|cup|cap|left)(?![a-z])"
     r"|\s?(?:\^(?!\s?\{?\s?\\circ)|[*/](?=[\w\\({])|\\(?:cdot|times|div|pm|mp)(?![a-z])|[-+]\s?(?:\d|\\(?:frac|sqrt|pi)|[xyzn]\b))"
 )
@@ -58,6 +59,10 @@ _TAG_END = re.compile(r"<[^<>\s]{1,40}>\s?$")
 """Matches a tag before a box, whose `>` compares nothing."""
 _WINDOW = 200
 """How far, in characters, a formula around a box may reach on either side."""
+
+
+_OPENS_MATH = frozenset(["\\(", "\\[", " $", "$$"])
+"""What usually stands before a box, which starts its formula."""
 
 
 def _clearly_starts(before: str) -> bool:
@@ -118,6 +123,8 @@ def formula_around(text: str, command: int, box_end: int) -> tuple[int, int] | N
     if text[box_end : box_end + 2] not in _CLOSED_AT_ONCE and not text.startswith(_CLOSED_SOON, box_end):
         after = _AFTER.match(text, box_end) or _unit_after(text, box_end)
         goes_on = after is not None or not _ENDS_IN_MATH.match(text, box_end)
+    if not goes_on and text[command - 2 : command] in _OPENS_MATH:
+        return None
     if not goes_on and _clearly_starts(text[max(command - 14, 0) : command].rstrip()):
         return None
     line = text[max(command - _WINDOW, 0) : command]

@@ -18,10 +18,10 @@ _LETTER = (
 _AFFIRMED = re.compile(
     r"(?:\b(?:pick|choose|chose|select|go(?:ing)? with|went with|leav(?:es?|ing)|makes|it(?:['’]s| is)|so"
     r"|left with|opt for|settle on|must be|has to be|answer(?: is)?:?|only|hence|thus|therefore|[Hh]ence"
-    r"|[Tt]hus|[Tt]herefore),?"
+    r"|[Tt]hus|[Tt]herefore|Only),?"
     rf"(?: (?:the |with |is |just |only |option |choice |answer )*)?|(?<![不非没勿误别])[选選][:：]?"
     rf"|[—–,:-] (?:choice|option|answer)|(?:corresponds to|matches)(?: option| choice| answer)?"
-    rf"|(?<!错误)[的应][是为][:：]?"
+    rf"|[的应][是为][:：]?"
     rf"|[,—–-](?= \([A-J]\)[.!]?\s*$)){_LETTER}"
 )
 """Matches words that choose the letter after them."""
@@ -41,6 +41,7 @@ _REJECTING = re.compile(
 _SENTENCE = re.compile(r"[^.!?\n。]+(?:[.!?\n。]|$)")
 _FIRST_LINE = re.compile(r"\s*[*_#(\[$]{0,4}([A-J])[*_)\].:$]{0,4}[ \t]*(?=\n)")
 _OTHERS = re.compile(r"\b(?:between|or|either|and) \(?([A-J])\b")
+_REJECTS = re.compile(r"\b(?:not|neither|cannot)\b|n['’]t\b")
 _WINDOW = 1500
 """How many characters at the end of a text are searched."""
 
@@ -67,5 +68,9 @@ def _chosen(text: str, start: int, end: int) -> list[AnswerSpan]:
         if not _REJECTING.search(text[start : match.start()])
     ]
     if found and re.search(r"\b(?:between|or|either)\b", text[start:end]):
-        found += [AnswerSpan(*other.span(1)) for other in _OTHERS.finditer(text, start, end)]
+        found += [
+            AnswerSpan(*other.span(1))
+            for other in _OTHERS.finditer(text, start, end)
+            if not _REJECTS.search(text[start : other.start()].rpartition(";")[2])
+        ]
     return found

@@ -33,9 +33,18 @@ from ..completion import (
     thinking_end,
     thinking_marks,
 )
+from ..spelling.east_asian import CHARACTERS
 from ..verdict import Reason
 from .boxes import AnswerSpan, boxed, unboxed
-from .objections import later_values, nothing_follows, objection_after, objection_before, retraction
+from .lead_ins import names_answer
+from .objections import (
+    later_values,
+    nothing_follows,
+    objection_after,
+    objection_before,
+    retraction,
+    values_offered_before,
+)
 from .places import is_value, value_in
 from .rules import PLAIN_TEXT, RULES, STATED, Rule, last_match, line_after
 
@@ -158,7 +167,7 @@ def extract_by(groups: Sequence[Group], text: str, marks: Marks = THINKING) -> E
     if "<" in body:
         body = _without_marks(body)
     if "`" in body or not body.isascii():
-        body = _DECORATION.sub(_blank, body).translate(_FULL_WIDTH)
+        body = _FULL_WIDTH.sub(lambda letter: chr(ord(letter[0]) - 0xFEE0), _DECORATION.sub(_blank, body))
     try:
         for group in groups:
             best, found_by = None, ""
@@ -207,7 +216,9 @@ def _with_inner_box(name: str, rule: Rule) -> Rule:
 
 def _is_later(body: str, span: AnswerSpan, name: str, best: AnswerSpan) -> bool:
     """Return whether an answer starts later than the best; a statement counts only if it gives a value."""
-    return span.start >= best.start and (name != "answer_is" or is_value(body, span))
+    if name != "answer_is":
+        return span.start >= best.start
+    return span.start >= best.end and is_value(body, span) and names_answer(body, span.start)
 
 
 def _extracted(name: str, body: str, span: AnswerSpan, offset: int) -> Extracted:
@@ -234,11 +245,12 @@ def _extracted(name: str, body: str, span: AnswerSpan, offset: int) -> Extracted
     if not answer:
         return Extracted(answer, name, place, Reason.EMPTY, closed)
     reason = objection_before(body, start)
+    other = values_offered_before(body, start) if " or " in body[max(start - 20, 0) : start] else ()
     if reason is not None or nothing_follows(body, end):
-        return Extracted(answer, name, place, reason, closed)
+        return Extracted(answer, name, place, reason, closed, other)
     later = later_values(body, end, answer)
     reason = objection_after(body, end) or retraction(body, span, later)
-    return Extracted(answer, name, place, reason, closed, later)
+    return Extracted(answer, name, place, reason, closed, other + later)
 
 
 def _blank(match: re.Match[str]) -> str:
@@ -247,8 +259,8 @@ def _blank(match: re.Match[str]) -> str:
 
 _COMMENT = re.compile(r"<!--(?:(?!-->).)*-->", re.DOTALL)
 _END_OF_MATH = re.compile(r"(?<!\\)\$|\\[)\]]")
-_FULL_WIDTH = str.maketrans({chr(0xFEE0 + ord(letter)): letter for letter in "ABCDEFGHIJ"})
-"""Choice letters as Chinese and Japanese texts may write them: `Ｃ`."""
+_FULL_WIDTH = re.compile(rf"[Ａ-Ｊ]|[０-９](?<=[{CHARACTERS}０-９][０-９])")
+"""Choice letters and digits as Chinese and Japanese texts may write them."""
 _DECORATION = re.compile("[`\u2600-\u27bf\u2b00-\u2bff\ufe0f\U0001f000-\U0001faff]")
 """Backticks and emoji, which only decorate an answer."""
 _CALCULATOR = re.compile(r"<<[^<>=\n]{1,120}=[^<>\n]{1,60}>>")

@@ -54,14 +54,15 @@ def last_formula(text: str) -> AnswerSpan | None:
     unit = _UNIT_AFTER.match(text, last.end())
     read = read_unit(unit[1]) if unit is not None else None
     is_short = (
-        end - start <= 40 and text.count("=", start, end) < 2
-    )  # in a calculation, the unit may stand last
+        _VALUE_OF_LETTER.fullmatch(text, start, end) is not None
+    )  # the result of a calculation stands last
     if is_short and unit is not None and read is not None and read.dimensions and not read.nouns:
         end = unit.end()
     return AnswerSpan(start, end)
 
 
 _SUPPOSES = re.compile(r"\b(?:if|suppose|assume|imagine)\b(?:(?!\bthen\b)[^,$=])*$", re.IGNORECASE)
+_VALUE_OF_LETTER = re.compile(r"(?:\s*[A-Za-z](?:_\w+)?\s*=)?[^=]{1,40}")
 _UNIT_AFTER = re.compile(r" ?((?!in\b|as?\b|at\b|s\b)[A-Za-zµΩ][A-Za-zµΩ/^\d²³]{0,8})(?=[\s.,;]|$)")
 _WHERE = re.compile(r"[,;]? where\s*$")
 _ONE = r"\$[^$\n]{1,60}\$"

@@ -12,9 +12,9 @@ from .sentences import DOUBTS, GIVES_UP, REJECTED_BEFORE, sentence_end, sentence
 
 _NUMBER = re.compile(
     r"(?:(?<![\w)\]}])(?:[-−–] ?|(?i:minus|negative) ))?[$€£]?"
-    r"(?:\d+(?:\.\d+)? ?(?:×|\\times|x|\*) ?10 ?(?:\^ ?\{?[-−]?\d+\}?|[⁻⁰¹²³⁴-⁹]+)"
-    r"|\d{1,2}:\d{2}(?::\d{2})?(?: ?(?i:[ap]\.?m\b\.?))?"
-    r"|(?:\d[0-9,]*(?:\.\d+)?|\.\d+)(?: \d{3}(?!\d))*(?: \d+/\d+|/\d+)?%?)"
+    r"(?:[0-9]+(?:\.[0-9]+)? ?(?:×|\\times|x|\*) ?10 ?(?:\^ ?\{?[-−]?[0-9]+\}?|[⁻⁰¹²³⁴-⁹]+)"
+    r"|[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?: ?(?i:[ap]\.?m\b\.?))?"
+    r"|(?:[0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+)(?: [0-9]{3}(?![0-9]))*(?: [0-9]+/[0-9]+|/[0-9]+)?%?)"
 )
 # A number after one of these is a label.
 _LABEL_BEFORE = re.compile(
@@ -31,6 +31,7 @@ _ITEM_MARK = re.compile(r"[.)](?:\s|$)")
 _REASON = re.compile(
     r"(?<=[\w).*$]),? because\b|(?:,|(?<=\d)) (?:since|which(?![^\n]*=)|as|whereas|while)\b|, not\b"
     r"|, (?:roughly|approximately|about|or about|nearly) (?=[\d.])|, (?:that is|i\.e\.),? (?=\d)"
+    r"|, with (?=\d+ (?:left|remaining|to spare|extra))|,? or (?=[$€£]?\d[\d.,]* per\b)"
 )
 _EQUALS = re.compile(r"=\s*(?:in )?(?=[-$€£\d(.])")
 _STATES = re.compile(r"\b(?:is|are|be|equals?|cost|costs)\s+(?:only |about |exactly |now )?(?=[-$€£\d(.√π])")

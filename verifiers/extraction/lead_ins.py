@@ -122,3 +122,15 @@ def lead_ins(text: str) -> list[LeadIn]:
             for match in _CHOSEN.finditer(text)
         ]
     return sorted(found, key=lambda lead_in: lead_in.place)
+
+
+_ANSWER_WORD = re.compile(
+    r"answ|\bans\b|result|conclusion|solution (?:is|:)|correct|final|答|选|respuesta|resposta|risposta"
+    r"|réponse|antwort|ответ|відпов|정답|đáp án|jawab|odpow|cevap|उत्तर|إجابة|جواب",
+    re.IGNORECASE,
+)
+
+
+def names_answer(text: str, place: int, *, after: int = 0) -> bool:
+    """Return whether a lead-in names the answer; `the roots are` may lead to facts of a check too."""
+    return _ANSWER_WORD.search(text, max(place - 40, after), place) is not None

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from ..verdict import Reason
 from .boxes import AnswerSpan
-from .lead_ins import lead_ins
+from .lead_ins import lead_ins, names_answer
 from .places import is_value, place_at
 from .sentences import CHANGED_BEFORE, DOUBTED_BEFORE, is_denied, is_supposed, may_speak_against, sentence_end
 
@@ -20,6 +20,7 @@ _DENIED_AFTER = re.compile(
     r"(?:wrong|incorrect|false|impossible|invalid|mistaken|right\b.{0,20}\bnot|rejected|excluded|discarded"
     r"|ruled out|extraneous"
     r"|(?:a |one |my )(?:[a-z]+ )?(?:mistake|error|trap|option|candidate|attempt|guess))\b"
+    r"|\(?(?:placeholder|random guess|just a guess)\b"
     r"|(?:does not|doesn['’]t|do not|don['’]t|did not|didn['’]t) (?:work|satisfy|hold)\b|fails?\b"
     r"|(?:(?:is|was|are|seems|looks|would) not(?: be)?|(?:is|was|are|would)n['’]t(?: be)?"
     r"|can(?:not|['’]t) be)"
@@ -47,39 +48,52 @@ _RETRACTED = re.compile(
 _OFFERED_BEFORE = re.compile(
     r"[\d)}\w][\s$*.(]{0,4}\bor(?: else| perhaps| maybe| possibly)?[\s$*(\\\[]{0,6}$", re.IGNORECASE
 )
+_SAME_BEFORE = re.compile(r"(\$[^$\n]{1,40}\$|-?\d[\d.,/]*%?),? or (?:\$|\\\(|\\\[)?(?:\\f?boxed ?\{)?$")
 _OFFERED_AFTER = re.compile(
-    r"[\s$*)\]\\.}]{0,6},? ?\(?\bor\b(?! (?:equivalently|simply|about|approximately|roughly"
-    r"|in other words|more precisely|if you|just|better|exactly))"
+    r"[\s$*)\]\\.}]{0,6}(?:\\text\s?\{\s?)?,? ?\(?\bor\b"
+    r"(?! (?:equivalently|simply|about|approximately|roughly|in other words|more precisely|if you|just"
+    r"|better|exactly))"
     r"(?: (?:was it|is it|perhaps|maybe|possibly|else|also|even))*"
-    r"(?P<place>[\s$*(\\\[]{0,6})(?:[-\d]|\\)",
+    r"(?P<place>[\s$*(\\\[]{0,6})(?:[-\d]|\\|[A-J]\b)",
     re.IGNORECASE,
 )
-_TRIGGER = (
-    r"\b(?:wait|hm+|actually|oops|correction|sorry|apologies|nope|no\b(?=[,:])|edit|update(?=:)|hold on"
-    r"|on second thought|on reflection|scratch that|i meant|i forgot"
-    r"|let me (?:correct|re-?check|check|double[- ]check|verify)|i made (?:a|an) (?:\w+ )?(?:mistake|error)"
-    r"|en fait|perdón|pardon|eigentlich|moment)\b"
-    r"|不对|等一下|等等|抱歉|更正|其实"
+_TAKING_BACK = (
+    r"\b(?:wait|oops|correction|sorry|apologies|nope|no\b(?=[,:])|edit|update(?=:)|revised(?=:)|hold on"
+    r"|scratch that|on second thought|on reflection|let me correct|i made (?:a|an) (?:\w+ )?(?:mistake|error)"
+    r"|i (?:meant|forgot|missed|overlooked|double-?counted|mis(?:read|counted|calculated))"
+    r"|en fait|perdón|pardon|eigentlich|moment)\b|不对|等一下|等等|抱歉|更正"
 )
-_RECONSIDERED = re.compile(_TRIGGER, re.IGNORECASE)
+_CHECKING = r"\b(?:hm+|actually|in fact|let me (?:re-?check|check|double[- ]check|verify))\b|其实"
+_RECONSIDERED = re.compile(f"{_TAKING_BACK}|{_CHECKING}", re.IGNORECASE)
 """Matches words after which an answer may be taken back."""
+_ENDS_WITH_VALUE = (
+    r"(?:[a-z] ?= ?)?(?<![\w(])(?=(?:[-−$\\(]{0,3}\d[\d.,/]*[)$]{0,2}|(?-i:[A-J]))"
+    r"[.!\s。]*(?:$|\n| (?-i:[A-Z])))"
+)
 _CORRECTED = re.compile(
-    rf"(?:{_TRIGGER})"
-    r"(?:[^!?\n]{0,80}?(?:\b(?:so|meant|giv(?:es|ing)|it['’]s|it is|is|be|get)|[,:—：，]))?\s*"
-    r"(?<![\w(])(?=(?:[-−$\\(]{0,3}\d[\d.,/]*[)$]{0,2}|[A-J])[.!\s。]*(?:$|\n| [A-Z]))",
+    rf"(?:{_TAKING_BACK})"
+    r"(?:[^.!?\n]{0,80}?(?:\b(?:is|be|get|it['’]s|so|meant|gives)|[,:—：，])|[^!?\n]{0,80}?\bgiving)?\s*"
+    rf"{_ENDS_WITH_VALUE}"
+    rf"|(?:{_CHECKING})(?:[^.!?\n]{{0,80}}?\b(?:so|it['’]s|it is|it gives)|[^.!?\n]{{0,20}}?[,:—])?\s*"
+    rf"{_ENDS_WITH_VALUE}",
     re.IGNORECASE,
 )
 """Matches up to the other value in `Wait, I forgot the sign: -42.`, `No, 43.` and the like."""
 _INSTEAD = re.compile(
-    r"\b(?:it|(?:correct|right|actual|true|real|final) [a-z]+|answer|value|result|sum|total|number)"
-    r"(?:['’]s| is| was| gives| should be| must be| would be| has to be| equals)(?: (?:really|actually|in "
-    r"fact))? (?=[\d$\\(-])"
-    r"|\b(?:it|that|this) should be (?=[\d$\\(-])|(?:应为|应该是|应是|改为|而是)(?=[\s$\d-])",
+    r"\b(?:it|that|this|[a-z]+) (?:should|must|has to) be (?:really |actually )?(?=[\d$\\(-])"
+    r"|(?:应为|应该是|应是|改为|而是)(?=[\s$\d-])",
     re.IGNORECASE,
 )
-"""Matches what leads to another value after such words."""
+"""Matches what leads to another value anywhere after such words."""
+_IN_SENTENCE = re.compile(
+    rf"(?:(?:{_TAKING_BACK})[^!?\n]{{0,80}}?\b(?:it|answer|value|result|sum|total|number)"
+    rf"|(?:{_CHECKING})[^.!?\n]{{0,80}}?\b(?:it|answer))"
+    r"(?:['’]s| is| was| gives| equals)(?: (?:really|actually|in fact))? (?=[\d$\\(-])",
+    re.IGNORECASE,
+)
+"""Matches what leads to another value in the same sentence as such words: `Actually, it is 17`."""
 _ALSO = re.compile(
-    r"\b(?:(?:correct|right|actual|true|real) (?:value|answer|result|number)(?: is| was| should be|:)"
+    r"\b(?:(?:correct|right|actual|true|real) [a-z]+(?: is| was| should be|:)"
     r"|(?:it|this|that|the answer) (?:could|might|may) (?:also |well |instead )?be"
     r"|otherwise,?(?: it is| it['’]s)?) (?=[\d$\\(-])",
     re.IGNORECASE,
@@ -101,7 +115,7 @@ def objection_before(text: str, start: int) -> Reason | None:
     before = text[max(start - _BEFORE, 0) : start]
     if before[-1:] == "{":
         before = before[: max(before.rfind("\\"), 0)]  # the box's own command
-    if "box" in before and _is_alternative(text, start, before):
+    if "box" in before and _is_alternative(text, start):
         return Reason.AMBIGUOUS
     if before[-2:] == "~~" and text.find("~~", start) > 0:
         return Reason.DENIED
@@ -111,20 +125,28 @@ def objection_before(text: str, start: int) -> Reason | None:
         return Reason.DENIED
     if CHANGED_BEFORE.search(before[-32:]) or DOUBTED_BEFORE.search(before[-32:]):
         return Reason.AMBIGUOUS
-    return Reason.AMBIGUOUS if _OFFERED_BEFORE.search(before[-24:]) else None
+    offered = _OFFERED_BEFORE.search(before[-24:])
+    return Reason.AMBIGUOUS if offered is not None and not values_offered_before(text, start) else None
+
+
+def values_offered_before(text: str, start: int) -> tuple[str, ...]:
+    r"""Return the other form that a text gives of its answer: `$\frac{10}{2}$` before `or $\boxed{5}$`."""
+    offered = _SAME_BEFORE.search(text[max(start - _BEFORE, 0) : start])
+    return (offered[1],) if offered is not None else ()
 
 
 _EARLIER_BOX = re.compile(
     r"\\f?boxed\{([^{}]*)\}[^\\{}]*?"
-    r"(?:\b(?:or|vs|versus|maybe|possibly|perhaps|alternatively|if|case|possibility)\b|\|)[^\\{}]*$",
+    r"(?:\b(?:or|vs|versus|maybe|possibly|perhaps|alternatively)\b|\|)[^\\{}]*$"
+    r"|\b(?:if|case|possibility)\b[^\\]{0,40}\\f?boxed\{([^{}]*)\}[^\\{}]*?\b(?:if|case|possibility)\b[^\\{}]*$",
     re.IGNORECASE,
 )
 
 
-def _is_alternative(text: str, start: int, before: str) -> bool:
+def _is_alternative(text: str, start: int) -> bool:
     r"""Return whether a box is one of several: `\boxed{43}, but possibly \boxed{42}`."""
-    earlier = _EARLIER_BOX.search(before)
-    return earlier is not None and not text.startswith(earlier[1] + "}", start)
+    earlier = _EARLIER_BOX.search(text, max(start - 2 * _BEFORE, 0), max(text.rfind("\\", 0, start), 0))
+    return earlier is not None and not text.startswith(f"{earlier[earlier.lastindex or 0]}}}", start)
 
 
 def nothing_follows(text: str, end: int) -> bool:
@@ -142,9 +164,48 @@ def objection_after(text: str, end: int) -> Reason | None:
     return Reason.AMBIGUOUS if after.startswith(("?", "$?", "吗", "か", "或", "或者")) else None
 
 
+_RETRACTION_CUES = (
+    *(
+        "wrong",
+        "correct",
+        "mistak",
+        "error",
+        "not ",
+        "n't",
+        "n’t",
+        "scratch",
+        "gnore",
+        "regard",
+        "back",
+        "retract",
+    ),
+    *("有误", "算错", "不对"),
+)
+"""Words of which every match of `_RETRACTED` and `_MISTAKE` contains one."""
+_ALSO_CUES = (
+    "also",
+    "equally",
+    "just as",
+    "could",
+    "would",
+    "might",
+    " may ",
+    "otherwise",
+    *"correct right true real actual".split(),
+)
+"""Words of which every match of `_ALSO` and `_ALSO_LETTER` contains one."""
+
+
+def _has_any(lowered: str, words: Sequence[str]) -> bool:
+    """Return whether a text has any of some words, which is much quicker than to search for a pattern."""
+    return any(map(lowered.__contains__, words))
+
+
 def retraction(text: str, span: AnswerSpan, later: Sequence[str]) -> Reason | None:
     """Return `contradicts` if the text takes its answer back, or only admits a mistake; else None."""
     end = min(len(text), span.end + _LATER)
+    if not _has_any(text[span.end : end].lower(), _RETRACTION_CUES):
+        return None
     if _RETRACTED.search(text, span.end, end) or (not later and _MISTAKE.search(text, span.end, end)):
         return Reason.CONTRADICTS
     value = text[span.start : span.end].strip("$ ")
@@ -168,7 +229,7 @@ _RIGHT = r"(?:correct|right|valid|possible|plausible|fine|acceptable|an? answer|
 _ALSO_LETTER = re.compile(
     rf"(?<![\w.]){_LETTER_OR_NUMBER} (?:is|are|seems) (?:also|equally|just as) {_RIGHT}"
     rf"|(?<![\w.]){_LETTER_OR_NUMBER} (?:would|could|might|may) (?:also )?be (?:also |just as )?{_RIGHT}"
-    r"(?! (?:answer )?(?:only )?if\b)"
+    r"(?! (?:answer )?(?:only )?(?:if|in|for|when|under)\b)"
     r"|\b(?:and|but) also \(?([A-J])(?![A-Za-z])"
 )
 """Matches another letter or number that is said to be right too: `But C is also correct.`"""
@@ -189,12 +250,18 @@ def later_values(text: str, end: int, value: str = "") -> tuple[str, ...]:
     if _DIGITS_OR_LETTERS.search(after) is None:
         return ()
     places = [end + lead_in.place for lead_in in lead_ins(after) if lead_in.chosen is None]
-    places = [place for place in places if not is_supposed(text, place, after=end, otherwise=True)]
-    places += [match.end() for match in _ALSO.finditer(text, end, end + _LATER)]
+    places = [
+        place
+        for place in places
+        if names_answer(text, place, after=end) and not is_supposed(text, place, after=end, otherwise=True)
+    ]
+    may_add = _has_any(after.lower(), _ALSO_CUES)
+    if may_add:
+        places += [match.end() for match in _ALSO.finditer(text, end, end + _LATER)]
     reconsidered = _RECONSIDERED.search(text, end, end + _LATER)
     if reconsidered:
-        places += [match.end() for match in _INSTEAD.finditer(text, reconsidered.start(), end + _LATER)]
-        places += [match.end() for match in _CORRECTED.finditer(text, reconsidered.start(), end + _LATER)]
+        for pattern in (_INSTEAD, _IN_SENTENCE, _CORRECTED):
+            places += [match.end() for match in pattern.finditer(text, reconsidered.start(), end + _LATER)]
     joined = _CONCLUDED.match(text, end) or _OFFERED_AFTER.match(text, end)
     if joined:
         places.append(joined.end("place"))
@@ -208,7 +275,8 @@ def later_values(text: str, end: int, value: str = "") -> tuple[str, ...]:
             and _LEADS_TO_VALUE.fullmatch(text, place, stated.start)
         ):
             values.append(text[stated.start : stated.end])
-    values += [match[match.lastindex or 0] for match in _ALSO_LETTER.finditer(after)]
+    if may_add:
+        values += [match[match.lastindex or 0] for match in _ALSO_LETTER.finditer(after)]
     return tuple(values[-MAX_LATER:])
 
 

@@ -213,7 +213,14 @@ def answer_is(text: str) -> AnswerSpan | None:
         )
         if span is not None and span.start < span.end and not is_description:
             return span
-    return None
+    explained = _EXPLAINED.match(text)
+    return AnswerSpan(*explained.span(1)) if explained else None
+
+
+_EXPLAINED = re.compile(
+    r"\s*(\S[^\n]{0,40})\n+[\s*#]*(?:Explanation|Reason(?:ing)?|Solution|Justification|解释|解析)\b"
+)
+"""Matches an answer alone on the first line, with its explanation under it."""
 
 
 RULES: dict[str, Rule] = {

@@ -32,8 +32,8 @@ def sentence_end(text: str, start: int, stop: int) -> int:
 
 # Words that start a remark; after a comma, and in brackets, more words do than in running text.
 _REASON = (
-    r",? (?:because|since|due to|given that|as (?:the|it|we|this|there|required|shown|expected|desired"
-    r"|was))\b"
+    r",? (?:because|since|due to|given that|as (?:the|it|we|this|there|she|he|they|each|required|shown"
+    r"|expected|desired|was))\b"
     r"| ?\((?:since|because|as|check|see|note)\b|（(?:因为|注)"
 )
 """Matches where a reason starts; a reason may say anything but that the value is wrong."""
@@ -41,8 +41,8 @@ _REMARK = re.compile(
     rf"(?P<reason>{_REASON})"
     r"|,? (?:which|whereas|while|making|leaving|attained|reached|achieved|obtained|directed|measured|pointing"
     r"|of (?:which|whom)|depending|I (?:think|believe|guess)|when rounded|if we|rounded)\b"
-    r"|, (?:and|but|so|as|it|this|that|they|he|she|we|with|in|for|out of|hence|thus|therefore|also"
-    r"|corresponding|the|such|only)\b|, ?¡"
+    r"|, (?:even though|though|although|that is|and|but|so|as|it|this|that|they|he|she|we|with|in|for|out of"
+    r"|hence|thus|therefore|also|corresponding|the|such|only)\b|, i\.e\.|, ?¡"
     r"| ?\((?:about|approximately|approx|roughly|around|which|equivalently|that is|i\.e|in|for|the"
     r"|rounded|by|nearly|to|using|from|it|this|we|≈|\\approx|[a-z]+ [a-z]+ [a-z]+"
     r"|(?=[^()]*[A-Za-z]{2}[^()]* [^()]*[A-Za-z]{3})(?=\d|[A-J] ?\)?(?:,|and)|choices?|options?))"
@@ -56,16 +56,21 @@ _TAKES_BACK = (
 )
 SWAYING = re.compile(
     rf"{_TAKES_BACK}|或者|\b(?:alternatively|unless|might|could (?:also )?be|may (?:also )?be|or|depending"
-    r"|also (?:works|possible|valid|correct)|should be|must be|instead|fails?|reject(?:ed)?|squared|cubed"
-    r"|in (?:hundreds|thousands|millions|billions))\b",
+    r"|also (?:works|possible|valid|correct)|equally|both|should be|must be|instead|fails?|reject(?:ed)?"
+    r"|squared|cubed|in (?:hundreds|thousands|millions|billions))\b",
     re.IGNORECASE,
 )
 """Matches in a remark that sways the value before it; a reason sways it only if it takes it back."""
-_REASON_SWAYS = re.compile(_TAKES_BACK, re.IGNORECASE)
+_REASON_SWAYS = re.compile(
+    r"\b(?:maybe|perhaps|possibly|probably|wait|actually|sorry|oops|correction|doubt)\b"
+    r"|\b(?:it|this|that|answer)(?:['’]s| is) (?:wrong|incorrect|false|not (?:right|correct))\b|不对|是错",
+    re.IGNORECASE,
+)
 _OTHER_VALUE = re.compile(r"\d|\$|\\[a-z]|\b[A-HJ]\b(?!['’])|\bnot\b|n['’]t\b|\bno\b")
 """Matches in a remark that may give another value; a reason may do so."""
 _MAY_SAY_MORE = re.compile(
-    rf"{_REASON}|[,，](?:满足|符合|其中|此时|因为|由于|比)|,? (?:of )?wh(?:ich|om)\b|,? out of\b|; earlier\b"
+    rf"{_REASON}|, (?:with|as|i\.e\.|that is|even though|though|although)\b"
+    rf"|[,，](?:满足|符合|其中|此时|因为|由于|比)|,? (?:of )?wh(?:ich|om)\b|,? out of\b|; earlier\b"
     rf"|,? (?:so|thus|hence|therefore) (?=[$\\(\d-])| ?[(（]"
 )
 """Matches at the start of a remark that may give other values; those after `so` are read as later answers."""
@@ -83,7 +88,8 @@ HAS_VALUE = re.compile(r"[\d$\\√π∞²³]|(?<![A-Za-z])[A-HJ-Zb-hj-z](?![A-Za
 
 
 _SUPPOSED = re.compile(
-    r"(?<!\bi )(?<!\bwe )\b(?:think|thinks|thought|tempt\w*|mistakenly|(?:common|usual) (?:mistake|error))\b"
+    r"(?<!\bi )(?<!\bwe )\b(?:think|thinks|thought|tempt\w*|mistakenly|common (?:mistake|error))\b[^,]*$"
+    r"|\bof (?:the|this|my|our) (?:final |correct )?answer\b[^,]*$|\banswer['’]s\b"
     r"|\b(?:suppose|assume)\b[^,]*$|\bpart \(?[a-h1-9]\b|\bif\b[^.\n]*\bwould be\s*$"
     r"|误认|误以为|常见错误|错误答案",
     re.IGNORECASE,
@@ -171,7 +177,8 @@ DOUBTS = re.compile(r"\b(?:maybe|perhaps|possibly|probably|might|could be|may be
 """Matches words of doubt about a value."""
 DOUBTED_BEFORE = re.compile(
     r"\b(?:maybe|perhaps|possibly|probably|might|could)(?: be| have| the| it| is| equal| to){0,3}[\s*$\\(]*$"
-    r"|\b(?:guess|possible answer)(?: is| would be)[\s*$\\(]*$"
+    r"|\b(?:guess|(?:a|one) possible answer)(?: is| would be|:)[\s*$\\(]*$"
+    r"|\b(?:could not|couldn['’]t|cannot|can['’]t|unable to) (?:solve|determine|answer)\b[^.\n]*\.[\s*$\\(]*$"
     r"|(?:可能|也许)是?\s*$",
     re.IGNORECASE,
 )
@@ -186,15 +193,18 @@ _LINK = (
 """Words that may stand between a denial and the value it denies: `cannot possibly be`."""
 _DENIED = re.compile(
     rf"(?:(?:\b(?:not (?:sure|clear|certain|true|likely|possible)|can(?:no|['’])t (?:tell|say)|not|never"
-    rf"|neither|cannot|no longer|no way|nobody|no one|(?<!no )doubt|refuse|unlikely|unsure|far from"
-    r"|anything but|impossible|mistake|instead of|rather than|unless|except"
-    r"|(?:we|i|must|can|should|to|so|thus) (?:reject|exclude|discard|eliminate|rule out|avoid))"
-    r"|n['’]t|\b(?:wrong|incorrect|false|rejected|invalid)(?: [a-z]+){0,2}?)"
-    rf"{_LINK}(?: [a-z] ?=)?:?|\\n(?:e|eq|ot ?=)(?![a-z])|[≠]|!="
-    r"|\b(?:no es|non è|não é|nicht|n['’]est pas|не)|(?<!是)不是|并非|不等于|排除|舍去)[\s$*(\\\[{]{0,6}$",
+    rf"|cannot|no longer|no way|nobody|no one|(?<!no )doubt|refuse|unlikely|unsure|far from"
+    r"|anything but|impossible|mistake|instead of|rather than|unless"
+    r"|(?<!true )(?<!correct )(?<!valid )except"
+    r"|(?:we|i|must|can|should|so|thus) (?:reject|exclude|rule out))|n['’]t)"
+    rf"{_LINK}(?: [a-z] ?=)?:?|\bneither"
+    r"|\b(?:wrong|incorrect|false|rejected|invalid)(?: (?:first|initial|previous|common))?"
+    rf"(?: (?:answer|value|result|choice|option|guess|attempt|solution|number|one))?{_LINK}:?"
+    r"|错误的是|\\n(?:e|eq|ot ?=)(?![a-z])|[≠]|!=|\b(?:no es|non è|não é|nicht|n['’]est pas|не)"
+    r"|(?<!是)不是|并非|不等于|排除|舍去)[\s$*(\\\[{]{0,6}$",
     re.IGNORECASE,
 )
-_RELATIVE = re.compile(r"\b(?:that|which|who)(?: [a-z]+)? $", re.IGNORECASE)
+_RELATIVE = re.compile(r"\b(?:that|which|who)(?: \$?[a-z]+\$?)? $", re.IGNORECASE)
 _CUES = frozenset(
     "not no nobody never neither none cannot nicht pas != instead rather unless except longer anything than"
     " incorrect wrong false invalid impossible mistake unlikely unsure refuse doubt far possible guess"
@@ -207,7 +217,7 @@ _CUES_AT_END = (" of", "log", "ln", " or", " else", " es", " è", " é")
 
 def may_speak_against(before: str) -> bool:
     """Return whether the words before a value may deny, change or doubt it; the other patterns are slow."""
-    end = before[-44:].replace("*", "").lower().rstrip(" \n$(\\[{:")
+    end = before[-40:].replace("*", "").lower().rstrip(" \n$(\\[{:")
     return (
         not _CUES.isdisjoint(end.split())
         or end.endswith(_CUES_AT_END)

@@ -55,6 +55,7 @@ _COMMANDS_OF = {
     r"\le ": "leq leqslant leqq", r"\ge ": "geq geqslant geqq", r"\ne ": "neq", "<": "lt", ">": "gt",
     r"\emptyset ": "varnothing empty", r"\ldots ": "dots cdots dotsc dotsb vdots ldotp",
     r"\cup ": "bigcup union", r"\setminus ": "backslash", r"\{": "lbrace", r"\}": "rbrace",
+    "[": "lbrack", "]": "rbrack",
     "|": "lvert rvert vert mid", ":": "colon", " or ": "lor vee", " and ": "land wedge",
     r"^\circ ": "degree deg", "£": "pounds textsterling", "€": "euro", "¥": "yen textyen",
     " ": "hfil hfill par newline centering enspace thinspace medspace thickspace checkmark",

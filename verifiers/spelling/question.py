@@ -55,6 +55,14 @@ def asks_for(question: str, name: str) -> bool:
     )
 
 
+_ASKS_FOR_WRONG = re.compile(r"\b(?:NOT|EXCEPT|incorrect|false|untrue|wrong)\b|错误|不正确|不属于|不是|不能")
+
+
+def asks_for_wrong(question: str) -> bool:
+    """Return whether a question asks for the option that does not hold: `Which of these is NOT prime?`."""
+    return _ASKS_FOR_WRONG.search(question) is not None
+
+
 _GIVES_TASK = re.compile(
     r"\b(?:simplify|solve(?: for [a-z]+:?| the \w+)?|factor(?:i[sz]e)?|expand|evaluate|reduce|rewrite"
     r"|exact value of"
