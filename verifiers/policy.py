@@ -18,7 +18,7 @@ class Policy(NamedTuple):
     decimal_comma: bool = False
     """Whether the comma in `3,5` is a decimal point; otherwise `3,5` is a list of two numbers."""
     question: str = ""
-    """The text of the problem, normalised; empty if it is not known. It lists the options of a choice and
+    """The text of the problem; empty if it is not known. It lists the options of a choice and
     names the quantity that is asked for."""
 
 

@@ -231,3 +231,37 @@ def test_memory_does_not_grow_with_the_number_of_answers() -> None:
     for n in range(10_000, 110_000):
         compare_answers(*pair(n))
     assert resident_mb() - before < 50
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "sinxx" * 60 + "zzzz",
+        "(1) " + "a (2) " * 200 + "a (3) " * 200 + "a (4) " * 200 + ";x",
+        "个" + "1" * 9500,
+        "万" * 1100,
+        "1" * 9500 + "元",
+        "1" + "\n" * 9000 + "x",
+    ],
+)
+def test_answers_that_make_patterns_try_every_division_are_judged(answer: str) -> None:
+    assert compare_answers("dog", answer).correct is False  # it returns at all: some took hours
+
+
+@pytest.mark.parametrize("extract", ["strict", "lenient"])
+@pytest.mark.parametrize(
+    "completion",
+    [
+        "It has = " + "√1+" * 40 + "!a",
+        "<answer>5 (=1 " + "aa " * 30_000 + "</answer>",
+        "<answer>5" + ")" * 90_000 + "</answer>",
+        "<answer>" + "is 5 " * 18_000 + "</answer>",
+        "<!--" * 24_000 + r"\boxed{6}",
+        r"\boxed{1" + " " * 90_000 + r"1}, \boxed{2}",
+        "（" * 19_000 + "6",
+        "\n" * 30_000,
+        "12３" * 30_000,
+    ],
+)
+def test_completions_that_make_patterns_try_every_division_are_judged(completion: str, extract: str) -> None:
+    assert verify_answer("5", completion, extract=extract).correct is False

@@ -33,7 +33,8 @@ from ..text import commitment, compare_numbers, notations, words
 from ..text.chemistry import read_chemistry
 from ..text.choice_letters import read_choice
 from ..text.exact_number import ANSWER_CHARS, DivisionByZero, read_number
-from ..text.notations import read_base, read_ratio, read_time, without_names
+from ..text.notations import read_base, read_ratio, without_names
+from ..text.times import read_time
 from ..text.words import closed_up
 from ..units import compare as quantities
 from ..units.quantity import split_unit
@@ -49,12 +50,12 @@ TIERS = (
     ("structure", structures.compare),
     ("formula", formulas.compare),
 )
-"""All tiers but the last, which `verify.py` asks if none of these can tell."""
+"""All tiers but the last, which `compare.py` asks if none of these can tell."""
 
 MAX_PARTS = 3000
 """At most this many comparisons of parts are made for one answer; one that needs more is too large."""
 MAX_REFERENCE = 10 * ANSWER_CHARS
-"""Longer references, in characters, are not judged by."""
+"""Longest reference, in characters, that is judged by."""
 _work = threading.local()
 """`left`: how many comparisons this thread may still make for the answer that it is judging, or None."""
 

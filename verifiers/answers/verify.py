@@ -15,6 +15,7 @@ from ..policy import Decimals, Policy
 from ..spelling.normalise import normalise
 from ..spelling.question import asks_for_wrong
 from ..text.choice_letters import other_letters, read_choice
+from ..text.exact_number import ANSWER_CHARS
 from ..text.words import same_text
 from ..verdict import Reason, Verdict, verifier
 from .compare import as_text, compare_by_policy, compare_one, policy_of
@@ -81,6 +82,10 @@ def _allow_wrong_option(found: Extracted, text: str, question: str) -> None:
         around = text[max(found.span[0] - 40, 0) : found.span[1] + 30]
         if asks_for_wrong(question) and _WRONG_STATEMENT.search(around):
             found.reason = None
+
+
+READ_CHARS = 10 * ANSWER_CHARS
+"""Longer answers, in characters, are not read."""
 
 
 def _as_texts(reference: object) -> list[str]:
@@ -218,13 +223,27 @@ def exact_match(
         thinking: further marks of the thinking part; an entry without it takes the task's own.
         whole: compare the whole text after the thinking part instead of an extracted answer.
     """
-    rules = [WHOLE] if whole else ready_rules(extract)
-    found = extract_by(rules, whole_answer(problem, completion, thinking), thinking_marks(thinking))
+    if whole:
+        found = extract_by([WHOLE], whole_answer(problem, completion, thinking), thinking_marks(thinking))
+    else:
+        found = _extracted(problem, completion, extract, thinking)
     if found.text is None or found.reason is not None:
         return _not_compared(found)
-    given = normalise(found.text)
-    same = any(_same_spelling(normalise(reference), given) for reference in problem.references)
-    return Verdict(same, Reason.EQUAL if same else Reason.DIFFERENT, extracted=found.text, tier="text")
+    if len(found.text) > READ_CHARS:
+        return Verdict(False, Reason.TOO_LARGE, tier="text")
+    references = [normalise(reference) for reference in problem.references]
+    given, *later = [
+        any(_same_spelling(one, normalise(text)) for one in references) for text in _stated(found)
+    ]
+    reason = Reason.EQUAL if given else Reason.DIFFERENT
+    if given and not all(later):
+        given, reason = False, Reason.CONTRADICTS
+    return Verdict(given, reason, extracted=found.text, tier="text")
+
+
+def _stated(found: Extracted) -> list[str]:
+    """Return the answer, and the values that the completion states beside it, which must be right too."""
+    return [found.text or "", *found.later]
 
 
 def _same_spelling(reference: str, given: str) -> bool:
@@ -260,7 +279,7 @@ def choice(
     found = _extracted(problem, completion, extract, thinking)
     if found.text is None or found.reason is not None:
         return _not_compared(found)
-    given = read_choice(normalise(found.text.strip("*_ ")))
+    given = read_choice(normalise(found.text.strip("*_ "))) if len(found.text) <= READ_CHARS else None
     if given is None:
         return Verdict(False, Reason.UNPARSABLE_ANSWER, extracted=found.text, tier="choice")
     letter, option_text = given

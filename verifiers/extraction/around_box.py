@@ -21,7 +21,7 @@ _AFTER = re.compile(
     r"(?P<percent>\s?\\?%)|[\d²³√πθ]|_|[a-z](?![A-Za-z])|\\[,;!]\s?[a-z](?![A-Za-z])"
     r"|(?:\$|\\\)|\*\*)?(?:\\[,; ]|[\s~])?(?:\\text\s?\{\s?)?(?i:hundred|thousand|million|billion"
     r"|trillion|dozen|lakh"
-    r"|crore|squared|cubed|and a half|\(?(?:in )?base \d+|[万亿億萬])\b"
+    r"|crore|squared|cubed|and a half|\(?(?:in )?base \d+)\b|\s?[万亿億萬]"
     r"|[.,]\d|\s(?:(?:minus|plus|times)\s(?=[\d(\\$]|one\b|two\b)|(?:more|less|fewer) than\b)"
     r"|\s?,\s?[-+]?(?:\d+|\\infty|∞)\s?[)\]]"
     r"|(?:\\[,;:! ]|[\s~]){0,3}\\(?:sqrt|[dt]?frac|pi|infty|log|ln|sin|cos|tan|cup|cap|left)(?![a-z])"

@@ -85,7 +85,7 @@ def unboxed(text: str) -> str:
         before = _MATH.sub(" ", text[: match.start()])
         after = _MATH.sub(" ", _BETWEEN.sub(", ", text[inside.end + 1 :]))
         text = f"{before} {text[inside.start : inside.end]} {after}"
-    return re.sub(" {2,}", " ", re.sub(" +(?=,)", "", text)).strip()
+    return re.sub(" {2,}", " ", re.sub("(?<! ) +(?=,)", "", text)).strip()
 
 
 _LABEL = r"(?:\(?(?:[1-9]|[a-e]|i{1,3})\)|[A-J]:|第[一二三四]空[:：])"
@@ -107,8 +107,8 @@ def _last_box(text: str, before: int) -> _Box | None:
             return _box(at - 1, inside)
         slash = text.rfind("\\", max(at - 6, 0), at)
         match = _BOX.match(text, slash) if slash >= 0 else None
-        if match is not None:
-            return _unusual_box(text, match)
+        if match is not None and (box := _unusual_box(text, match)) is not None:
+            return box
         at = text.rfind("box", 0, at)  # this one was another command, or a word
     return None
 

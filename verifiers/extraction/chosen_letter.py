@@ -16,9 +16,9 @@ _LETTER = (
     r"|\s*[=<>+*/^_\\(]|\s*[-−]\s*\d)"
 )
 _AFFIRMED = re.compile(
-    r"(?:\b(?:pick|choose|chose|select|go(?:ing)? with|went with|leav(?:es?|ing)|makes|it(?:['’]s| is)|so"
-    r"|left with|opt for|settle on|must be|has to be|answer(?: is)?:?|only|hence|thus|therefore|[Hh]ence"
-    r"|[Tt]hus|[Tt]herefore|Only),?"
+    r"(?:\b(?:[Pp]ick|[Cc]hoose|chose|[Ss]elect|go(?:ing)? with|went with|leav(?:es?|ing)|makes"
+    r"|it(?:['’]s| is)|left with|opt for|settle on|must be|has to be|answer(?: is)?:?"
+    r"|[Oo]nly|[Ss]o|[Hh]ence|[Tt]hus|[Tt]herefore),?"
     rf"(?: (?:the |with |is |just |only |option |choice |answer )*)?|(?<![不非没勿误别])[选選][:：]?"
     rf"|[—–,:-] (?:choice|option|answer)|(?:corresponds to|matches)(?: option| choice| answer)?"
     rf"|[的应][是为][:：]?"

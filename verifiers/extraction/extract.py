@@ -5,15 +5,16 @@ r"""Finding the final answer in a completion by an ordered list of rules; the fi
     hashes        what follows the last ####, to the end of the line
     answer_is     what follows the last "the answer is", to the end of the sentence; "option C is right"
     bold          the last **...**
+    chosen_letter the choice letter that prose chooses
     last_formula  the last formula in math mode, if no number follows
     last_number   the last number, with its unit
     short_text    the whole of one short line, or of one that starts with a choice letter
     {after: T}    what follows the last T, to the end of the line
     {regex: R}    the last match of R: its group 1, or the whole
 
-`strict` (for training) takes a tag or a box only; `lenient` (for evaluation) takes all named rules in
-this order. The thinking part is never searched. The rules are in `rules.py` and `boxes.py`. The text around
-an answer can make it wrong (`objections.py`).
+`strict` (for training) takes a tag or a box only; `lenient` (for evaluation) takes what the first four rules
+find last, and else the others in this order. The thinking part is never searched. The rules are in `rules.py`
+and `boxes.py`. The text around an answer can make it wrong (`objections.py`).
 """
 
 import re
@@ -45,7 +46,7 @@ from .objections import (
     retraction,
     values_offered_before,
 )
-from .places import is_value, value_in
+from .places import PLACE_CHARS, is_value, value_in
 from .rules import PLAIN_TEXT, RULES, STATED, Rule, last_match, line_after
 
 PLAIN_CHARS = 20_000
@@ -185,7 +186,8 @@ def extract_by(groups: Sequence[Group], text: str, marks: Marks = THINKING) -> E
 def _without_marks(body: str) -> str:
     """Return a text without comments and special tokens; they become spaces, so that all spans stay right."""
     if "<!--" in body:
-        body = _COMMENT.sub(_blank, body)
+        end = body.rfind("-->") + 3  # nothing that is never closed is searched again and again
+        body = _COMMENT.sub(_blank, body[:end]) + body[end:]
     if "<<" in body:
         body = _CALCULATOR.sub(_blank, body)
     if "<|" in body:
@@ -228,7 +230,9 @@ def _extracted(name: str, body: str, span: AnswerSpan, offset: int) -> Extracted
     if "box" in answer:
         answer = unboxed(answer)
     if name == "answer_tag":
-        stated = value_in(answer, 0, len(answer))
+        stated = (
+            value_in(answer, 0, len(answer)) if len(answer) <= PLACE_CHARS else AnswerSpan(0, len(answer))
+        )
         reason = objection_before(answer, stated.start)
         if reason is not None:
             return Extracted(answer, name, (start + offset, end + offset), reason, closed)

@@ -6,7 +6,15 @@ from ..units.reader import read_unit
 from .boxes import AnswerSpan
 from .chosen_letter import CHOICE_LINE
 from .last_number import IN_WORDS
-from .sentences import DOUBTS, GIVES_UP, NO_SOLUTION, REJECTED_BEFORE, sentence_start, without_asides
+from .sentences import (
+    DOUBTS,
+    GIVES_UP,
+    NO_SOLUTION,
+    REJECTED_BEFORE,
+    SUPPOSES,
+    sentence_start,
+    without_asides,
+)
 
 _FORMULA = re.compile(
     r"\$\$([^$]{1,400})\$\$|(?<![\\$])\$([^$\n]{1,400})\$|\\\(((?:(?!\\[(\[])[^\n]){1,400}?)\\\)|\\\[((?:(?!\\[(\[]).){1,400}?)\\\]",
@@ -43,7 +51,7 @@ def last_formula(text: str) -> AnswerSpan | None:
         last = found[-2]
     if len(found) > 1 and _ATTAINED.search(text[found[-2].end() : last.start()]):
         last = found[-2]  # `9, attained at x = 1`
-    if DOUBTS.search(text, sentence_start(text, last.start()), last.start()) or _SUPPOSES.search(
+    if DOUBTS.search(text, sentence_start(text, last.start()), last.start()) or SUPPOSES.search(
         text[max(last.start() - 40, 0) : last.start()]
     ):
         return None
@@ -61,7 +69,6 @@ def last_formula(text: str) -> AnswerSpan | None:
     return AnswerSpan(start, end)
 
 
-_SUPPOSES = re.compile(r"\b(?:if|suppose|assume|imagine)\b(?:(?!\bthen\b)[^,$=])*$", re.IGNORECASE)
 _VALUE_OF_LETTER = re.compile(r"(?:\s*[A-Za-z](?:_\w+)?\s*=)?[^=]{1,40}")
 _UNIT_AFTER = re.compile(r" ?((?!in\b|as?\b|at\b|s\b)[A-Za-zµΩ][A-Za-zµΩ/^\d²³]{0,8})(?=[\s.,;]|$)")
 _WHERE = re.compile(r"[,;]? where\s*$")

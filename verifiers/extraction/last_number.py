@@ -4,11 +4,19 @@ import re
 from collections import deque
 
 from ..spelling.east_asian import CHARACTERS, NAMES_AT_NUMBERS
-from ..spelling.lexicon import LARGE
+from ..spelling.lexicon import BELOW_TWENTY, LARGE, TENS
 from ..units.reader import read_unit
 from .boxes import AnswerSpan
 from .chosen_letter import CHOICE_LINE
-from .sentences import DOUBTS, GIVES_UP, REJECTED_BEFORE, sentence_end, sentence_start, without_asides
+from .sentences import (
+    DOUBTS,
+    GIVES_UP,
+    REJECTED_BEFORE,
+    SUPPOSES,
+    sentence_end,
+    sentence_start,
+    without_asides,
+)
 
 _NUMBER = re.compile(
     r"(?:(?<![\w)\]}])(?:[-−–] ?|(?i:minus|negative) ))?[$€£]?"
@@ -47,10 +55,7 @@ _QUALIFIES = re.compile(
 
 _NOT_BUT = re.compile(r"\bnot [^.!?\n]{1,60}?,? but (?:rather )?(?=[-$\\\d(])")
 """Matches a value that is rejected before the right one: `not 25, as one might think, but 23`."""
-_NUMBER_WORD = (
-    "(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
-    "|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)"
-)
+_NUMBER_WORD = f"(?:{'|'.join([*list(BELOW_TWENTY)[2:], *TENS])})"  # without `zero` and `one`
 IN_WORDS = re.compile(
     r"\b(?:is|are|be|equals|has|have|took|takes?|needs?|exactly|there are)\s+(?:exactly |only |a total of )?"
     rf"({_NUMBER_WORD}(?:[- ](?:{_NUMBER_WORD}|hundred|thousand|million)){{0,5}}(?: [a-z]+)?)\b"
@@ -85,7 +90,7 @@ def last_number(text: str) -> AnswerSpan | None:
             own, end = before, reason.start()
             break
     number = _stated(text, own, start, end)
-    if _SUPPOSES.match(text, start, number.start()):
+    if SUPPOSES.search(text[start : number.start()]):
         return None
     formula = _FORMULA_AFTER.search(text[:end], max(start, end - FORMULA_CHARS))
     if formula is not None and formula.start(1) <= number.start():
@@ -95,11 +100,9 @@ def last_number(text: str) -> AnswerSpan | None:
     )
 
 
-_SUPPOSES = re.compile(r"(?:if|suppose|assum\w+|imagine)\b(?:(?!\bthen\b)[^,=])*$", re.IGNORECASE)
-"""Matches before a number that is only supposed: `Suppose the total is 42.`"""
 FORMULA_CHARS = 200
 """How far, in characters, from the end of a sentence its last formula may start."""
-_TERM = r"(?:[\d.]{0,20}[√π(][^\sA-Za-z]{0,20}|[\d.]{1,20}[a-z]?)"
+_TERM = r"(?:[\d.]{0,20}[√π(][^\sA-Za-z+*/×·−-]{0,20}|[\d.]{1,20}[a-z]?)"
 _LEFT_SIDE = r"[A-Za-z](?:_\w{1,9})? ?= ?"
 _FORMULA_AFTER = re.compile(
     r"(?:[=:]|\b(?:is|are|be|equals?|of)|[为是]) ?"

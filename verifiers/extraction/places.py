@@ -37,7 +37,7 @@ _LETTER_AND_WORDS = re.compile(
 _CHANGES_BOLD = re.compile(r"\s*(?:million|billion|thousand|dozen|hundred|or|and|[-+*/^=<>,]|\\)")
 _CJK_WORDS = re.compile(f"[{CHARACTERS}]{{3}}")
 _SENTENCE = re.compile(rf"[A-Za-z]{{2,}} [a-z]{{3,}} |{_CJK_WORDS.pattern}")
-"""Matches in a sentence; `in 5 days` is only a value with words around it."""
+"""Matches in a sentence of several words; `in 5 days` alone is a value."""
 _VERB = re.compile(
     r"(?:\b(?:is|are|be|equals?|was|were|ist|sind|beträgt|lautet|es|son|est|sont|é|è)\b|равн[аоы]?\b|составляет"
     r"|(?<!\d)[:：]|[:：](?!\d)|为|是|等于|は|が"
@@ -191,6 +191,7 @@ _VALUE = re.compile(
     re.IGNORECASE,
 )
 _SAYS_ABOUT = re.compile(r"\b(?:more|less|fewer|times|verified|correct|confirmed|sure|certain)\b|的")
+"""Matches in a text that says something about an answer, and so is none: `7 more than 35`."""
 
 
 def is_value(text: str, span: AnswerSpan) -> bool:

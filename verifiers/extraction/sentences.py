@@ -30,13 +30,13 @@ def sentence_end(text: str, start: int, stop: int) -> int:
     return stop
 
 
-# Words that start a remark; after a comma, and in brackets, more words do than in running text.
 _REASON = (
     r",? (?:because|since|due to|given that|as (?:the|it|we|this|there|she|he|they|each|required|shown"
     r"|expected|desired|was))\b"
     r"| ?\((?:since|because|as|check|see|note)\b|（(?:因为|注)"
 )
 """Matches where a reason starts; a reason may say anything but that the value is wrong."""
+# Words that start a remark; after a comma, and in brackets, more words do than in running text.
 _REMARK = re.compile(
     rf"(?P<reason>{_REASON})"
     r"|,? (?:which|whereas|while|making|leaving|attained|reached|achieved|obtained|directed|measured|pointing"
@@ -45,7 +45,7 @@ _REMARK = re.compile(
     r"|hence|thus|therefore|also|corresponding|the|such|only)\b|, i\.e\.|, ?¡"
     r"| ?\((?:about|approximately|approx|roughly|around|which|equivalently|that is|i\.e|in|for|the"
     r"|rounded|by|nearly|to|using|from|it|this|we|≈|\\approx|[a-z]+ [a-z]+ [a-z]+"
-    r"|(?=[^()]*[A-Za-z]{2}[^()]* [^()]*[A-Za-z]{3})(?=\d|[A-J] ?\)?(?:,|and)|choices?|options?))"
+    r"|(?=(?>[^()]*?[A-Za-z]{2})(?>[^()]*? )[^()]*?[A-Za-z]{3})(?=\d|[A-J] ?\)?(?:,|and)|choices?|options?))"
     rf"|; [a-z]{{2}}| (?:[—–]|-{{1,3}}) [A-Za-z]{{2}}| (?:—|–) a "
     rf"|，(?!而是|而非|不)[{CHARACTERS}]{{2}}|（(?:约|即|舍|而)",
 )
@@ -85,6 +85,7 @@ _REJECTS_OTHERS = re.compile(
 )
 """Matches a remark that rejects other letters: `it can't be A or D`."""
 HAS_VALUE = re.compile(r"[\d$\\√π∞²³]|(?<![A-Za-z])[A-HJ-Zb-hj-z](?![A-Za-z'’])|\*\*|^[^\s,]+$")
+"""Matches in a text that may hold a value: a digit, a formula, a single letter, emphasis, a single word."""
 
 
 _SUPPOSED = re.compile(
@@ -94,6 +95,7 @@ _SUPPOSED = re.compile(
     r"|误认|误以为|常见错误|错误答案",
     re.IGNORECASE,
 )
+"""Matches in a sentence that states a value which is not the answer: `many people think the answer is`."""
 
 
 def is_supposed(text: str, place: int, *, after: int = 0, otherwise: bool = False) -> bool:
@@ -151,7 +153,7 @@ def sentence_start(text: str, at: int) -> int:
 
 
 _ASIDE = re.compile(
-    r"(?<=[\s*])\((?=[^()\n]*[A-Za-z]{3}|≈|\\approx)[^()\n]*\)|（[^（）\n]*[^（）\d\s%][^（）\n]*）"
+    r"(?<=[\s*])\((?=[^()\n]*[A-Za-z]{3}|≈|\\approx)[^()\n]*\)|（(?=[^（）\n]*[^（）\d\s%])[^（）\n]*）"
 )
 """Matches a remark in brackets, whose numbers are not the answer."""
 
@@ -183,6 +185,8 @@ DOUBTED_BEFORE = re.compile(
     re.IGNORECASE,
 )
 """Matches right before a value that is doubted."""
+SUPPOSES = re.compile(r"\b(?:if|suppose|assum\w+|imagine)\b(?:(?!\bthen\b)[^,.=\n])*$", re.IGNORECASE)
+"""Matches before a value that is only supposed: `Suppose the total is 42.`"""
 REJECTED_BEFORE = re.compile(r"(?:不是|并非|\bnot|\brather than|\binstead of)[\s$]*$", re.IGNORECASE)
 """Matches before a value that is rejected."""
 _LINK = (
@@ -205,14 +209,16 @@ _DENIED = re.compile(
     re.IGNORECASE,
 )
 _RELATIVE = re.compile(r"\b(?:that|which|who)(?: \$?[a-z]+\$?)? $", re.IGNORECASE)
+"""Matches before a denial in a relative clause, which says something about a value: `that x cannot`."""
 _CUES = frozenset(
     "not no nobody never neither none cannot nicht pas != instead rather unless except longer anything than"
     " incorrect wrong false invalid impossible mistake unlikely unsure refuse doubt far possible guess"
     " reject rejected rule avoid exclude discard eliminate possibly probably perhaps maybe might could"
     " exceeds divides twice negative minus whose".split()
 )
+"""Words of which one is in almost every text that denies, changes or doubts the value after it."""
 _CUES_AT_END = (" of", "log", "ln", " or", " else", " es", " è", " é")
-"""Words of which at least one is in every text that denies, changes or doubts the value after it."""
+"""Ends of the other such texts."""
 
 
 def may_speak_against(before: str) -> bool:

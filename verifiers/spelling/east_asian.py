@@ -5,7 +5,6 @@ Only what stands at a number is rewritten; other words are left to the tier that
 """
 
 import re
-from decimal import Decimal
 
 CHARACTERS = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 """The characters of these languages, for a class in a regular expression."""
@@ -28,7 +27,7 @@ _DIGITS = {
 _TENS = {"十": 10, "百": 100, "千": 1000}
 _MYRIADS = {"万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8}
 _NUMERAL = "[" + "".join([*_DIGITS, *_TENS, *_MYRIADS]) + "]"
-_AMOUNT = rf"(?:[\d.]+|{_NUMERAL}+)"
+_AMOUNT = rf"(?:(?<![\d.])[\d.]+|(?<!{_NUMERAL}){_NUMERAL}+)"
 
 UNITS = {
     name: unit
@@ -147,7 +146,7 @@ def in_ascii(text: str) -> str:
         lambda match: match[1] + _digits(match[2]),
         text,
     )
-    text = re.sub(r"(\d+) ?元 ?(\d) ?角(?: ?(\d) ?分)?", r"\1.\2\3元", text)
+    text = re.sub(r"(?<!\d)(\d+) ?元 ?(\d) ?角(?: ?(\d) ?分)?", r"\1.\2\3元", text)
     text = re.sub(r"(?<=\d)角", r"*0.1元", text) if "元" not in text else text
     if re.search(r"\d ?(?:小?时|小時|時間|시간) ?\d+ ?分", text):
         text = re.sub(r"(?<=\d) ?分(?!钟|鐘|之|の)", "分钟", re.sub(r"(?<=\d) ?时", "小时", text))
@@ -173,7 +172,7 @@ def _with_numerals(text: str) -> str:
         text,
     )
     text = re.sub(rf"({_AMOUNT})又(?=[\d\\])", lambda match: f"{_digits(match[1])} ", text)
-    text = re.sub(r"(\d[\d,]*(?:\.\d+)?) ?([万萬亿億])", _scaled, text)
+    text = re.sub(r"(?<![\d.,])(\d[\d,]*(?:\.\d+)?) ?([万萬亿億])", _scaled, text)
     text = re.sub(
         rf"(?<![第{_NUMERAL[1:-1]}])([一二两三四五六七八九十])(?=(?:{_UNIT})$)",
         lambda match: _digits(match[1]),
@@ -206,8 +205,12 @@ def _unit(match: re.Match[str]) -> str:
 
 
 def _scaled(match: re.Match[str]) -> str:
-    value = Decimal(match[1].replace(",", "")) * _MYRIADS[match[2]]
-    return f"{value:f}".rstrip("0").rstrip(".") if "." in f"{value:f}" else f"{value:f}"
+    """Return `132000` for `13.2万`."""
+    whole, _, decimals = match[1].replace(",", "").partition(".")
+    zeros = len(str(_MYRIADS[match[2]])) - 1
+    digits = whole + decimals[:zeros].ljust(zeros, "0")
+    rest = decimals[zeros:].rstrip("0")
+    return f"{digits}.{rest}" if rest else digits
 
 
 MAX_NUMERAL = 40

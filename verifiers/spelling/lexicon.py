@@ -29,12 +29,11 @@ PARTS = {
 
 _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
 _COUNTING = (
-    "hundred halve halves hundreds thousands millions billions trillions quadrillion quintillion googol"
-    " dozen dozens score gross pair pairs couple mil mill mln bn lakh lakhs crore crores percent"
-    " percents percentage pct ppm ppb mille tens odd infinite infinity mil mille millón millones "
-    "millions milliard milliards million millionen milliarde"
-    " milliarden tausend hundert milhão milhões тысяч тысячи тысяча миллион миллиона миллионов миллиард"
-    " docena douzaine dutzend"
+    "hundred halve halves hundreds thousands millions billions trillions quadrillion quintillion"
+    " googol dozen dozens score gross pair pairs couple mil mill mln bn lakh lakhs crore crores"
+    " percent percents percentage pct ppm ppb mille tens odd infinite infinity millón millones"
+    " milliard milliards million millionen milliarde milliarden tausend hundert milhão milhões тысяч"
+    " тысячи тысяча миллион миллиона миллионов миллиард docena douzaine dutzend"
 )
 NUMBERS = (
     {*BELOW_TWENTY, *TENS, *LARGE, *PARTS, *(part + "s" for part in PARTS), *_COUNTING.split(), *_ORDINALS}

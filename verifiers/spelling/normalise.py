@@ -181,19 +181,18 @@ def _without_words(text: str) -> str:
 
 
 _LABELS = (("1", "2", "3", "4"), ("a", "b", "c", "d"), ("i", "ii", "iii", "iv"))
-_LABELLED = re.compile(
-    "|".join(
-        rf"\({one}\) ([^;]+?)[;,.]? \({two}\) ([^;]+?)"
-        rf"(?:[;,.]? \({three}\) ([^;]+?))?(?:[;,.]? \({four}\) ([^;]+))?"
-        for one, two, three, four in _LABELS
-    )
-)
+_LABELLED_CHARS = 200
 
 
 def _without_labels(text: str) -> str:
     """Return `3; 5` for `(1) 3; (2) 5`."""
-    match = _LABELLED.fullmatch(text) if text[:4] in ("(1) ", "(a) ", "(i) ") else None
-    return text if match is None else "; ".join(part for part in match.groups() if part)
+    for labels in _LABELS:
+        if text.startswith(f"({labels[0]}) ") and len(text) <= _LABELLED_CHARS:
+            parts = re.split("|".join(rf"[;,.]? ?\({label}\) " for label in labels), text)[1:]
+            found = re.findall(r"\(([1-4a-d]|i{1,3}|iv)\) ", text)
+            if len(parts) > 1 and found == list(labels[: len(parts)]) and all(parts):
+                return "; ".join(part.strip(" ;,.") for part in parts)
+    return text
 
 
 def _without_other_words(text: str) -> str:

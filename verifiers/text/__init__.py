@@ -1,4 +1,4 @@
-"""Answers as text: normalising their spelling, and reading numbers, words, choice letters and notations.
+"""Answers as text: reading numbers, words, choice letters and notations.
 
 Formulas are parsed in `verifiers/formulas`, units in `verifiers/units`, and lists and intervals in
 `verifiers/structures`. All of them use the readers of this folder.

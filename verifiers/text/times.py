@@ -36,7 +36,7 @@ def _date(text: str) -> tuple[int, int, str] | None:
     """Return the month, the day and the year (or an empty text) of `March 14, 2025` or `14 March`."""
     if text[:1].isdigit() and text[-1:].isdigit() and (numeric := _NUMERIC_DATE.fullmatch(text)) is not None:
         year, month, day = numeric.group(1, 2, 3) if numeric[1] else numeric.group(6, 4, 5)
-        return (int(month) - 1, int(day), year)
+        return (int(month) - 1, int(day), year) if 1 <= int(month) <= 12 and 1 <= int(day) <= 31 else None
     match = _DATE.fullmatch(text) if len(text) < 30 and " " in text else None
     if match is None:
         return None

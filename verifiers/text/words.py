@@ -1,8 +1,8 @@
 r"""The `words` tier: equal texts, names, yes and no, number words, and choice letters.
 
 Two texts are equal if they are spelt alike except for case, articles and punctuation, or if both have the
-same meaning in a short list (`no solution` and `\emptyset`). All other pairs of words differ: synonyms and
-other languages are not recognised.
+same meaning in a short list (`no solution` and `\emptyset`). All other pairs of words differ: other synonyms
+are not recognised.
 """
 
 import re
@@ -124,7 +124,7 @@ def _is_word(letters: str) -> bool:
     """Return whether a run of letters is a word, and not a product of variables or a function."""
     if not letters.isascii():
         return True
-    if letters.lower() in _NAMES or _RUN_OF_FUNCTIONS.fullmatch(letters):
+    if letters.lower() in _NAMES or (len(letters) <= 30 and _RUN_OF_FUNCTIONS.fullmatch(letters)):
         return False
     if len(letters) == 3:
         return letters.isupper() or re.search("[aeiou]", letters) is not None
@@ -161,10 +161,12 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     choice = choices.compare(reference, answer, judge)
     if choice is not None:
         return choice
+    if answer[answer.rfind(" ") + 1 :].rstrip(")") in _DIRECTIONS:
+        directed = _without_direction(reference, answer)
+        if directed != (reference, answer):
+            return judge(*directed)
     plain = without_restatement(answer)
-    if plain == answer and (
-        answer[-1:] == ")" or (" " in answer and answer[answer.rfind(" ") + 1 :] in _DIRECTIONS)
-    ):
+    if plain == answer and answer[-1:] == ")":
         plain = _without_aside(reference, answer, judge)
     if plain != answer:
         return judge(reference, plain)
@@ -188,20 +190,25 @@ _DIRECTIONS = frozenset(
     " eastward westward".split()
 )
 _DIRECTION = re.compile(
-    r",? \(?(?:to the (?:left|right|north|south|east|west)|directed [a-z]+(?: [a-z]+)?|(?:due )?(?:north"
-    r"|south|east|west)"
-    r"(?:ward)?s?|(?:vertically )?(?:up|down)(?:ward)?s?)\)?$"
+    r",? \(?(?:(?:directed )?(?:to the )?(?:left|right)"
+    r"|(?:directed |due |to the )?(?:north|south|east|west)(?:ward)?s?"
+    r"|(?:vertically )?(?:up|down)(?:ward)?s?)\)?$"
 )
 
 
-def _without_aside(reference: str, answer: str, judge: Judge) -> str:
-    """Return an answer without a remark in brackets that repeats it or gives a reason: `1/2 (50%)`.
-
-    Without a direction too, as in `10 N, to the left`, if the reference names none.
-    """
+def _without_direction(reference: str, answer: str) -> tuple[str, str]:
+    """Remove a direction, as in `10 N, to the left`, if only the answer has one or both have the same."""
     direction, wanted = _DIRECTION.search(answer), _DIRECTION.search(reference)
-    if direction is not None and wanted is None:
-        return answer[: direction.start()]
+    if direction is None:
+        return reference, answer
+    if wanted is None:
+        return reference, answer[: direction.start()]
+    same = re.findall("[a-z]+", direction[0]) == re.findall("[a-z]+", wanted[0])
+    return (reference[: wanted.start()], answer[: direction.start()]) if same else (reference, answer)
+
+
+def _without_aside(reference: str, answer: str, judge: Judge) -> str:
+    """Return an answer without a remark in brackets that repeats it or gives a reason: `1/2 (50%)`."""
     match = _BRACKETED.fullmatch(answer)
     if match is None or reference.endswith(")") or not re.search(r"\d", match[1]):
         return answer
