@@ -144,8 +144,8 @@ def extract_answer(
         '42 apples'
         >>> extract_answer(r"It is not \boxed{42}.").reason
         <Reason.DENIED: 'denied'>
-        >>> extract_answer(r"It is \boxed{42} or 43.").reason
-        <Reason.AMBIGUOUS: 'ambiguous'>
+        >>> extract_answer(r"It is \boxed{42} or 43.").later  # must match the reference too
+        ('43',)
 
     Args:
         text: the completion, together with what the chat template wrote before it (an opened `<think>`).

@@ -87,8 +87,10 @@ def _same_truth(expected: int, match: re.Match[str]) -> bool:
 def folded(text: str) -> str:
     """Return a text in lower case, without articles, endings of ordinals, and punctuation outside numbers.
 
+    A date has its month first, however it was written.
+
     >>> folded("The 3rd of June, at noon.")
-    '3 of june at noon'
+    'june 3 at noon'
     """
     text = re.sub(
         r"\b(?:the|a|an) (?=\w)|^(?:it|they|on|in|at) (?=\w)", "", text.casefold().replace("\\", " \\")
