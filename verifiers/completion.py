@@ -59,7 +59,7 @@ _BARE = {"analysis": "assistantfinal", "commentary": "assistantfinal", "Thinking
 The first two are harmony's channels without their special tokens: `analysisWe add ...assistantfinal42`.
 """
 _BARE_WORDS = tuple(_BARE)
-_BARE_OPENING = re.compile(r"(analysis|commentary)(?=[A-Za-z\d\\\"'(*]| [A-Z])|(Thinking\.\.\.)(?=\s)")
+_BARE_OPENING = re.compile(r"(analysis|commentary)(?=[A-Za-z\d\\\"'(*]| [A-Z])|(Thinking\.\.\.)(?=\n)")
 
 ThinkingMark = str | tuple[str, str]
 """A mark that a task adds: the name of a tag, or what opens and what closes the thinking part."""

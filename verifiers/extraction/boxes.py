@@ -58,13 +58,15 @@ def boxed(text: str) -> AnswerSpan | None:
 
 
 _REJECTED = re.compile(
-    r"[\s$]*[,;]?[\s$]*(?:(?:and|but) )?(?:not|rather than|instead of)[\s$]*(?:in )?[\s$(]*$", re.IGNORECASE
+    r"[\s$]*[,;]?[\s$]*(?:(?:and|but) )?(?:not|rather than|instead of)[\s$]*(?:in )?[\s$(]*$"
+    r"|[\s$]*\.?\s*\(?my (?:original|earlier|previous|initial|first) (?:answer|result|guess) was[\s$]*$",
+    re.IGNORECASE,
 )
 
 
 def _without_rejected(text: str, last: _Box) -> _Box:
     r"""Return the box before the last one if the text rejects the last one: `\boxed{D}, not \boxed{B}`."""
-    before = text[max(last.command - 40, 0) : last.command]
+    before = text[max(last.command - 60, 0) : last.command]
     rejected = _REJECTED.search(before)
     earlier = _last_box(text, last.command) if rejected else None
     if rejected is None or earlier is None or earlier.end != last.command - len(rejected.group()):

@@ -9,6 +9,7 @@ from ..units.reader import read_unit
 from .boxes import AnswerSpan
 from .chosen_letter import CHOICE_LINE
 from .sentences import (
+    ADJUSTED,
     DOUBTS,
     GIVES_UP,
     REJECTED_BEFORE,
@@ -53,8 +54,19 @@ _QUALIFIES = re.compile(
 )
 
 
-_NOT_BUT = re.compile(r"\bnot [^.!?\n]{1,60}?,? but (?:rather )?(?=[-$\\\d(])")
+_NOT_BUT = re.compile(
+    r"\bnot [^.!?\n]{1,60}?,? but (?:rather )?(?=[-$\\\d(])"
+    r"|\b(?:at first glance|seems? to be|(?:might|may|could|would) (?:think|say|guess|expect)|tempt\w+)\b"
+    r"[^.!?\n]{1,80}?,? but (?:(?:it['’]s|it is|really|actually|in fact|the (?:[a-z]+ )?answer is),? )+(?=[-$\\\d(])"
+)
 """Matches a value that is rejected before the right one: `not 25, as one might think, but 23`."""
+_BOUNDED_BEFORE = re.compile(
+    r"\b(?:at most|bounded (?:above|below) by|close to|(?:more|less|fewer|greater) than|over)\s*[$(]*$"
+)
+"""Matches before a number that only bounds the value."""
+_UNDETERMINED = re.compile(
+    r"\b(?:cannot|can['’]t|could not) be determined\b|\bnot enough information\b", re.IGNORECASE
+)
 _NUMBER_WORD = f"(?:{'|'.join([*list(BELOW_TWENTY)[2:], *TENS])})"  # without `zero` and `one`
 IN_WORDS = re.compile(
     r"\b(?:is|are|be|equals|has|have|took|takes?|needs?|exactly|there are)\s+(?:exactly |only |a total of )?"
@@ -73,6 +85,10 @@ def last_number(text: str) -> AnswerSpan | None:
     if CHOICE_LINE.fullmatch(text):
         return None
     text = _NOT_BUT.sub(lambda match: " " * len(match[0]), without_asides(text))
+    adjusted = deque(ADJUSTED.finditer(text), maxlen=1)
+    if adjusted:
+        first = sentence_start(text, adjusted[0].start())
+        text = text[:first] + " " * (adjusted[0].end() - first) + text[adjusted[0].end() :]
     numbers = [match for match in _NUMBER.finditer(text) if _is_value(text, match)]
     in_words = deque(IN_WORDS.finditer(text, numbers[-1].end() if numbers else 0), maxlen=1)
     if in_words and not re.search(r"\d", text[sentence_start(text, in_words[0].start()) :]):
@@ -90,7 +106,9 @@ def last_number(text: str) -> AnswerSpan | None:
             own, end = before, reason.start()
             break
     number = _stated(text, own, start, end)
-    if SUPPOSES.search(text[start : number.start()]):
+    if SUPPOSES.search(text[start : number.start()]) or _BOUNDED_BEFORE.search(text, start, number.start()):
+        return None
+    if _WOULD.search(text, start, number.start()) and _UNDETERMINED.search(text, 0, number.start()):
         return None
     formula = _FORMULA_AFTER.search(text[:end], max(start, end - FORMULA_CHARS))
     if formula is not None and formula.start(1) <= number.start():
@@ -144,6 +162,9 @@ def _with_neighbours(text: str, number: re.Match[str], start: int, end: int) -> 
     if _CHANGED_AFTER.match(text, number.end(), end):
         return AnswerSpan(number.start(), end)
     return None
+
+
+_WOULD = re.compile(r"\b(?:would|['’]d)\b")
 
 
 def _is_value(text: str, match: re.Match[str]) -> bool:

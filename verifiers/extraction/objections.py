@@ -12,6 +12,7 @@ from ..verdict import Reason
 from .boxes import AnswerSpan
 from .lead_ins import lead_ins, names_answer
 from .places import is_value, place_at
+from .second_thoughts import has_value, second_thought
 from .sentences import CHANGED_BEFORE, DOUBTED_BEFORE, is_denied, is_supposed, may_speak_against, sentence_end
 
 _DENIED_AFTER = re.compile(
@@ -19,7 +20,8 @@ _DENIED_AFTER = re.compile(
     r"(?:is|was|are|seems|looks|would be|must be|should be|can be)(?: [a-z]+ly)? "
     r"(?:wrong|incorrect|false|impossible|invalid|mistaken|right\b.{0,20}\bnot|rejected|excluded|discarded"
     r"|ruled out|extraneous"
-    r"|(?:a |one |my )(?:[a-z]+ )?(?:mistake|error|trap|option|candidate|attempt|guess))\b"
+    r"|(?:a |one |my )(?:[a-z]+ )?(?:mistake|error|trap|option|candidate|attempt|guess)"
+    r"|(?:my|the) (?:earlier|previous|original|initial|first) (?:answer|result|value|choice))\b"
     r"|\(?(?:placeholder|random guess|just a guess)\b"
     r"|(?:does not|doesn['’]t|do not|don['’]t|did not|didn['’]t) (?:work|satisfy|hold)\b|fails?\b"
     r"|(?:(?:is|was|are|seems|looks|would) not(?: be)?|(?:is|was|are|would)n['’]t(?: be)?"
@@ -39,7 +41,10 @@ _RETRACTED = re.compile(
     r"|\b(?:the above|my (?:answer|choice|result|value|box)|the answer above|the previous answer))"
     r"(?:'s|’s| is| was)(?: [a-z]+ly)?"
     r" (?:wrong|incorrect|not (?:correct|right|the answer)|a mistake|mistaken)\b|\bscratch that\b"
-    r"|\b(?:that|this|it) (?:does not|doesn['’]t) (?:look|seem) (?:right|correct)\b"
+    r"|\b(?:that|this|it) (?:(?:does not|doesn['’]t) (?:look|seem)|(?:cannot|can['’]t) be) (?:right|correct)\b"
+    r"|\b(?:but|however,?) (?:that|this|it) (?:violates|contradicts|is impossible)\b"
+    r"|\b(?:second thought|reflection),? (?:(?:this|that|it) is wrong|ignore (?:this|that|it))\b"
+    r"|但(?:是)?(?:这|此)(?:与[^。\n]{0,12}矛盾|不符合|不满足)"
     r"|\bi (?:take (?:that|it|this) back|retract)\b"
     r"|\b(?:ignore|disregard) (?:the|that|this|my) (?:[a-z]+ )?(?:above|answer|value|box|result|previous)\b"
     r"(?!(?: [a-z]+)? [$-]?\d)",
@@ -57,41 +62,6 @@ _OFFERED_AFTER = re.compile(
     r"(?P<place>[\s$*(\\\[]{0,6})(?:[-\d]|\\|[A-J]\b)",
     re.IGNORECASE,
 )
-_TAKING_BACK = (
-    r"\b(?:wait|oops|correction|sorry|apologies|nope|no\b(?=[,:])|edit|update(?=:)|revised(?=:)|hold on"
-    r"|scratch that|on second thought|on reflection|let me correct|i made (?:a|an) (?:\w+ )?(?:mistake|error)"
-    r"|i (?:meant|forgot|missed|overlooked|double-?counted|mis(?:read|counted|calculated))"
-    r"|en fait|perdón|pardon|eigentlich|moment)\b|不对|等一下|等等|抱歉|更正"
-)
-_CHECKING = r"\b(?:hm+|actually|in fact|let me (?:re-?check|check|double[- ]check|verify))\b|其实"
-_RECONSIDERED = re.compile(f"{_TAKING_BACK}|{_CHECKING}", re.IGNORECASE)
-"""Matches words after which an answer may be taken back."""
-_ENDS_WITH_VALUE = (
-    r"(?:[a-z] ?= ?)?(?<![\w(])(?=(?:[-−$\\(]{0,3}\d[\d.,/]*[)$]{0,2}|(?-i:[A-J]))"
-    r"[.!\s。]*(?:$|\n| (?-i:[A-Z])))"
-)
-_CORRECTED = re.compile(
-    rf"(?:{_TAKING_BACK})"
-    r"(?:[^.!?\n]{0,80}?(?:\b(?:is|be|get|it['’]s|so|meant|gives)|[,:—：，])|[^!?\n]{0,80}?\bgiving)?\s*"
-    rf"{_ENDS_WITH_VALUE}"
-    rf"|(?:{_CHECKING})(?:[^.!?\n]{{0,80}}?\b(?:so|it['’]s|it is|it gives)|[^.!?\n]{{0,20}}?[,:—])?\s*"
-    rf"{_ENDS_WITH_VALUE}",
-    re.IGNORECASE,
-)
-"""Matches up to the other value in `Wait, I forgot the sign: -42.`, `No, 43.` and the like."""
-_INSTEAD = re.compile(
-    r"\b(?:it|that|this|[a-z]+) (?:should|must|has to) be (?:really |actually )?(?=[\d$\\(-])"
-    r"|(?:应为|应该是|应是|改为|而是)(?=[\s$\d-])",
-    re.IGNORECASE,
-)
-"""Matches what leads to another value anywhere after such words."""
-_IN_SENTENCE = re.compile(
-    rf"(?:(?:{_TAKING_BACK})[^!?\n]{{0,80}}?\b(?:it|answer|value|result|sum|total|number)"
-    rf"|(?:{_CHECKING})[^.!?\n]{{0,80}}?\b(?:it|answer))"
-    r"(?:['’]s| is| was| gives| equals)(?: (?:really|actually|in fact))? (?=[\d$\\(-])",
-    re.IGNORECASE,
-)
-"""Matches what leads to another value in the same sentence as such words: `Actually, it is 17`."""
 _ALSO = re.compile(
     r"\b(?:(?:correct|right|actual|true|real) [a-z]+(?: is| was| should be|:)"
     r"|(?:it|this|that|the answer) (?:could|might|may) (?:also |well |instead )?be"
@@ -178,8 +148,11 @@ _RETRACTION_CUES = (
         "regard",
         "back",
         "retract",
+        "violate",
+        "contradict",
+        "impossible",
     ),
-    *("有误", "算错", "不对"),
+    *("有误", "算错", "不对", "矛盾", "不符合", "不满足"),
 )
 """Words of which every match of `_RETRACTED` and `_MISTAKE` contains one."""
 _ALSO_CUES = (
@@ -191,7 +164,7 @@ _ALSO_CUES = (
     "might",
     " may ",
     "otherwise",
-    *"correct right true real actual".split(),
+    *"correct right true real actual better best".split(),
 )
 """Words of which every match of `_ALSO` and `_ALSO_LETTER` contains one."""
 
@@ -230,7 +203,7 @@ _ALSO_LETTER = re.compile(
     rf"(?<![\w.]){_LETTER_OR_NUMBER} (?:is|are|seems) (?:also|equally|just as) {_RIGHT}"
     rf"|(?<![\w.]){_LETTER_OR_NUMBER} (?:would|could|might|may) (?:also )?be (?:also |just as )?{_RIGHT}"
     r"(?! (?:answer )?(?:only )?(?:if|in|for|when|under)\b)"
-    r"|\b(?:and|but) also \(?([A-J])(?![A-Za-z])"
+    r"|\b(?:and|but) also \(?([A-J])(?![A-Za-z])|\bbut \(?([A-J])\)? (?:is|seems|looks|fits) (?:the )?(?:better|best)\b"
 )
 """Matches another letter or number that is said to be right too: `But C is also correct.`"""
 _LEADS_TO_VALUE = re.compile(
@@ -243,8 +216,8 @@ _LEADS_TO_VALUE = re.compile(
 def later_values(text: str, end: int, value: str = "") -> tuple[str, ...]:
     """Return the values that the text after the end of an answer states: they must be right too.
 
-    These are values after a lead-in (`so the answer is 17`) and, once the text reconsiders (`Actually, it is
-    17`), after `it is` and the like. A statement that repeats the answer, `value`, adds none.
+    These are values after a lead-in (`so the answer is 17`), and the one with which the text ends once it
+    reconsiders (`Actually, it is 17`). A statement that repeats the answer, `value`, adds none.
     """
     after = text[end : end + _LATER]
     if _DIGITS_OR_LETTERS.search(after) is None:
@@ -258,10 +231,6 @@ def later_values(text: str, end: int, value: str = "") -> tuple[str, ...]:
     may_add = _has_any(after.lower(), _ALSO_CUES)
     if may_add:
         places += [match.end() for match in _ALSO.finditer(text, end, end + _LATER)]
-    reconsidered = _RECONSIDERED.search(text, end, end + _LATER)
-    if reconsidered:
-        for pattern in (_INSTEAD, _IN_SENTENCE, _CORRECTED):
-            places += [match.end() for match in pattern.finditer(text, reconsidered.start(), end + _LATER)]
     joined = _CONCLUDED.match(text, end) or _OFFERED_AFTER.match(text, end)
     if joined:
         places.append(joined.end("place"))
@@ -277,6 +246,9 @@ def later_values(text: str, end: int, value: str = "") -> tuple[str, ...]:
             values.append(text[stated.start : stated.end])
     if may_add:
         values += [match[match.lastindex or 0] for match in _ALSO_LETTER.finditer(after)]
+    other = second_thought(text, end, min(len(text), end + _LATER), value)
+    if other is not None:
+        values.append(text[other.start : other.end])
     return tuple(values[-MAX_LATER:])
 
 
@@ -285,4 +257,4 @@ def _repeats(text: str, place: int, value: str) -> bool:
     sentence = text[place : sentence_end(text, place, min(len(text), place + 200))]
     if re.match(r"[\s$*]*(?:approximately|about|roughly|\\approx|≈)", sentence):
         return True
-    return value != "" and re.search(rf"(?<![\w.]){re.escape(value)}(?![\w/]|\.\d)", sentence) is not None
+    return has_value(sentence, value)

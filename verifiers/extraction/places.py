@@ -16,6 +16,7 @@ from ..spelling.east_asian import CHARACTERS
 from .boxes import AnswerSpan
 from .last_number import last_number
 from .sentences import (
+    ADJUSTED,
     DOUBTED_BEFORE,
     GIVES_UP,
     HAS_VALUE,
@@ -64,7 +65,8 @@ _WORDS = re.compile(r"[^\W\d_]{2}|[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]|[A-Z
 def value_in(text: str, start: int, end: int) -> AnswerSpan:
     """Return the span of the value that a sentence states; that of the whole sentence if it has none."""
     therefore = deque(_THEREFORE.finditer(text, start, end), maxlen=1)
-    low, high = _trimmed(text, therefore[0].end() if therefore else start, end)
+    adjusted = deque(ADJUSTED.finditer(text, start, end), maxlen=1)
+    low, high = _trimmed(text, max([start, *(match[0].end() for match in (therefore, adjusted) if match)]), end)
     while leading := _LEADING.match(text, low, high):
         low = leading.end()
     low, high = _trimmed(text, low, low + len(without_remark(text[low:high])))

@@ -15,7 +15,7 @@ _MATH = (
 _SENTENCE_PART = re.compile(
     rf"(?P<math>{_MATH})|(?P<end>\n|[.!?](?=[*_\"'”)\]]{{0,4}}(?:\s|$))|[。！？；])", re.DOTALL
 )
-_ABBREVIATION = re.compile(r"(?:^|[\s(*$])(?:[A-Ja-z]|[ap]\.m|approx|e\.g|i\.e|vs|St|Mrs?|Dr|No|ca|\d)$")
+_ABBREVIATION = re.compile(r"(?:^|[\s(*$])(?:[A-Ja-z]|[ap]\.m|approx|e\.g|i\.e|vs|St|Mrs?|Dr|No|ca)$|(?:^|\n)[ *]*\d$")
 
 
 def sentence_end(text: str, start: int, stop: int) -> int:
@@ -89,7 +89,7 @@ HAS_VALUE = re.compile(r"[\d$\\√π∞²³]|(?<![A-Za-z])[A-HJ-Zb-hj-z](?![A-Za
 
 
 _SUPPOSED = re.compile(
-    r"(?<!\bi )(?<!\bwe )\b(?:think|thinks|thought|tempt\w*|mistakenly|common (?:mistake|error))\b[^,]*$"
+    r"(?<!\bi )(?<!\bwe )\b(?:think|thinks|thought|would say|tempt\w*|mistakenly|common (?:mistake|error))\b[^,]*$"
     r"|\bof (?:the|this|my|our) (?:final |correct )?answer\b[^,]*$|\banswer['’]s\b"
     r"|\b(?:suppose|assume)\b[^,]*$|\bpart \(?[a-h1-9]\b|\bif\b[^.\n]*\bwould be\s*$"
     r"|误认|误以为|常见错误|错误答案",
@@ -143,6 +143,14 @@ def _is_another(text: str, other: str) -> bool:
     return HAS_VALUE.search(text) is not None and not set(values[1]) <= set(values[0])
 
 
+ADJUSTED = re.compile(
+    r"\b(?:minus|plus|subtract\w*|add|halve|double\w*|divid\w+|multipl\w+|remov\w+|exclud\w+)\b[^.!?\n$=]{0,60}?"
+    r"(?<=[\s,])(?:giving|leaving|obtaining|yielding|leaves|gives|to (?:get|obtain|give|yield)|we get)(?: us)? "
+    r"(?=[-$\\\d])"
+    r"|\b(?:halved|doubled|tripled) to (?=[-$\\\d])|(?:减去?|除去|扣除|加上?|乘以?|除以)[^。；\n$=]{0,20}?"
+    r"(?:得到?|还?剩下?|所以有|就是)\s*(?=[-$\\\d])"
+)
+"""Matches what changes the first value of a sentence, up to the result: `minus the 2 invalid ones, giving 40`."""
 _STARTS = re.compile(r"(?:[.!?](?=\s)|[。！？\n])[\s*_>]*")
 
 
@@ -158,14 +166,29 @@ _ASIDE = re.compile(
 """Matches a remark in brackets, whose numbers are not the answer."""
 
 
+_REJECTED_ITEM = re.compile(
+    r"(?:[,，或、] ?| or | and )?\$?(?:[a-z](?:_\d)?\s?=\s?)?[-−]?[\d./√]{1,12}\$? ?"
+    r"[(（][^（）()\n]{0,30}(?:舍|reject|extraneous|invalid|discard|not valid)[^（）()\n]{0,30}[)）]"
+)
+"""Matches one of several values that is rejected in brackets: `或x=-1（舍去）`."""
+
+
 def without_asides(text: str) -> str:
-    """Return a text with spaces in place of the remarks in brackets, so that all spans stay right."""
-    return _ASIDE.sub(lambda aside: " " * len(aside[0]), text) if "(" in text or "（" in text else text
+    """Return a text with spaces in place of the remarks in brackets and of the values that they reject.
+
+    All spans stay right.
+    """
+    if "(" not in text and "（" not in text:
+        return text
+    for pattern in (_REJECTED_ITEM, _ASIDE):
+        text = pattern.sub(lambda aside: " " * len(aside[0]), text)
+    return text
 
 
 GIVES_UP = re.compile(
     r"\b(?:could not|couldn['’]t|cannot|can['’]t|unable|do not know|don['’]t know|not sure|no idea|give "
-    r"up|not possible to|not able|was unable|failed to|ran out of)\b",
+    r"up|not possible to|not able|was unable|failed to|ran out of"
+    r"|is unknown|only an? (?:upper|lower) bound)\b",
     re.IGNORECASE,
 )
 """Matches words with which a text gives up: what stands before them is no answer."""
@@ -181,7 +204,7 @@ DOUBTED_BEFORE = re.compile(
     r"\b(?:maybe|perhaps|possibly|probably|might|could)(?: be| have| the| it| is| equal| to){0,3}[\s*$\\(]*$"
     r"|\b(?:guess|(?:a|one) possible answer)(?: is| would be|:)[\s*$\\(]*$"
     r"|\b(?:could not|couldn['’]t|cannot|can['’]t|unable to) (?:solve|determine|answer)\b[^.\n]*\.[\s*$\\(]*$"
-    r"|(?:可能|也许)是?\s*$",
+    r"|(?:可能|也许)是?\s*$|\bif\b[^.!?\n]*\bwere[\s*$\\(]*$",
     re.IGNORECASE,
 )
 """Matches right before a value that is doubted."""
@@ -214,7 +237,7 @@ _CUES = frozenset(
     "not no nobody never neither none cannot nicht pas != instead rather unless except longer anything than"
     " incorrect wrong false invalid impossible mistake unlikely unsure refuse doubt far possible guess"
     " reject rejected rule avoid exclude discard eliminate possibly probably perhaps maybe might could"
-    " exceeds divides twice negative minus whose".split()
+    " exceeds divides twice negative minus whose were".split()
 )
 """Words of which one is in almost every text that denies, changes or doubts the value after it."""
 _CUES_AT_END = (" of", "log", "ln", " or", " else", " es", " è", " é")
@@ -256,7 +279,7 @@ CHANGED_BEFORE = re.compile(rf"\b(?:{_CHANGED})\s*[$(*]{{0,3}}$", re.IGNORECASE)
 """Matches before any answer, also one in a box, that is not the value itself: `the reciprocal of`."""
 MODIFIED_BEFORE = re.compile(
     rf"\b(?:{_CHANGED}|rather than|at (?:most|least)|over|under|above|below|up to|but|except|excluding"
-    r"|half|not|no|never|either|neither|beyond|nearly|almost|the number)\s*[$(*]{0,3}$",
+    r"|half|not|no|never|either|neither|beyond|nearly|almost|close to|the number)\s*[$(*]{0,3}$",
     re.IGNORECASE,
 )
 """Matches before a number in a sentence that is not the value itself."""
