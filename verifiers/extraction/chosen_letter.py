@@ -29,13 +29,17 @@ _CORRECT = re.compile(
     rf"{_LETTER}[*_)\]\"'$]{{0,4}}(?:,? [^.\n]{{0,30}}?,)?"
     r" (?:is|must be|would be|fits|works|remains|matches|satisfies|seems|looks)"
     r"(?! (?:not|wrong|incorrect|false|out|excluded|eliminated|ruled|too|impossible|invalid|also)\b)"
-    r"(?=[^.\n]{0,60}(?:correct|right|best|only|consistent|true|answer|fits|works|remains|left|choice|matches"
-    r"|satisfies))"
+    r"(?=(?:(?! but\b)[^.\n]){0,60}(?:correct|right|best|only|consistent|true|answer|fits|works|remains|left|choice"
+    r"|matches|satisfies))"
+    rf"|(?<![、和与A-J])(?<![A-J][,，]){_LETTER}[*_)\]\"'$]{{0,4}} ?(?:选?项|说法)?(?:是|为|才)?"
+    r"(?:正确|对(?!于|应)|符合|成立)(?!的?(?:吗|是))"
+    rf"|\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer|[Ss]tatement) {_LETTER} (?:best|correctly|fully|only) [a-z]+s\b"
+    rf"|(?:which|that) leaves(?: us with)?(?: only)?(?: option| choice)? {_LETTER}"
 )
 """Matches a letter that is said to be correct."""
 _REJECTING = re.compile(
-    r"\b(?:students?|people|fools?|one might|often|tempting|tempted|trap|mistakes?)\b[^.\n]{0,60}$"
-    r"|\b(?:not|never|neither|nor|wrong|incorrect)\b[^.\n]{0,12}$|n['’]t\b[^.\n]{0,12}$",
+    r"\b(?:students?|people|fools?|one might|often|tempting|tempted|trap|mistakes?)\b(?:(?! but\b)[^.\n]){0,60}$"
+    r"|\b(?:not|never|neither|nor|wrong|incorrect)\b[^.,\n]{0,12}$|n['’]t\b[^.\n]{0,12}$",
     re.IGNORECASE,
 )
 _SENTENCE = re.compile(r"[^.!?\n。]+(?:[.!?\n。]|$)")
@@ -62,7 +66,7 @@ def chosen_letter(text: str) -> AnswerSpan | None:
 def _chosen(text: str, start: int, end: int) -> list[AnswerSpan]:
     """Return the spans of the letters that a sentence affirms, with those that it offers beside them."""
     found = [
-        AnswerSpan(*match.span(1))
+        AnswerSpan(*match.span(match.lastindex or 0))
         for pattern in (_AFFIRMED, _CORRECT)
         for match in pattern.finditer(text, start, end)
         if not _REJECTING.search(text[start : match.start()])

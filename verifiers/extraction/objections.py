@@ -87,8 +87,6 @@ def objection_before(text: str, start: int) -> Reason | None:
         before = before[: max(before.rfind("\\"), 0)]  # the box's own command
     if "box" in before and _is_alternative(text, start):
         return Reason.AMBIGUOUS
-    if before[-2:] == "~~" and text.find("~~", start) > 0:
-        return Reason.DENIED
     if not may_speak_against(before):
         return None
     if is_denied(before):

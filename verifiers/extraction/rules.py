@@ -15,7 +15,7 @@ from .boxes import AnswerSpan, boxed
 from .chosen_letter import CHOICE_LINE, chosen_letter
 from .last_formula import last_formula
 from .last_number import last_number
-from .lead_ins import lead_ins
+from .lead_ins import lead_ins, names_answer
 from .places import DESCRIBES, place_at, value_in
 from .sentences import is_supposed
 
@@ -206,6 +206,8 @@ def answer_is(text: str) -> AnswerSpan | None:
         if _NO_STATEMENT.match(text, lead_in.place) or is_supposed(text, lead_in.place):
             continue
         span = place_at(text, lead_in.place)
+        if span is not None and not names_answer(text, lead_in.place) and _SELECTS.search(text, span.end):
+            continue  # `the roots are 2 and 5. Since x > 3, x = 5`
         is_description = (
             span is not None
             and DESCRIBES.match(text, span.start)
@@ -217,6 +219,11 @@ def answer_is(text: str) -> AnswerSpan | None:
     return AnswerSpan(*explained.span(1)) if explained else None
 
 
+_SELECTS = re.compile(
+    r"[.\n] *(?:since|because|as|so|therefore|thus|hence|but|only)\b[^.\n]*(?:=|\b(?:is|get|have|take)\b)[^.\n]*[\d$]",
+    re.IGNORECASE,
+)
+"""Matches a sentence that chooses among several values."""
 _EXPLAINED = re.compile(
     r"\s*(\S[^\n]{0,40})\n+[\s*#]*(?:Explanation|Reason(?:ing)?|Solution|Justification|解释|解析)\b"
 )

@@ -39,11 +39,12 @@ _REASON = (
 # Words that start a remark; after a comma, and in brackets, more words do than in running text.
 _REMARK = re.compile(
     rf"(?P<reason>{_REASON})"
-    r"|,? (?:which|whereas|while|making|leaving|attained|reached|achieved|obtained|directed|measured|pointing"
+    r"|,? (?:which|whereas|while|making|leaving|attained|reached|achieved|obtained|measured"
+    r"|(?:directed|pointing)(?! (?:to the|due|(?:up|down)ward|(?:nor|sou)th|(?:ea|we)st))"
     r"|of (?:which|whom)|depending|I (?:think|believe|guess)|when rounded|if we|rounded)\b"
     r"|, (?:even though|though|although|that is|and|but|so|as|it|this|that|they|he|she|we|with|in|for|out of"
     r"|hence|thus|therefore|also|corresponding|the|such|only)\b|, i\.e\.|, ?¡"
-    r"| ?\((?:about|approximately|approx|roughly|around|which|equivalently|that is|i\.e|in|for|the"
+    r"| ?\((?:confidence|certainty)\b| ?\((?:about|approximately|approx|roughly|around|which|equivalently|that is|i\.e|in|for|the"
     r"|rounded|by|nearly|to|using|from|it|this|we|≈|\\approx|[a-z]+ [a-z]+ [a-z]+"
     r"|(?=(?>[^()]*?[A-Za-z]{2})(?>[^()]*? )[^()]*?[A-Za-z]{3})(?=\d|[A-J] ?\)?(?:,|and)|choices?|options?))"
     rf"|; [a-z]{{2}}| (?:[—–]|-{{1,3}}) [A-Za-z]{{2}}| (?:—|–) a "
@@ -70,13 +71,13 @@ _OTHER_VALUE = re.compile(r"\d|\$|\\[a-z]|\b[A-HJ]\b(?!['’])|\bnot\b|n['’]t\
 """Matches in a remark that may give another value; a reason may do so."""
 _MAY_SAY_MORE = re.compile(
     rf"{_REASON}|, (?:with|as|i\.e\.|that is|even though|though|although)\b"
-    rf"|[,，](?:满足|符合|其中|此时|因为|由于|比)|,? (?:of )?wh(?:ich|om)\b|,? out of\b|; earlier\b"
+    rf"|[,，](?:满足|符合|其中|此时|因为|由于|比)|,? (?:of )?wh(?:ich|om)\b|,? out of\b|; earlier\b| ?\((?:confidence|certainty)\b"
     rf"|,? (?:so|thus|hence|therefore) (?=[$\\(\d-])| ?[(（]"
 )
 """Matches at the start of a remark that may give other values; those after `so` are read as later answers."""
 _NOT_OTHER = re.compile(
     r"(?:[,，] ?| )(?:(?:and|but|et|y|e|und|а) )?\*{0,2}"
-    r"(?:not|rather than|instead of|non|nicht|而?不是|而非)\*{0,2} ?(?P<other>[^,，;；]{1,40})$"
+    r"(?:not|rather than|instead of|non|nicht|而?不是|而非|不选)\*{0,2} ?(?P<other>[^,，;；]{1,40})$"
 )
 """Matches at the end of a sentence that rejects another value: `12, not 18`."""
 _REJECTS_OTHERS = re.compile(

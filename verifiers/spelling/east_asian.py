@@ -54,7 +54,7 @@ _UNIT = "|".join(sorted(UNITS, key=len, reverse=True))
 _AT_NUMBER = re.compile(
     rf"(?<=[\d)}}%a-z]) ?(?:\((?P<bracketed>{_UNIT})\)|(?P<plain>{_UNIT}))(?:\s*(?:/|每)\s*(?P<square>二次方"
     rf"|平方)?(?P<per>{_UNIT}"
-    rf"|[{CHARACTERS}]))?(?=\d|[{CHARACTERS}]{{0,6}}$|[.,;/ ])"
+    rf"|[{CHARACTERS}]))?(?=\d|[{CHARACTERS}]{{0,6}}$|[.,;/ ^])"
 )
 
 _COUNTERS = (
@@ -127,7 +127,7 @@ def in_ascii(text: str) -> str:
     text = text.strip(" 。.")
     if text in _TRUTHS:
         return _TRUTHS[text]
-    text = _LEAD_IN.sub("", re.sub("[【】「」『』《》]", " ", text)).strip()
+    text = _LEAD_IN.sub("", re.sub("[【】「」『』《》]", " ", text).strip()).strip()
     if match := _CHOICE_END.match(text):
         return match[1]
     text = _SUBJECT.sub("", text)
@@ -150,7 +150,7 @@ def in_ascii(text: str) -> str:
     text = re.sub(r"(?<=\d)角", r"*0.1元", text) if "元" not in text else text
     if re.search(r"\d ?(?:小?时|小時|時間|시간) ?\d+ ?分", text):
         text = re.sub(r"(?<=\d) ?分(?!钟|鐘|之|の)", "分钟", re.sub(r"(?<=\d) ?时", "小时", text))
-    text = _AT_NUMBER.sub(_unit, text)
+    text = _AT_NUMBER.sub(_unit, text).replace(" ^", "^")
     counted = _COUNTED.search(text) or _OF_NOUN.search(text)
     if counted is not None and not _MEANS_MORE.search(counted["noun"]):
         text = text[: counted.start()]

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from .east_asian import IS_EAST_ASIAN, in_ascii
 from .lexicon import DENIALS, is_plain, words_of
-from .normalise_tables import CHARACTERS, COMMAND_SPELLINGS, REWRITES, VULGAR_FRACTIONS
+from .normalise_tables import CHARACTERS, COMMAND_SPELLINGS, CYRILLIC_UNITS, REWRITES, VULGAR_FRACTIONS
 
 _RELATION = re.compile(r"[=<>]|\\(?:le|ge|ne|in|approx)")
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{4}")
@@ -31,7 +31,7 @@ _TWO_LINES = re.compile(r"(?<=[\d$])[ \t]*[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029
 _LEAD_IN = re.compile(
     r"(?:(?:the )?(?:final |correct |best |right )?ans(?:wer)?(?: is|:| =)|(?:therefore|thus|hence"
     r"|(?-i:[Ss]o))(?:,| )|(?:it|this) is"
-    r"|there (?:is|are)|approximately|approx\.?|about|roughly|exactly|only|just|\\approx|\\therefore"
+    r"|there (?:is|are)|(?:in )?(?:the )?year (?=\d)|in (?=\d{4}$|\d+ ?B)|approximately|approx\.?|about|roughly|exactly|only|just|\\approx|\\therefore"
     r"|\\Rightarrow|\\implies|=|~)\s*(?=\S)",
     re.IGNORECASE,
 )
@@ -61,6 +61,8 @@ def normalise(text: str) -> str:
     """
     if _PLAIN.fullmatch(text):
         return text  # the commonest answer: a plain number
+    if "," in text and ("R$" in text or not text.isascii()):
+        text = _PRICE.sub(lambda price: price[0].replace(".", "").replace(",", "."), text)
     if not text.isascii():
         text = _ascii(text)
     if text == "{}":
@@ -97,9 +99,11 @@ def _ascii(text: str) -> str:
     text = re.sub(r"(?<=\d\)), (?=\s*(?:,|and\b|or\b|$))", "", text)  # no comma after the last ③
     text = _SUPERSCRIPTS.sub(_joined, text)  # x²³ has one exponent
     text = _SUBSCRIPTS.sub(_joined, text)
-    return unicodedata.normalize("NFKC", text)
+    text = unicodedata.normalize("NFKC", text)
+    return _CYRILLIC.sub(lambda unit: CYRILLIC_UNITS.get(unit[0], unit[0]), text)
 
 
+_CYRILLIC = re.compile(r"(?:(?<=[\d}/])|(?<=[\d}] ))[А-Яа-я]{1,4}(?![А-Яа-я])")
 _SUPERSCRIPTS = re.compile(r"(?:\^\{[-+\dA-Za-z()]+\}){2,}")
 _SUBSCRIPTS = re.compile(r"(?:_\{[-+\dA-Za-z()]+\}){2,}")
 
@@ -132,6 +136,7 @@ def _written_out(character: str) -> str:
     return "" if unicodedata.category(character) == "Cf" else character
 
 
+_NEXT_LINE_EQUALS = re.compile(r"\\\\\s*(?==)")
 _MATH = re.compile(r"(?<!\\)\$\$?([^$]*[^$\\])\$\$?|\\\(((?:(?!\\[()]).)*)\\\)")
 
 
@@ -146,7 +151,7 @@ def unwrapped(text: str) -> str:
             break  # `$a$ and $b$` starts and ends with a dollar sign, but is not one formula
         text = inner
         if match["env"]:
-            text = inner.replace("&", " ")  # lines that are aligned mean the same without it
+            text = _NEXT_LINE_EQUALS.sub(" ", inner.replace("&", " "))  # lines that are aligned mean the same without it
     if text[:1] + text[-1:] == "{}" and not re.search(r"^\{ ?[a-z] ?[|:]|,", text) and _balanced(text[1:-1]):
         text = text[1:-1].strip()  # with a comma, the braces are those of a set
     if text.count("$") > text.count(r"\$") + 1 or r"\(" in text:
@@ -175,7 +180,8 @@ def _without_words(text: str) -> str:
     if sentence is not None and is_plain(sentence["subject"]):
         text = text[sentence.end() :]
     if " " in text:
-        text = _without_other_words(text)
+        text = _BEFORE_CHRIST.sub(" BC", text)
+        text = _without_other_words(_BOUND.sub(_in_signs, text))
     ordinal = _ORDINAL.fullmatch(text)
     return ordinal[1] if ordinal else text
 
@@ -193,6 +199,23 @@ def _without_labels(text: str) -> str:
             if len(parts) > 1 and found == list(labels[: len(parts)]) and all(parts):
                 return "; ".join(part.strip(" ;,.") for part in parts)
     return text
+
+
+_BEFORE_CHRIST = re.compile(r"(?<=\d) B\.? ?C\.?(?: ?E\.?)?$")
+_BOUND = re.compile(
+    r"([A-Za-z]) (?:is |must be |has to be |can be )?(?:(at least|no less than)|(at most|no more than)"
+    r"|((?:strictly )?(?:greater|more|larger) than(?! or))|((?:strictly )?(?:less|smaller) than(?! or))) (?=[-\d\\])"
+)
+"""Matches an inequality in words up to its bound: `x is at least 3`."""
+_PRICE = re.compile(
+    r"(?<![\d.,])\d{1,3}(?:\.?\d{3})*,\d{2}(?= ?€)|(?:(?<=R\$)|(?<=[R€£][$ ])|(?<=R\$ )|(?<=€))\d{1,3}(?:\.?\d{3})*,\d{2}(?![\d,])"
+)
+"""Matches a price with a decimal comma, which can be no list: `R$ 1.250,00`, `12,50 €`."""
+
+
+def _in_signs(match: re.Match[str]) -> str:
+    sign = next(sign for sign, words in zip((r"\ge", r"\le", ">", "<"), match.groups()[1:], strict=True) if words)
+    return f"{match[1]} {sign} "
 
 
 def _without_other_words(text: str) -> str:

@@ -70,15 +70,30 @@ COMMAND_SPELLINGS = {name: spelling for spelling, names in _COMMANDS_OF.items() 
 Replacement = str | Callable[[re.Match[str]], str]
 
 
-def _rewrite(needle: str, pattern: str, template: str) -> tuple[str, re.Pattern[str], Replacement]:
+def _rewrite(needle: str, pattern: str, template: Replacement) -> tuple[str, re.Pattern[str], Replacement]:
     """Compile a pattern and its template; every text that the pattern matches contains the needle.
 
     `Pattern.sub` parses a template with a backslash on every call, even if nothing matches, so such a
     template becomes a function.
     """
-    if "\\" in template:
+    if isinstance(template, str) and "\\" in template:
         return needle, re.compile(pattern), lambda match: match.expand(template)
     return needle, re.compile(pattern), template
+
+
+CYRILLIC_UNITS = dict(
+    pair.split(":")
+    for pair in "Н:N кН:kN мН:mN Дж:J кДж:kJ МДж:MJ Вт:W кВт:kW МВт:MW В:V кВ:kV А:A мА:mA Ом:\\Omega Па:Pa"
+    " кПа:kPa МПа:MPa Гц:Hz кГц:kHz моль:mol м:m см:cm мм:mm км:km кг:kg г:g мг:mg т:t л:L мл:mL с:s мин:min ч:h"
+    " К:K Кл:C".split()
+)
+"""The symbols of units in Russian texts, in Latin letters."""
+
+
+def _quantity(match: re.Match[str]) -> str:
+    r"""Return `5 m/s` for siunitx's `\SI{5}{\metre\per\second}` and `\qty{5}{m/s}`."""
+    unit = match[2].replace(r"\per", "/").replace(r"\squared", "^2").replace(r"\cubed", "^3")
+    return f"{match[1]} " + re.sub(r"[\\.~ ]", "", unit)
 
 
 REWRITES = [
@@ -89,6 +104,9 @@ REWRITES = [
     _rewrite("", r"<br ?/?>|&nbsp;", " "),
     _rewrite("**", r"(?<![\w)])\*\*([^*]{1,200})\*\*(?![\w(])", r" \1 "),
     _rewrite("{,}", r"(?<=\d) ?\{,\} ?(?=\d)(?!\d{3}(?!\d))", "."),  # 3{,}5 is LaTeX's decimal comma
+    _rewrite("SI", r"\\SI(?:\[[^\]]*\])? ?\{([^{}]*)\} ?\{([^{}]*)\}", _quantity),
+    _rewrite("qty", r"\\qty(?:\[[^\]]*\])? ?\{([^{}]*)\} ?\{([^{}]*)\}", _quantity),
+    _rewrite("num", r"\\num ?\{([^{}]*)\}", r"\1"),
     _rewrite("quad", r"(?<=\d) ?(?:\\q?quad ?)+(?=\d)", "; "),  # a wide space separates two numbers
     _rewrite("\\", r"(?<=\S)(?: |\\q?quad)+\\(?:blacksquare|square|qed|Box|checkmark)$", ""),
     _rewrite("\\", r"\(\\(?:text|textbf|mathrm) ?\{ ?([A-J]) ?\}\)", r"(\1)"),

@@ -5,6 +5,7 @@ Lists and sets have no order. Tuples, intervals and matrices have one, and their
 
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import zip_longest
 from typing import TypeVar
 
@@ -187,10 +188,19 @@ def matched(left: Sequence[Item], right: Sequence[Item], same: Callable[[Item, I
     """
     if len(left) != len(right):
         return False
-    unmatched = list(right)
-    for item in left:
-        partner = next((i for i, other in enumerate(unmatched) if same(item, other) is True), None)
-        if partner is None:
-            return False
-        del unmatched[partner]
-    return True
+    is_same = cache(lambda i, j: same(left[i], right[j]) is True)
+    partner_of: dict[int, int] = {}  # by index on the right
+
+    def find_partner(i: int, tried: set[int]) -> bool:
+        """Pair an item of the left; a partner that is taken must find another one (Kuhn's algorithm)."""
+        for j in sorted(range(len(right)), key=partner_of.__contains__):  # free ones first
+            if j in tried or not is_same(i, j):
+                continue
+            tried.add(j)
+            if j not in partner_of or find_partner(partner_of[j], tried):
+                partner_of[j] = i
+                return True
+        return False
+
+    # A rounded item may equal two of the other side, so the first partner is not always the right one.
+    return all(find_partner(i, set()) for i in range(len(left)))

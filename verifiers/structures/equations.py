@@ -128,10 +128,13 @@ def _value(parts: list[str], marks: list[str], same: Same) -> str:
             if constant_of(kept[-1]) is None:
                 kept.append(part)  # `v = gt \approx 13`: the number is the value
             continue
+        constants = constant_of(kept[-1]), constant_of(part)
         are_values = all(
-            not _LETTERS.search(text) or constant_of(text) is not None for text in (kept[-1], part)
+            constant is not None or not _LETTERS.search(text)
+            for constant, text in zip(constants, (kept[-1], part), strict=True)
         )
-        if are_values and same(kept[-1], part) is False and same(part, kept[-1]) is False:
+        is_equal = constants[0] is not None and constants[0] == constants[1]  # `20-3 = 17`, no range here
+        if are_values and not is_equal and same(kept[-1], part) is False and same(part, kept[-1]) is False:
             raise Contradiction(f"{kept[-1]} is not {part}")
         kept.append(part)
     numbers = [(part, read_safely(part)) for part in kept]

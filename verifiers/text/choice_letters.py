@@ -23,7 +23,8 @@ _CHOICE = re.compile(
     rf"(?:\(({_LETTER})\)[.:]?|\[({_LETTER})\]|({_LETTER})(?:\.\)| ?:|[).:])?)"
     # the option's text, if any; with an operator after it, `(b)` is part of a formula
     rf"(?: \((?:since|because|as|i\.e\.|note) [^()]*\))?(?:$|(?<=[)\].:]) "
-    rf"(?=[\w$\\]|-[\d\\])(?!\\(?:{_OPERATOR})(?![A-Za-z]))(.*)| - (?=[A-Za-z]{{2}})(.*))",
+    rf"(?=[\w$\\]|-[\d\\])(?!\\(?:{_OPERATOR})(?![A-Za-z]))(.*)| - (?=[A-Za-z]{{2}})(.*)"
+    r"|(?<=[A-J]) \(([A-Za-z]{3}[^()]{0,80})\))",
     re.DOTALL,
 )
 
@@ -47,7 +48,7 @@ def read_choice(text: str) -> tuple[str, str] | None:
     if match is None or text in ("e", "i"):
         return None
     letter = next(group for group in match.groups()[:3] if group)
-    return letter.upper(), (match[4] or match[5] or "").strip()
+    return letter.upper(), (match[4] or match[5] or match[6] or "").strip()
 
 
 _REJECTED = re.compile(
@@ -109,6 +110,8 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
         if _ASKS_ORDER.search(judge.policy.question):
             return equal_or_different(re.findall("[A-H]", reference) == re.findall("[A-H]", answer))
         return equal_or_different(expected == given)
+    if expected is not None and answer.isalpha() and options_of(judge.policy.question):
+        return equal_or_different(expected == "".join(sorted(answer)))  # `DBA`, where options are listed
     if (
         reference.isdigit()
         and judge.policy.question

@@ -22,7 +22,9 @@ _MEANINGS = [
     {"does not exist", "dne", "doesn't exist", "undefined", "not defined", "limit does not exist",
      "nonexistent"},
     {"infinitely many", "infinite", "infinitely many solutions", "infinite solutions",
-     "infinite number of solutions", "infinite number", "infinitely many values"},
+     "infinite number of solutions", "infinite number", "an infinite number", "infinitely many values"},
+    {"diverges", "divergent", "does not converge", "not convergent", "divergence"},
+    {"converges", "convergent", "does not diverge", "not divergent", "convergence"},
     {"all real numbers", r"\mathbb{r}", r"(-\infty, \infty)", r"(-\infty,\infty)", "all reals", "all real",
      "reals", "any real number", "every real number", "all real values", r"x in \mathbb{r}", "real numbers"},
     {"all integers", "integers", "every integer", "any integer", r"\mathbb{z}"},
@@ -49,9 +51,16 @@ def meaning(text: str) -> int | None:
     (True, None)
     """
     plain = " ".join(text.casefold().split()).strip(" .!").removeprefix("the ")
-    return _MEANING.get(plain)
+    found = _MEANING.get(plain)
+    return _MEANING.get(_SUBJECT.sub("", plain)) if found is None and " " in plain else found
 
 
+_SUBJECT = re.compile(
+    r"^(?:this |it |given )*"
+    r"(?:(?:system|equation|inequality|problem|series|integral|sequence|limit|sum)(?: of (?:linear )?equations)? )?"
+    r"(?:has |is (?=div|conv|undef|not ))?"
+)
+"""Matches what a sentence such as `the system has no solutions` is about."""
 _TRUTH = re.compile(
     r"(?P<truth>yes|no|true|false)(?:[,.;:!](?! ?\d)| -|$)(?P<rest>.*)", re.IGNORECASE | re.DOTALL
 )
@@ -192,10 +201,13 @@ _DIRECTIONS = frozenset(
     " eastward westward".split()
 )
 _DIRECTION = re.compile(
-    r",? \(?(?:(?:directed )?(?:to the )?(?:left|right)"
+    r",? \(?(?:(?:(?:directed|pointing|acting) )?(?:to the )?(?:left|right)"
     r"|(?:directed |due |to the )?(?:north|south|east|west)(?:ward)?s?"
     r"|(?:vertically )?(?:up|down)(?:ward)?s?)\)?$"
 )
+
+
+_DIRECTION_NAME = re.compile("left|right|north|south|east|west|up|down")
 
 
 def _without_direction(reference: str, answer: str) -> tuple[str, str]:
@@ -205,7 +217,7 @@ def _without_direction(reference: str, answer: str) -> tuple[str, str]:
         return reference, answer
     if wanted is None:
         return reference, answer[: direction.start()]
-    same = re.findall("[a-z]+", direction[0]) == re.findall("[a-z]+", wanted[0])
+    same = _DIRECTION_NAME.findall(direction[0]) == _DIRECTION_NAME.findall(wanted[0])
     return (reference[: wanted.start()], answer[: direction.start()]) if same else (reference, answer)
 
 

@@ -83,6 +83,9 @@ _PIECE = re.compile(
 _DEGREES = re.compile(r"(?:degrees?|\^\\circ) ?(c|f)(?:elsius|ahrenheit)?\b", re.IGNORECASE)
 
 
+_ELECTRON_VOLTS = re.compile(r"electron[- ]?volts?\b", re.IGNORECASE)
+
+
 def pieces_of(text: str) -> list[re.Match[str]] | None:
     """Split a unit into its words; each match has the `word`, the `join` before it and its `power`.
 
@@ -108,7 +111,7 @@ def read_unit(text: str) -> Unit | None:
     >>> unit.factor, unit.dimensions
     (Fraction(5, 18), (('length', 1), ('time', -1)))
     """
-    pieces = pieces_of(_DEGREES.sub(lambda match: rf"^\circ {match[1].upper()}", text))
+    pieces = pieces_of(_ELECTRON_VOLTS.sub("eV", _DEGREES.sub(lambda match: rf"^\circ {match[1].upper()}", text)))
     if pieces is None:
         return None
     builder = _UnitBuilder()
@@ -212,8 +215,9 @@ def _known(word: str) -> str:
     if word.startswith("^\\circ"):
         return {"C": "°C", "F": "°F"}.get(word[-1], "°")
     plain = re.sub(r"\\unit\{(.)\}", r"\1", word.replace("\\mu ", "u")).rstrip(".")
-    for name in (plain, _SYNONYMS.get(plain.lower(), ""), plain.lower(), _singular(plain.lower())):
-        if name in UNITS and (len(name) > 2 or name == plain or plain.lower() in _SYNONYMS):
+    synonym = _SYNONYMS.get(plain) or _SYNONYMS.get(plain.lower(), "")
+    for name in (plain, synonym, plain.lower(), _singular(plain.lower())):
+        if name in UNITS and (len(name) > 2 or name == plain or synonym):
             return name
     return ""
 
