@@ -11,12 +11,14 @@ from collections.abc import Callable
 
 import regex
 
+from ..spelling.east_asian import CHARACTERS
 from .boxes import AnswerSpan, boxed
 from .chosen_letter import CHOICE_LINE, chosen_letter
 from .last_formula import last_formula
 from .last_number import last_number
 from .lead_ins import lead_ins, names_answer
-from .places import DESCRIBES, place_at, value_in
+from .places import DESCRIBES, PLACE_CHARS, place_at, value_in
+from .second_thoughts import second_thought
 from .sentences import is_supposed
 
 Rule = Callable[[str], AnswerSpan | None]
@@ -127,6 +129,15 @@ _SHORT_SENTENCES = (
         re.IGNORECASE,
     ),  # `The capital is Paris.`
     re.compile(
+        r"\s*(?:(?:[Tt]he|[Dd]er|[Dd]ie|[Dd]as|[Ll]as?|[Ll]es?|[Ee]l|[Ii]l) |[*_\"«“])[^.,;:\n$]{1,60} (?:is|was|ist|est|es|è|é|was"
+        r" (?:written|painted|discovered|invented|composed|founded) by)"
+        r" (?P<value>[A-ZÀ-Þ][^\W\d_]+(?: [A-ZÀ-Þ][^\W\d_]+){0,2})\W*"
+    ),  # `La capitale de la France est Paris.`
+    re.compile(
+        rf"\s*(?![所因故]|答案)[{CHARACTERS}《》“”「」A-Za-z]{{2,40}}(?:是|为|叫|は|が)(?P<value>[{CHARACTERS}]{{1,10}}?)"
+        rf"(?:的|です|である|だ)?(?:（[{CHARACTERS}]{{1,10}}）)?[。.！]?\s*"
+    ),  # `这首诗的作者是李白。`
+    re.compile(
         r"\s*(?:[Ss]o|[Tt]hus|[Hh]ence|[Tt]herefore),? (?P<value>[A-Z][a-z]+) (?:is|was|has|won) the "
         r"[^.,;\n]{1,60}\W*"
     ),
@@ -214,7 +225,8 @@ def answer_is(text: str) -> AnswerSpan | None:
             and re.search(r"[\d$]", text[span.start : span.end])
         )
         if span is not None and span.start < span.end and not is_description:
-            return span
+            value = text[span.start : span.end]
+            return second_thought(text, span.end, min(len(text), span.end + PLACE_CHARS), value) or span
     explained = _EXPLAINED.match(text)
     return AnswerSpan(*explained.span(1)) if explained else None
 

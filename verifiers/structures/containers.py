@@ -41,12 +41,12 @@ def same_shapes(one: Shape, two: Shape, same: Same) -> bool:
 
 
 def _distinct(items: Sequence[str], same: Same) -> list[str]:
-    """Return the elements of a set once each, however often they are written."""
+    """Return the elements of a set once each, however often they are written; a rounded value is another."""
     if len(set(items)) == len(items) and all(item.isdigit() for item in items):
         return list(items)
     kept: list[str] = []
     for item in items:
-        if not any(item == other or same(other, item) is True for other in kept):
+        if not any(item == other or (same(other, item) and same(item, other)) for other in kept):
             kept.append(item)
     return kept
 

@@ -238,7 +238,8 @@ _IDLE_SPACE = re.compile(r"(?<=\d) +(?=[A-Za-z])|(?<=[^A-Za-z0-9,]) +| +(?![A-Za
 
 def closed_up(text: str) -> str:
     """Return a text without the spaces that separate nothing; `1 2`, `1, 234` and `m s` keep theirs."""
-    return _IDLE_SPACE.sub("", text) if " " in text else text
+    text = _IDLE_SPACE.sub("", text) if " " in text else text
+    return text.replace("^{2}", "^2").replace("^{3}", "^3") if "^{" in text else text
 
 
 def same_text(reference: str, answer: str) -> bool | None:

@@ -122,7 +122,7 @@ def _letters_are_units(value: str, words: list[str], pieces: list[re.Match[str]]
         are_joined = is_divided or tuple(words) in _PAIRS
     else:
         are_joined = False
-    stand_apart = has_space or "," in value
+    stand_apart = has_space or "," in value or words == ["m", "s"]
     return stand_apart and are_joined and set(words) <= _LETTERS and _DECIMAL.fullmatch(value) is not None
 
 
