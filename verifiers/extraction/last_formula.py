@@ -59,6 +59,9 @@ def last_formula(text: str) -> AnswerSpan | None:
         if joined.start() < last.start() < joined.end() and _same_heads(joined[0]):
             return AnswerSpan(*joined.span())
     start, end = last.span(last.lastindex or 0)
+    excepted = _ALL_BUT.search(text[max(last.start() - 60, 0) : last.start()])
+    if excepted is not None:
+        return AnswerSpan(last.start() - len(excepted[0]), last.end())
     unit = _UNIT_AFTER.match(text, last.end())
     read = read_unit(unit[1]) if unit is not None else None
     is_short = (
@@ -69,9 +72,10 @@ def last_formula(text: str) -> AnswerSpan | None:
     return AnswerSpan(start, end)
 
 
+_ALL_BUT = re.compile(r"\ball (?:real numbers|reals|integers)(?: [a-z$]+)? (?:except|other than)(?: for)? $")
 _VALUE_OF_LETTER = re.compile(r"(?:\s*[A-Za-z](?:_\w+)?\s*=)?[^=]{1,40}")
 _UNIT_AFTER = re.compile(r" ?((?!in\b|as?\b|at\b|s\b)[A-Za-zµΩ][A-Za-zµΩ/^\d²³]{0,8})(?=[\s.,;]|$)")
-_WHERE = re.compile(r"[,;]? where\s*$")
+_WHERE = re.compile(r"(?:^|[,;\s])where\s*$")
 _ONE = r"\$[^$\n]{1,60}\$"
 _JOINED = re.compile(rf"{_ONE}(?:(?:, | and | or |, and |, or ){_ONE}){{1,9}}")
 """Matches several formulas that are one answer: `$x = 2$ and $x = 3$`."""
@@ -79,5 +83,5 @@ _JOINED = re.compile(rf"{_ONE}(?:(?:, | and | or |, and |, or ){_ONE}){{1,9}}")
 
 def _same_heads(text: str) -> bool:
     """Return whether formulas that are joined all have a letter before `=`, or none has."""
-    heads = [re.match(r"\s*([A-Za-z](?:_\w+)?)\s*=", part) for part in text.split("$")[1::2]]
+    heads = [re.match(r"\s*(?:[A-Za-z](?:_\w+)?|\([a-z], ?[a-z]\))\s*=", part) for part in text.split("$")[1::2]]
     return all(heads) or not any("=" in part for part in text.split("$")[1::2])

@@ -28,7 +28,7 @@ _NUMBER = re.compile(
 )
 # A number after one of these is a label.
 _LABEL_BEFORE = re.compile(
-    r"(?:_\{?|(?i:\b(?:step|case|part|question|problem|example|figure|equation|section|line) ))$"
+    r"(?:_\{?|(?i:\b(?:disregard|ignor(?:e|ing)) (?:the )?|\b(?:step|case|part|question|problem|example|figure|equation|section|line) ))$"
 )
 _LINE_START = re.compile(r"(?:^|\n)[ *#]{0,6}$")
 _NEXT_WORDS = re.compile(
@@ -203,6 +203,8 @@ _ENDS_BEFORE = re.compile(f"[*_=:,，：{CHARACTERS}]")
 def _with_attached(text: str, number: re.Match[str]) -> AnswerSpan:
     """Return the span of a number with its unit and all that touches it: a piece of `x^2` is not it."""
     start, end = number.span()
+    if text[end - 1] in "年月日号分":
+        return AnswerSpan(start, end)
     while start > 0 and not text[start - 1].isspace() and not _ENDS_BEFORE.match(text[start - 1]):
         start -= 1
     while end < len(text) and not text[end].isspace() and not _ENDS_AFTER.match(text, end):
@@ -251,7 +253,7 @@ def _end_with_unit(text: str, end: int) -> int:
     word = match.group().strip()
     if word.lower().split(" ")[0] in _COUNTING_WORDS:
         return end if _IN_DOZENS.search(text[max(end - 40, 0) : match.end()]) else match.end()
-    unit = read_unit(word)
+    unit = read_unit(word.replace("²", "^2").replace("³", "^3"))
     is_measure = unit is not None and bool(unit.dimensions) and not unit.nouns
     if is_measure and word not in ("in", "a", "A", "s"):  # these are more likely words of the sentence
         return match.end()

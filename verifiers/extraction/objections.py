@@ -122,6 +122,9 @@ def nothing_follows(text: str, end: int) -> bool:
     return _LAST.fullmatch(text, end) is not None
 
 
+_REJECTED_AFTER = re.compile(r"或[^。（(\n]{1,20}[（(][^）)]{0,10}舍")
+
+
 def objection_after(text: str, end: int) -> Reason | None:
     """Return why the text right after an answer makes it wrong; None if it does not speak against it."""
     after = text[end : end + _AFTER].removeprefix("}")
@@ -129,7 +132,8 @@ def objection_after(text: str, end: int) -> Reason | None:
         after = after[after.find(">") + 1 :]
     if _DENIED_AFTER.match(after):
         return Reason.DENIED
-    return Reason.AMBIGUOUS if after.startswith(("?", "$?", "吗", "か", "或", "或者")) else None
+    is_open = after.startswith(("?", "$?", "吗", "か", "或")) and not _REJECTED_AFTER.match(after)
+    return Reason.AMBIGUOUS if is_open else None
 
 
 _RETRACTION_CUES = (

@@ -67,6 +67,8 @@ def value_in(text: str, start: int, end: int) -> AnswerSpan:
     therefore = deque(_THEREFORE.finditer(text, start, end), maxlen=1)
     adjusted = deque(ADJUSTED.finditer(text, start, end), maxlen=1)
     low, high = _trimmed(text, max([start, *(match[0].end() for match in (therefore, adjusted) if match)]), end)
+    rejected = _NOT_BUT.match(text, low, high)
+    low = rejected.end() if rejected else low
     while leading := _LEADING.match(text, low, high):
         low = leading.end()
     low, high = _trimmed(text, low, low + len(without_remark(text[low:high])))
@@ -116,6 +118,10 @@ def _stated_in_words(text: str, low: int, high: int) -> AnswerSpan:
     return AnswerSpan(low + number.start, low + number.end)
 
 
+_NOT_BUT = re.compile(
+    r"(?:not|nicht|no|pas|non|не|不是) ?[^.,\n]{1,40},? ?(?:but(?: rather)? |sondern |sino |mais |ma |а |而是)(?=[-$\\\d(])"
+)
+"""Matches a value that is rejected before the right one: `nicht 12, sondern 14`."""
 _THEREFORE = re.compile(r"[,，;；] ?(?:故|所以|因此|从而)(?=[^,，;；]*[\dA-Z$\\])")
 """Matches up to the conclusion of a sentence: `两根之积为 $-3$，故 $m=-3$`."""
 _IS_NAME = re.compile(
@@ -173,6 +179,9 @@ def place_at(text: str, start: int) -> AnswerSpan | None:
         end = sentence_end(text, start, min(len(text), start + PLACE_CHARS))
     if not text[start:end].strip(" \t*_:：.#>"):
         return None
+    bullets = _BULLETS.match(text, start, stop)
+    if bullets is not None:
+        return AnswerSpan(*bullets.span(1))
     bullet = _BULLET.match(text, start, end)
     start = bullet.end() if bullet else start
     parts = _NUMBERED_PARTS.match(text, start, stop)
@@ -209,6 +218,8 @@ DESCRIBES = re.compile(
 )
 """Matches at the start of a description without a verb: `the smallest prime p with ...`."""
 _UNFINISHED = re.compile(r"(?:\b(?:is|are|equals?|be|to)|=|:|：|为|是)[ \t]*$")
+_BULLETS = re.compile(r"\s*((?:[-•*] \$?[A-Za-z](?:_\w)?\s?=[^\n]{1,60}(?:\n|$) ?){2,9})")
+"""Matches the values of several letters, each on a line: `- $x = 2$`."""
 _BULLET = re.compile(r"\s*[-•*] (?=[A-Z][a-z])")
 _NUMBERED_PARTS = re.compile(r"[（(][1a][)）][^\n]+(?:\n[ *]*[（(][2-9b-e][)）][^\n]+)+")
 _SEMICOLONS = re.compile(

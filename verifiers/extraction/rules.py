@@ -129,9 +129,9 @@ _SHORT_SENTENCES = (
         re.IGNORECASE,
     ),  # `The capital is Paris.`
     re.compile(
-        r"\s*(?:(?:[Tt]he|[Dd]er|[Dd]ie|[Dd]as|[Ll]as?|[Ll]es?|[Ee]l|[Ii]l) |[*_\"«“])[^.,;:\n$]{1,60} (?:is|was|ist|est|es|è|é|was"
+        r"\s*(?:(?:While|(?:Al|Even )?[Tt]hough) [^.,;:\n$]{1,60}, )?(?:(?:[Tt]he|[Dd]er|[Dd]ie|[Dd]as|[Ll]as?|[Ll]es?|[Ee]l|[Ii]l) |[*_\"«“])[^.,;:\n$]{1,60} (?:is|was|ist|est|es|è|é|was"
         r" (?:written|painted|discovered|invented|composed|founded) by)"
-        r" (?P<value>[A-ZÀ-Þ][^\W\d_]+(?: [A-ZÀ-Þ][^\W\d_]+){0,2})\W*"
+        r" (?P<value>[A-ZÀ-Þ][^\W\d_]+(?: [A-ZÀ-Þ][^\W\d_]+){0,2})(?:, (?:al|even )?though [^.\n]{1,60})?\W*"
     ),  # `La capitale de la France est Paris.`
     re.compile(
         rf"\s*(?![所因故]|答案)[{CHARACTERS}《》“”「」A-Za-z]{{2,40}}(?:是|为|叫|は|が)(?P<value>[{CHARACTERS}]{{1,10}}?)"
@@ -201,7 +201,7 @@ _CONCLUSION = re.compile(
 
 
 _NO_STATEMENT = re.compile(
-    r"(?:as follows|given by|correct|right|wrong|incorrect|unique|found|obtained|the same|verified"
+    r"(?:let(?:['’]s| us)|as follows|given by|correct|right|wrong|incorrect|unique|found|obtained|the same|verified"
     r"|required|not unique"
     r"|in the form|expressed|checked|clear|confirmed)\b",
     re.IGNORECASE,

@@ -49,11 +49,11 @@ def second_thought(text: str, start: int, stop: int, value: str) -> AnswerSpan |
 
     None if it does not reconsider the answer, repeats it, or says that a check agrees with it.
     """
-    taken_back = _TAKING_BACK.search(text, start, stop)
-    cue = taken_back or _CHECKING.search(text, start, stop)
-    if cue is None:
+    taken_back, checking = (pattern.search(text, start, stop) for pattern in (_TAKING_BACK, _CHECKING))
+    if taken_back is None and checking is None:
         return None
-    rest = text[cue.start() : stop]
+    first = min(cue.start() for cue in (taken_back, checking) if cue is not None)
+    rest = text[first:stop]
     if _LETTERS.fullmatch(value):
         other = _last_of(_LETTER, rest)
     else:
@@ -61,16 +61,19 @@ def second_thought(text: str, start: int, stop: int, value: str) -> AnswerSpan |
     if other is None:
         return None
     low, high = sentence_start(rest, other.start), sentence_end(rest, other.end, len(rest))
-    if _CONFIRMS.search(rest, low) or has_value(_REJECTED.sub("", rest[low:high]), value):
+    agrees = _CONFIRMS.search(rest, low) is not None and not _IS_RIGHT.match(rest, other.end)
+    result = rest.rfind("=", low, other.start) if taken_back else -1  # `so 12 * 4 = 48` repeats no 12
+    if agrees or has_value(_REJECTED.sub("", rest[max(low, result) : high]), value):
         return None
     if taken_back is None and other.start > 20 and not _CONCLUDES.search(rest[: other.start]):
         return None
-    return AnswerSpan(cue.start() + other.start, cue.start() + other.end)
+    return AnswerSpan(first + other.start, first + other.end)
 
 
+_IS_RIGHT = re.compile(r"[*$)]{0,3} is (?:right|correct)\b")
 _LETTERS = re.compile(r"\W{0,4}[A-J](?:[^A-Za-z]+[A-J])*\W{0,4}")
 _LETTER = re.compile(
-    r"(?<![\w.'’])[*(]{0,3}([A-J])[*)]{0,3}"
+    r"(?<![A-Za-z\d.'’])[*(]{0,3}([A-J])[*)]{0,3}"
     r"(?=[\s.,!。，]*$|,? (?:is|fits|would|seems|makes|works|must|since|because|as)\b)"
 )
 _WORD = re.compile(
@@ -87,4 +90,4 @@ def _last_of(pattern: re.Pattern[str], text: str) -> AnswerSpan | None:
 
 def has_value(text: str, value: str) -> bool:
     """Return whether a value stands in a text, and not as a piece of another one."""
-    return value != "" and re.search(rf"(?<![\w.]){re.escape(value)}(?![\w/]|\.\d)", text) is not None
+    return value != "" and re.search(rf"(?<![\w.−-]){re.escape(value)}(?![\w/]|\.\d)", text) is not None

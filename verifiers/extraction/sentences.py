@@ -91,6 +91,7 @@ HAS_VALUE = re.compile(r"[\d$\\√π∞²³]|(?<![A-Za-z])[A-HJ-Zb-hj-z](?![A-Za
 
 _SUPPOSED = re.compile(
     r"(?<!\bi )(?<!\bwe )\b(?:think|thinks|thought|would say|tempt\w*|mistakenly|common (?:mistake|error))\b[^,]*$"
+    r"|\bmy (?:original|earlier|previous|initial|first) (?:answer|result)\b"
     r"|\bof (?:the|this|my|our) (?:final |correct )?answer\b[^,]*$|\banswer['’]s\b"
     r"|\b(?:suppose|assume)\b[^,]*$|\bpart \(?[a-h1-9]\b|\bif\b[^.\n]*\bwould be\s*$"
     r"|误认|误以为|常见错误|错误答案",
@@ -195,7 +196,7 @@ GIVES_UP = re.compile(
 """Matches words with which a text gives up: what stands before them is no answer."""
 NO_SOLUTION = re.compile(
     r"\b(?:has|have|there (?:is|are)) ((?:no|infinitely many)(?: real| integer)? solutions?)\b[^\w\n]*$"
-    r"|(无(?:实数)?解)[^\w\n]*$",
+    r"|(无(?:实数)?解|不存在)[^\w\n]*$|\b(?:limit|it|value|integral) (does not exist)[^\w\n]*$",
     re.IGNORECASE,
 )
 """Matches a sentence, at the end of a text, with the conclusion that there are no solutions."""

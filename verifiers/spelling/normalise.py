@@ -85,6 +85,8 @@ def _one_line(text: str) -> str:
     """Return a text in one line, with semicolons between numbers or relations on lines of their own."""
     text = re.sub(r"(?m)^\s*\([1-9a-e]\) ?(?=\S*[=<>$\d])|[;.。；]$", "", text)
     lines = [line.strip(" \t\r,;") for line in text.split("\n") if line.strip(" \t\r$")]
+    if all(line.startswith(("- ", "* ", "• ")) for line in lines):
+        lines = [line[2:] for line in lines]
     if len(lines) > 1 and all(
         _RELATION.search(line) and not _WORD.search(line) and "\\begin" not in text for line in lines
     ):
@@ -174,6 +176,8 @@ def _without_words(text: str) -> str:
         text = _without_labels(text)
     if not any(character.isalpha() or character in "=~\\" for character in text):
         return text
+    if ";" in text and text[0] == "(":
+        text = _NAMES.sub(lambda names: names[0].replace(";", ","), text)
     if match := _LEAD_IN.match(text):
         text = text[match.end() :]
     sentence = _SENTENCE.match(text)
@@ -186,6 +190,7 @@ def _without_words(text: str) -> str:
     return ordinal[1] if ordinal else text
 
 
+_NAMES = re.compile(r"^\([a-z](?:; ?[a-z])+\)(?= ?=)")
 _LABELS = (("1", "2", "3", "4"), ("a", "b", "c", "d"), ("i", "ii", "iii", "iv"))
 _LABELLED_CHARS = 200
 

@@ -3,6 +3,7 @@ r"""Comparing answers with conditions: families such as `2\pi k, k \in \mathbb{Z
 from ..formulas.free_letters import renamed
 from .conditions import Parameter, shifted, without_clause, without_idle_clause, without_parameter
 from .outline import Same
+from .progressions import same_numbers
 from .real_sets import is_region
 
 
@@ -43,6 +44,9 @@ def _same_family(
     outcome = same(formula, own_letter)
     if outcome is not False or running.domain != "Z":
         return outcome
+    as_numbers = same_numbers(formula, own_letter, running.letter)
+    if as_numbers is not None:
+        return as_numbers
     other_ways = [shifted(own_letter, running.letter, steps) for steps in _SHIFTS]
     other_ways += [shifted(own_letter, running.letter, steps, sign="-") for steps in (0, *_SHIFTS)]
     return any(same(formula, other) for other in other_ways)
@@ -54,4 +58,7 @@ def _same_without_parameter(formula: str, given: str, parameter: Parameter, same
     is_subset = parameter.domain != "R" and (is_region(formula) or is_region(given))
     if is_subset or not parameter.is_customary:
         return False
-    return same(formula, given)
+    outcome = same(formula, given)
+    if outcome is False and parameter.domain == "Z":
+        return same_numbers(formula, given, parameter.letter) or False
+    return outcome

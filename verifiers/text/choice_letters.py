@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from ..policy import Judge
 from ..spelling.east_asian import CHARACTERS
-from ..spelling.lexicon import RETRACTIONS, words_of
+from ..spelling.lexicon import ALTERNATIVES, DENIALS, HEDGES, RETRACTIONS, words_of
 from ..spelling.normalise import normalise
 from ..spelling.question import options_of
 from ..verdict import Reason, Verdict, equal_or_different
@@ -24,13 +24,16 @@ _CHOICE = re.compile(
     # the option's text, if any; with an operator after it, `(b)` is part of a formula
     rf"(?: \((?:since|because|as|i\.e\.|note) [^()]*\))?(?:$|(?<=[)\].:]) "
     rf"(?=[\w$\\]|-[\d\\])(?!\\(?:{_OPERATOR})(?![A-Za-z]))(.*)| - (?=[A-Za-z]{{2}})(.*)"
-    r"|(?<=[A-J]) \(([A-Za-z]{3}[^()]{0,80})\))",
+    r"|(?<=[A-J]) \(((?![^()]*\b[A-J]\b)[A-Za-z]{3}[^(),]{0,60})\))",
     re.DOTALL,
 )
 
 
 _CLOSE_TEXT = re.compile(rf"^\(?([A-J])[.:)、](?=\S*[{CHARACTERS}])")
 """Matches a letter before an option in a language that sets no space between them: `D.G型`."""
+
+
+_UNSURE = ALTERNATIVES | DENIALS | HEDGES | RETRACTIONS | {"guess", "wrong", "incorrect", "false", "sure"}
 
 
 @lru_cache(maxsize=4096)
@@ -47,6 +50,8 @@ def read_choice(text: str) -> tuple[str, str] | None:
     match = _CHOICE.fullmatch(_CLOSE_TEXT.sub(r"\1. ", text) if not text.isascii() else text)
     if match is None or text in ("e", "i"):
         return None
+    if match[6] and words_of(match[6]) & _UNSURE:
+        return None  # `B (maybe)`
     letter = next(group for group in match.groups()[:3] if group)
     return letter.upper(), (match[4] or match[5] or match[6] or "").strip()
 

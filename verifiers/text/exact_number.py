@@ -56,7 +56,7 @@ _REPEATING = re.compile(
 )
 _PART = r"[-+]?\d+"
 _FRACTION = re.compile(
-    rf"(?P<top>{_PART})\s*(?:/|out of)\s*(?P<bottom>{_PART})"
+    rf"(?P<top>{_PART})\s*(?:/|out of|in(?= \d))\s*(?P<bottom>{_PART})"
     rf"|\\frac ?\{{ ?(?P<up>{_PART}) ?\}} ?\{{ ?(?P<down>{_PART}) ?\}}"
 )
 _MIXED = re.compile(
