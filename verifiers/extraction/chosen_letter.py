@@ -29,7 +29,8 @@ _CORRECT = re.compile(
     rf"{_LETTER}[*_)\]\"'$]{{0,4}}(?:,? [^.\n]{{0,30}}?,)?"
     r" (?:is|must be|would be|fits|works|remains|matches|satisfies|seems|looks)"
     r"(?! (?:not|wrong|incorrect|false|out|excluded|eliminated|ruled|too|impossible|invalid|also)\b)"
-    r"(?=(?:(?! but\b)[^.\n]){0,60}(?:correct|right|best|only|consistent|true|answer|fits|works|remains|left|choice"
+    r"(?=(?:(?! but\b)[^.\n]){0,60}(?:correct|right|best|only|consistent|true|answer|fits|works|remains"
+    r"|left|choice"
     r"|matches|satisfies))"
     rf"|(?<![、和与A-J])(?<![A-J][,，]){_LETTER}[*_)\]\"'$]{{0,4}} ?(?:选?项|说法)?(?:是|为|才)?"
     r"(?:正确|对(?!于|应)|符合|成立)(?!的?(?:吗|是))"
@@ -38,7 +39,8 @@ _CORRECT = re.compile(
 )
 """Matches a letter that is said to be correct."""
 _REJECTING = re.compile(
-    r"\b(?:students?|people|fools?|one might|often|tempting|tempted|trap|mistakes?)\b(?:(?! but\b)[^.\n]){0,60}$"
+    r"\b(?:students?|people|fools?|one might|often|tempting|tempted|trap|mistakes?)\b(?:(?!"
+    r" but\b)[^.\n]){0,60}$"
     r"|\b(?:not|never|neither|nor|wrong|incorrect)\b[^.,\n]{0,12}$|n['’]t\b[^.\n]{0,12}$",
     re.IGNORECASE,
 )

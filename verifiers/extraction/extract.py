@@ -196,7 +196,9 @@ def _without_marks(body: str) -> str:
         body = _CALCULATOR.sub(_blank, body)
     if "<|" in body or "<｜" in body:
         body = _CHANNEL_TOKENS.sub(_blank, body)
-        body = body.replace("<|begin_of_box|>", " " * 9 + r"\boxed{").replace("<|end_of_box|>", "}" + " " * 13)
+        body = body.replace("<|begin_of_box|>", " " * 9 + r"\boxed{").replace(
+            "<|end_of_box|>", "}" + " " * 13
+        )
         turn_end = _TURN_END.search(body)
         body = body[: turn_end.start()] if turn_end else body
     body = _EMPHASIS.sub(_blank, body)

@@ -83,5 +83,7 @@ _JOINED = re.compile(rf"{_ONE}(?:(?:, | and | or |, and |, or ){_ONE}){{1,9}}")
 
 def _same_heads(text: str) -> bool:
     """Return whether formulas that are joined all have a letter before `=`, or none has."""
-    heads = [re.match(r"\s*(?:[A-Za-z](?:_\w+)?|\([a-z], ?[a-z]\))\s*=", part) for part in text.split("$")[1::2]]
+    heads = [
+        re.match(r"\s*(?:[A-Za-z](?:_\w+)?|\([a-z], ?[a-z]\))\s*=", part) for part in text.split("$")[1::2]
+    ]
     return all(heads) or not any("=" in part for part in text.split("$")[1::2])

@@ -28,7 +28,8 @@ _NUMBER = re.compile(
 )
 # A number after one of these is a label.
 _LABEL_BEFORE = re.compile(
-    r"(?:_\{?|(?i:\b(?:disregard|ignor(?:e|ing)) (?:the )?|\b(?:step|case|part|question|problem|example|figure|equation|section|line) ))$"
+    r"(?:_\{?|(?i:\b(?:disregard|ignor(?:e|ing)) (?:the )?|\b(?:step|case|part|question|problem|example"
+    r"|figure|equation|section|line) ))$"
 )
 _LINE_START = re.compile(r"(?:^|\n)[ *#]{0,6}$")
 _NEXT_WORDS = re.compile(
@@ -58,7 +59,8 @@ _QUALIFIES = re.compile(
 _NOT_BUT = re.compile(
     r"\bnot [^.!?\n]{1,60}?,? but (?:rather )?(?=[-$\\\d(])"
     r"|\b(?:at first glance|seems? to be|(?:might|may|could|would) (?:think|say|guess|expect)|tempt\w+)\b"
-    r"[^.!?\n]{1,80}?,? but (?:(?:it['’]s|it is|really|actually|in fact|the (?:[a-z]+ )?answer is),? )+(?=[-$\\\d(])"
+    r"[^.!?\n]{1,80}?,? but (?:(?:it['’]s|it is|really|actually|in fact|the (?:[a-z]+ )?answer is),?"
+    r" )+(?=[-$\\\d(])"
 )
 """Matches a value that is rejected before the right one: `not 25, as one might think, but 23`."""
 _BOUNDED_BEFORE = re.compile(
@@ -133,7 +135,8 @@ _FORMULA_AFTER = re.compile(
 
 _ITEM = r"(?:[A-Za-z](?:_\w)? ?= ?)?[-−]?\d[\d./]{0,20}(?<!\.)"
 _SEVERAL = re.compile(
-    rf"{_ITEM}(?:(?:, | and | or |, and |, or | ?[或和、] ?){_ITEM}){{1,20}}(?=[\s.,;*?!。，；]|$)"  # `the zeros are 3 and 7`
+    rf"{_ITEM}(?:(?:, | and | or |, and |, or | ?[或和、] ?){_ITEM}){{1,20}}(?=[\s.,;*?!。，；]"
+    rf"|$)"  # `the zeros are 3 and 7`
     r"|[(\[] ?[-−]?[\d./]+(?: ?, [-−]?[\d./]+){1,9} ?[)\]]"  # a tuple or an interval
     r"|(?<![\d:])\d+(?: ?: ?\d+){1,4}(?![\d:])|(?<=\bis )\d+ to \d+"  # a ratio
 )
@@ -170,7 +173,7 @@ _WOULD = re.compile(r"\b(?:would|['’]d)\b")
 
 def _is_value(text: str, match: re.Match[str]) -> bool:
     """Return whether a number is a value, and not an index or the number of a step or list item."""
-    before = text[max(match.start() - 12, 0) : match.start()]
+    before = text[max(match.start() - 20, 0) : match.start()]
     is_item = _LINE_START.search(before) and _ITEM_MARK.match(text, match.end())
     return not (is_item or _LABEL_BEFORE.search(before))
 

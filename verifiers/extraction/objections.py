@@ -41,7 +41,8 @@ _RETRACTED = re.compile(
     r"|\b(?:the above|my (?:answer|choice|result|value|box)|the answer above|the previous answer))"
     r"(?:'s|’s| is| was)(?: [a-z]+ly)?"
     r" (?:wrong|incorrect|not (?:correct|right|the answer)|a mistake|mistaken)\b|\bscratch that\b"
-    r"|\b(?:that|this|it) (?:(?:does not|doesn['’]t) (?:look|seem)|(?:cannot|can['’]t) be) (?:right|correct)\b"
+    r"|\b(?:that|this|it) (?:(?:does not|doesn['’]t) (?:look|seem)|(?:cannot|can['’]t) be) (?:right"
+    r"|correct)\b"
     r"|\b(?:but|however,?) (?:that|this|it) (?:violates|contradicts|is impossible)\b"
     r"|\b(?:second thought|reflection),? (?:(?:this|that|it) is wrong|ignore (?:this|that|it))\b"
     r"|但(?:是)?(?:这|此)(?:与[^。\n]{0,12}矛盾|不符合|不满足)"
@@ -205,7 +206,8 @@ _ALSO_LETTER = re.compile(
     rf"(?<![\w.]){_LETTER_OR_NUMBER} (?:is|are|seems) (?:also|equally|just as) {_RIGHT}"
     rf"|(?<![\w.]){_LETTER_OR_NUMBER} (?:would|could|might|may) (?:also )?be (?:also |just as )?{_RIGHT}"
     r"(?! (?:answer )?(?:only )?(?:if|in|for|when|under)\b)"
-    r"|\b(?:and|but) also \(?([A-J])(?![A-Za-z])|\bbut \(?([A-J])\)? (?:is|seems|looks|fits) (?:the )?(?:better|best)\b"
+    r"|\b(?:and|but) also \(?([A-J])(?![A-Za-z])|\bbut \(?([A-J])\)? (?:is|seems|looks|fits) (?:the"
+    r" )?(?:better|best)\b"
 )
 """Matches another letter or number that is said to be right too: `But C is also correct.`"""
 _LEADS_TO_VALUE = re.compile(

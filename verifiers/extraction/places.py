@@ -66,7 +66,9 @@ def value_in(text: str, start: int, end: int) -> AnswerSpan:
     """Return the span of the value that a sentence states; that of the whole sentence if it has none."""
     therefore = deque(_THEREFORE.finditer(text, start, end), maxlen=1)
     adjusted = deque(ADJUSTED.finditer(text, start, end), maxlen=1)
-    low, high = _trimmed(text, max([start, *(match[0].end() for match in (therefore, adjusted) if match)]), end)
+    low, high = _trimmed(
+        text, max([start, *(match[0].end() for match in (therefore, adjusted) if match)]), end
+    )
     rejected = _NOT_BUT.match(text, low, high)
     low = rejected.end() if rejected else low
     while leading := _LEADING.match(text, low, high):
@@ -119,7 +121,8 @@ def _stated_in_words(text: str, low: int, high: int) -> AnswerSpan:
 
 
 _NOT_BUT = re.compile(
-    r"(?:not|nicht|no|pas|non|не|不是) ?[^.,\n]{1,40},? ?(?:but(?: rather)? |sondern |sino |mais |ma |а |而是)(?=[-$\\\d(])"
+    r"(?:not|nicht|no|pas|non|не|不是) ?[^.,\n]{1,40},? ?(?:but(?: rather)? |sondern |sino |mais |ma |а "
+    r"|而是)(?=[-$\\\d(])"
 )
 """Matches a value that is rejected before the right one: `nicht 12, sondern 14`."""
 _THEREFORE = re.compile(r"[,，;；] ?(?:故|所以|因此|从而)(?=[^,，;；]*[\dA-Z$\\])")

@@ -129,7 +129,8 @@ _SHORT_SENTENCES = (
         re.IGNORECASE,
     ),  # `The capital is Paris.`
     re.compile(
-        r"\s*(?:(?:While|(?:Al|Even )?[Tt]hough) [^.,;:\n$]{1,60}, )?(?:(?:[Tt]he|[Dd]er|[Dd]ie|[Dd]as|[Ll]as?|[Ll]es?|[Ee]l|[Ii]l) |[*_\"«“])[^.,;:\n$]{1,60} (?:is|was|ist|est|es|è|é|was"
+        r"\s*(?:(?:While|(?:Al|Even )?[Tt]hough) [^.,;:\n$]{1,60}, )?(?:(?:[Tt]he|[Dd]er|[Dd]ie|[Dd]as"
+        r"|[Ll]as?|[Ll]es?|[Ee]l|[Ii]l) |[*_\"«“])[^.,;:\n$]{1,60} (?:is|was|ist|est|es|è|é|was"
         r" (?:written|painted|discovered|invented|composed|founded) by)"
         r" (?P<value>[A-ZÀ-Þ][^\W\d_]+(?: [A-ZÀ-Þ][^\W\d_]+){0,2})(?:, (?:al|even )?though [^.\n]{1,60})?\W*"
     ),  # `La capitale de la France est Paris.`
@@ -201,7 +202,8 @@ _CONCLUSION = re.compile(
 
 
 _NO_STATEMENT = re.compile(
-    r"(?:let(?:['’]s| us)|as follows|given by|correct|right|wrong|incorrect|unique|found|obtained|the same|verified"
+    r"(?:let(?:['’]s| us)|as follows|given by|correct|right|wrong|incorrect|unique|found|obtained|the"
+    r" same|verified"
     r"|required|not unique"
     r"|in the form|expressed|checked|clear|confirmed)\b",
     re.IGNORECASE,
@@ -232,7 +234,8 @@ def answer_is(text: str) -> AnswerSpan | None:
 
 
 _SELECTS = re.compile(
-    r"[.\n] *(?:since|because|as|so|therefore|thus|hence|but|only)\b[^.\n]*(?:=|\b(?:is|get|have|take)\b)[^.\n]*[\d$]",
+    r"[.\n] *(?:since|because|as|so|therefore|thus|hence|but|only)\b[^.\n]*(?:=|\b(?:is|get|have"
+    r"|take)\b)[^.\n]*[\d$]",
     re.IGNORECASE,
 )
 """Matches a sentence that chooses among several values."""

@@ -1,4 +1,4 @@
-r"""Finding the value with which a text ends once it reconsiders its answer: `\boxed{42}. Wait, it is 17.`
+r"""Finding the value with which a text ends that reconsiders its answer, as in `\boxed{42}. Wait, it is 17`.
 
 A text that only checks its answer takes nothing back: `Let me verify: 2 * 5 + 3 = 13. Correct.`
 """
@@ -18,7 +18,8 @@ _TAKING_BACK = re.compile(
     r"|let me (?:correct|re-?(?:read|consider|think))|re-?reading|looking (?:at it )?again"
     r"|i (?:made (?:a|an) (?:\w+ )?(?:mistake|error)|mean|meant|forgot|missed|overlooked|double-?counted"
     r"|mis(?:read|counted|calculated))"
-    r"|(?:the|this) (?:question|problem|task) (?:actually )?(?:asks?|wants?|says)|however,? we (?:need|must|have)"
+    r"|(?:the|this) (?:question|problem|task) (?:actually )?(?:asks?|wants?|says)|however,? we (?:need"
+    r"|must|have)"
     r"|en fait|perdón|pardon|eigentlich|moment|espera|attendez|je me suis trompé|errei|me equivoqué"
     r"|нет|подождите)\b|不对|等一下|等等|抱歉|更正|哦不|但是?(?:题目|问题)|いや|間違え",
     re.IGNORECASE,

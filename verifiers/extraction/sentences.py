@@ -15,7 +15,9 @@ _MATH = (
 _SENTENCE_PART = re.compile(
     rf"(?P<math>{_MATH})|(?P<end>\n|[.!?](?=[*_\"'”)\]]{{0,4}}(?:\s|$))|[。！？；])", re.DOTALL
 )
-_ABBREVIATION = re.compile(r"(?:^|[\s(*$])(?:[A-Ja-z]|[ap]\.m|approx|e\.g|i\.e|vs|St|Mrs?|Dr|No|ca)$|(?:^|\n)[ *]*\d$")
+_ABBREVIATION = re.compile(
+    r"(?:^|[\s(*$])(?:[A-Ja-z]|[ap]\.m|approx|e\.g|i\.e|vs|St|Mrs?|Dr|No|ca)$|(?:^|\n)[ *]*\d$"
+)
 
 
 def sentence_end(text: str, start: int, stop: int) -> int:
@@ -44,7 +46,8 @@ _REMARK = re.compile(
     r"|of (?:which|whom)|depending|I (?:think|believe|guess)|when rounded|if we|rounded)\b"
     r"|, (?:even though|though|although|that is|and|but|so|as|it|this|that|they|he|she|we|with|in|for|out of"
     r"|hence|thus|therefore|also|corresponding|the|such|only)\b|, i\.e\.|, ?¡"
-    r"| ?\((?:confidence|certainty)\b| ?\((?:about|approximately|approx|roughly|around|which|equivalently|that is|i\.e|in|for|the"
+    r"| ?\((?:confidence|certainty)\b| ?\((?:about|approximately|approx|roughly|around|which"
+    r"|equivalently|that is|i\.e|in|for|the"
     r"|rounded|by|nearly|to|using|from|it|this|we|≈|\\approx|[a-z]+ [a-z]+ [a-z]+"
     r"|(?=(?>[^()]*?[A-Za-z]{2})(?>[^()]*? )[^()]*?[A-Za-z]{3})(?=\d|[A-J] ?\)?(?:,|and)|choices?|options?))"
     rf"|; [a-z]{{2}}| (?:[—–]|-{{1,3}}) [A-Za-z]{{2}}| (?:—|–) a "
@@ -71,7 +74,9 @@ _OTHER_VALUE = re.compile(r"\d|\$|\\[a-z]|\b[A-HJ]\b(?!['’])|\bnot\b|n['’]t\
 """Matches in a remark that may give another value; a reason may do so."""
 _MAY_SAY_MORE = re.compile(
     rf"{_REASON}|, (?:with|as|i\.e\.|that is|even though|though|although)\b"
-    rf"|[,，](?:满足|符合|其中|此时|因为|由于|比)|,? (?:of )?wh(?:ich|om)\b|,? out of\b|; earlier\b| ?\((?:confidence|certainty)\b"
+    rf"|[,，](?:满足|符合|其中|此时|因为|由于|比)|,? (?:of )?wh(?:ich|om)\b|,? out of\b|; earlier\b|"
+    rf" ?\((?:confidence"
+    rf"|certainty)\b"
     rf"|,? (?:so|thus|hence|therefore) (?=[$\\(\d-])| ?[(（]"
 )
 """Matches at the start of a remark that may give other values; those after `so` are read as later answers."""
@@ -90,7 +95,8 @@ HAS_VALUE = re.compile(r"[\d$\\√π∞²³]|(?<![A-Za-z])[A-HJ-Zb-hj-z](?![A-Za
 
 
 _SUPPOSED = re.compile(
-    r"(?<!\bi )(?<!\bwe )\b(?:think|thinks|thought|would say|tempt\w*|mistakenly|common (?:mistake|error))\b[^,]*$"
+    r"(?<!\bi )(?<!\bwe )\b(?:think|thinks|thought|would say|tempt\w*|mistakenly|common (?:mistake"
+    r"|error))\b[^,]*$"
     r"|\bmy (?:original|earlier|previous|initial|first) (?:answer|result)\b"
     r"|\bof (?:the|this|my|our) (?:final |correct )?answer\b[^,]*$|\banswer['’]s\b"
     r"|\b(?:suppose|assume)\b[^,]*$|\bpart \(?[a-h1-9]\b|\bif\b[^.\n]*\bwould be\s*$"
@@ -147,12 +153,13 @@ def _is_another(text: str, other: str) -> bool:
 
 ADJUSTED = re.compile(
     r"\b(?:minus|plus|subtract\w*|add|halve|double\w*|divid\w+|multipl\w+|remov\w+|exclud\w+)\b[^.!?\n$=]{0,60}?"
-    r"(?<=[\s,])(?:giving|leaving|obtaining|yielding|leaves|gives|to (?:get|obtain|give|yield)|we get)(?: us)? "
+    r"(?<=[\s,])(?:giving|leaving|obtaining|yielding|leaves|gives|to (?:get|obtain|give|yield)|we"
+    r" get)(?: us)? "
     r"(?=[-$\\\d])"
     r"|\b(?:halved|doubled|tripled) to (?=[-$\\\d])|(?:减去?|除去|扣除|加上?|乘以?|除以)[^。；\n$=]{0,20}?"
     r"(?:得到?|还?剩下?|所以有|就是)\s*(?=[-$\\\d])"
 )
-"""Matches what changes the first value of a sentence, up to the result: `minus the 2 invalid ones, giving 40`."""
+"""Matches what changes the first value of a sentence, up to the result: `minus 2 of them, giving 40`."""
 _STARTS = re.compile(r"(?:[.!?](?=\s)|[。！？\n])[\s*_>]*")
 
 

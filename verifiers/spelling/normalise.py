@@ -31,7 +31,8 @@ _TWO_LINES = re.compile(r"(?<=[\d$])[ \t]*[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029
 _LEAD_IN = re.compile(
     r"(?:(?:the )?(?:final |correct |best |right )?ans(?:wer)?(?: is|:| =)|(?:therefore|thus|hence"
     r"|(?-i:[Ss]o))(?:,| )|(?:it|this) is"
-    r"|there (?:is|are)|(?:in )?(?:the )?year (?=\d)|in (?=\d{4}$|\d+ ?B)|approximately|approx\.?|about|roughly|exactly|only|just|\\approx|\\therefore"
+    r"|there (?:is|are)|(?:in )?(?:the )?year (?=\d)|in (?=\d{4}$|\d+ ?B)|approximately|approx\.?|about"
+    r"|roughly|exactly|only|just|\\approx|\\therefore"
     r"|\\Rightarrow|\\implies|=|~)\s*(?=\S)",
     re.IGNORECASE,
 )
@@ -153,7 +154,9 @@ def unwrapped(text: str) -> str:
             break  # `$a$ and $b$` starts and ends with a dollar sign, but is not one formula
         text = inner
         if match["env"]:
-            text = _NEXT_LINE_EQUALS.sub(" ", inner.replace("&", " "))  # lines that are aligned mean the same without it
+            text = _NEXT_LINE_EQUALS.sub(
+                " ", inner.replace("&", " ")
+            )  # lines that are aligned mean the same without it
     if text[:1] + text[-1:] == "{}" and not re.search(r"^\{ ?[a-z] ?[|:]|,", text) and _balanced(text[1:-1]):
         text = text[1:-1].strip()  # with a comma, the braces are those of a set
     if text.count("$") > text.count(r"\$") + 1 or r"\(" in text:
@@ -209,17 +212,21 @@ def _without_labels(text: str) -> str:
 _BEFORE_CHRIST = re.compile(r"(?<=\d) B\.? ?C\.?(?: ?E\.?)?$")
 _BOUND = re.compile(
     r"([A-Za-z]) (?:is |must be |has to be |can be )?(?:(at least|no less than)|(at most|no more than)"
-    r"|((?:strictly )?(?:greater|more|larger) than(?! or))|((?:strictly )?(?:less|smaller) than(?! or))) (?=[-\d\\])"
+    r"|((?:strictly )?(?:greater|more|larger) than(?! or))|((?:strictly )?(?:less|smaller) than(?! or)))"
+    r" (?=[-\d\\])"
 )
 """Matches an inequality in words up to its bound: `x is at least 3`."""
 _PRICE = re.compile(
-    r"(?<![\d.,])\d{1,3}(?:\.?\d{3})*,\d{2}(?= ?€)|(?:(?<=R\$)|(?<=[R€£][$ ])|(?<=R\$ )|(?<=€))\d{1,3}(?:\.?\d{3})*,\d{2}(?![\d,])"
+    r"(?<![\d.,])\d{1,3}(?:\.?\d{3})*,\d{2}(?= ?€)|(?:(?<=R\$)|(?<=[R€£][$ ])|(?<=R\$ )"
+    r"|(?<=€))\d{1,3}(?:\.?\d{3})*,\d{2}(?![\d,])"
 )
 """Matches a price with a decimal comma, which can be no list: `R$ 1.250,00`, `12,50 €`."""
 
 
 def _in_signs(match: re.Match[str]) -> str:
-    sign = next(sign for sign, words in zip((r"\ge", r"\le", ">", "<"), match.groups()[1:], strict=True) if words)
+    sign = next(
+        sign for sign, words in zip((r"\ge", r"\le", ">", "<"), match.groups()[1:], strict=True) if words
+    )
     return f"{match[1]} {sign} "
 
 

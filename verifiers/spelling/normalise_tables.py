@@ -81,11 +81,14 @@ def _rewrite(needle: str, pattern: str, template: Replacement) -> tuple[str, re.
     return needle, re.compile(pattern), template
 
 
-CYRILLIC_UNITS = dict(
-    pair.split(":")
-    for pair in "Н:N кН:kN мН:mN Дж:J кДж:kJ МДж:MJ Вт:W кВт:kW МВт:MW В:V кВ:kV А:A мА:mA Ом:\\Omega Па:Pa"
-    " кПа:kPa МПа:MPa Гц:Hz кГц:kHz моль:mol м:m см:cm мм:mm км:km кг:kg г:g мг:mg т:t л:L мл:mL с:s мин:min ч:h"
-    " К:K Кл:C".split()
+CYRILLIC_UNITS: dict[str, str] = dict(
+    zip(
+        "Н кН мН Дж кДж МДж Вт кВт МВт В кВ А мА Ом Па кПа МПа Гц кГц моль м см мм км кг г мг т л мл с мин"
+        " ч К Кл".split(),
+        r"N kN mN J kJ MJ W kW MW V kV A mA \Omega Pa kPa MPa Hz kHz mol m cm mm km kg g mg t L mL s min"
+        " h K C".split(),
+        strict=True,
+    )
 )
 """The symbols of units in Russian texts, in Latin letters."""
 

@@ -1,8 +1,8 @@
-r"""Comparing solutions that repeat, as sets of numbers: `\pm\frac{\pi}{3} + 2k\pi` and the like, for all integers.
+r"""Comparing solutions that repeat, as sets of numbers: `\pm\frac{\pi}{3} + 2k\pi` for all integers.
 
-A formula that is linear in its integer, also if it is so for the even and the odd ones apart (`(-1)^n a + n\pi`),
-is one or two arithmetic progressions, each given by an offset and a period. Progressions are written with a common
-period; two families are equal if the offsets are then the same.
+A formula that is linear in its integer, perhaps with other numbers for odd ones (`(-1)^n a + n\pi`), gives
+one or two arithmetic progressions. Each has an offset and a period. Two families are equal if they have the
+same offsets within a period that all of their progressions have in common.
 """
 
 from fractions import Fraction
@@ -21,15 +21,20 @@ Progression = tuple[Fraction, Fraction]
 
 
 def same_numbers(one: str, two: str, letter: str) -> bool | None:
-    """Return whether two families give the same numbers, if `letter` runs through all integers.
+    r"""Return whether two families give the same numbers, if `letter` runs through all integers.
 
     None if one of them does not consist of arithmetic progressions.
+
+    >>> same_numbers(r"x = 2k\pi or x = \pi + 2k\pi", r"k\pi", "k")
+    True
     """
     families = [_progressions(text, letter) for text in (one, two)]
     if not all(families):
         return None
     unit = abs(families[0][0][1])
-    ratios = [Fraction(abs(period) / unit).limit_denominator(1000) for family in families for _, period in family]
+    ratios = [
+        Fraction(abs(period) / unit).limit_denominator(1000) for family in families for _, period in family
+    ]
     periods = [abs(period) for family in families for _, period in family]
     if any(abs(ratio * unit - period) > _NEAR for ratio, period in zip(ratios, periods, strict=True)):
         return False  # such as the periods 1 and \pi
@@ -68,7 +73,7 @@ def _parts(text: str) -> list[str]:
 
 
 def _offsets(family: list[Progression], common: Fraction) -> set[int]:
-    """Return the offsets of all progressions within the common period, in units that are far above the error."""
+    """Return all offsets within a common period, in a unit that is far above the error of constants."""
     scale = 10**20
     found = set()
     for offset, period in family:

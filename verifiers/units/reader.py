@@ -111,7 +111,9 @@ def read_unit(text: str) -> Unit | None:
     >>> unit.factor, unit.dimensions
     (Fraction(5, 18), (('length', 1), ('time', -1)))
     """
-    pieces = pieces_of(_ELECTRON_VOLTS.sub("eV", _DEGREES.sub(lambda match: rf"^\circ {match[1].upper()}", text)))
+    pieces = pieces_of(
+        _ELECTRON_VOLTS.sub("eV", _DEGREES.sub(lambda match: rf"^\circ {match[1].upper()}", text))
+    )
     if pieces is None:
         return None
     builder = _UnitBuilder()
