@@ -167,10 +167,8 @@ def extract_by(groups: Sequence[Group], text: str, marks: Marks = THINKING) -> E
     body = text[offset:]
     if "<" in body:
         body = _without_marks(body)
-    if "~~" in body or "<del" in body:
+    if "~" in body:  # one character is found much more quickly than two are
         body = _STRUCK.sub(_blank, body)
-    if "square" in body[-16:] or (not body.isascii() and body.rstrip().endswith(("∎", "■", "□"))):
-        body = _END_OF_PROOF.sub("", body)
     if "`" in body or not body.isascii():
         body = _FULL_WIDTH.sub(lambda letter: chr(ord(letter[0]) - 0xFEE0), _DECORATION.sub(_blank, body))
     try:
@@ -201,7 +199,7 @@ def _without_marks(body: str) -> str:
         )
         turn_end = _TURN_END.search(body)
         body = body[: turn_end.start()] if turn_end else body
-    body = _EMPHASIS.sub(_blank, body)
+    body = _EMPHASIS.sub(_blank, _DELETED.sub(_blank, body))
     return _END_TOKENS.sub("", body) if body.rstrip().endswith(">") else body
 
 
@@ -280,11 +278,11 @@ _DECORATION = re.compile("[`\u2600-\u27bf\u2b00-\u2bff\ufe0f\U0001f000-\U0001faf
 _CALCULATOR = re.compile(r"<<[^<>=\n]{1,120}=[^<>\n]{1,60}>>")
 """GSM8K's notes for a calculator: `9 * 2 = <<9*2=18>>18`."""
 _CHANNEL_TOKENS = re.compile(r"<\|(?:START_RESPONSE|END_RESPONSE|message|channel|start|end|return)\|>")
-_END_OF_PROOF = re.compile(r"\s{0,9}(?:\$?\\(?:black)?square\$?|[∎■□])[\s.]{0,9}\Z")
 _TURN_END = re.compile(r"<\|(?:im_end|endoftext|eot_id|end_of_text)\|>|<｜end▁of▁sentence｜>")
 """The end of the model's turn; what an engine left behind it is another turn."""
 _EMPHASIS = re.compile(r"</?(?:b|i|u|em|ins|mark|strong|center|font|span)(?: [^<>\n]{0,60})?>", re.IGNORECASE)
-_STRUCK = re.compile(r"~~[^~\n]{1,80}~~|<(del|strike)>[^<>\n]{1,80}</\1>")
+_DELETED = re.compile(r"<(del|strike)>[^<>\n]{1,80}</\1>")
+_STRUCK = re.compile(r"~~[^~\n]{1,80}~~")
 _END_TOKENS = re.compile(
     r"(?:\s{0,9}(?:</?s>|<pad>|<eo[a-z]>|<end_of_turn>|<\|[a-z_]{1,30}\|>|<｜[^<>｜]{1,30}｜>)){1,9}\s*\Z"
 )

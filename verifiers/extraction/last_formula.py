@@ -22,6 +22,7 @@ _FORMULA = re.compile(
 )
 
 
+_END_OF_PROOF = re.compile(r"\$+\s*\\(?:blacksquare|square|Box|qed)\s*\$+")
 _AFTER_FORMULA = re.compile(rf"[0-9]|{GIVES_UP.pattern}|{IN_WORDS.pattern}", re.IGNORECASE)
 
 
@@ -35,7 +36,7 @@ _ATTAINED = re.compile(
 def last_formula(text: str) -> AnswerSpan | None:
     """Find the last formula in math mode, unless a number follows it."""
     text = without_asides(text)
-    found = list(_FORMULA.finditer(text))
+    found = [formula for formula in _FORMULA.finditer(text) if not _END_OF_PROOF.fullmatch(formula[0])]
     concluded = NO_SOLUTION.search(text, found[-1].end() if found else max(0, len(text) - 200))
     if concluded:
         return AnswerSpan(*concluded.span(concluded.lastindex or 0))

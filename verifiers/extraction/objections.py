@@ -33,8 +33,12 @@ _DENIED_AFTER = re.compile(
 )
 """Matches denials of the answer itself; `9, which is not prime` and `2/3, which cannot be simplified` deny
 nothing."""
-_LAST = re.compile(r"[}$).*\s\\\]]{0,9}")
-"""Closing characters after an answer that ends the completion."""
+_LAST = re.compile(
+    r"[}$).*\s\\\]]{0,9}(?:(?:square |cubic )?(?:units|feet|inches|miles|meters|centimeters|cm|gallons"
+    r"|liters|pounds"
+    r"|seconds|minutes|hours|days|weeks|years|degrees|dollars|cents|ways|students|people)\.?\s{0,9})?"
+)
+"""Closing characters after an answer that ends the completion, and a usual noun, which changes nothing."""
 _RETRACTED = re.compile(
     r"(?:(?:^|[.!?\n]|\b(?:wait|no|hm+|oops|actually|sorry),?)[\s$*)\]\\]*"
     r"(?:that|this|it)(?: answer| value| result)?"
@@ -119,7 +123,7 @@ def _is_alternative(text: str, start: int) -> bool:
 
 
 def nothing_follows(text: str, end: int) -> bool:
-    """Return whether nothing but closing characters follows an answer that ends at `end`."""
+    """Return whether an answer that ends at `end` ends the text, but for closing characters or a noun."""
     return _LAST.fullmatch(text, end) is not None
 
 
