@@ -21,7 +21,7 @@ _AFFIRMED = re.compile(
     r"|[Oo]nly|[Ss]o|[Hh]ence|[Tt]hus|[Tt]herefore),?"
     rf"(?: (?:the |with |is |just |only |option |choice |answer )*)?|(?<![不非没勿误别])[选選][:：]?"
     rf"|[—–,:-] (?:choice|option|answer)|(?:corresponds to|matches)(?: option| choice| answer)?"
-    rf"|[的应][是为][:：]?"
+    rf"|\b(?:is|are)(?= [A-J][:.)] [A-Z$\d])|[的应][是为][:：]?"
     rf"|[,—–-](?= \([A-J]\)[.!]?\s*$)){_LETTER}"
 )
 """Matches words that choose the letter after them."""

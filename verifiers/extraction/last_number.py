@@ -137,6 +137,7 @@ _ITEM = r"(?:[A-Za-z](?:_\w)? ?= ?)?[-−]?\d[\d./]{0,20}(?<!\.)"
 _SEVERAL = re.compile(
     rf"{_ITEM}(?:(?:, | and | or |, and |, or | ?[或和、] ?){_ITEM}){{1,20}}(?=[\s.,;*?!。，；]"
     rf"|$)"  # `the zeros are 3 and 7`
+    r"|(?:\d[spdf](?:\^?\{?\d{1,2}\}?|[¹²³⁴⁵⁶⁷⁸⁹⁰]{1,2}) ?){2,12}(?=[\s.,;]|$)"  # electrons by shell
     r"|[(\[] ?[-−]?[\d./]+(?: ?, [-−]?[\d./]+){1,9} ?[)\]]"  # a tuple or an interval
     r"|(?<![\d:])\d+(?: ?: ?\d+){1,4}(?![\d:])|(?<=\bis )\d+ to \d+"  # a ratio
 )
@@ -259,10 +260,14 @@ def _end_with_unit(text: str, end: int) -> int:
     unit = read_unit(word.replace("²", "^2").replace("³", "^3"))
     is_measure = unit is not None and bool(unit.dimensions) and not unit.nouns
     if is_measure and word not in ("in", "a", "A", "s"):  # these are more likely words of the sentence
-        return match.end()
+        directed = _DIRECTED.match(text, match.end())
+        return directed.end() if directed else match.end()
     return end
 
 
+_DIRECTED = re.compile(
+    r",? (?:directed |pointing )?(?:to(?:wards?)? the |due )(?:left|right|(?:nor|sou)th|(?:ea|we)st)\b"
+)
 _IN_DOZENS = re.compile(r"/ ?12 ?= ?\d+ dozen$")
 """Matches a calculation whose result is a number of dozens, so that the word is its unit."""
 _COUNTING_WORDS = (*LARGE, "hundred", "dozen", "percent")

@@ -125,7 +125,7 @@ _NOT_BUT = re.compile(
     r"|而是)(?=[-$\\\d(])"
 )
 """Matches a value that is rejected before the right one: `nicht 12, sondern 14`."""
-_THEREFORE = re.compile(r"[,，;；] ?(?:故|所以|因此|从而)(?=[^,，;；]*[\dA-Z$\\])")
+_THEREFORE = re.compile(r"[,，;；] ?(?:故|所以|因此|从而|即)(?=[^,，;；]*[\dA-Z$\\]|百分之)")
 """Matches up to the conclusion of a sentence: `两根之积为 $-3$，故 $m=-3$`."""
 _IS_NAME = re.compile(
     r"[A-Z][^.\d$\\]{1,120}?(?: is| are| was| were| will be) (?:named |called "

@@ -229,10 +229,11 @@ def answer_is(text: str) -> AnswerSpan | None:
         if span is not None and span.start < span.end and not is_description:
             value = text[span.start : span.end]
             return second_thought(text, span.end, min(len(text), span.end + PLACE_CHARS), value) or span
-    explained = _EXPLAINED.match(text)
+    explained = _EXPLAINED.match(text) or _SO_YES.search(text, max(0, len(text) - 400))
     return AnswerSpan(*explained.span(1)) if explained else None
 
 
+_SO_YES = re.compile(r"(?:^|[\n.])\s*(?:So|Thus|Hence|Therefore),? (yes|no), [^.\n]{1,200}[.]?\s*$")
 _SELECTS = re.compile(
     r"[.\n] *(?:since|because|as|so|therefore|thus|hence|but|only)\b[^.\n]*(?:=|\b(?:is|get|have"
     r"|take)\b)[^.\n]*[\d$]",

@@ -24,7 +24,7 @@ _WRAPPED = re.compile(
     re.DOTALL,
 )
 _PLAIN = re.compile(r"-?\d+(?:\.\d+)?")
-_MARKED = re.compile(r"[\\{!<>~&*_']|\.\.|  |[a-z]{3} ?\(|perc|per c|pct")
+_MARKED = re.compile(r"[\\{!<>~&*_']|\.\.|  |[a-z]{3} ?\(|perc|p[eo]u?r c|pct|Proz|проц")
 """Matches every text to which one of `COMMAND_SPELLINGS` or `REWRITES` could apply; other texts skip them."""
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
 _TWO_LINES = re.compile(r"(?<=[\d$])[ \t]*[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]\s*(?=[\d$])")
@@ -179,6 +179,8 @@ def _without_words(text: str) -> str:
         text = _without_labels(text)
     if not any(character.isalpha() or character in "=~\\" for character in text):
         return text
+    if text[:1] == "S":
+        text = _SOLUTION_SET.sub("", text)
     if ";" in text and text[0] == "(":
         text = _NAMES.sub(lambda names: names[0].replace(";", ","), text)
     if match := _LEAD_IN.match(text):
@@ -193,6 +195,7 @@ def _without_words(text: str) -> str:
     return ordinal[1] if ordinal else text
 
 
+_SOLUTION_SET = re.compile(r"^S ?= ?(?=[(\[].*\\infty|\\\{)")
 _NAMES = re.compile(r"^\([a-z](?:; ?[a-z])+\)(?= ?=)")
 _LABELS = (("1", "2", "3", "4"), ("a", "b", "c", "d"), ("i", "ii", "iii", "iv"))
 _LABELLED_CHARS = 200

@@ -147,6 +147,7 @@ REWRITES = [
     _rewrite("^", r"\^ ?\{ ?\\circ ?\}|\^ ?\\circ|\^ ?\{ ?o ?\}", r"^\\circ "),
     _rewrite("^", r"\^ ?\{? ?\\prime ?\}?", "'"),
     _rewrite("p", r"(?<=\d) ?(?:percent(?:age)?|per cent|pct\.?)(?![A-Za-z]| points)", "%"),
+    _rewrite("", r"(?<=\d) ?(?:po[ru]r? cent[oi]?|por ciento|per cento|Prozent|процент(?:ов|а)?)(?!\w)", "%"),
     # A prefix in a font of its own belongs to its unit: \\text{k}\\Omega.
     _rewrite(
         "\\", rf"{_TEXT} ?\{{ ?([kMGTmcdnpµ]) ?\}} ?{_TEXT} ?\{{ ?([A-Za-z]{{1,3}}) ?\}}", r"\\text{\1\2}"
@@ -158,6 +159,7 @@ REWRITES = [
     _rewrite("\\", rf"{_TEXT} ?{_BRACED}", r" \1 "),
     _rewrite("\\", rf"{_TEXT} ?{_BRACED}", r" \1 "),  # again, for one inside another
     _rewrite("\\", r"\\(?:bf|rm|it|sf|tt|bfseries)(?![a-z])", ""),
+    _rewrite("\\math", r"\\math(?:bf|rm|it|sf) ([A-Za-z])(?![A-Za-z])", r"\1"),
     _rewrite("operator", r"\\operatorname\*? ?\{([^{}]*)\}", r" \1 "),
     _rewrite("\\", r"\\math(?:cal|frak|scr) ?\{([^{}]*)\}|\\boldsymbol ?\{([^{}]*)\}", r"\1\2"),
     _rewrite("overline", r"\\overline ?\{ ?([A-Z]{2,}) ?\}", r"\1"),

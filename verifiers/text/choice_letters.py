@@ -123,6 +123,9 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
         and (number := _listed_number(answer, judge.policy.question))
     ):
         return equal_or_different(number == reference)
+    named = _NAMED_AFTER.fullmatch(answer)
+    if named is not None:
+        return compare(reference, f"{named[2]}) {named[1]}", judge)
     target, choice = read_choice(reference), read_choice(answer)
     if choice is not None and _OTHER_LABEL.search(choice[1]) and not _OTHER_LABEL.search(reference):
         return Verdict(False, Reason.AMBIGUOUS)  # `(B) Paris (C) Nice`
@@ -146,6 +149,8 @@ def compare(reference: str, answer: str, judge: Judge) -> Verdict | None:
     return equal_or_different(True)
 
 
+_NAMED_AFTER = re.compile(r"([A-Za-z][^()]{1,80}) \((?:[Oo]ption|[Cc]hoice|[Aa]nswer) ([A-J])\)")
+"""Matches the text of an option with its letter in brackets: `Energy (Option C)`."""
 _BRACKETED = re.compile(r"([A-J]) ?\(([^()]{1,200})\)")
 """Matches a letter with its option's text in brackets, `B (6)`, where the question lists options."""
 

@@ -202,8 +202,8 @@ _DIRECTIONS = frozenset(
     " eastward westward".split()
 )
 _DIRECTION = re.compile(
-    r",? \(?(?:(?:(?:directed|pointing|acting) )?(?:to the )?(?:left|right)"
-    r"|(?:directed |due |to the )?(?:north|south|east|west)(?:ward)?s?"
+    r",? \(?(?:(?:(?:directed|pointing|acting) )?(?:to(?:wards?)? the )?(?:left|right)"
+    r"|(?:directed |due |to(?:wards?)? the )?(?:north|south|east|west)(?:ward)?s?"
     r"|(?:vertically )?(?:up|down)(?:ward)?s?)\)?$"
 )
 
