@@ -83,7 +83,7 @@ _CLOSED_AT_ONCE = frozenset(["", ".", "$", "$.", "$$", "$\n", "$,", "\\]", ".\n"
 _CLOSED_SOON = ("\\).", "\\),", "\\)\n", "\n\\]", " \\]", ".\\]")
 """What usually follows a box, which ends its formula."""
 _WORD_AFTER = re.compile(
-    r"(?:\\[,; ]|[~\s$])*(?:\\(?:text|mathrm|rm"
+    r"(?:\\[,; ]|[~ \t$])*(?:\\(?:text|mathrm|rm"
     r"|mbox)\s?\{\s?(?P<upright>[^{}]{1,20})\}(?P<power>\s?\^\s?\{?-?\d\}?)?"
     r"|(?P<plain>[A-Za-zµ°][A-Za-z/^\d²³]{0,7})(?=[\s$.,;)\\]|$))"
 )

@@ -51,7 +51,7 @@ _RETRACTED = re.compile(
     r"|\b(?:second thought|reflection),? (?:(?:this|that|it) is wrong|ignore (?:this|that|it))\b"
     r"|但(?:是)?(?:这|此)(?:与[^。\n]{0,12}矛盾|不符合|不满足)"
     r"|\bi (?:take (?:that|it|this) back|retract)\b"
-    r"|\b(?:ignore|disregard) (?:the|that|this|my) (?:[a-z]+ )?(?:above|answer|value|box|result|previous)\b"
+    r"|\b(?:ignore|disregard) (?:the|that|this|my) (?:(?!negative|other|second|latter|extraneous)[a-z]+ )?(?:above|answer|value|box|result|previous)\b"
     r"(?!(?: [a-z]+)? [$-]?\d)",
     re.IGNORECASE,
 )
@@ -67,16 +67,8 @@ _OFFERED_AFTER = re.compile(
     r"(?P<place>[\s$*(\\\[]{0,6})(?:[-\d]|\\|[A-J]\b)",
     re.IGNORECASE,
 )
-_ALSO = re.compile(
-    r"\b(?:(?:correct|right|actual|true|real) [a-z]+(?: is| was| should be|:)"
-    r"|(?:it|this|that|the answer) (?:could|might|may) (?:also |well |instead )?be"
-    r"|otherwise,?(?: it is| it['’]s)?) (?=[\d$\\(-])",
-    re.IGNORECASE,
-)
-"""Matches what leads to another value anywhere after an answer."""
 _MISTAKE = re.compile(
-    r"\bi made (?:a|an) (?:\w+ )?(?:mistake|error)\b|\bcorrection\b|有误|算错|不对，(?!因)",
-    re.IGNORECASE,
+    r"\bi made (?:a|an) (?:\w+ )?(?:mistake|error)\b(?! earlier)|\bcorrection(?=:)|有误|算错|不对，(?!因)", re.IGNORECASE
 )
 _BEFORE, _AFTER, _LATER = 60, 60, 1000
 """How many characters are read for a denial or an alternative before an answer, for one after it, and for a
@@ -127,6 +119,7 @@ def nothing_follows(text: str, end: int) -> bool:
     return _LAST.fullmatch(text, end) is not None
 
 
+_CONDITIONAL = re.compile(r"[\s$*)}]{0,4}\(?(?:if|assuming|provided|unless)\b[^.\n]{1,80}\botherwise\b", re.IGNORECASE)
 _REJECTED_AFTER = re.compile(r"或[^。（(\n]{1,20}[（(][^）)]{0,10}舍")
 
 
@@ -137,6 +130,8 @@ def objection_after(text: str, end: int) -> Reason | None:
         after = after[after.find(">") + 1 :]
     if _DENIED_AFTER.match(after):
         return Reason.DENIED
+    if _CONDITIONAL.match(text, end):
+        return Reason.AMBIGUOUS
     is_open = after.startswith(("?", "$?", "吗", "か", "或")) and not _REJECTED_AFTER.match(after)
     return Reason.AMBIGUOUS if is_open else None
 
@@ -173,7 +168,7 @@ _ALSO_CUES = (
     "otherwise",
     *"correct right true real actual better best".split(),
 )
-"""Words of which every match of `_ALSO` and `_ALSO_LETTER` contains one."""
+"""Words of which every match of `_ALSO_LETTER` contains one."""
 
 
 def _has_any(lowered: str, words: Sequence[str]) -> bool:
@@ -186,9 +181,12 @@ def retraction(text: str, span: AnswerSpan, later: Sequence[str]) -> Reason | No
     end = min(len(text), span.end + _LATER)
     if not _has_any(text[span.end : end].lower(), _RETRACTION_CUES):
         return None
-    if _RETRACTED.search(text, span.end, end) or (not later and _MISTAKE.search(text, span.end, end)):
-        return Reason.CONTRADICTS
     value = text[span.start : span.end].strip("$ ")
+    retracted = _RETRACTED.search(text, span.end, end)
+    if retracted is not None and not _is_about_another(text[span.end : retracted.start()], retracted[0], value):
+        return Reason.CONTRADICTS
+    if not later and _MISTAKE.search(text, span.end, end):
+        return Reason.CONTRADICTS
     if len(value) > 40 or value not in text[span.end : end]:
         return None
     denied = re.compile(
@@ -196,6 +194,13 @@ def retraction(text: str, span: AnswerSpan, later: Sequence[str]) -> Reason | No
         rf"|(?:is not|isn['’]t|can['’]?(?:no)?t be) \$?{re.escape(value)}(?![\w/]|\.\d)"
     )
     return Reason.CONTRADICTS if denied.search(text, span.end, end) else None
+
+
+def _is_about_another(between: str, retracted: str, value: str) -> bool:
+    """Return whether `that is wrong` takes back another value than the answer: `Many say 12. That is wrong.`"""
+    if re.search(r"\b(?:answer|choice|result|box|take|ignore|disregard|scratch)", retracted, re.IGNORECASE):
+        return False
+    return re.search(r"\d|\b[A-J]\b", between.replace(value, "")) is not None
 
 
 _CONCLUDED = re.compile(r"[\s$*)\]\\}]{0,6}, (?:so|thus|hence|therefore)(?P<place> )(?=[$\\(\d-])")
@@ -237,8 +242,6 @@ def later_values(text: str, end: int, value: str = "") -> tuple[str, ...]:
         if names_answer(text, place, after=end) and not is_supposed(text, place, after=end, otherwise=True)
     ]
     may_add = _has_any(after.lower(), _ALSO_CUES)
-    if may_add:
-        places += [match.end() for match in _ALSO.finditer(text, end, end + _LATER)]
     joined = _CONCLUDED.match(text, end) or _OFFERED_AFTER.match(text, end)
     if joined:
         places.append(joined.end("place"))

@@ -213,26 +213,38 @@ _NO_STATEMENT = re.compile(
 
 def answer_is(text: str) -> AnswerSpan | None:
     """Find the answer after the last lead-in (`the answer is`, `Answer:`), or in `option C is correct`."""
+    other = None  # what holds in another case counts only if nothing else does
     for lead_in in reversed(lead_ins(text)):
         if lead_in.chosen is not None:
             return AnswerSpan(*lead_in.chosen)
         if _NO_STATEMENT.match(text, lead_in.place) or is_supposed(text, lead_in.place):
             continue
         span = place_at(text, lead_in.place)
-        if span is not None and not names_answer(text, lead_in.place) and _SELECTS.search(text, span.end):
+        if span is None or span.start == span.end or _is_description(text, span):
+            continue
+        if not names_answer(text, lead_in.place) and _SELECTS.search(text, span.end):
             continue  # `the roots are 2 and 5. Since x > 3, x = 5`
-        is_description = (
-            span is not None
-            and DESCRIBES.match(text, span.start)
-            and re.search(r"[\d$]", text[span.start : span.end])
-        )
-        if span is not None and span.start < span.end and not is_description:
-            value = text[span.start : span.end]
-            return second_thought(text, span.end, min(len(text), span.end + PLACE_CHARS), value) or span
+        if _SAYS_SOMETHING.match(text, span.start) or is_supposed(text, lead_in.place, otherwise=True):
+            other = other or span
+            continue
+        value = text[span.start : span.end]
+        return second_thought(text, span.end, min(len(text), span.end + PLACE_CHARS), value) or span
+    if other is not None:
+        return other
     explained = _EXPLAINED.match(text) or _SO_YES.search(text, max(0, len(text) - 400))
     return AnswerSpan(*explained.span(1)) if explained else None
 
 
+def _is_description(text: str, span: AnswerSpan) -> bool:
+    return DESCRIBES.match(text, span.start) is not None and re.search(r"[\d$]", text[span.start : span.end]) is not None
+
+
+_SAYS_SOMETHING = re.compile(
+    r"\W*(?:not|between|(?:greater|less|more|larger|smaller|fewer) than|prime|odd|even|exact|independent|divisible|positive"
+    r"|negative|reasonable|plausible|consistent|an? (?:integer|whole number|positive|negative|multiple))\b(?! \d)",
+    re.IGNORECASE,
+)
+"""Matches what is said about an answer: `the answer is prime`."""
 _SO_YES = re.compile(r"(?:^|[\n.])\s*(?:So|Thus|Hence|Therefore),? (yes|no), [^.\n]{1,200}[.]?\s*$")
 _SELECTS = re.compile(
     r"[.\n] *(?:since|because|as|so|therefore|thus|hence|but|only)\b[^.\n]*(?:=|\b(?:is|get|have"

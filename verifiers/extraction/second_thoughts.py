@@ -1,92 +1,157 @@
-r"""Finding the value with which a text ends that reconsiders its answer, as in `\boxed{42}. Wait, it is 17`.
+r"""Finding another value that a text gives after its answer: `\boxed{42}. Wait, it is 17.`
 
-A text that only checks its answer takes nothing back: `Let me verify: 2 * 5 + 3 = 13. Correct.`
+Three kinds of sentences give one: those that say nothing but a value (`Or maybe 17.`), those that take the
+answer back and end with a value (`Oops, I forgot one, so there are 17.`), and those that object to it and
+conclude with a value (`But one was counted twice, giving 17.`). Sentences that check the answer, speak of other
+cases, or give facts that it follows from end otherwise.
 """
 
 import re
-from collections import deque
+from collections.abc import Iterator
 
+from ..spelling.lexicon import BELOW_TWENTY, TENS
 from .boxes import AnswerSpan
-from .last_formula import last_formula
-from .last_number import last_number
-from .sentences import sentence_end, sentence_start
+from .sentences import sentence_end
 
-_TAKING_BACK = re.compile(
-    r"\b(?:wait|oops|corrected|correction|sorry|apolog(?:ies|i[sz]e)|nope|no\b(?=[,:.])|edit|update(?=:)"
-    r"|revised(?=:)|hold on|(?:scratch|strike) that|never ?mind|make that|or rather|my mistake|upon review"
-    r"|(?:up)?on (?:second thought|(?:further )?re(?:flection|view|consideration))"
-    r"|let me (?:correct|re-?(?:read|consider|think))|re-?reading|looking (?:at it )?again"
-    r"|i (?:made (?:a|an) (?:\w+ )?(?:mistake|error)|mean|meant|forgot|missed|overlooked|double-?counted"
-    r"|mis(?:read|counted|calculated))"
-    r"|(?:the|this) (?:question|problem|task) (?:actually )?(?:asks?|wants?|says)|however,? we (?:need"
-    r"|must|have)"
-    r"|en fait|perdón|pardon|eigentlich|moment|espera|attendez|je me suis trompé|errei|me equivoqué"
-    r"|нет|подождите)\b|不对|等一下|等等|抱歉|更正|哦不|但是?(?:题目|问题)|いや|間違え",
+_NUMERAL = f"(?:{'|'.join([*BELOW_TWENTY, *TENS])})(?:-(?:{'|'.join(list(BELOW_TWENTY)[1:10])}))?"
+_FORMULA = r"\$\$[^$]{1,120}\$\$|\$[^$\n]{1,120}\$|\\\((?:(?!\\\)).){1,120}\\\)|\\\[(?:(?!\\\]).){1,120}\\\]"
+_NUMBER = (
+    rf"{_FORMULA}|\\\$\d[\d.,]*(?<![.,])|[$€£]?[-−]?\d[\d.,/:]*(?<![.,:])%?(?: ?[a-z°²³/^]{{1,12}})?|{_NUMERAL}\b"
+)
+_LETTER = r"\(?(?-i:[A-J])\)?(?![A-Za-z'’])"
+_WORD = r"(?-i:[A-Z])[a-zà-ÿ]+|yes|no|true|false"
+# Words that say nothing about a value but that it is one.
+_EMPTY_WORDS = (
+    "or|alternatively|also|actually|so|thus|therefore|hence|but|however|and|it|its|it's|it’s|is|was|that|this|that's"
+    "|should|must|be|read|would|could|might|may|maybe|perhaps|possibly|probably|well|just|as|else|instead|rather"
+    "|final|finally|answer|the|ans|solution|result|correct|right|real|true|truth|reality|value|number|desired"
+    "|required|requested|wanted|we|want|what|get|gives|have|recount|recounting|recheck|rechecking|a|an|i|checking"
+    "|double-checking|again|review|after|upon|on|reflection|second|thought|choice|option|fallback|runner-up|kidding"
+    "|bad|my|to|conclude|conclusion|hedge|nope|wait|oops|sorry|hmm|hm|mean|meant|make|strike|scratch|never|mind"
+    "|disregard|correction|corrected|edit|update|revised|then|if|wrong|marked|use|thinking|in|fact|actual|count|total count|let|me|now|say|ok|okay"
+    "|better|best|apologies|mistake|attempt|try|guess|bet|said|text|answer|richtig|ist|es|c'est|son"
+)
+_START = r"(?:\\text ?\{)?[\s*_#>(\[]*"
+_GAP = r"[\s,:;.!*_#—–…=}\"'?]*"
+
+
+def _bare(value: str, *, words: str = _EMPTY_WORDS) -> re.Pattern[str]:
+    """Return a pattern for a sentence that says nothing but a value."""
+    return re.compile(
+        rf"{_START}(?:(?:(?:{words})(?![\w'’-]){_GAP})++(?:[a-z] ?= ?)?)?\**(?P<value>{value})(?: it is)?[\s.!*)\]}}]*", re.IGNORECASE
+    )
+
+
+_TAKES_BACK = re.compile(
+    rf"{_START}(?:(?:but|hm+|oh|ah|well|yes|ok),? )*(?:wait(?=[,.:!…—]|$| (?:no\b|actually|a (?:minute|second)))|hold on|w?hoops"
+    r"|oops|nope|no(?=,? (?:it|that|the answer|wait|[\d$\\-]))|corrected|correction(?=[:,.]|$)|sorry(?=[,.:]|$)"
+    r"|apologies(?=[,.:]|$)|my (?:bad|mistake)|edit(?=:)|update(?=:)|revised(?=:)|(?:scratch|strike|disregard) that"
+    r"|never ?mind|make that|or rather|after review|upon review|thinking again|just kidding|looking (?:at it )?again"
+    r"|(?:up)?on (?:second thought|(?:further )?re(?:flection|view|consideration))|i take (?:that|it) back"
+    r"|let me (?:correct|re-?(?:read|consider|think))|re-?reading|actually,? (?=the question)"
+    r"|i (?:apologize|made (?:a|an) (?:\w+ )?(?:mistake|error)|mean|meant|forgot(?! to)|missed|overlooked"
+    r"|double-?counted|mis(?:read|counted|calculated))"
+    r"|(?:but |however,? )?(?:the|this) (?:question|problem|task) (?:actually )?(?:asks?|wants?)"
+    r"|en fait|perdón|pardon|eigentlich|moment(?=[,.:]|$)|espera|attendez|je me suis trompé|errei|me equivoqué"
+    r"|(?:нет|подождите)(?=,)|不对|等一下|等等|抱歉|更正|哦不|但是?(?:题目|问题)|いや|間違え)",
     re.IGNORECASE,
 )
-"""Matches words after which a text states another value than before, if it states any."""
-_CHECKING = re.compile(
-    r"\b(?:hm+|actually|in fact|let me (?:re-?check|check|double[- ]check|verify))\b|其实", re.IGNORECASE
+"""Matches at the start of a sentence that takes back what was said."""
+_OBJECTS = re.compile(
+    rf"{_START}(?:but|however|hm+|actually|in fact|let me (?:re-?)?(?:check|double[- ]check|verify|count)|其实)\b",
+    re.IGNORECASE,
 )
-"""Matches words with which a text checks its answer or corrects it."""
+"""Matches at the start of a sentence that may object to what was said, or only check it."""
 _CONCLUDES = re.compile(
-    r"(?:\b(?:so|therefore|thus|hence|giving|(?:it|which) gives|it(?:['’]s| is)"
-    r"|(?:it|this|that) (?:should|must|has to) be)\b|应为|应该是|应是|改为|而是|所以)[^.!?\n]*$",
+    r"\b(?:so|thus|therefore|hence|giving|(?:which|it|this|that) (?:is|gives|makes|leaves)|it['’]s"
+    r"|(?:should|must|has to) be)\b|:\s*$|应为|应该是|应是|改为|而是|所以",
     re.IGNORECASE,
 )
-"""Matches a sentence that concludes, up to its value."""
-_CONFIRMS = re.compile(
-    r"✓|✔|\b(?:correct(?! (?:answer|value|result|total|count|number|sum|one)\b)|right(?! (?:answer|value))"
-    r"|verified|confirms?|confirmed|as (?:required|expected|needed|desired|given|claimed)|checks? out|works"
-    r"|consistent|holds|satisf\w+|matches|yes|good|agrees|still)\b|正确(?!的|答案|结果|值)|成立|符合|无误",
-    re.IGNORECASE,
+_SUBORDINATE = re.compile(
+    r"[\s,;:(—–]*(?:where|with|since|because|as|when|if|unless|for|which (?:we|includes)|although|though|while)\b", re.IGNORECASE
 )
-"""Matches in a sentence that checks an answer and agrees with it."""
-_REJECTED = re.compile(r",? (?:and )?(?:not|rather than|instead of) \S+")
+
+
+def _ending(value: str) -> re.Pattern[str]:
+    """Return a pattern for the value with which a sentence ends, and what states it."""
+    return re.compile(
+        r"(?:^|[=:：,，—–…]|是|为|有|得|\b(?:is|are|was|be|gives?|giving|makes?|get|have|has|leaves?|need|wants?|so|then"
+        r"|it['’]s|c['’]est|sind|es|son|é|actually|meant?|no|that|rather|respuesta|pick|choose|option|answer)\b|です)"
+        r"[\s*]*(?:(?:only|really|actually|exactly|just|in fact|the|option|choice|answer|ответ|there (?:are|is)) )*"
+        rf"(?P<value>{value})(?: (?:in total|altogether|in all|[a-z]+ in total)|, (?:not|since|because|as) [^,]{{1,60}}|です)?"
+        r"[\s.!*)\]}。]*$",
+        re.IGNORECASE,
+    )
+
+
+_PATTERNS = {
+    "letter": (_bare(_LETTER), _ending(_LETTER)),
+    "word": (_bare(_WORD, words=_EMPTY_WORDS.replace("|true|", "|")), _ending(_WORD)),
+    "number": (_bare(_NUMBER), _ending(_NUMBER)),
+}
+_LETTERS = re.compile(r"\W{0,4}(?:\\text ?\{ ?)?[A-J](?:[^A-Za-z]+[A-J])*\W{0,4}")
+_WORDS = re.compile(r"(?:\\text(?:bf|rm|it)? ?\{)?[A-Za-zÀ-ÿ][A-Za-zÀ-ÿ'’ -]+\}?")
+MAX_SENTENCES = 24
+"""At most this many sentences after an answer are read."""
 
 
 def second_thought(text: str, start: int, stop: int, value: str) -> AnswerSpan | None:
-    """Return the span of the other value with which text[start:stop], after the answer `value`, ends.
+    """Return the span of the last other value that text[start:stop], after the answer `value`, gives.
 
-    None if it does not reconsider the answer, repeats it, or says that a check agrees with it.
+    None if it gives none, or ends with the answer again.
     """
-    taken_back, checking = (pattern.search(text, start, stop) for pattern in (_TAKING_BACK, _CHECKING))
-    if taken_back is None and checking is None:
+    kind = "letter" if _LETTERS.fullmatch(value) else "word" if _WORDS.fullmatch(value) else "number"
+    bare, ending = _PATTERNS[kind]
+    found, mood, last = None, 0, (start, start)
+    for low, high in _sentences(text, start, stop):
+        last = low, high
+        if text.startswith(("?", "？"), high):
+            continue
+        if _TAKES_BACK.match(text, low, high):
+            mood = 2
+        elif mood < 2 and _OBJECTS.match(text, low, high):
+            mood = 1
+        match = bare.fullmatch(text, low, high)
+        if match is None and mood:
+            match = ending.search(text, low, high)
+            if match is not None and not _states(text, low, match, strongly=mood > 1):
+                match = None
+            if match is not None and mood < 2 and kind == "number" and _is_formula(value) and match["value"].isdigit():
+                match = None  # `let me verify with n = 3: so it gives 7`
+        if match is not None:
+            found = AnswerSpan(*match.span("value"))
+    if found is None or (found.end < last[0] and has_value(text[max(last[0], last[1] - 40) : last[1]], value)):
         return None
-    first = min(cue.start() for cue in (taken_back, checking) if cue is not None)
-    rest = text[first:stop]
-    if _LETTERS.fullmatch(value):
-        other = _last_of(_LETTER, rest)
-    else:
-        other = last_formula(rest) or last_number(rest) or _last_of(_WORD, rest)
-    if other is None:
-        return None
-    low, high = sentence_start(rest, other.start), sentence_end(rest, other.end, len(rest))
-    agrees = _CONFIRMS.search(rest, low) is not None and not _IS_RIGHT.match(rest, other.end)
-    result = rest.rfind("=", low, other.start) if taken_back else -1  # `so 12 * 4 = 48` repeats no 12
-    if agrees or has_value(_REJECTED.sub("", rest[max(low, result) : high]), value):
-        return None
-    if taken_back is None and other.start > 20 and not _CONCLUDES.search(rest[: other.start]):
-        return None
-    return AnswerSpan(first + other.start, first + other.end)
+    return found
 
 
-_IS_RIGHT = re.compile(r"[*$)]{0,3} is (?:right|correct)\b")
-_LETTERS = re.compile(r"\W{0,4}[A-J](?:[^A-Za-z]+[A-J])*\W{0,4}")
-_LETTER = re.compile(
-    r"(?<![A-Za-z\d.'’])[*(]{0,3}([A-J])[*)]{0,3}"
-    r"(?=[\s.,!。，]*$|,? (?:is|fits|would|seems|makes|works|must|since|because|as)\b)"
-)
-_WORD = re.compile(
-    r"\b(?:it['’]s|it is|actually|meant|should be|no,|sorry,) "
-    r"\*{0,2}(yes|no|true|false|(?-i:[A-Z])[a-zà-ÿ]+)\*{0,2}[.!]?\s*$",
-    re.IGNORECASE,
-)
+_GOES_ON = re.compile(r"[})$*\]\\]{0,6} (?!(?:or|but|alternatively|however|wait)\b)[^\W_]", re.IGNORECASE)
+"""Matches after an answer whose sentence goes on: `26 inches in 13 years`."""
 
 
-def _last_of(pattern: re.Pattern[str], text: str) -> AnswerSpan | None:
-    found = deque(pattern.finditer(text), maxlen=1)
-    return AnswerSpan(*found[0].span(1)) if found else None
+def _sentences(text: str, start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Return the spans of the sentences in text[start:stop]; the first is left out if it only goes on."""
+    if _GOES_ON.match(text, start, stop):
+        start = sentence_end(text, start, stop) + 1
+    for _ in range(MAX_SENTENCES):
+        if start >= stop:
+            return
+        end = sentence_end(text, start, stop)
+        yield start, end
+        start = end + 1
+
+
+def _states(text: str, low: int, match: re.Match[str], *, strongly: bool) -> bool:
+    """Return whether a sentence that ends with a value states it, rather than a fact or a case."""
+    before = text[low : match.start("value")]
+    clause = max(before.rfind(mark) for mark in ",;:—(") + 1
+    if _SUBORDINATE.match(before, clause) or re.search(r"\b(?:and|not) (?:[a-z] ?= ?)?$|[<>≤≥]\s*$|n['’]t\b", before):
+        return False
+    return strongly or _CONCLUDES.search(before) is not None
+
+
+def _is_formula(value: str) -> bool:
+    return re.search(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])", value) is not None
 
 
 def has_value(text: str, value: str) -> bool:

@@ -106,6 +106,14 @@ _SUPPOSED = re.compile(
 """Matches in a sentence that states a value which is not the answer: `many people think the answer is`."""
 
 
+_OTHERWISE = re.compile(
+    r"\bif\b|\bcase\b|\bwould\b|rounded|numerically|general|extension|try it|\b(?:other|next|second) part\b|nearest"
+    r"|\bfor \$?[a-z]\b(?!=)|\bwith \d|如果|假如|若",
+    re.IGNORECASE,
+)
+"""Matches in a sentence that states what holds in another case, or in another form."""
+
+
 def is_supposed(text: str, place: int, *, after: int = 0, otherwise: bool = False) -> bool:
     """Return whether the sentence before a place says that what it states is not the answer.
 
@@ -118,7 +126,7 @@ def is_supposed(text: str, place: int, *, after: int = 0, otherwise: bool = Fals
         return True
     return (
         otherwise
-        and re.search(r"\bif\b|\bcase\b|[Rr]ounded|[Nn]umerically|如果|假如|若", sentence) is not None
+        and _OTHERWISE.search(sentence) is not None
     )
 
 
