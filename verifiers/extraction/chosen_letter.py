@@ -15,6 +15,7 @@ _LETTER = (
     r"[\s*_\"'$(\[（【]{0,4}([A-HJ]|(?<=\()I(?=\)))(?![A-Za-z'’]|\s+(?:\w+ ){0,3}[a-z]+(?:ly)? of\b"
     r"|\s*[=<>+*/^_\\(]|\s*[-−]\s*\d)"
 )
+_REJECTED = r"(?!,? (?:is|was|seems|looks) (?:out|wrong|incorrect|false|not|eliminated|excluded|the worst|tempting)\b)"
 _AFFIRMED = re.compile(
     r"(?:\b(?:[Pp]ick|[Cc]hoose|chose|[Ss]elect|go(?:ing)? with|went with|leav(?:es?|ing)|makes"
     r"|it(?:['’]s| is)|left with|opt for|settle on|must be|has to be|answer(?: is)?:?"
@@ -22,7 +23,7 @@ _AFFIRMED = re.compile(
     rf"(?: (?:the |with |is |just |only |option |choice |answer )*)?|(?<![不非没勿误别])[选選][:：]?"
     rf"|[—–,:-] (?:choice|option|answer)|(?:corresponds to|matches)(?: option| choice| answer)?"
     rf"|\b(?:is|are)(?= [A-J][:.)] [A-Z$\d])|[的应][是为][:：]?"
-    rf"|[,—–-](?= \([A-J]\)[.!]?\s*$)){_LETTER}"
+    rf"|[,—–-](?= \([A-J]\)[.!]?\s*$)){_LETTER}{_REJECTED}"
 )
 """Matches words that choose the letter after them."""
 _CORRECT = re.compile(
@@ -45,7 +46,7 @@ _REJECTING = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE = re.compile(r"[^.!?\n。]+(?:[.!?\n。]|$)")
-_FIRST_LINE = re.compile(r"\s*[*_#(\[$]{0,4}([A-J])[*_)\].:$]{0,4}[ \t]*(?=\n)")
+_FIRST_LINE = re.compile(r"\s*[*_#(\[$]{0,4}([A-J])[*_)\].:$]{0,4}[ \t]*(?=\n)(?!\s*[*_#(\[$]{0,4}[A-J][*_)\].:$]{0,4}\s*(?:\n|$))")
 _OTHERS = re.compile(r"\b(?:between|or|either|and) \(?([A-J])\b")
 _REJECTS = re.compile(r"\b(?:not|neither|cannot)\b|n['’]t\b")
 _WINDOW = 1500

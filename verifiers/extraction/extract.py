@@ -273,7 +273,7 @@ _COMMENT = re.compile(r"<!--(?:(?!-->).)*-->", re.DOTALL)
 _END_OF_MATH = re.compile(r"(?<!\\)\$|\\[)\]]")
 _FULL_WIDTH = re.compile(rf"[Ａ-Ｊ]|[０-９](?<=[{CHARACTERS}０-９][０-９])")
 """Choice letters and digits as Chinese and Japanese texts may write them."""
-_DECORATION = re.compile("[`\u2600-\u27bf\u2b00-\u2bff\ufe0f\U0001f000-\U0001faff]")
+_DECORATION = re.compile("[`\u2600-\u2715\u2719-\u274b\u274d-\u27bf\u2b00-\u2bff\ufe0f\U0001f000-\U0001faff]")
 """Backticks and emoji, which only decorate an answer."""
 _CALCULATOR = re.compile(r"<<[^<>=\n]{1,120}=[^<>\n]{1,60}>>")
 """GSM8K's notes for a calculator: `9 * 2 = <<9*2=18>>18`."""

@@ -64,7 +64,7 @@ _NOT_BUT = re.compile(
 )
 """Matches a value that is rejected before the right one: `not 25, as one might think, but 23`."""
 _BOUNDED_BEFORE = re.compile(
-    r"\b(?:at most|bounded (?:above|below) by|close to|(?:more|less|fewer|greater) than|over)\s*[$(]*$"
+    r"\b(?:at most|bounded (?:above|below) by|close to|(?:more|less|fewer|greater) than|over)\s*[$(]*$", re.IGNORECASE
 )
 """Matches before a number that only bounds the value."""
 _UNDETERMINED = re.compile(
@@ -148,7 +148,7 @@ _LEFT_SIDE_BEFORE = re.compile(
 )
 """Matches the left side of an equation or inequality up to its sign: `2x = `, `x < `."""
 _CHANGED_AFTER = re.compile(
-    r" (?:and (?:a|an|one|two|three) (?:half|hal|quarter|third)|(?:squared|cubed|factorial)\b"
+    r" (?:or (?:less|more|fewer|greater)\b|and (?:a|an|one|two|three) (?:half|hal|quarter|third)|(?:squared|cubed|factorial)\b"
     r"|(?:over|minus|plus|times) (?=[\d(])|(?:divided|multiplied) by|\(?in base \w|[-+*/÷×] ?\d)"
 )
 """Matches after a number what makes another value of it: `3 and a half`, `3 over 4`."""

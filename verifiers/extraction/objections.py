@@ -22,7 +22,7 @@ _DENIED_AFTER = re.compile(
     r"|ruled out|extraneous"
     r"|(?:a |one |my )(?:[a-z]+ )?(?:mistake|error|trap|option|candidate|attempt|guess)"
     r"|(?:my|the) (?:earlier|previous|original|initial|first) (?:answer|result|value|choice))\b"
-    r"|\(?(?:placeholder|random guess|just a guess)\b"
+    r"|\(?(?:placeholder|random guess|just a guess)\b|\((?:wrong|incorrect|not sure|\?)\)|[✗✘✖❌]"
     r"|(?:does not|doesn['’]t|do not|don['’]t|did not|didn['’]t) (?:work|satisfy|hold)\b|fails?\b"
     r"|(?:(?:is|was|are|seems|looks|would) not(?: be)?|(?:is|was|are|would)n['’]t(?: be)?"
     r"|can(?:not|['’]t) be)"
@@ -49,6 +49,9 @@ _RETRACTED = re.compile(
     r"|correct)\b"
     r"|\b(?:but|however,?) (?:that|this|it) (?:violates|contradicts|is impossible)\b"
     r"|\b(?:second thought|reflection),? (?:(?:this|that|it) is wrong|ignore (?:this|that|it))\b"
+    r"|\b(?:this|that|it) (?:is|was) (?:only |just |merely )?a (?:placeholder|random)"
+    r"|\bi (?:do not|don['’]t) (?:think|believe) (?:this|that|it)(?:['’]s| is) (?:right|correct|the answer)"
+    r"|\bnot (?:my|the) final answer\b|\bi made (?:this|that|it) up\b"
     r"|但(?:是)?(?:这|此)(?:与[^。\n]{0,12}矛盾|不符合|不满足)"
     r"|\bi (?:take (?:that|it|this) back|retract)\b"
     r"|\b(?:ignore|disregard) (?:the|that|this|my) (?:(?!negative|other|second|latter|extraneous)[a-z]+ )?(?:above|answer|value|box|result|previous)\b"
@@ -70,7 +73,7 @@ _OFFERED_AFTER = re.compile(
 _MISTAKE = re.compile(
     r"\bi made (?:a|an) (?:\w+ )?(?:mistake|error)\b(?! earlier)|\bcorrection(?=:)|有误|算错|不对，(?!因)", re.IGNORECASE
 )
-_BEFORE, _AFTER, _LATER = 60, 60, 1000
+_BEFORE, _AFTER, _LATER = 60, 60, 4000
 """How many characters are read for a denial or an alternative before an answer, for one after it, and for a
 retraction."""
 MAX_LATER = 4
@@ -120,6 +123,9 @@ def nothing_follows(text: str, end: int) -> bool:
 
 
 _CONDITIONAL = re.compile(r"[\s$*)}]{0,4}\(?(?:if|assuming|provided|unless)\b[^.\n]{1,80}\botherwise\b", re.IGNORECASE)
+_BOUNDED_AFTER = re.compile(
+    r"[\s$*)}]{0,4}(?:or (?:more|less|fewer|greater|higher|lower|above|below)|at (?:most|least)|to \$?\d)\b", re.IGNORECASE
+)
 _REJECTED_AFTER = re.compile(r"或[^。（(\n]{1,20}[（(][^）)]{0,10}舍")
 
 
@@ -130,7 +136,7 @@ def objection_after(text: str, end: int) -> Reason | None:
         after = after[after.find(">") + 1 :]
     if _DENIED_AFTER.match(after):
         return Reason.DENIED
-    if _CONDITIONAL.match(text, end):
+    if _CONDITIONAL.match(text, end) or _BOUNDED_AFTER.match(text, end):
         return Reason.AMBIGUOUS
     is_open = after.startswith(("?", "$?", "吗", "か", "或")) and not _REJECTED_AFTER.match(after)
     return Reason.AMBIGUOUS if is_open else None
@@ -153,6 +159,8 @@ _RETRACTION_CUES = (
         "violate",
         "contradict",
         "impossible",
+        "placeholder",
+        "made ",
     ),
     *("有误", "算错", "不对", "矛盾", "不符合", "不满足"),
 )
@@ -232,16 +240,36 @@ def later_values(text: str, end: int, value: str = "") -> tuple[str, ...]:
     These are values after a lead-in (`so the answer is 17`), and the one with which the text ends once it
     reconsiders (`Actually, it is 17`). A statement that repeats the answer, `value`, adds none.
     """
-    after = text[end : end + _LATER]
-    if _DIGITS_OR_LETTERS.search(after) is None:
-        return ()
+    stop = min(len(text), end + _LATER)
+    after = text[end:stop]
+    values = _stated_later(text, after, end, value) if _DIGITS_OR_LETTERS.search(after) else []
+    lowered = after.lower()
+    if _has_any(lowered, _ALSO_CUES):
+        values += [match[match.lastindex or 0] for match in _ALSO_LETTER.finditer(after)]
+    if "both " in lowered:
+        values += [found[1] for found in _BOTH.finditer(after) if not has_value(value, found[1])]
+    other = second_thought(text, end, stop, value)
+    if other is not None:
+        values.append(text[other.start : other.end])
+    return tuple(values[-MAX_LATER:])
+
+
+_BOTH = re.compile(
+    r"\bboth (?:that|this|it|[\d.,/]{1,12}|\$[^$\n]{1,60}\$|[A-J]) and ([\d.,/]{1,12}|\$[^$\n]{1,60}\$|[A-J])"
+    r" (?:are (?:acceptable|possible|correct|valid|right|fine)|work|fit)\b",
+    re.IGNORECASE,
+)
+"""Matches a value that is said to be as good as another: `both 12 and 13 are acceptable`."""
+
+
+def _stated_later(text: str, after: str, end: int, value: str) -> list[str]:
+    """Return the values after lead-ins in the text `after` an answer, which ends at `end`."""
     places = [end + lead_in.place for lead_in in lead_ins(after) if lead_in.chosen is None]
     places = [
         place
         for place in places
         if names_answer(text, place, after=end) and not is_supposed(text, place, after=end, otherwise=True)
     ]
-    may_add = _has_any(after.lower(), _ALSO_CUES)
     joined = _CONCLUDED.match(text, end) or _OFFERED_AFTER.match(text, end)
     if joined:
         places.append(joined.end("place"))
@@ -255,12 +283,7 @@ def later_values(text: str, end: int, value: str = "") -> tuple[str, ...]:
             and _LEADS_TO_VALUE.fullmatch(text, place, stated.start)
         ):
             values.append(text[stated.start : stated.end])
-    if may_add:
-        values += [match[match.lastindex or 0] for match in _ALSO_LETTER.finditer(after)]
-    other = second_thought(text, end, min(len(text), end + _LATER), value)
-    if other is not None:
-        values.append(text[other.start : other.end])
-    return tuple(values[-MAX_LATER:])
+    return values
 
 
 def _repeats(text: str, place: int, value: str) -> bool:

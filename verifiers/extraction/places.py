@@ -143,7 +143,7 @@ def _in_math(before: str) -> bool:
 
 def _trimmed(text: str, low: int, high: int) -> tuple[int, int]:
     """Return a span without the space, the punctuation and the unmatched emphasis around it."""
-    while low < high and text[low] in ' \t\n_:：,，>#"“':
+    while low < high and (text[low] in ' \t\n_:：,，#"“' or text.startswith("> ", low)):
         low += 1
     while high > low and text[high - 1] in ' \t\n_:：,，;；。"”.':
         if text[high - 2 : high] == "..":

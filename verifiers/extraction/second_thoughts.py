@@ -38,7 +38,8 @@ _GAP = r"[\s,:;.!*_#—–…=}\"'?]*"
 def _bare(value: str, *, words: str = _EMPTY_WORDS) -> re.Pattern[str]:
     """Return a pattern for a sentence that says nothing but a value."""
     return re.compile(
-        rf"{_START}(?:(?:(?:{words})(?![\w'’-]){_GAP})++(?:[a-z] ?= ?)?)?\**(?P<value>{value})(?: it is)?[\s.!*)\]}}]*", re.IGNORECASE
+        rf"{_START}(?:(?:(?:{words})(?![\w'’-]){_GAP})++(?:[a-z] ?= ?)?)?\**(?P<value>{value})(?: it is|, (?:not [\w-]+|which [^,.]{{1,40}}|as [^,.]{{1,40}}))?[\s.!*)\]}}]*",
+        re.IGNORECASE,
     )
 
 
@@ -91,7 +92,7 @@ _PATTERNS = {
 }
 _LETTERS = re.compile(r"\W{0,4}(?:\\text ?\{ ?)?[A-J](?:[^A-Za-z]+[A-J])*\W{0,4}")
 _WORDS = re.compile(r"(?:\\text(?:bf|rm|it)? ?\{)?[A-Za-zÀ-ÿ][A-Za-zÀ-ÿ'’ -]+\}?")
-MAX_SENTENCES = 24
+MAX_SENTENCES = 64
 """At most this many sentences after an answer are read."""
 
 

@@ -221,6 +221,11 @@ DOUBTED_BEFORE = re.compile(
     r"\b(?:maybe|perhaps|possibly|probably|might|could)(?: be| have| the| it| is| equal| to){0,3}[\s*$\\(]*$"
     r"|\b(?:guess|(?:a|one) possible answer)(?: is| would be|:)[\s*$\\(]*$"
     r"|\b(?:could not|couldn['’]t|cannot|can['’]t|unable to) (?:solve|determine|answer)\b[^.\n]*\.[\s*$\\(]*$"
+    r"|\b(?:placeholder|dummy|for (?:example|instance),?|ignore this|format(?: is)?|(?:final )?answer in|options? [2-9]"
+    r"|(?:guess|attempt|possibility|candidate) (?:[1-9]|one|two)|(?:differs|different) from|unequal to|everything but"
+    r"|wrong answers? (?:include|would be)|second guess|vs\.?|between \S{1,12} and|up to"
+    r"|(?:many|some(?:one)?|people|students|you|one) (?:would|might|may|could) (?:answer|say|write|guess)"
+    r"|tempt(?:ed|ing) to (?:answer|write|say)):?[\s*$\\(]*$"
     r"|(?:可能|也许)是?\s*$|\bif\b[^.!?\n]*\bwere[\s*$\\(]*$",
     re.IGNORECASE,
 )
@@ -254,7 +259,8 @@ _CUES = frozenset(
     "not no nobody never neither none cannot nicht pas != instead rather unless except longer anything than"
     " incorrect wrong false invalid impossible mistake unlikely unsure refuse doubt far possible guess"
     " reject rejected rule avoid exclude discard eliminate possibly probably perhaps maybe might could"
-    " exceeds divides twice negative minus whose were".split()
+    " exceeds divides twice negative minus whose were placeholder dummy example, instance, example instance format in"
+    " differs different unequal everything include vs vs. between many someone people students tempting tempted up 2 second".split()
 )
 """Words of which one is in almost every text that denies, changes or doubts the value after it."""
 _CUES_AT_END = (" of", "log", "ln", " or", " else", " es", " è", " é")

@@ -49,7 +49,7 @@ def _progressions(text: str, letter: str) -> list[Progression]:
     """Return the progressions of a formula or of a list of formulas; empty if it has any other part."""
     found: list[Progression] = []
     for formula in _parts(text):
-        values = [constant_of(renamed(formula, letter, f"({n})") or "") for n in range(6)]
+        values = [constant_of(renamed(formula, letter, f"({n})") or "") for n in range(-2, 4)]
         if None in values:
             return []
         for start in (0, 1):  # even and odd integers
