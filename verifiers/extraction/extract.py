@@ -47,6 +47,7 @@ from .objections import (
     values_offered_before,
 )
 from .places import PLACE_CHARS, is_value, value_in
+from .sentences import is_supposed
 from .rules import PLAIN_TEXT, RULES, STATED, Rule, last_match, line_after
 
 PLAIN_CHARS = 20_000
@@ -228,7 +229,8 @@ def _is_later(body: str, span: AnswerSpan, name: str, best: AnswerSpan) -> bool:
     """Return whether an answer starts later than the best; a statement counts only if it gives a value."""
     if name != "answer_is":
         return span.start >= best.start
-    return span.start >= best.end and is_value(body, span) and names_answer(body, span.start)
+    names = span.start >= best.end and is_value(body, span) and names_answer(body, span.start)
+    return names and not is_supposed(body, span.start, otherwise=True)
 
 
 def _extracted(name: str, body: str, span: AnswerSpan, offset: int) -> Extracted:

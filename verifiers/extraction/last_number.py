@@ -19,9 +19,14 @@ from .sentences import (
     without_asides,
 )
 
+_MONTH = (
+    r"(?:Jan(?:uary|\.)?|Feb(?:ruary|\.)?|Mar(?:ch|\.)?|Apr(?:il|\.)?|May|June?|July?|Aug(?:ust|\.)?|Sept?(?:ember|\.)?"
+    r"|Oct(?:ober|\.)?|Nov(?:ember|\.)?|Dec(?:ember|\.)?)"
+)
 _NUMBER = re.compile(
     r"(?:(?<![\w)\]}])(?:[-−–] ?|(?i:minus|negative) ))?[$€£]?"
     r"(?:[0-9]+(?:\.[0-9]+)? ?(?:×|\\times|x|\*) ?10 ?(?:\^ ?\{?[-−]?[0-9]+\}?|[⁻⁰¹²³⁴-⁹]+)"
+    rf"|{_MONTH} [0-9]{{1,2}}(?:st|nd|rd|th)?(?:,? [0-9]{{4}})?|[0-9]{{1,2}}(?:st|nd|rd|th)?(?: of)? {_MONTH}(?:,? [0-9]{{4}})?"
     r"|[0-9]{4}年(?:[0-9]{1,2}月(?:[0-9]{1,2}[日号])?)?|[0-9]{1,2}月[0-9]{1,2}[日号]|[0-9]{1,2}[时点時][0-9]{1,2}分"
     r"|[0-9]+ in [0-9]+(?=[\s.]*$)|[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?: ?(?i:[ap]\.?m\b\.?))?"
     r"|(?:[0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+)(?: [0-9]{3}(?![0-9]))*(?: [0-9]+/[0-9]+|/[0-9]+)?%?)"
@@ -40,7 +45,8 @@ _ITEM_MARK = re.compile(r"[.)](?:\s|$)")
 
 
 _REASON = re.compile(
-    r"(?<=[\w).*$]),? because\b|(?:,|(?<=\d)) (?:since|which(?![^\n]*=)|as|whereas|while)\b|, not\b"
+    r"(?<=[\w).*$]),? because\b|(?:,|(?<=\d)) (?:since|which(?![^\n]*=)|as|whereas|while|attained|achieved|reached|occurring)\b|, not\b"
+    r"|, (?=[$€£]?\d[\d.,]*%? (?:less|more|fewer) than\b)"
     r"|, (?:roughly|approximately|about|or about|nearly) (?=[\d.])|, (?:that is|i\.e\.),? (?=\d)"
     r"|, with (?=\d+ (?:left|remaining|to spare|extra))|,? or (?=[$€£]?\d[\d.,]* per\b)"
 )
@@ -207,7 +213,7 @@ _ENDS_BEFORE = re.compile(f"[*_=:,，：{CHARACTERS}]")
 def _with_attached(text: str, number: re.Match[str]) -> AnswerSpan:
     """Return the span of a number with its unit and all that touches it: a piece of `x^2` is not it."""
     start, end = number.span()
-    if text[end - 1] in "年月日号分":
+    if text[end - 1] in "年月日号分" or _DATE.fullmatch(number[0]):
         return AnswerSpan(start, end)
     while start > 0 and not text[start - 1].isspace() and not _ENDS_BEFORE.match(text[start - 1]):
         start -= 1
@@ -265,6 +271,7 @@ def _end_with_unit(text: str, end: int) -> int:
     return end
 
 
+_DATE = re.compile(rf".*\b{_MONTH}.*")
 _DIRECTED = re.compile(
     r",? (?:directed |pointing )?(?:to(?:wards?)? the |due )(?:left|right|(?:nor|sou)th|(?:ea|we)st)\b"
 )

@@ -51,7 +51,7 @@ _RETRACTED = re.compile(
     r"|\b(?:second thought|reflection),? (?:(?:this|that|it) is wrong|ignore (?:this|that|it))\b"
     r"|\b(?:this|that|it) (?:is|was) (?:only |just |merely )?a (?:placeholder|random)"
     r"|\bi (?:do not|don['’]t) (?:think|believe) (?:this|that|it)(?:['’]s| is) (?:right|correct|the answer)"
-    r"|\bnot (?:my|the) final answer\b|\bi made (?:this|that|it) up\b"
+    r"|\bnot (?:my|the) final answer\b|\bi made (?:this|that|it) up\b|\bi['’]m (?:just |only )?guessing\b"
     r"|但(?:是)?(?:这|此)(?:与[^。\n]{0,12}矛盾|不符合|不满足)"
     r"|\bi (?:take (?:that|it|this) back|retract)\b"
     r"|\b(?:ignore|disregard) (?:the|that|this|my) (?:(?!negative|other|second|latter|extraneous)[a-z]+ )?(?:above|answer|value|box|result|previous)\b"
@@ -122,9 +122,9 @@ def nothing_follows(text: str, end: int) -> bool:
     return _LAST.fullmatch(text, end) is not None
 
 
-_CONDITIONAL = re.compile(r"[\s$*)}]{0,4}\(?(?:if|assuming|provided|unless)\b[^.\n]{1,80}\botherwise\b", re.IGNORECASE)
+_CONDITIONAL = re.compile(r"[\s$*)}]{0,4}\(?(?:if|assuming|provided|unless)\b[^.\n]{1,80}\b(?:otherwise|but)\b", re.IGNORECASE)
 _BOUNDED_AFTER = re.compile(
-    r"[\s$*)}]{0,4}(?:or (?:more|less|fewer|greater|higher|lower|above|below)|at (?:most|least)|to \$?\d)\b", re.IGNORECASE
+    r"[\s$*)}]{0,4}(?:or (?:more|less|fewer|greater|higher|lower|above|below)|at (?:most|least)|to \$?\d+)\b", re.IGNORECASE
 )
 _REJECTED_AFTER = re.compile(r"或[^。（(\n]{1,20}[（(][^）)]{0,10}舍")
 
@@ -161,6 +161,7 @@ _RETRACTION_CUES = (
         "impossible",
         "placeholder",
         "made ",
+        "guessing",
     ),
     *("有误", "算错", "不对", "矛盾", "不符合", "不满足"),
 )

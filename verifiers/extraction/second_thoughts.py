@@ -14,12 +14,15 @@ from .boxes import AnswerSpan
 from .sentences import sentence_end
 
 _NUMERAL = f"(?:{'|'.join([*BELOW_TWENTY, *TENS])})(?:-(?:{'|'.join(list(BELOW_TWENTY)[1:10])}))?"
-_FORMULA = r"\$\$[^$]{1,120}\$\$|\$[^$\n]{1,120}\$|\\\((?:(?!\\\)).){1,120}\\\)|\\\[(?:(?!\\\]).){1,120}\\\]"
+_FORMULA = (
+    r"(?!\$+\s*\\(?:blacksquare|square|qed|Box|checkmark))(?:\$\$[^$]{1,120}\$\$|\$(?:\\\$|[^$\n]){1,120}\$|\\\((?:(?!\\\)).){1,120}\\\)|\\\[(?:(?!\\\]).){1,120}\\\])"
+)
 _NUMBER = (
     rf"{_FORMULA}|\\\$\d[\d.,]*(?<![.,])|[$€£]?[-−]?\d[\d.,/:]*(?<![.,:])%?(?: ?[a-z°²³/^]{{1,12}})?|{_NUMERAL}\b"
 )
 _LETTER = r"\(?(?-i:[A-J])\)?(?![A-Za-z'’])"
 _WORD = r"(?-i:[A-Z])[a-zà-ÿ]+|yes|no|true|false"
+_LOWER = r"(?!unique|clear|exact|simple|known|verified|confirmed|complete|consistent|reasonable)[a-z]{3,20}"
 # Words that say nothing about a value but that it is one.
 _EMPTY_WORDS = (
     "or|alternatively|also|actually|so|thus|therefore|hence|but|however|and|it|its|it's|it’s|is|was|that|this|that's"
@@ -28,17 +31,23 @@ _EMPTY_WORDS = (
     "|required|requested|wanted|we|want|what|get|gives|have|recount|recounting|recheck|rechecking|a|an|i|checking"
     "|double-checking|again|review|after|upon|on|reflection|second|thought|choice|option|fallback|runner-up|kidding"
     "|bad|my|to|conclude|conclusion|hedge|nope|wait|oops|sorry|hmm|hm|mean|meant|make|strike|scratch|never|mind"
-    "|disregard|correction|corrected|edit|update|revised|then|if|wrong|marked|use|thinking|in|fact|actual|count|total count|let|me|now|say|ok|okay"
+    "|disregard|correction|corrected|edit|update|revised|then|if|wrong|marked|use|thinking|looking|at|no|jk|fixed|erratum|in|fact|actual|count|total count|let|me|now|say|ok|okay"
     "|better|best|apologies|mistake|attempt|try|guess|bet|said|text|answer|richtig|ist|es|c'est|son"
 )
-_START = r"(?:\\text ?\{)?[\s*_#>(\[]*"
+_START = r"(?:\\text ?\{)?[\s*_#>=∴(\[})]*"
 _GAP = r"[\s,:;.!*_#—–…=}\"'?]*"
+
+
+_AFTER_BARE = (
+    r" it is| is (?:right|correct|it|the (?:right|correct|better|best|real|actual)? ?(?:answer|choice|one))| fits better"
+    r"| is better|, not [\w-]+|, (?:which|as|since|because) [^.\n]{1,80}"
+)
 
 
 def _bare(value: str, *, words: str = _EMPTY_WORDS) -> re.Pattern[str]:
     """Return a pattern for a sentence that says nothing but a value."""
     return re.compile(
-        rf"{_START}(?:(?:(?:{words})(?![\w'’-]){_GAP})++(?:[a-z] ?= ?)?)?\**(?P<value>{value})(?: it is|, (?:not [\w-]+|which [^,.]{{1,40}}|as [^,.]{{1,40}}))?[\s.!*)\]}}]*",
+        rf"{_START}(?:(?:(?:{words})(?![\w'’-]){_GAP})++(?:[a-z] ?= ?)?)?\**(?P<value>{value})(?:{_AFTER_BARE})?[\s.!*)\]}}]*",
         re.IGNORECASE,
     )
 
@@ -69,14 +78,14 @@ _CONCLUDES = re.compile(
     re.IGNORECASE,
 )
 _SUBORDINATE = re.compile(
-    r"[\s,;:(—–]*(?:where|with|since|because|as|when|if|unless|for|which (?:we|includes)|although|though|while)\b", re.IGNORECASE
+    r"\s*(?:where|with|since|because|as|when|if|unless|for|which (?:we|includes)|although|though|while)\b", re.IGNORECASE
 )
 
 
 def _ending(value: str) -> re.Pattern[str]:
     """Return a pattern for the value with which a sentence ends, and what states it."""
     return re.compile(
-        r"(?:^|[=:：,，—–…]|是|为|有|得|\b(?:is|are|was|be|gives?|giving|makes?|get|have|has|leaves?|need|wants?|so|then"
+        r"(?:^|[=:：,，—–…]|是|为|有|得|\b(?:is|are|was|be|gives?|giving|makes?|get|have|has|leaves?|need|wants?|for|so|then|ответ|быть"
         r"|it['’]s|c['’]est|sind|es|son|é|actually|meant?|no|that|rather|respuesta|pick|choose|option|answer)\b|です)"
         r"[\s*]*(?:(?:only|really|actually|exactly|just|in fact|the|option|choice|answer|ответ|there (?:are|is)) )*"
         rf"(?P<value>{value})(?: (?:in total|altogether|in all|[a-z]+ in total)|, (?:not|since|because|as) [^,]{{1,60}}|です)?"
@@ -87,7 +96,8 @@ def _ending(value: str) -> re.Pattern[str]:
 
 _PATTERNS = {
     "letter": (_bare(_LETTER), _ending(_LETTER)),
-    "word": (_bare(_WORD, words=_EMPTY_WORDS.replace("|true|", "|")), _ending(_WORD)),
+    "word": (_bare(_WORD, words=_EMPTY_WORDS.replace("|true|", "|").replace("|no|", "|")), _ending(_WORD)),
+    "lower": (_bare(_LOWER), _ending(_LOWER)),
     "number": (_bare(_NUMBER), _ending(_NUMBER)),
 }
 _LETTERS = re.compile(r"\W{0,4}(?:\\text ?\{ ?)?[A-J](?:[^A-Za-z]+[A-J])*\W{0,4}")
@@ -101,31 +111,47 @@ def second_thought(text: str, start: int, stop: int, value: str) -> AnswerSpan |
 
     None if it gives none, or ends with the answer again.
     """
-    kind = "letter" if _LETTERS.fullmatch(value) else "word" if _WORDS.fullmatch(value) else "number"
+    kind = _kind(value)
     bare, ending = _PATTERNS[kind]
-    found, mood, last = None, 0, (start, start)
+    found, mood, last = None, 0, ""
     for low, high in _sentences(text, start, stop):
-        last = low, high
         if text.startswith(("?", "？"), high):
             continue
-        if _TAKES_BACK.match(text, low, high):
+        last = text[low:high]
+        if _TAKES_BACK.match(last):
             mood = 2
-        elif mood < 2 and _OBJECTS.match(text, low, high):
+        elif mood < 2 and _OBJECTS.match(last):
             mood = 1
-        match = bare.fullmatch(text, low, high)
-        if match is None and mood:
-            match = ending.search(text, low, high)
-            if match is not None and not _states(text, low, match, strongly=mood > 1):
+        match = bare.fullmatch(last)
+        if match is None and (mood or (high >= stop - 1 and _SUMS_UP.match(last))):
+            match = ending.search(last)
+            if match is not None and not _states(last, match, mood, value):
                 match = None
-            if match is not None and mood < 2 and kind == "number" and _is_formula(value) and match["value"].isdigit():
-                match = None  # `let me verify with n = 3: so it gives 7`
-        if match is not None:
-            found = AnswerSpan(*match.span("value"))
-    if found is None or (found.end < last[0] and has_value(text[max(last[0], last[1] - 40) : last[1]], value)):
+        if match is not None and (kind != "lower" or _NAMES.search(last)):
+            at = match["value"].rfind("=") + 1
+            found = AnswerSpan(low + match.start("value") + at, low + match.end("value"))
+    if found is None or (text.find(last) > found.end and has_value(last[-40:], value)):
         return None
     return found
 
 
+def _kind(value: str) -> str:
+    """Return which values can be given instead of an answer: those of its own kind."""
+    if _LETTERS.fullmatch(value):
+        return "letter"
+    if not _WORDS.fullmatch(value):
+        return "number"
+    word = re.sub(r"\\text\w* ?\{|\}", "", value).strip()
+    return "lower" if word.islower() and word not in ("yes", "no", "true", "false") else "word"
+
+
+_SUMS_UP = re.compile(
+    rf"{_START}(?:so|thus|therefore|hence|in (?:conclusion|summary|total)|altogether),? (?:there are|we have"
+    r"|the (?:total|number|sum|count|result) is)\b",
+    re.IGNORECASE,
+)
+"""Matches at the start of a last sentence that sums up."""
+_NAMES = re.compile(r"\b(?:answer|actually|alternatively|no|wait)\b", re.IGNORECASE)
 _GOES_ON = re.compile(r"[})$*\]\\]{0,6} (?!(?:or|but|alternatively|however|wait)\b)[^\W_]", re.IGNORECASE)
 """Matches after an answer whose sentence goes on: `26 inches in 13 years`."""
 
@@ -142,13 +168,15 @@ def _sentences(text: str, start: int, stop: int) -> Iterator[tuple[int, int]]:
         start = end + 1
 
 
-def _states(text: str, low: int, match: re.Match[str], *, strongly: bool) -> bool:
+def _states(sentence: str, match: re.Match[str], mood: int, value: str) -> bool:
     """Return whether a sentence that ends with a value states it, rather than a fact or a case."""
-    before = text[low : match.start("value")]
-    clause = max(before.rfind(mark) for mark in ",;:—(") + 1
-    if _SUBORDINATE.match(before, clause) or re.search(r"\b(?:and|not) (?:[a-z] ?= ?)?$|[<>≤≥]\s*$|n['’]t\b", before):
+    before = sentence[: match.start("value")]
+    clause = before[max(before.rfind(mark) for mark in ",;:—(") + 1 :]
+    if _SUBORDINATE.match(clause) or re.search(r"\b(?:and|not) (?:[a-z] ?= ?)?$|[<>≤≥]\s*$|n['’]t\b", clause):
         return False
-    return strongly or _CONCLUDES.search(before) is not None
+    if mood < 2 and _is_formula(value) and match["value"].isdigit():
+        return False  # `let me verify with n = 3: so it gives 7`
+    return mood != 1 or _CONCLUDES.search(before) is not None
 
 
 def _is_formula(value: str) -> bool:

@@ -185,7 +185,7 @@ _ASIDE = re.compile(
 
 _REJECTED_ITEM = re.compile(
     r"(?:[,，或、] ?| or | and )?\$?(?:[a-z](?:_\d)?\s?=\s?)?[-−]?[\d./√]{1,12}\$? ?"
-    r"[(（][^（）()\n]{0,30}(?:舍|reject|extraneous|invalid|discard|not valid)[^（）()\n]{0,30}[)）]"
+    r"[(（][^（）()\n\d]{0,30}(?:舍|reject|extraneous|invalid|discard|not valid)[^（）()\n\d]{0,30}[)）]"
 )
 """Matches one of several values that is rejected in brackets: `或x=-1（舍去）`."""
 
@@ -223,7 +223,7 @@ DOUBTED_BEFORE = re.compile(
     r"|\b(?:could not|couldn['’]t|cannot|can['’]t|unable to) (?:solve|determine|answer)\b[^.\n]*\.[\s*$\\(]*$"
     r"|\b(?:placeholder|dummy|for (?:example|instance),?|ignore this|format(?: is)?|(?:final )?answer in|options? [2-9]"
     r"|(?:guess|attempt|possibility|candidate) (?:[1-9]|one|two)|(?:differs|different) from|unequal to|everything but"
-    r"|wrong answers? (?:include|would be)|second guess|vs\.?|between \S{1,12} and|up to"
+    r"|wrong answers? (?:include|would be)|second guess|vs\.?|between \S{1,12} and|(?:don['’]t|do not) know\b[^.\n]*"
     r"|(?:many|some(?:one)?|people|students|you|one) (?:would|might|may|could) (?:answer|say|write|guess)"
     r"|tempt(?:ed|ing) to (?:answer|write|say)):?[\s*$\\(]*$"
     r"|(?:可能|也许)是?\s*$|\bif\b[^.!?\n]*\bwere[\s*$\\(]*$",
@@ -260,7 +260,8 @@ _CUES = frozenset(
     " incorrect wrong false invalid impossible mistake unlikely unsure refuse doubt far possible guess"
     " reject rejected rule avoid exclude discard eliminate possibly probably perhaps maybe might could"
     " exceeds divides twice negative minus whose were placeholder dummy example, instance, example instance format in"
-    " differs different unequal everything include vs vs. between many someone people students tempting tempted up 2 second".split()
+    " differs different unequal everything include vs vs. between many someone people students tempting tempted 2 second attempt option possibility"
+    " candidate know".split()
 )
 """Words of which one is in almost every text that denies, changes or doubts the value after it."""
 _CUES_AT_END = (" of", "log", "ln", " or", " else", " es", " è", " é")

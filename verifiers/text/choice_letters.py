@@ -18,7 +18,7 @@ _LETTER = "[A-Ja-j]"
 _OPERATOR = "cdot|times|div|pm|mp|in|le|ge|ne|cup|cap|to|equiv|approx|setminus"
 _CHOICE = re.compile(
     # an announcement: `The correct answer is`, `Option`
-    rf"\$?(?:(?:[Tt]he )?(?:[Cc]orrect |[Rr]ight )?(?:[Aa]nswer|[Oo]ption|[Cc]hoice)(?: is)?:? ?)?"
+    rf"\$?(?:(?:[Tt]he )?(?:[Cc]orrect |[Rr]ight )?(?:[Aa]nswer|[Oo]ption|[Cc]hoice|[Ll]etter)(?: is)?:? ?)?"
     # the letter: `(B)`, `[B]`, `B`, `B.`, `B)`
     rf"(?:\(({_LETTER})\)[.:]?|\[({_LETTER})\]|({_LETTER})(?:\.\)| ?:|[).:])?)"
     # the option's text, if any; with an operator after it, `(b)` is part of a formula
