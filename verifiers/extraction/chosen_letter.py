@@ -30,6 +30,7 @@ _CORRECT = re.compile(
     rf"{_LETTER}[*_)\]\"'$]{{0,4}}(?:,? [^.\n]{{0,30}}?,)?"
     r" (?:is|must be|would be|fits|works|remains|matches|satisfies|seems|looks)"
     r"(?! (?:not|wrong|incorrect|false|out|excluded|eliminated|ruled|too|impossible|invalid|also)\b)"
+    r"(?![^.\n]{0,40}\b(?:but (?:it )?(?:isn['’]t|is not)|worst)\b)"
     r"(?=(?:(?! but\b)[^.\n]){0,60}(?:correct|right|best|only|consistent|true|answer|fits|works|remains"
     r"|left|choice"
     r"|matches|satisfies))"

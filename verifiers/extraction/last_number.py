@@ -263,6 +263,8 @@ def _end_with_unit(text: str, end: int) -> int:
     word = match.group().strip()
     if word.lower().split(" ")[0] in _COUNTING_WORDS:
         return end if _IN_DOZENS.search(text[max(end - 40, 0) : match.end()]) else match.end()
+    if word in ("BC", "BCE"):
+        return match.end()
     unit = read_unit(word.replace("²", "^2").replace("³", "^3"))
     is_measure = unit is not None and bool(unit.dimensions) and not unit.nouns
     if is_measure and word not in ("in", "a", "A", "s"):  # these are more likely words of the sentence

@@ -22,7 +22,7 @@ _DENIED_AFTER = re.compile(
     r"|ruled out|extraneous"
     r"|(?:a |one |my )(?:[a-z]+ )?(?:mistake|error|trap|option|candidate|attempt|guess)"
     r"|(?:my|the) (?:earlier|previous|original|initial|first) (?:answer|result|value|choice))\b"
-    r"|\(?(?:placeholder|random guess|just a guess)\b|\((?:wrong|incorrect|not sure|\?)\)|[✗✘✖❌]"
+    r"|\(?(?:placeholder|random guess|just a guess)\b|\((?:wrong|incorrect|not sure|\?)\)|[✗✘✖❌]|for (?:instance|example)\b"
     r"|(?:does not|doesn['’]t|do not|don['’]t|did not|didn['’]t) (?:work|satisfy|hold)\b|fails?\b"
     r"|(?:(?:is|was|are|seems|looks|would) not(?: be)?|(?:is|was|are|would)n['’]t(?: be)?"
     r"|can(?:not|['’]t) be)"
@@ -59,7 +59,7 @@ _RETRACTED = re.compile(
     re.IGNORECASE,
 )
 _OFFERED_BEFORE = re.compile(
-    r"[\d)}\w][\s$*.(]{0,4}\bor(?: else| perhaps| maybe| possibly)?[\s$*(\\\[]{0,6}$", re.IGNORECASE
+    r"[\d)}\w][\s$*.(]{0,4}(?:\\text ?\{ ?)?\bor(?: else| perhaps| maybe| possibly)?[\s$*(\\\[]{0,6}$", re.IGNORECASE
 )
 _SAME_BEFORE = re.compile(r"(\$[^$\n]{1,40}\$|-?\d[\d.,/]*%?),? or (?:\$|\\\(|\\\[)?(?:\\f?boxed ?\{)?$")
 _OFFERED_AFTER = re.compile(
@@ -277,9 +277,11 @@ def _stated_later(text: str, after: str, end: int, value: str) -> list[str]:
     values = []
     for place in sorted(set(places))[-MAX_LATER:]:
         stated = place_at(text, place)
+        if stated is None:
+            continue
+        several = re.search(r"answers\W*(?:are)?\W*$", text[max(place - 30, end) : place]) and "," not in value
         if (
-            stated is not None
-            and not _repeats(text, place, value)
+            (several or not _repeats(text, place, value))
             and is_value(text, stated)
             and _LEADS_TO_VALUE.fullmatch(text, place, stated.start)
         ):

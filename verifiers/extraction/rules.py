@@ -224,15 +224,19 @@ def answer_is(text: str) -> AnswerSpan | None:
             continue
         if not names_answer(text, lead_in.place) and _SELECTS.search(text, span.end):
             continue  # `the roots are 2 and 5. Since x > 3, x = 5`
-        if _SAYS_SOMETHING.match(text, span.start) or is_supposed(text, lead_in.place, otherwise=True):
+        about = _SAYS_SOMETHING.match(text, lead_in.place) and not _NOT_BUT.search(text, lead_in.place, span.start)
+        if about or not names_answer(text, lead_in.place) or is_supposed(text, lead_in.place, otherwise=True):
             other = other or span
             continue
         value = text[span.start : span.end]
         return second_thought(text, span.end, min(len(text), span.end + PLACE_CHARS), value) or span
     if other is not None:
         return other
-    explained = _EXPLAINED.match(text) or _SO_YES.search(text, max(0, len(text) - 400))
+    explained = _EXPLAINED.match(text) or _SO_YES.search(text, max(0, len(text) - 400)) or _YES.match(text)
     return AnswerSpan(*explained.span(1)) if explained else None
+
+
+_NOT_BUT = re.compile(r"\b(?:but|sondern|sino|mais|ma|а)\b|而是|\bnot\b[^.]*[.;]")
 
 
 def _is_description(text: str, span: AnswerSpan) -> bool:
@@ -240,11 +244,12 @@ def _is_description(text: str, span: AnswerSpan) -> bool:
 
 
 _SAYS_SOMETHING = re.compile(
-    r"\W*(?:not|between|(?:greater|less|more|larger|smaller|fewer) than|prime|odd|even|exact|independent|divisible|positive"
-    r"|negative|reasonable|plausible|consistent|an? (?:integer|whole number|positive|negative|multiple))\b(?! \d)",
+    r"\W*(?:(?:not|between|(?:greater|less|more|larger|smaller|fewer) than)\b|(?:prime|odd|even|exact|independent|divisible|positive"
+    r"|negative|reasonable|plausible|consistent|an? (?:integer|whole number|positive|negative|multiple))\b(?! \d))",
     re.IGNORECASE,
 )
 """Matches what is said about an answer: `the answer is prime`."""
+_YES = re.compile(r"\s*\**(Yes|No|True|False)\**[,.]\**\s(?=(?:since|because|as|a|the|for)\b)", re.IGNORECASE)
 _SO_YES = re.compile(r"(?:^|[\n.])\s*(?:So|Thus|Hence|Therefore),? (yes|no), [^.\n]{1,200}[.]?\s*$")
 _SELECTS = re.compile(
     r"[.\n] *(?:since|because|as|so|therefore|thus|hence|but|only)\b[^.\n]*(?:=|\b(?:is|get|have"

@@ -30,7 +30,7 @@ _EMPTY_WORDS = (
     "|final|finally|answer|the|ans|solution|result|correct|right|real|true|truth|reality|value|number|desired"
     "|required|requested|wanted|we|want|what|get|gives|have|recount|recounting|recheck|rechecking|a|an|i|checking"
     "|double-checking|again|review|after|upon|on|reflection|second|thought|choice|option|fallback|runner-up|kidding"
-    "|bad|my|to|conclude|conclusion|hedge|nope|wait|oops|sorry|hmm|hm|mean|meant|make|strike|scratch|never|mind"
+    "|bad|my|to|conclude|conclusion|hedge|nope|wait|oops|sorry|hmm|hm|i mean|meant|make|strike|scratch|never|mind"
     "|disregard|correction|corrected|edit|update|revised|then|if|wrong|marked|use|thinking|looking|at|no|jk|fixed|erratum|in|fact|actual|count|total count|let|me|now|say|ok|okay"
     "|better|best|apologies|mistake|attempt|try|guess|bet|said|text|answer|richtig|ist|es|c'est|son"
 )
@@ -39,7 +39,7 @@ _GAP = r"[\s,:;.!*_#—–…=}\"'?]*"
 
 
 _AFTER_BARE = (
-    r" it is| is (?:right|correct|it|the (?:right|correct|better|best|real|actual)? ?(?:answer|choice|one))| fits better"
+    r" it is| as well| too|, too| is (?:right|correct|it|the (?:right|correct|better|best|real|actual)? ?(?:answer|choice|one))| fits better"
     r"| is better|, not [\w-]+|, (?:which|as|since|because) [^.\n]{1,80}"
 )
 
@@ -47,7 +47,7 @@ _AFTER_BARE = (
 def _bare(value: str, *, words: str = _EMPTY_WORDS) -> re.Pattern[str]:
     """Return a pattern for a sentence that says nothing but a value."""
     return re.compile(
-        rf"{_START}(?:(?:(?:{words})(?![\w'’-]){_GAP})++(?:[a-z] ?= ?)?)?\**(?P<value>{value})(?:{_AFTER_BARE})?[\s.!*)\]}}]*",
+        rf"{_START}(?:(?:(?:{words})(?![\w'’-]){_GAP})++(?:(?<!then )[a-z] ?= ?)?)?\**(?P<value>{value})(?:{_AFTER_BARE})?[\s.!*)\]}}]*",
         re.IGNORECASE,
     )
 
@@ -59,6 +59,8 @@ _TAKES_BACK = re.compile(
     r"|never ?mind|make that|or rather|after review|upon review|thinking again|just kidding|looking (?:at it )?again"
     r"|(?:up)?on (?:second thought|(?:further )?re(?:flection|view|consideration))|i take (?:that|it) back"
     r"|let me (?:correct|re-?(?:read|consider|think))|re-?reading|actually,? (?=the question)"
+    r"|(?:we|you) (?:still )?(?:must|need to|should|have to) (?:subtract|add|exclude|remove|multiply|divide|double|halve)"
+    r"|don['’]t forget to (?:subtract|add|exclude|remove|multiply|divide|double|halve)"
     r"|i (?:apologize|made (?:a|an) (?:\w+ )?(?:mistake|error)|mean|meant|forgot(?! to)|missed|overlooked"
     r"|double-?counted|mis(?:read|counted|calculated))"
     r"|(?:but |however,? )?(?:the|this) (?:question|problem|task) (?:actually )?(?:asks?|wants?)"
@@ -85,7 +87,7 @@ _SUBORDINATE = re.compile(
 def _ending(value: str) -> re.Pattern[str]:
     """Return a pattern for the value with which a sentence ends, and what states it."""
     return re.compile(
-        r"(?:^|[=:：,，—–…]|是|为|有|得|\b(?:is|are|was|be|gives?|giving|makes?|get|have|has|leaves?|need|wants?|for|so|then|ответ|быть"
+        r"(?:^|[=:：,，—–…]|是|为|有|得|\b(?:is|are|was|be|gives?|giving|makes?|get|have|has|leaves?|need|wants?|for|so|then|write|i\.e\.,?|ответ|быть"
         r"|it['’]s|c['’]est|sind|es|son|é|actually|meant?|no|that|rather|respuesta|pick|choose|option|answer)\b|です)"
         r"[\s*]*(?:(?:only|really|actually|exactly|just|in fact|the|option|choice|answer|ответ|there (?:are|is)) )*"
         rf"(?P<value>{value})(?: (?:in total|altogether|in all|[a-z]+ in total)|, (?:not|since|because|as) [^,]{{1,60}}|です)?"

@@ -124,6 +124,8 @@ def is_supposed(text: str, place: int, *, after: int = 0, otherwise: bool = Fals
     sentence = re.split(r"[.!?。\n](?=\s|$)|。", before)[-1]
     if _SUPPOSED.search(sentence) is not None:
         return True
+    if otherwise and re.search(r"\btry it\b|\bwhat if\b", text[max(place - 160, after) : place], re.IGNORECASE):
+        return True
     return (
         otherwise
         and _OTHERWISE.search(sentence) is not None
@@ -221,7 +223,7 @@ DOUBTED_BEFORE = re.compile(
     r"\b(?:maybe|perhaps|possibly|probably|might|could)(?: be| have| the| it| is| equal| to){0,3}[\s*$\\(]*$"
     r"|\b(?:guess|(?:a|one) possible answer)(?: is| would be|:)[\s*$\\(]*$"
     r"|\b(?:could not|couldn['’]t|cannot|can['’]t|unable to) (?:solve|determine|answer)\b[^.\n]*\.[\s*$\\(]*$"
-    r"|\b(?:placeholder|dummy|for (?:example|instance),?|ignore this|format(?: is)?|(?:final )?answer in|options? [2-9]"
+    r"|\b(?:placeholder|dummy|for (?:example|instance),?|e\.g\.,?|ignore this|format(?: is)?|(?:final )?answer in|options? [2-9]"
     r"|(?:guess|attempt|possibility|candidate) (?:[1-9]|one|two)|(?:differs|different) from|unequal to|everything but"
     r"|wrong answers? (?:include|would be)|second guess|vs\.?|between \S{1,12} and|(?:don['’]t|do not) know\b[^.\n]*"
     r"|(?:many|some(?:one)?|people|students|you|one) (?:would|might|may|could) (?:answer|say|write|guess)"
@@ -260,7 +262,7 @@ _CUES = frozenset(
     " incorrect wrong false invalid impossible mistake unlikely unsure refuse doubt far possible guess"
     " reject rejected rule avoid exclude discard eliminate possibly probably perhaps maybe might could"
     " exceeds divides twice negative minus whose were placeholder dummy example, instance, example instance format in"
-    " differs different unequal everything include vs vs. between many someone people students tempting tempted 2 second attempt option possibility"
+    " ignore this: this e.g. e.g., differs different unequal everything include vs vs. between many someone people students tempting tempted 2 second attempt option possibility"
     " candidate know".split()
 )
 """Words of which one is in almost every text that denies, changes or doubts the value after it."""
