@@ -22,7 +22,7 @@ ROOMS = {
     " sandbox remote",
     "tasks": "problem templates validation whole_files row_files yaml_file starter name_lookup reward_entries schema"
     " generators load_problems load_task",
-    "verifiers": "verdict policy completion decoding programs spelling text formulas units structures extraction answers format steps",
+    "verifiers": "verdict policy completion decoding programs spelling text formulas units structures prose extraction answers format steps",
     "rewards": "score composition rows gates scheme builtin models offline check exports",
     "trainer": "objective config models engines loop reward_models run report commands",
 }

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from os.path import commonprefix
+from typing import NamedTuple
 
 from ..tasks.problem import Completion, Problem
 from .verdict import Reason
@@ -14,6 +15,15 @@ SEARCHED_CHARS = 100_000
 
 Span = tuple[int, int]
 """A place in a text: characters [start, end)."""
+
+
+class AnswerSpan(NamedTuple):
+    """The characters [start, end) of a text that are an answer."""
+
+    start: int
+    end: int
+    closed: bool = True
+    """False if the box or tag was never closed."""
 
 
 @dataclass(slots=True)

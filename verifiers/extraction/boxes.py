@@ -8,16 +8,8 @@ the right, and its work is bounded on any text.
 import re
 from typing import NamedTuple
 
+from ..completion import AnswerSpan
 from .around_box import formula_around
-
-
-class AnswerSpan(NamedTuple):
-    """The characters [start, end) of a text that are an answer."""
-
-    start: int
-    end: int
-    closed: bool = True
-    """False if the box or tag was never closed."""
 
 
 class _Box(NamedTuple):

@@ -28,26 +28,29 @@ from ...sandbox.errors import TaskError, UnknownNameError
 from ..completion import (
     SEARCHED_CHARS,
     THINKING,
+    AnswerSpan,
     Extracted,
     Marks,
     ThinkingMark,
     thinking_end,
     thinking_marks,
 )
+from ..prose.lead_ins import names_answer
+from ..prose.places import PLACE_CHARS, is_value, value_in
+from ..prose.words_before import (
+    is_supposed,
+)
 from ..spelling.east_asian import CHARACTERS
 from ..verdict import Reason
-from .boxes import AnswerSpan, boxed, unboxed
-from .lead_ins import names_answer
+from .boxes import boxed, unboxed
+from .later_values import later_values
 from .objections import (
-    later_values,
     nothing_follows,
     objection_after,
     objection_before,
     retraction,
     values_offered_before,
 )
-from .places import PLACE_CHARS, is_value, value_in
-from .sentences import is_supposed
 from .rules import PLAIN_TEXT, RULES, STATED, Rule, last_match, line_after
 
 PLAIN_CHARS = 20_000
@@ -233,6 +236,10 @@ def _is_later(body: str, span: AnswerSpan, name: str, best: AnswerSpan) -> bool:
     return names and not is_supposed(body, span.start, otherwise=True)
 
 
+_READ_AFTER, _READ_AT_END = 700, 300
+"""Of what follows an answer, only so many characters at its start and at its end are read."""
+
+
 def _extracted(name: str, body: str, span: AnswerSpan, offset: int) -> Extracted:
     """Return the answer at `span`, cleaned as its rule needs, and the reason if it is wrong already."""
     start, end, closed = span
@@ -262,6 +269,8 @@ def _extracted(name: str, body: str, span: AnswerSpan, offset: int) -> Extracted
     other = values_offered_before(body, start) if " or " in body[max(start - 20, 0) : start] else ()
     if reason is not None or nothing_follows(body, end):
         return Extracted(answer, name, place, reason, closed, other)
+    if len(body) - end > _READ_AFTER + _READ_AT_END:
+        body = f"{body[: end + _READ_AFTER]}\n{body[-_READ_AT_END:]}"
     later = later_values(body, end, answer)
     reason = objection_after(body, end) or retraction(body, span, later)
     return Extracted(answer, name, place, reason, closed, other + later)

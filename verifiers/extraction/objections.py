@@ -8,12 +8,11 @@ r"""Checking whether the text around an answer speaks against it.
 import re
 from collections.abc import Sequence
 
+from ..completion import AnswerSpan
+from ..prose.sentences import has_any
+from ..prose.words_before import CHANGED_BEFORE, DOUBTED_BEFORE, is_denied, may_speak_against
 from ..verdict import Reason
-from .boxes import AnswerSpan
-from .lead_ins import lead_ins, names_answer
-from .places import is_value, place_at
-from .second_thoughts import has_value, second_thought
-from .sentences import CHANGED_BEFORE, DOUBTED_BEFORE, is_denied, is_supposed, may_speak_against, sentence_end
+from .later_values import LATER_CHARS
 
 _DENIED_AFTER = re.compile(
     r"[\s$*)\]\\.,]{0,6}(?:which |that |but (?:that|this|it) )?(?:"
@@ -22,7 +21,8 @@ _DENIED_AFTER = re.compile(
     r"|ruled out|extraneous"
     r"|(?:a |one |my )(?:[a-z]+ )?(?:mistake|error|trap|option|candidate|attempt|guess)"
     r"|(?:my|the) (?:earlier|previous|original|initial|first) (?:answer|result|value|choice))\b"
-    r"|\(?(?:placeholder|random guess|just a guess)\b|\((?:wrong|incorrect|not sure|\?)\)|[✗✘✖❌]|for (?:instance|example)\b"
+    r"|\(?(?:placeholder|random guess|just a guess)\b|\((?:wrong|incorrect|not sure|\?)\)|[✗✘✖❌]|for"
+    r" (?:instance|example)\b"
     r"|(?:does not|doesn['’]t|do not|don['’]t|did not|didn['’]t) (?:work|satisfy|hold)\b|fails?\b"
     r"|(?:(?:is|was|are|seems|looks|would) not(?: be)?|(?:is|was|are|would)n['’]t(?: be)?"
     r"|can(?:not|['’]t) be)"
@@ -54,30 +54,24 @@ _RETRACTED = re.compile(
     r"|\bnot (?:my|the) final answer\b|\bi made (?:this|that|it) up\b|\bi['’]m (?:just |only )?guessing\b"
     r"|但(?:是)?(?:这|此)(?:与[^。\n]{0,12}矛盾|不符合|不满足)"
     r"|\bi (?:take (?:that|it|this) back|retract)\b"
-    r"|\b(?:ignore|disregard) (?:the|that|this|my) (?:(?!negative|other|second|latter|extraneous)[a-z]+ )?(?:above|answer|value|box|result|previous)\b"
+    r"|\b(?:ignore|disregard) (?:the|that|this|my) (?:(?!negative|other|second|latter|extraneous)[a-z]+"
+    r" )?(?:above|answer|value|box|result|previous)\b"
     r"(?!(?: [a-z]+)? [$-]?\d)",
     re.IGNORECASE,
 )
 _OFFERED_BEFORE = re.compile(
-    r"[\d)}\w][\s$*.(]{0,4}(?:\\text ?\{ ?)?\bor(?: else| perhaps| maybe| possibly)?[\s$*(\\\[]{0,6}$", re.IGNORECASE
-)
-_SAME_BEFORE = re.compile(r"(\$[^$\n]{1,40}\$|-?\d[\d.,/]*%?),? or (?:\$|\\\(|\\\[)?(?:\\f?boxed ?\{)?$")
-_OFFERED_AFTER = re.compile(
-    r"[\s$*)\]\\.}]{0,6}(?:\\text\s?\{\s?)?,? ?\(?\bor\b"
-    r"(?! (?:equivalently|simply|about|approximately|roughly|in other words|more precisely|if you|just"
-    r"|better|exactly))"
-    r"(?: (?:was it|is it|perhaps|maybe|possibly|else|also|even))*"
-    r"(?P<place>[\s$*(\\\[]{0,6})(?:[-\d]|\\|[A-J]\b)",
+    r"[\d)}\w][\s$*.(]{0,4}(?:\\text ?\{ ?)?\bor(?: else| perhaps| maybe|"
+    r" possibly)?[\s$*(\\\[]{0,6}$",
     re.IGNORECASE,
 )
+_SAME_BEFORE = re.compile(r"(\$[^$\n]{1,40}\$|-?\d[\d.,/]*%?),? or (?:\$|\\\(|\\\[)?(?:\\f?boxed ?\{)?$")
 _MISTAKE = re.compile(
-    r"\bi made (?:a|an) (?:\w+ )?(?:mistake|error)\b(?! earlier)|\bcorrection(?=:)|有误|算错|不对，(?!因)", re.IGNORECASE
+    r"\bi made (?:a|an) (?:\w+ )?(?:mistake|error)\b(?! earlier)|\bcorrection(?=:)|有误|算错"
+    r"|不对，(?!因)",
+    re.IGNORECASE,
 )
-_BEFORE, _AFTER, _LATER = 60, 60, 4000
-"""How many characters are read for a denial or an alternative before an answer, for one after it, and for a
-retraction."""
-MAX_LATER = 4
-"""At most this many later values are compared."""
+_BEFORE, _AFTER = 60, 60
+"""How many characters are read for a denial or an alternative before an answer, and for one after it."""
 
 
 def objection_before(text: str, start: int) -> Reason | None:
@@ -122,9 +116,13 @@ def nothing_follows(text: str, end: int) -> bool:
     return _LAST.fullmatch(text, end) is not None
 
 
-_CONDITIONAL = re.compile(r"[\s$*)}]{0,4}\(?(?:if|assuming|provided|unless)\b[^.\n]{1,80}\b(?:otherwise|but)\b", re.IGNORECASE)
+_CONDITIONAL = re.compile(
+    r"[\s$*)}]{0,4}\(?(?:if|assuming|provided|unless)\b[^.\n]{1,80}\b(?:otherwise|but)\b", re.IGNORECASE
+)
 _BOUNDED_AFTER = re.compile(
-    r"[\s$*)}]{0,4}(?:or (?:more|less|fewer|greater|higher|lower|above|below)|at (?:most|least)|to \$?\d+)\b", re.IGNORECASE
+    r"[\s$*)}]{0,4}(?:or (?:more|less|fewer|greater|higher|lower|above|below)|at (?:most|least)|to"
+    r" \$?\d+)\b",
+    re.IGNORECASE,
 )
 _REJECTED_AFTER = re.compile(r"或[^。（(\n]{1,20}[（(][^）)]{0,10}舍")
 
@@ -143,56 +141,23 @@ def objection_after(text: str, end: int) -> Reason | None:
 
 
 _RETRACTION_CUES = (
-    *(
-        "wrong",
-        "correct",
-        "mistak",
-        "error",
-        "not ",
-        "n't",
-        "n’t",
-        "scratch",
-        "gnore",
-        "regard",
-        "back",
-        "retract",
-        "violate",
-        "contradict",
-        "impossible",
-        "placeholder",
-        "made ",
-        "guessing",
-    ),
-    *("有误", "算错", "不对", "矛盾", "不符合", "不满足"),
+    *"wrong correct mistak error n't n’t scratch gnore regard back retract violate contradict".split(),
+    "impossible",
+    *("not ", "placeholder", "made ", "guessing", "有误", "算错", "不对", "矛盾", "不符合", "不满足"),
 )
 """Words of which every match of `_RETRACTED` and `_MISTAKE` contains one."""
-_ALSO_CUES = (
-    "also",
-    "equally",
-    "just as",
-    "could",
-    "would",
-    "might",
-    " may ",
-    "otherwise",
-    *"correct right true real actual better best".split(),
-)
-"""Words of which every match of `_ALSO_LETTER` contains one."""
-
-
-def _has_any(lowered: str, words: Sequence[str]) -> bool:
-    """Return whether a text has any of some words, which is much quicker than to search for a pattern."""
-    return any(map(lowered.__contains__, words))
 
 
 def retraction(text: str, span: AnswerSpan, later: Sequence[str]) -> Reason | None:
     """Return `contradicts` if the text takes its answer back, or only admits a mistake; else None."""
-    end = min(len(text), span.end + _LATER)
-    if not _has_any(text[span.end : end].lower(), _RETRACTION_CUES):
+    end = min(len(text), span.end + LATER_CHARS)
+    if not has_any(text[span.end : end].lower(), _RETRACTION_CUES):
         return None
     value = text[span.start : span.end].strip("$ ")
     retracted = _RETRACTED.search(text, span.end, end)
-    if retracted is not None and not _is_about_another(text[span.end : retracted.start()], retracted[0], value):
+    if retracted is not None and not _is_about_another(
+        text[span.end : retracted.start()], retracted[0], value
+    ):
         return Reason.CONTRADICTS
     if not later and _MISTAKE.search(text, span.end, end):
         return Reason.CONTRADICTS
@@ -206,92 +171,7 @@ def retraction(text: str, span: AnswerSpan, later: Sequence[str]) -> Reason | No
 
 
 def _is_about_another(between: str, retracted: str, value: str) -> bool:
-    """Return whether `that is wrong` takes back another value than the answer: `Many say 12. That is wrong.`"""
+    """Return whether `that is wrong` is said of another value: `Many say 12. That is wrong`."""
     if re.search(r"\b(?:answer|choice|result|box|take|ignore|disregard|scratch)", retracted, re.IGNORECASE):
         return False
     return re.search(r"\d|\b[A-J]\b", between.replace(value, "")) is not None
-
-
-_CONCLUDED = re.compile(r"[\s$*)\]\\}]{0,6}, (?:so|thus|hence|therefore)(?P<place> )(?=[$\\(\d-])")
-"""Matches after an answer that its sentence gives in another form too: `a = 2, b = 3, so (a, b) = (2, 3)`."""
-_DIGITS_OR_LETTERS = re.compile(r"\d|\$.|\\(?![)\]])|\b[A-J]\b")
-"""Matches in every text that states a value."""
-
-
-_LETTER_OR_NUMBER = r"\(?\$?([A-J]|-?\d[\d.,/]*)\$?\)?"
-_RIGHT = r"(?:correct|right|valid|possible|plausible|fine|acceptable|an? answer|the answer|likely)\b"
-_ALSO_LETTER = re.compile(
-    rf"(?<![\w.]){_LETTER_OR_NUMBER} (?:is|are|seems) (?:also|equally|just as) {_RIGHT}"
-    rf"|(?<![\w.]){_LETTER_OR_NUMBER} (?:would|could|might|may) (?:also )?be (?:also |just as )?{_RIGHT}"
-    r"(?! (?:answer )?(?:only )?(?:if|in|for|when|under)\b)"
-    r"|\b(?:and|but) also \(?([A-J])(?![A-Za-z])|\bbut \(?([A-J])\)? (?:is|seems|looks|fits) (?:the"
-    r" )?(?:better|best)\b"
-)
-"""Matches another letter or number that is said to be right too: `But C is also correct.`"""
-_LEADS_TO_VALUE = re.compile(
-    r"[\W_]*(?:(?:therefore|thus|indeed|simply|then|also|now|equal to|exactly|about|approximately|still"
-    r"|option|choice|letter|perhaps|maybe|possibly|else|is|the|correct)[\W_]+)*"
-)
-"""Matches what may stand between a lead-in and a later value: a sentence about the answer is none."""
-
-
-def later_values(text: str, end: int, value: str = "") -> tuple[str, ...]:
-    """Return the values that the text after the end of an answer states: they must be right too.
-
-    These are values after a lead-in (`so the answer is 17`), and the one with which the text ends once it
-    reconsiders (`Actually, it is 17`). A statement that repeats the answer, `value`, adds none.
-    """
-    stop = min(len(text), end + _LATER)
-    after = text[end:stop]
-    values = _stated_later(text, after, end, value) if _DIGITS_OR_LETTERS.search(after) else []
-    lowered = after.lower()
-    if _has_any(lowered, _ALSO_CUES):
-        values += [match[match.lastindex or 0] for match in _ALSO_LETTER.finditer(after)]
-    if "both " in lowered:
-        values += [found[1] for found in _BOTH.finditer(after) if not has_value(value, found[1])]
-    other = second_thought(text, end, stop, value)
-    if other is not None:
-        values.append(text[other.start : other.end])
-    return tuple(values[-MAX_LATER:])
-
-
-_BOTH = re.compile(
-    r"\bboth (?:that|this|it|[\d.,/]{1,12}|\$[^$\n]{1,60}\$|[A-J]) and ([\d.,/]{1,12}|\$[^$\n]{1,60}\$|[A-J])"
-    r" (?:are (?:acceptable|possible|correct|valid|right|fine)|work|fit)\b",
-    re.IGNORECASE,
-)
-"""Matches a value that is said to be as good as another: `both 12 and 13 are acceptable`."""
-
-
-def _stated_later(text: str, after: str, end: int, value: str) -> list[str]:
-    """Return the values after lead-ins in the text `after` an answer, which ends at `end`."""
-    places = [end + lead_in.place for lead_in in lead_ins(after) if lead_in.chosen is None]
-    places = [
-        place
-        for place in places
-        if names_answer(text, place, after=end) and not is_supposed(text, place, after=end, otherwise=True)
-    ]
-    joined = _CONCLUDED.match(text, end) or _OFFERED_AFTER.match(text, end)
-    if joined:
-        places.append(joined.end("place"))
-    values = []
-    for place in sorted(set(places))[-MAX_LATER:]:
-        stated = place_at(text, place)
-        if stated is None:
-            continue
-        several = re.search(r"answers\W*(?:are)?\W*$", text[max(place - 30, end) : place]) and "," not in value
-        if (
-            (several or not _repeats(text, place, value))
-            and is_value(text, stated)
-            and _LEADS_TO_VALUE.fullmatch(text, place, stated.start)
-        ):
-            values.append(text[stated.start : stated.end])
-    return values
-
-
-def _repeats(text: str, place: int, value: str) -> bool:
-    """Return whether the sentence at a place has the answer in it, or gives it only about: `about 2.83`."""
-    sentence = text[place : sentence_end(text, place, min(len(text), place + 200))]
-    if re.match(r"[\s$*]*(?:approximately|about|roughly|\\approx|≈)", sentence):
-        return True
-    return has_value(sentence, value)

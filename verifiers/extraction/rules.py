@@ -11,15 +11,18 @@ from collections.abc import Callable
 
 import regex
 
+from ..completion import AnswerSpan
+from ..prose.chosen_letter import CHOICE_LINE, chosen_letter
+from ..prose.last_formula import last_formula
+from ..prose.last_number import last_number
+from ..prose.lead_ins import lead_ins, names_answer
+from ..prose.places import DESCRIBES, PLACE_CHARS, place_at, value_in
+from ..prose.words_before import (
+    is_supposed,
+)
 from ..spelling.east_asian import CHARACTERS
-from .boxes import AnswerSpan, boxed
-from .chosen_letter import CHOICE_LINE, chosen_letter
-from .last_formula import last_formula
-from .last_number import last_number
-from .lead_ins import lead_ins, names_answer
-from .places import DESCRIBES, PLACE_CHARS, place_at, value_in
+from .boxes import boxed
 from .second_thoughts import second_thought
-from .sentences import is_supposed
 
 Rule = Callable[[str], AnswerSpan | None]
 """Returns the span of the answer that it finds in a text."""
@@ -224,7 +227,9 @@ def answer_is(text: str) -> AnswerSpan | None:
             continue
         if not names_answer(text, lead_in.place) and _SELECTS.search(text, span.end):
             continue  # `the roots are 2 and 5. Since x > 3, x = 5`
-        about = _SAYS_SOMETHING.match(text, lead_in.place) and not _NOT_BUT.search(text, lead_in.place, span.start)
+        about = _SAYS_SOMETHING.match(text, lead_in.place) and not _NOT_BUT.search(
+            text, lead_in.place, span.start
+        )
         if about or not names_answer(text, lead_in.place) or is_supposed(text, lead_in.place, otherwise=True):
             other = other or span
             continue
@@ -240,12 +245,17 @@ _NOT_BUT = re.compile(r"\b(?:but|sondern|sino|mais|ma|а)\b|而是|\bnot\b[^.]*[
 
 
 def _is_description(text: str, span: AnswerSpan) -> bool:
-    return DESCRIBES.match(text, span.start) is not None and re.search(r"[\d$]", text[span.start : span.end]) is not None
+    return (
+        DESCRIBES.match(text, span.start) is not None
+        and re.search(r"[\d$]", text[span.start : span.end]) is not None
+    )
 
 
 _SAYS_SOMETHING = re.compile(
-    r"\W*(?:(?:not|between|(?:greater|less|more|larger|smaller|fewer) than)\b|(?:prime|odd|even|exact|independent|divisible|positive"
-    r"|negative|reasonable|plausible|consistent|an? (?:integer|whole number|positive|negative|multiple))\b(?! \d))",
+    r"\W*(?:(?:not|between|(?:greater|less|more|larger|smaller|fewer) than)\b|(?:prime|odd|even|exact"
+    r"|independent|divisible|positive"
+    r"|negative|reasonable|plausible|consistent|an? (?:integer|whole number|positive|negative"
+    r"|multiple))\b(?! \d))",
     re.IGNORECASE,
 )
 """Matches what is said about an answer: `the answer is prime`."""

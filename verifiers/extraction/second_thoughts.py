@@ -1,24 +1,26 @@
-r"""Finding another value that a text gives after its answer: `\boxed{42}. Wait, it is 17.`
+r"""Finding another value that a text gives after its answer, as in `\boxed{42}. Wait, it is 17`.
 
 Three kinds of sentences give one: those that say nothing but a value (`Or maybe 17.`), those that take the
 answer back and end with a value (`Oops, I forgot one, so there are 17.`), and those that object to it and
-conclude with a value (`But one was counted twice, giving 17.`). Sentences that check the answer, speak of other
-cases, or give facts that it follows from end otherwise.
+conclude with a value (`But one was counted twice, giving 17.`). Sentences that check the answer, speak of
+other cases, or give facts from which it follows end otherwise.
 """
 
 import re
 from collections.abc import Iterator
 
+from ..completion import AnswerSpan
+from ..prose.sentences import sentence_end
 from ..spelling.lexicon import BELOW_TWENTY, TENS
-from .boxes import AnswerSpan
-from .sentences import sentence_end
 
 _NUMERAL = f"(?:{'|'.join([*BELOW_TWENTY, *TENS])})(?:-(?:{'|'.join(list(BELOW_TWENTY)[1:10])}))?"
 _FORMULA = (
-    r"(?!\$+\s*\\(?:blacksquare|square|qed|Box|checkmark))(?:\$\$[^$]{1,120}\$\$|\$(?:\\\$|[^$\n]){1,120}\$|\\\((?:(?!\\\)).){1,120}\\\)|\\\[(?:(?!\\\]).){1,120}\\\])"
+    r"(?!\$+\s*\\(?:blacksquare|square|qed|Box|checkmark))(?:\$\$[^$]{1,120}\$\$|\$(?:\\\$|[^$\n]){1,120}\$"
+    r"|\\\((?:(?!\\\)).){1,120}\\\)|\\\[(?:(?!\\\]).){1,120}\\\])"
 )
 _NUMBER = (
-    rf"{_FORMULA}|\\\$\d[\d.,]*(?<![.,])|[$€£]?[-−]?\d[\d.,/:]*(?<![.,:])%?(?: ?[a-z°²³/^]{{1,12}})?|{_NUMERAL}\b"
+    rf"{_FORMULA}|\\\$\d[\d.,]*(?<![.,])|[$€£]?[-−]?\d[\d.,/:]*(?<![.,:])%?(?: ?[a-z°²³/^]{{1,12}})?"
+    rf"|{_NUMERAL}\b"
 )
 _LETTER = r"\(?(?-i:[A-J])\)?(?![A-Za-z'’])"
 _WORD = r"(?-i:[A-Z])[a-zà-ÿ]+|yes|no|true|false"
@@ -30,8 +32,10 @@ _EMPTY_WORDS = (
     "|final|finally|answer|the|ans|solution|result|correct|right|real|true|truth|reality|value|number|desired"
     "|required|requested|wanted|we|want|what|get|gives|have|recount|recounting|recheck|rechecking|a|an|i|checking"
     "|double-checking|again|review|after|upon|on|reflection|second|thought|choice|option|fallback|runner-up|kidding"
-    "|bad|my|to|conclude|conclusion|hedge|nope|wait|oops|sorry|hmm|hm|i mean|meant|make|strike|scratch|never|mind"
-    "|disregard|correction|corrected|edit|update|revised|then|if|wrong|marked|use|thinking|looking|at|no|jk|fixed|erratum|in|fact|actual|count|total count|let|me|now|say|ok|okay"
+    "|bad|my|to|conclude|conclusion|hedge|nope|wait|oops|sorry|hmm|hm|i mean|meant|make|strike|scratch"
+    "|never|mind"
+    "|disregard|correction|corrected|edit|update|revised|then|if|wrong|marked|use|thinking|looking|at|no"
+    "|jk|fixed|erratum|in|fact|actual|count|total count|let|me|now|say|ok|okay"
     "|better|best|apologies|mistake|attempt|try|guess|bet|said|text|answer|richtig|ist|es|c'est|son"
 )
 _START = r"(?:\\text ?\{)?[\s*_#>=∴(\[})]*"
@@ -39,7 +43,8 @@ _GAP = r"[\s,:;.!*_#—–…=}\"'?]*"
 
 
 _AFTER_BARE = (
-    r" it is| as well| too|, too| is (?:right|correct|it|the (?:right|correct|better|best|real|actual)? ?(?:answer|choice|one))| fits better"
+    r" it is| as well| too|, too| is (?:right|correct|it|the (?:right|correct|better|best|real|actual)?"
+    r" ?(?:answer|choice|one))| fits better"
     r"| is better|, not [\w-]+|, (?:which|as|since|because) [^.\n]{1,80}"
 )
 
@@ -47,30 +52,38 @@ _AFTER_BARE = (
 def _bare(value: str, *, words: str = _EMPTY_WORDS) -> re.Pattern[str]:
     """Return a pattern for a sentence that says nothing but a value."""
     return re.compile(
-        rf"{_START}(?:(?:(?:{words})(?![\w'’-]){_GAP})++(?:(?<!then )[a-z] ?= ?)?)?\**(?P<value>{value})(?:{_AFTER_BARE})?[\s.!*)\]}}]*",
+        rf"{_START}(?:(?:(?:{words})(?![\w'’-]){_GAP})++(?:(?<!then )[a-z] ?="
+        rf" ?)?)?\**(?P<value>{value})(?:{_AFTER_BARE})?[\s.!*)\]}}]*",
         re.IGNORECASE,
     )
 
 
 _TAKES_BACK = re.compile(
-    rf"{_START}(?:(?:but|hm+|oh|ah|well|yes|ok),? )*(?:wait(?=[,.:!…—]|$| (?:no\b|actually|a (?:minute|second)))|hold on|w?hoops"
-    r"|oops|nope|no(?=,? (?:it|that|the answer|wait|[\d$\\-]))|corrected|correction(?=[:,.]|$)|sorry(?=[,.:]|$)"
-    r"|apologies(?=[,.:]|$)|my (?:bad|mistake)|edit(?=:)|update(?=:)|revised(?=:)|(?:scratch|strike|disregard) that"
-    r"|never ?mind|make that|or rather|after review|upon review|thinking again|just kidding|looking (?:at it )?again"
+    rf"{_START}(?:(?:but|hm+|oh|ah|well|yes|ok),? )*(?:wait(?=[,.:!…—]|$| (?:no\b|actually|a (?:minute"
+    rf"|second)))|hold on|w?hoops"
+    r"|oops|nope|no(?=,? (?:it|that|the answer|wait|[\d$\\-]))|corrected|correction(?=[:,.]|$)"
+    r"|sorry(?=[,.:]|$)"
+    r"|apologies(?=[,.:]|$)|my (?:bad|mistake)|edit(?=:)|update(?=:)|revised(?=:)|(?:scratch|strike"
+    r"|disregard) that"
+    r"|never ?mind|make that|or rather|after review|upon review|thinking again|just kidding|looking"
+    r" (?:at it )?again"
     r"|(?:up)?on (?:second thought|(?:further )?re(?:flection|view|consideration))|i take (?:that|it) back"
     r"|let me (?:correct|re-?(?:read|consider|think))|re-?reading|actually,? (?=the question)"
-    r"|(?:we|you) (?:still )?(?:must|need to|should|have to) (?:subtract|add|exclude|remove|multiply|divide|double|halve)"
+    r"|(?:we|you) (?:still )?(?:must|need to|should|have to) (?:subtract|add|exclude|remove|multiply"
+    r"|divide|double|halve)"
     r"|don['’]t forget to (?:subtract|add|exclude|remove|multiply|divide|double|halve)"
     r"|i (?:apologize|made (?:a|an) (?:\w+ )?(?:mistake|error)|mean|meant|forgot(?! to)|missed|overlooked"
     r"|double-?counted|mis(?:read|counted|calculated))"
     r"|(?:but |however,? )?(?:the|this) (?:question|problem|task) (?:actually )?(?:asks?|wants?)"
-    r"|en fait|perdón|pardon|eigentlich|moment(?=[,.:]|$)|espera|attendez|je me suis trompé|errei|me equivoqué"
+    r"|en fait|perdón|pardon|eigentlich|moment(?=[,.:]|$)|espera|attendez|je me suis trompé|errei|me"
+    r" equivoqué"
     r"|(?:нет|подождите)(?=,)|不对|等一下|等等|抱歉|更正|哦不|但是?(?:题目|问题)|いや|間違え)",
     re.IGNORECASE,
 )
 """Matches at the start of a sentence that takes back what was said."""
 _OBJECTS = re.compile(
-    rf"{_START}(?:but|however|hm+|actually|in fact|let me (?:re-?)?(?:check|double[- ]check|verify|count)|其实)\b",
+    rf"{_START}(?:but|however|hm+|actually|in fact|let me (?:re-?)?(?:check|double[- ]check|verify"
+    rf"|count)|其实)\b",
     re.IGNORECASE,
 )
 """Matches at the start of a sentence that may object to what was said, or only check it."""
@@ -80,7 +93,9 @@ _CONCLUDES = re.compile(
     re.IGNORECASE,
 )
 _SUBORDINATE = re.compile(
-    r"\s*(?:where|with|since|because|as|when|if|unless|for|which (?:we|includes)|although|though|while)\b", re.IGNORECASE
+    r"\s*(?:where|with|since|because|as|when|if|unless|for|which (?:we|includes)|although|though"
+    r"|while)\b",
+    re.IGNORECASE,
 )
 
 
@@ -89,8 +104,10 @@ def _ending(value: str) -> re.Pattern[str]:
     return re.compile(
         r"(?:^|[=:：,，—–…]|是|为|有|得|\b(?:is|are|was|be|gives?|giving|makes?|get|have|has|leaves?|need|wants?|for|so|then|write|i\.e\.,?|ответ|быть"
         r"|it['’]s|c['’]est|sind|es|son|é|actually|meant?|no|that|rather|respuesta|pick|choose|option|answer)\b|です)"
-        r"[\s*]*(?:(?:only|really|actually|exactly|just|in fact|the|option|choice|answer|ответ|there (?:are|is)) )*"
-        rf"(?P<value>{value})(?: (?:in total|altogether|in all|[a-z]+ in total)|, (?:not|since|because|as) [^,]{{1,60}}|です)?"
+        r"[\s*]*(?:(?:only|really|actually|exactly|just|in fact|the|option|choice|answer|ответ|there"
+        r" (?:are|is)) )*"
+        rf"(?P<value>{value})(?: (?:in total|altogether|in all|[a-z]+ in total)|, (?:not|since|because"
+        rf"|as) [^,]{{1,60}}|です)?"
         r"[\s.!*)\]}。]*$",
         re.IGNORECASE,
     )

@@ -189,8 +189,11 @@ def _without_words(text: str) -> str:
     if sentence is not None and is_plain(sentence["subject"]):
         text = text[sentence.end() :]
     if " " in text:
-        text = _BEFORE_CHRIST.sub(" BC", text)
-        text = _without_other_words(_BOUND.sub(_in_signs, text))
+        if "B" in text:
+            text = _BEFORE_CHRIST.sub(" BC", text)
+        if "than" in text or "st " in text:
+            text = _BOUND.sub(_in_signs, text)
+        text = _without_other_words(text)
     ordinal = _ORDINAL.fullmatch(text)
     return ordinal[1] if ordinal else text
 

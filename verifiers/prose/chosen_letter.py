@@ -6,7 +6,7 @@ any letter affirms several, no answer is found.
 
 import re
 
-from .boxes import AnswerSpan
+from ..completion import AnswerSpan
 
 CHOICE_LINE = re.compile(r"\s*\*{0,2}\(?[A-J](?:[).:]\*{0,2}|\*{2}| [—–]) [^\n]{1,200}\s*")
 """Matches a line that starts with a choice letter: it is that choice, with the option's text."""
@@ -15,7 +15,10 @@ _LETTER = (
     r"[\s*_\"'$(\[（【]{0,4}([A-HJ]|(?<=\()I(?=\)))(?![A-Za-z'’]|\s+(?:\w+ ){0,3}[a-z]+(?:ly)? of\b"
     r"|\s*[=<>+*/^_\\(]|\s*[-−]\s*\d)"
 )
-_REJECTED = r"(?!,? (?:is|was|seems|looks) (?:out|wrong|incorrect|false|not|eliminated|excluded|the worst|tempting)\b)"
+_REJECTED = (
+    r"(?!,? (?:is|was|seems|looks) "
+    r"(?:out|wrong|incorrect|false|not|eliminated|excluded|the worst|tempting)\b)"
+)
 _AFFIRMED = re.compile(
     r"(?:\b(?:[Pp]ick|[Cc]hoose|chose|[Ss]elect|go(?:ing)? with|went with|leav(?:es?|ing)|makes"
     r"|it(?:['’]s| is)|left with|opt for|settle on|must be|has to be|answer(?: is)?:?"
@@ -47,7 +50,9 @@ _REJECTING = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE = re.compile(r"[^.!?\n。]+(?:[.!?\n。]|$)")
-_FIRST_LINE = re.compile(r"\s*[*_#(\[$]{0,4}([A-J])[*_)\].:$]{0,4}[ \t]*(?=\n)(?!\s*[*_#(\[$]{0,4}[A-J][*_)\].:$]{0,4}\s*(?:\n|$))")
+_FIRST_LINE = re.compile(
+    r"\s*[*_#(\[$]{0,4}([A-J])[*_)\].:$]{0,4}[ \t]*(?=\n)(?!\s*[*_#(\[$]{0,4}[A-J][*_)\].:$]{0,4}\s*(?:\n|$))"
+)
 _OTHERS = re.compile(r"\b(?:between|or|either|and) \(?([A-J])\b")
 _REJECTS = re.compile(r"\b(?:not|neither|cannot)\b|n['’]t\b")
 _WINDOW = 1500

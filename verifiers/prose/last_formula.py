@@ -2,18 +2,20 @@
 
 import re
 
+from ..completion import AnswerSpan
 from ..units.reader import read_unit
-from .boxes import AnswerSpan
 from .chosen_letter import CHOICE_LINE
 from .last_number import IN_WORDS
 from .sentences import (
     DOUBTS,
     GIVES_UP,
     NO_SOLUTION,
-    REJECTED_BEFORE,
-    SUPPOSES,
     sentence_start,
     without_asides,
+)
+from .words_before import (
+    REJECTED_BEFORE,
+    SUPPOSES,
 )
 
 _FORMULA = re.compile(

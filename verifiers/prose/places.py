@@ -12,20 +12,22 @@ A place is the text after a lead-in (`lead_ins.py`), or the contents of a tag. I
 import re
 from collections import deque
 
+from ..completion import AnswerSpan
 from ..spelling.east_asian import CHARACTERS
-from .boxes import AnswerSpan
 from .last_number import last_number
 from .sentences import (
     ADJUSTED,
-    DOUBTED_BEFORE,
     GIVES_UP,
     HAS_VALUE,
-    MODIFIED_BEFORE,
     NO_SOLUTION,
     SWAYING,
-    is_denied,
     sentence_end,
     without_remark,
+)
+from .words_before import (
+    DOUBTED_BEFORE,
+    MODIFIED_BEFORE,
+    is_denied,
 )
 
 PLACE_CHARS = 400

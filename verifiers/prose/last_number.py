@@ -3,20 +3,22 @@
 import re
 from collections import deque
 
+from ..completion import AnswerSpan
 from ..spelling.east_asian import CHARACTERS, NAMES_AT_NUMBERS
 from ..spelling.lexicon import BELOW_TWENTY, LARGE, TENS
 from ..units.reader import read_unit
-from .boxes import AnswerSpan
 from .chosen_letter import CHOICE_LINE
 from .sentences import (
     ADJUSTED,
     DOUBTS,
     GIVES_UP,
-    REJECTED_BEFORE,
-    SUPPOSES,
     sentence_end,
     sentence_start,
     without_asides,
+)
+from .words_before import (
+    REJECTED_BEFORE,
+    SUPPOSES,
 )
 
 _MONTH = (
@@ -26,7 +28,8 @@ _MONTH = (
 _NUMBER = re.compile(
     r"(?:(?<![\w)\]}])(?:[-−–] ?|(?i:minus|negative) ))?[$€£]?"
     r"(?:[0-9]+(?:\.[0-9]+)? ?(?:×|\\times|x|\*) ?10 ?(?:\^ ?\{?[-−]?[0-9]+\}?|[⁻⁰¹²³⁴-⁹]+)"
-    rf"|{_MONTH} [0-9]{{1,2}}(?:st|nd|rd|th)?(?:,? [0-9]{{4}})?|[0-9]{{1,2}}(?:st|nd|rd|th)?(?: of)? {_MONTH}(?:,? [0-9]{{4}})?"
+    rf"|{_MONTH} [0-9]{{1,2}}(?:st|nd|rd|th)?(?:,? [0-9]{{4}})?|[0-9]{{1,2}}(?:st|nd|rd|th)?(?: of)?"
+    rf" {_MONTH}(?:,? [0-9]{{4}})?"
     r"|[0-9]{4}年(?:[0-9]{1,2}月(?:[0-9]{1,2}[日号])?)?|[0-9]{1,2}月[0-9]{1,2}[日号]|[0-9]{1,2}[时点時][0-9]{1,2}分"
     r"|[0-9]+ in [0-9]+(?=[\s.]*$)|[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?: ?(?i:[ap]\.?m\b\.?))?"
     r"|(?:[0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+)(?: [0-9]{3}(?![0-9]))*(?: [0-9]+/[0-9]+|/[0-9]+)?%?)"
@@ -45,7 +48,8 @@ _ITEM_MARK = re.compile(r"[.)](?:\s|$)")
 
 
 _REASON = re.compile(
-    r"(?<=[\w).*$]),? because\b|(?:,|(?<=\d)) (?:since|which(?![^\n]*=)|as|whereas|while|attained|achieved|reached|occurring)\b|, not\b"
+    r"(?<=[\w).*$]),? because\b|(?:,|(?<=\d)) (?:since|which(?![^\n]*=)|as|whereas|while|attained"
+    r"|achieved|reached|occurring)\b|, not\b"
     r"|, (?=[$€£]?\d[\d.,]*%? (?:less|more|fewer) than\b)"
     r"|, (?:roughly|approximately|about|or about|nearly) (?=[\d.])|, (?:that is|i\.e\.),? (?=\d)"
     r"|, with (?=\d+ (?:left|remaining|to spare|extra))|,? or (?=[$€£]?\d[\d.,]* per\b)"
@@ -70,7 +74,9 @@ _NOT_BUT = re.compile(
 )
 """Matches a value that is rejected before the right one: `not 25, as one might think, but 23`."""
 _BOUNDED_BEFORE = re.compile(
-    r"\b(?:at most|bounded (?:above|below) by|close to|(?:more|less|fewer|greater) than|over)\s*[$(]*$", re.IGNORECASE
+    r"\b(?:at most|bounded (?:above|below) by|close to|(?:more|less|fewer|greater) than"
+    r"|over)\s*[$(]*$",
+    re.IGNORECASE,
 )
 """Matches before a number that only bounds the value."""
 _UNDETERMINED = re.compile(
@@ -154,7 +160,8 @@ _LEFT_SIDE_BEFORE = re.compile(
 )
 """Matches the left side of an equation or inequality up to its sign: `2x = `, `x < `."""
 _CHANGED_AFTER = re.compile(
-    r" (?:or (?:less|more|fewer|greater)\b|and (?:a|an|one|two|three) (?:half|hal|quarter|third)|(?:squared|cubed|factorial)\b"
+    r" (?:or (?:less|more|fewer|greater)\b|and (?:a|an|one|two|three) (?:half|hal|quarter|third)"
+    r"|(?:squared|cubed|factorial)\b"
     r"|(?:over|minus|plus|times) (?=[\d(])|(?:divided|multiplied) by|\(?in base \w|[-+*/÷×] ?\d)"
 )
 """Matches after a number what makes another value of it: `3 and a half`, `3 over 4`."""
