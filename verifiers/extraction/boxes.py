@@ -33,6 +33,13 @@ def boxed(text: str) -> AnswerSpan | None:
 
     `\boxed 5` holds one word. A box that was never closed ends with its line.
     """
+    at = text.rfind("box") - 1
+    if at < 0:
+        return None
+    if text.startswith("\\boxed{", at) and text.rfind("box", 0, at) < 0:  # nearly always: a single box
+        inside = _braced(text, at + 7, len(text))
+        around = formula_around(text, at, inside.end + 1) if inside.closed else None
+        return AnswerSpan(*around) if around else inside
     last = _last_box(text, len(text))
     if last is None:
         return None
