@@ -39,7 +39,8 @@ _ALSO_LETTER = re.compile(
 )
 """Matches another letter or number that is said to be right too: `But C is also correct.`"""
 _LEADS_TO_VALUE = re.compile(
-    r"[\W_]*(?:(?:therefore|thus|indeed|simply|then|also|now|equal to|exactly|about|approximately|still"
+    r"[\W_]*(?:(?:therefore|thus|indeed|simply|then|also|now|actually|really|in fact|equal to|exactly"
+    r"|about|approximately|still"
     r"|option|choice|letter|perhaps|maybe|possibly|else|is|the|correct)[\W_]+)*"
 )
 """Matches what may stand between a lead-in and a later value: a sentence about the answer is none."""
@@ -57,20 +58,33 @@ def later_values(text: str, end: int, value: str = "") -> tuple[str, ...]:
     lowered = after.lower()
     if has_any(lowered, _ALSO_CUES):
         values += [match[match.lastindex or 0] for match in _ALSO_LETTER.finditer(after)]
-    if "both " in lowered:
-        values += [found[1] for found in _BOTH.finditer(after) if not has_value(value, found[1])]
+    if has_any(lowered, ("both ", "either ", "also be ")):
+        values += [
+            other
+            for found in _BOTH.finditer(after)
+            for other in found.groups()
+            if other and not has_value(value, other)
+        ]
     other = second_thought(text, end, stop, value)
     if other is not None:
         values.append(text[other.start : other.end])
     return tuple(dict.fromkeys(values))[-MAX_LATER:]
 
 
+_ONE = r"([\d.,/]{1,12}(?<![.,])|\$[^$\n]{1,60}\$|[A-J](?![A-Za-z]))"
 _BOTH = re.compile(
-    r"\bboth (?:that|this|it|[\d.,/]{1,12}|\$[^$\n]{1,60}\$|[A-J]) and ([\d.,/]{1,12}|\$[^$\n]{1,60}\$|[A-J])"
-    r" (?:are (?:acceptable|possible|correct|valid|right|fine)|work|fit)\b",
+    rf"\b(?:both|either) (?:that|this|it|{_ONE}) (?:and|or) {_ONE} (?:(?:could|might|may|would) (?:be"
+    rf"|have|work)"
+    r"|are (?:acceptable|possible|correct|valid|right|fine|solutions|answers)|work|fit|is (?:acceptable"
+    r"|fine))\b"
+    rf"|\b(?:might|could|may) (?:also|just as well|equally well) be {_ONE}",
     re.IGNORECASE,
 )
 """Matches a value that is said to be as good as another: `both 12 and 13 are acceptable`."""
+
+
+_PART = r"\$?(?:[a-z] ?= ?)?[-−]?[\d./]{1,12}\$?"
+_SEVERAL = re.compile(rf"{_PART}(?:,? (?:and|or) {_PART})+")
 
 
 def _stated_later(text: str, after: str, end: int, value: str) -> list[str]:
@@ -89,15 +103,16 @@ def _stated_later(text: str, after: str, end: int, value: str) -> list[str]:
         stated = place_at(text, place)
         if stated is None:
             continue
-        several = (
-            re.search(r"answers\W*(?:are)?\W*$", text[max(place - 30, end) : place]) and "," not in value
+        said = text[stated.start : stated.end]
+        is_longer = (
+            _SEVERAL.fullmatch(said) is not None and not _SEVERAL.fullmatch(value) and "," not in value
         )
         if (
-            (several or not _repeats(text, place, value))
+            (is_longer or not _repeats(text, place, value))
             and is_value(text, stated)
             and _LEADS_TO_VALUE.fullmatch(text, place, stated.start)
         ):
-            values.append(text[stated.start : stated.end])
+            values.append(said)
     return values
 
 

@@ -205,7 +205,8 @@ _CONCLUSION = re.compile(
 
 
 _NO_STATEMENT = re.compile(
-    r"(?:let(?:['’]s| us)|as follows|given by|correct|right|wrong|incorrect|unique|found|obtained|the"
+    r"(?:let(?:['’]s| us)|valid|complete|as follows|given by|correct|right|wrong|incorrect|unique|found"
+    r"|obtained|the"
     r" same|verified"
     r"|required|not unique"
     r"|in the form|expressed|checked|clear|confirmed)\b",

@@ -102,11 +102,13 @@ _SUBORDINATE = re.compile(
 def _ending(value: str) -> re.Pattern[str]:
     """Return a pattern for the value with which a sentence ends, and what states it."""
     return re.compile(
-        r"(?:^|[=:：,，—–…]|是|为|有|得|\b(?:is|are|was|be|gives?|giving|makes?|get|have|has|leaves?|need|wants?|for|so|then|write|i\.e\.,?|ответ|быть"
+        r"(?:^|[=:：,，—–…]|是|为|有|得|\b(?:is|are|was|be|gives?|giving|becomes?|makes?|get|have|has|leaves?|need|wants?|for|so|then|write|i\.e\.,?|ответ|быть"
         r"|it['’]s|c['’]est|sind|es|son|é|actually|meant?|no|that|rather|respuesta|pick|choose|option|answer)\b|です)"
         r"[\s*]*(?:(?:only|really|actually|exactly|just|in fact|the|option|choice|answer|ответ|there"
         r" (?:are|is)) )*"
-        rf"(?P<value>{value})(?: (?:in total|altogether|in all|[a-z]+ in total)|, (?:not|since|because"
+        rf"(?P<value>{value})(?:,? (?:and|which|so) (?:that|this|it)?(?:['’]s| is) (?:my|the) (?:final "
+        rf"|new )?answer"
+        r"| (?:in total|altogether|in all|[a-z]+ in total)|, (?:not|since|because"
         rf"|as) [^,]{{1,60}}|です)?"
         r"[\s.!*)\]}。]*$",
         re.IGNORECASE,

@@ -21,7 +21,7 @@ _REJECTED = (
 )
 _AFFIRMED = re.compile(
     r"(?:\b(?:[Pp]ick|[Cc]hoose|chose|[Ss]elect|go(?:ing)? with|went with|leav(?:es?|ing)|makes"
-    r"|it(?:['’]s| is)|left with|opt for|settle on|must be|has to be|answer(?: is)?:?"
+    r"|it(?:['’]s| is)|\bone that is [a-z]+ is|left with|opt for|settle on|must be|has to be|answer(?: is)?:?"
     r"|[Oo]nly|[Ss]o|[Hh]ence|[Tt]hus|[Tt]herefore),?"
     rf"(?: (?:the |with |is |just |only |option |choice |answer )*)?|(?<![不非没勿误别])[选選][:：]?"
     rf"|[—–,:-] (?:choice|option|answer)|(?:corresponds to|matches)(?: option| choice| answer)?"

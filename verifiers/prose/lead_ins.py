@@ -22,11 +22,13 @@ _HEADING = r"(?:^|\n)[ #*_>\d.]{0,8}(?:%s)s?[ *_:：]{0,6}(?=\n)"
 
 LEAD_INS: dict[str, tuple[str, str]] = {
     "English": (
-        "answer solution root option choice letter statement pick selection result conclusion ans: ans="
+        "answer solution root option choice letter statement pick selection result conclusion chang"
+        " switch ans: ans="
         " ans_ ans.",
         rf"\b(?:answers?|ans|solutions?|roots)(?:{_COMPLEMENT})?{_IS}"
         rf"|\b(?:final|my|correct|best|right) (?:choice|pick|selection|option){_IS}"
         rf"|\b(?:correct|right|best|appropriate) (?:option|choice|letter|statement)s?(?: here)?{_IS}"
+        r"|\b(?:chang(?:e|ing)|switch(?:ing)?) (?:my|the) (?:final )?answer to(?: option| choice)?"
         rf"|(?:^|\n)[ #*_>]*(?:result|conclusion|final result){_IS}"
         r"|\*\*(?:final |the )?(?:answer|solution|result|ans)\.\*\*"
         rf"|{_HEADING % '(?:the |my )?(?:final |correct )?(?:answer|solution|result)'}",

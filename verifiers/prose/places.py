@@ -57,7 +57,8 @@ _VALUE_START = re.compile(
 _LEADING = re.compile(
     r"(?:therefore|thus|hence|so|then|for sure|definitely|certainly|clearly|simply|indeed|just|exactly"
     r"|option|choice"
-    r"|letter|approximately|about|also|now|donc|daher|entonces|opción|opção|opzione|letra|lettre|lettera"
+    r"|letter|approximately|about|also|now|(?:a|la|die|der) (?=(?:letra|lettre|lettera|buchstabe)"
+    r" [A-J]\b)|donc|daher|entonces|opción|opção|opzione|letra|lettre|lettera"
     r"|buchstabe|вариант),? (?=\S)",
     re.IGNORECASE,
 )

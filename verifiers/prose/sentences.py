@@ -144,6 +144,7 @@ def sentence_start(text: str, at: int) -> int:
 
 _ASIDE = re.compile(
     r"(?<=[\s*])\((?=[^()\n]*[A-Za-z]{3}|≈|\\approx)[^()\n]*\)|（(?=[^（）\n]*[^（）\d\s%])[^（）\n]*）"
+    r"|[（(](?:注|若|如果)[^()（）\n]*[)）]"
 )
 """Matches a remark in brackets, whose numbers are not the answer."""
 

@@ -120,6 +120,7 @@ _SUPPOSED = re.compile(
     r"|\bmy (?:original|earlier|previous|initial|first) (?:answer|result)\b"
     r"|\bof (?:the|this|my|our) (?:final |correct )?answer\b[^,]*$|\banswer['’]s\b"
     r"|\b(?:suppose|assume)\b[^,]*$|\bpart \(?[a-h1-9]\b|\bif\b[^.\n]*\bwould be\s*$"
+    r"|[（(]\s*(?:若|如果|注|if\b|note\b)[^()（）]*$"
     r"|误认|误以为|常见错误|错误答案",
     re.IGNORECASE,
 )

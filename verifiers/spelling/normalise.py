@@ -189,6 +189,7 @@ def _without_words(text: str) -> str:
     if sentence is not None and is_plain(sentence["subject"]):
         text = text[sentence.end() :]
     if " " in text:
+        text = _AND.sub(" and ", text)
         if "B" in text:
             text = _BEFORE_CHRIST.sub(" BC", text)
         if "than" in text or "st " in text:
@@ -215,6 +216,7 @@ def _without_labels(text: str) -> str:
     return text
 
 
+_AND = re.compile(r"(?<=[\d$}]) (?:и|und|et|y) (?=[-\d$\\])")
 _BEFORE_CHRIST = re.compile(r"(?<=\d) B\.? ?C\.?(?: ?E\.?)?$")
 _BOUND = re.compile(
     r"([A-Za-z]) (?:is |must be |has to be |can be )?(?:(at least|no less than)|(at most|no more than)"
