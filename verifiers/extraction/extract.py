@@ -270,7 +270,7 @@ def _extracted(name: str, body: str, span: AnswerSpan, offset: int) -> Extracted
     if reason is not None or nothing_follows(body, end):
         return Extracted(answer, name, place, reason, closed, other)
     if len(body) - end > _READ_AFTER + _READ_AT_END:
-        body = f"{body[: end + _READ_AFTER]}\n{body[-_READ_AT_END:]}"
+        body = f"{body[: end + _READ_AFTER]}omitted\nomitted{body[-_READ_AT_END:]}"  # no half is a sentence
     later = later_values(body, end, answer)
     reason = objection_after(body, end) or retraction(body, span, later)
     return Extracted(answer, name, place, reason, closed, other + later)

@@ -6,10 +6,8 @@ from ..prose.lead_ins import lead_ins, names_answer
 from ..prose.places import is_value, place_at
 from ..prose.sentences import has_any, sentence_end
 from ..prose.words_before import is_supposed
-from .second_thoughts import has_value, second_thought
+from .second_thoughts import LATER_CHARS, has_value, second_thought
 
-LATER_CHARS = 1001
-"""How many characters after an answer are read for other values or a retraction."""
 MAX_LATER = 4
 """At most this many later values are compared."""
 _OFFERED_AFTER = re.compile(

@@ -12,7 +12,7 @@ from ..completion import AnswerSpan
 from ..prose.sentences import has_any
 from ..prose.words_before import CHANGED_BEFORE, DOUBTED_BEFORE, is_denied, may_speak_against
 from ..verdict import Reason
-from .later_values import LATER_CHARS
+from .second_thoughts import LATER_CHARS
 
 _DENIED_AFTER = re.compile(
     r"[\s$*)\]\\.,]{0,6}(?:which |that |but (?:that|this|it) )?(?:"
@@ -117,7 +117,7 @@ def nothing_follows(text: str, end: int) -> bool:
 
 
 _CONDITIONAL = re.compile(
-    r"[\s$*)}]{0,4}\(?(?:if|assuming|provided|unless)\b[^.\n]{1,80}\b(?:otherwise|but)\b", re.IGNORECASE
+    r"[ $*)}]{0,4}\(?(?:if|assuming|provided|unless)\b[^.\n]{1,80}\b(?:otherwise|but)\b", re.IGNORECASE
 )
 _BOUNDED_AFTER = re.compile(
     r"[\s$*)}]{0,4}(?:or (?:more|less|fewer|greater|higher|lower|above|below)|at (?:most|least)|to"

@@ -16,13 +16,13 @@ from ..prose.chosen_letter import CHOICE_LINE, chosen_letter
 from ..prose.last_formula import last_formula
 from ..prose.last_number import last_number
 from ..prose.lead_ins import lead_ins, names_answer
-from ..prose.places import DESCRIBES, PLACE_CHARS, place_at, value_in
+from ..prose.places import DESCRIBES, place_at, value_in
 from ..prose.words_before import (
     is_supposed,
 )
 from ..spelling.east_asian import CHARACTERS
 from .boxes import boxed
-from .second_thoughts import second_thought
+from .second_thoughts import LATER_CHARS, second_thought
 
 Rule = Callable[[str], AnswerSpan | None]
 """Returns the span of the answer that it finds in a text."""
@@ -235,7 +235,7 @@ def answer_is(text: str) -> AnswerSpan | None:
             other = other or span
             continue
         value = text[span.start : span.end]
-        return second_thought(text, span.end, min(len(text), span.end + PLACE_CHARS), value) or span
+        return second_thought(text, span.end, min(len(text), span.end + LATER_CHARS), value) or span
     if other is not None:
         return other
     explained = _EXPLAINED.match(text) or _SO_YES.search(text, max(0, len(text) - 400)) or _YES.match(text)

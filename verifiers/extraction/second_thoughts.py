@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from ..completion import AnswerSpan
-from ..prose.sentences import sentence_end
+from ..prose.sentences import sentence_end, sentence_start
 from ..spelling.lexicon import BELOW_TWENTY, TENS
 
 _NUMERAL = f"(?:{'|'.join([*BELOW_TWENTY, *TENS])})(?:-(?:{'|'.join(list(BELOW_TWENTY)[1:10])}))?"
@@ -102,7 +102,8 @@ _SUBORDINATE = re.compile(
 def _ending(value: str) -> re.Pattern[str]:
     """Return a pattern for the value with which a sentence ends, and what states it."""
     return re.compile(
-        r"(?:^|[=:：,，—–…]|是|为|有|得|\b(?:is|are|was|be|gives?|giving|becomes?|makes?|get|have|has|leaves?|need|wants?|for|so|then|write|i\.e\.,?|ответ|быть"
+        r"(?:^|[=:：,，—–…]|是|为|有|得|\b(?:is|are|was|be|gives?|giving|becomes?|makes?|get|have|has|leaves?|need|wants?"
+        r"|asks? for|so|then|write|i\.e\.,?|ответ|быть"
         r"|it['’]s|c['’]est|sind|es|son|é|actually|meant?|no|that|rather|respuesta|pick|choose|option|answer)\b|です)"
         r"[\s*]*(?:(?:only|really|actually|exactly|just|in fact|the|option|choice|answer|ответ|there"
         r" (?:are|is)) )*"
@@ -123,6 +124,8 @@ _PATTERNS = {
 }
 _LETTERS = re.compile(r"\W{0,4}(?:\\text ?\{ ?)?[A-J](?:[^A-Za-z]+[A-J])*\W{0,4}")
 _WORDS = re.compile(r"(?:\\text(?:bf|rm|it)? ?\{)?[A-Za-zÀ-ÿ][A-Za-zÀ-ÿ'’ -]+\}?")
+LATER_CHARS = 1100
+"""How many characters after an answer are read for other values or a retraction."""
 MAX_SENTENCES = 64
 """At most this many sentences after an answer are read."""
 
@@ -134,26 +137,56 @@ def second_thought(text: str, start: int, stop: int, value: str) -> AnswerSpan |
     """
     kind = _kind(value)
     bare, ending = _PATTERNS[kind]
-    found, mood, last = None, 0, ""
+    found, mood = None, 0
     for low, high in _sentences(text, start, stop):
-        if text.startswith(("?", "？"), high):
+        if text.startswith(("?", "？"), high) or _LIST_MARK.match(text, low):
             continue
-        last = text[low:high]
-        if _TAKES_BACK.match(last):
+        sentence = text[low:high]
+        if _TAKES_BACK.match(sentence):
             mood = 2
-        elif mood < 2 and _OBJECTS.match(last):
+        elif mood < 2 and _OBJECTS.match(sentence):
             mood = 1
-        match = bare.fullmatch(last)
-        if match is None and (mood or (high >= stop - 1 and _SUMS_UP.match(last))):
-            match = ending.search(last)
-            if match is not None and not _states(last, match, mood, value):
+        match = bare.fullmatch(sentence)
+        if match is None and (mood or (high >= stop - 1 and _SUMS_UP.match(sentence))):
+            match = ending.search(sentence)
+            if match is not None and not _states(sentence, match, mood, value):
                 match = None
-        if match is not None and (kind != "lower" or _NAMES.search(last)):
-            at = match["value"].rfind("=") + 1
-            found = AnswerSpan(low + match.start("value") + at, low + match.end("value"))
-    if found is None or (text.find(last) > found.end and has_value(last[-40:], value)):
+        if match is not None and (kind != "lower" or _NAMES.search(sentence)):
+            found = _result(low + match.start("value"), match["value"])
+    if found is None:
         return None
-    return found
+    end = _REJECTED.sub("", _END_OF_FORMULA.sub("", text[max(len(text) - 300, found.end) :]))
+    return None if _restates(end[sentence_start(end, len(end)) :], value) else found
+
+
+def _result(start: int, value: str) -> AnswerSpan:
+    """Return the span of a value that starts at an index; of a calculation, that of its result."""
+    at = value.rfind("=") + 1
+    return AnswerSpan(start + at, start + (len(_END_OF_FORMULA.sub("", value)) if at else len(value)))
+
+
+_END_OF_FORMULA = re.compile(r"(?:\\[\])]|[$.\s*])+$")
+_REJECTED = re.compile(r"\b(?:not|rather than|instead of) \S+")
+
+
+_LIST_MARK = re.compile(r"\s*[*_]{0,2}(?:\d{1,2}|[A-Ja-z])\.[ \t]+[*_]{0,2}\S")
+"""Matches the mark of a list's item, which is no sentence: `2. Subtract 3`."""
+
+
+def _restates(sentence: str, value: str) -> bool:
+    """Return whether a sentence has the answer in it, perhaps as another numeral: `$75.00` for 75."""
+    numbers = [_FIGURES.findall(text) for text in (value, sentence)]
+    if len(numbers[0]) != 1:
+        return has_value(sentence.replace(" ", ""), value.replace(" ", ""))
+    figure, *_ = _as_floats(numbers[0])
+    return figure in _as_floats(numbers[1])
+
+
+_FIGURES = re.compile(r"\d[\d,]{0,30}(?:\.\d{1,30})?")
+
+
+def _as_floats(figures: list[str]) -> list[float]:
+    return [float(figure.replace(",", "")) for figure in figures]
 
 
 def _kind(value: str) -> str:
@@ -185,6 +218,8 @@ def _sentences(text: str, start: int, stop: int) -> Iterator[tuple[int, int]]:
         if start >= stop:
             return
         end = sentence_end(text, start, stop)
+        if end == stop < len(text):
+            return  # cut off
         yield start, end
         start = end + 1
 
@@ -197,6 +232,9 @@ def _states(sentence: str, match: re.Match[str], mood: int, value: str) -> bool:
         return False
     if mood < 2 and _is_formula(value) and match["value"].isdigit():
         return False  # `let me verify with n = 3: so it gives 7`
+    _, *rest = re.split(r"=\s*[$€£]?\d", before)
+    if mood < 2 and rest and not _CONCLUDES.search(rest[-1]):
+        return False  # `so it is 360/30 = 12 days for a height of 600`
     return mood != 1 or _CONCLUDES.search(before) is not None
 
 
