@@ -80,6 +80,9 @@ def sets_of_texts() -> Iterator[tuple[str, tuple[str, ...], list[Row]]]:
     yield "human GSM8K solutions without the last line", ("lenient",), [_solution(row, "") for row in test]
     annotated = [_solution(row, r"\g<0>") for row in test]
     yield "the same with their calculator annotations", ("lenient",), annotated
+    for words in ("", "Let me double-check: "):
+        explained = [_explained(row, words) for row in test]
+        yield f"a boxed answer before the human solution, {words or 'without words between'}", both, explained
 
 
 def _announced(row: Row) -> Row:
@@ -91,6 +94,15 @@ def _solution(row: Row, annotation: str) -> Row:
     """Return a row with the human solution, each annotation replaced, as the completion."""
     solution, _, reference = row["answer"].rpartition("\n#### ")
     return _right_row(row, reference, ANNOTATION.sub(annotation, solution))
+
+
+def _explained(row: Row, words: str) -> Row:
+    """Return a row whose boxed answer is followed by the human solution, which takes nothing back."""
+    solution = _solution(row, "")
+    return {
+        **solution,
+        "completion": f"\\boxed{{{solution['reference']}}}\n\n{words}{solution['completion']}",
+    }
 
 
 def _right_row(row: Row, reference: str, completion: str) -> Row:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,20 @@ def test_answers_on_the_next_line_and_human_solutions_are_read(shared_data: Path
         read += verify_answer(reference, prose, extract="lenient").correct is True
     assert (found, len(lines)) == (1319, 1319)
     assert read >= 1312  # the others end with another unit, or with a sentence that does not state the number
+
+
+def test_a_solution_after_an_answer_takes_back_only_another_answer(shared_data: Path) -> None:
+    rows = [json.loads(line) for line in (shared_data / "gsm8k_test.jsonl").read_text("utf-8").splitlines()]
+    solutions = [row["answer"].rpartition("\n#### ") for row in rows]
+    kept, checked, corrected = 0, 0, 0
+    for (solution, _, reference), (other, _, another) in pairwise(solutions):
+        prose, other_prose = (re.sub("<<[^<>]*>>", "", text) for text in (solution, other))
+        box = f"\\boxed{{{reference}}}\n\n"
+        kept += verify_answer(reference, box + prose).correct is True
+        checked += verify_answer(reference, f"{box}Let me double-check: {prose}").correct is True
+        if reference != another:
+            text = f"{box}Wait, I made a mistake. {other_prose}\n\nSo it is {another}."
+            corrected += verify_answer(reference, text).correct is True
+    assert kept == len(solutions) - 1
+    assert checked >= 1312  # the others end in another unit, such as `$0.25 each` after an answer in cents
+    assert corrected == 0
