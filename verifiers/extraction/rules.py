@@ -228,7 +228,7 @@ def answer_is(text: str) -> AnswerSpan | None:
             continue
         if not names_answer(text, lead_in.place) and _SELECTS.search(text, span.end):
             continue  # `the roots are 2 and 5. Since x > 3, x = 5`
-        about = _SAYS_SOMETHING.match(text, lead_in.place) and not _NOT_BUT.search(
+        about = _SAYS_SOMETHING.match(text, lead_in.place) and not _GOES_ON_WITH.search(
             text, lead_in.place, span.start
         )
         if about or not names_answer(text, lead_in.place) or is_supposed(text, lead_in.place, otherwise=True):
@@ -242,7 +242,7 @@ def answer_is(text: str) -> AnswerSpan | None:
     return AnswerSpan(*explained.span(1)) if explained else None
 
 
-_NOT_BUT = re.compile(r"\b(?:but|sondern|sino|mais|ma|а)\b|而是|\bnot\b[^.]*[.;]")
+_GOES_ON_WITH = re.compile(r"\b(?:but|sondern|sino|mais|ma|а)\b|而是|\bnot\b[^.]*[.;]")
 
 
 def _is_description(text: str, span: AnswerSpan) -> bool:
