@@ -32,8 +32,8 @@ _ALSO_LETTER = re.compile(
     rf"(?<![\w.]){_LETTER_OR_NUMBER} (?:is|are|seems) (?:also|equally|just as) {_RIGHT}"
     rf"|(?<![\w.]){_LETTER_OR_NUMBER} (?:would|could|might|may) (?:also )?be (?:also |just as )?{_RIGHT}"
     r"(?! (?:answer )?(?:only )?(?:if|in|for|when|under)\b)"
-    r"|\b(?:and|but) also \(?([A-J])(?![A-Za-z])|\bbut \(?([A-J])\)? (?:is|seems|looks|fits) (?:the"
-    r" )?(?:better|best)\b"
+    r"|\b(?:and|but) also \(?([A-J])(?![A-Za-z])"
+    r"|\bbut \(?([A-J])\)? (?:is|seems|looks|fits) (?:the )?(?:better|best)\b"
 )
 """Matches another letter or number that is said to be right too: `But C is also correct.`"""
 _LEADS_TO_VALUE = re.compile(

@@ -120,8 +120,7 @@ _CONDITIONAL = re.compile(
     r"[ $*)}]{0,4}\(?(?:if|assuming|provided|unless)\b[^.\n]{1,80}\b(?:otherwise|but)\b", re.IGNORECASE
 )
 _BOUNDED_AFTER = re.compile(
-    r"[\s$*)}]{0,4}(?:or (?:more|less|fewer|greater|higher|lower|above|below)|at (?:most|least)|to"
-    r" \$?\d+)\b",
+    r"[\s$*)}]{0,4}(?:or (?:more|less|fewer|greater|higher|lower|above|below)|at (?:most|least)|to \$?\d+)\b",
     re.IGNORECASE,
 )
 _REJECTED_AFTER = re.compile(r"或[^。（(\n]{1,20}[（(][^）)]{0,10}舍")

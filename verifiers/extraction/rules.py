@@ -133,8 +133,8 @@ _SHORT_SENTENCES = (
     ),  # `The capital is Paris.`
     re.compile(
         r"\s*(?:(?:While|(?:Al|Even )?[Tt]hough) [^.,;:\n$]{1,60}, )?(?:(?:[Tt]he|[Dd]er|[Dd]ie|[Dd]as"
-        r"|[Ll]as?|[Ll]es?|[Ee]l|[Ii]l) |[*_\"«“])[^.,;:\n$]{1,60} (?:is|was|ist|est|es|è|é|was"
-        r" (?:written|painted|discovered|invented|composed|founded) by)"
+        r"|[Ll]as?|[Ll]es?|[Ee]l|[Ii]l) |[*_\"«“])[^.,;:\n$]{1,60} (?:is|was|ist|est|es|è|é"
+        r"|was (?:written|painted|discovered|invented|composed|founded) by)"
         r" (?P<value>[A-ZÀ-Þ][^\W\d_]+(?: [A-ZÀ-Þ][^\W\d_]+){0,2})(?:, (?:al|even )?though [^.\n]{1,60})?\W*"
     ),  # `La capitale de la France est Paris.`
     re.compile(
@@ -206,8 +206,7 @@ _CONCLUSION = re.compile(
 
 _NO_STATEMENT = re.compile(
     r"(?:let(?:['’]s| us)|valid|complete|as follows|given by|correct|right|wrong|incorrect|unique|found"
-    r"|obtained|the"
-    r" same|verified"
+    r"|obtained|the same|verified"
     r"|required|not unique"
     r"|in the form|expressed|checked|clear|confirmed)\b",
     re.IGNORECASE,
@@ -243,6 +242,7 @@ def answer_is(text: str) -> AnswerSpan | None:
 
 
 _GOES_ON_WITH = re.compile(r"\b(?:but|sondern|sino|mais|ma|а)\b|而是|\bnot\b[^.]*[.;]")
+"""Matches between a value that is denied and the answer: `the answer is not 15 but 17`."""
 
 
 def _is_description(text: str, span: AnswerSpan) -> bool:

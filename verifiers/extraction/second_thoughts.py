@@ -7,7 +7,7 @@ other cases, or give facts from which it follows end otherwise.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ..completion import AnswerSpan
 from ..prose.sentences import sentence_end, sentence_start
@@ -26,18 +26,22 @@ _LETTER = r"\(?(?-i:[A-J])\)?(?![A-Za-z'’])"
 _WORD = r"(?-i:[A-Z])[a-zà-ÿ]+|yes|no|true|false"
 _LOWER = r"(?!unique|clear|exact|simple|known|verified|confirmed|complete|consistent|reasonable)[a-z]{3,20}"
 # Words that say nothing about a value but that it is one.
-_EMPTY_WORDS = (
-    "or|alternatively|also|actually|so|thus|therefore|hence|but|however|and|it|its|it's|it’s|is|was|that|this|that's"
-    "|should|must|be|read|would|could|might|may|maybe|perhaps|possibly|probably|well|just|as|else|instead|rather"
-    "|final|finally|answer|the|ans|solution|result|correct|right|real|true|truth|reality|value|number|desired"
-    "|required|requested|wanted|we|want|what|get|gives|have|recount|recounting|recheck|rechecking|a|an|i|checking"
-    "|double-checking|again|review|after|upon|on|reflection|second|thought|choice|option|fallback|runner-up|kidding"
-    "|bad|my|to|conclude|conclusion|hedge|nope|wait|oops|sorry|hmm|hm|i mean|meant|make|strike|scratch"
-    "|never|mind"
-    "|disregard|correction|corrected|edit|update|revised|then|if|wrong|marked|use|thinking|looking|at|no"
-    "|jk|fixed|erratum|in|fact|actual|count|total count|let|me|now|say|ok|okay"
-    "|better|best|apologies|mistake|attempt|try|guess|bet|said|text|answer|richtig|ist|es|c'est|son"
-)
+_EMPTY_WORDS = [
+    *(
+        "or alternatively also actually so thus therefore hence but however and it its it's it’s is was"
+        " that this that's should must be read would could might may maybe perhaps possibly probably well"
+        " just as else instead rather final finally answer the ans solution result correct right real true"
+        " truth reality value number desired required requested wanted we want what get gives have recount"
+        " recounting recheck rechecking a an i checking double-checking again review after upon on"
+        " reflection second thought choice option fallback runner-up kidding bad my to conclude conclusion"
+        " hedge nope wait oops sorry hmm hm meant make strike scratch never mind disregard correction"
+        " corrected edit update revised then if wrong marked use thinking looking at no jk fixed erratum in"
+        " fact actual count let me now say ok okay better best apologies mistake attempt try guess bet said"
+        " text richtig ist es c'est son"
+    ).split(),
+    "i mean",
+    "total count",
+]
 _START = r"(?:\\text ?\{)?[\s*_#>=∴(\[})]*"
 _GAP = r"[\s,:;.!*_#—–…=}\"'?]*"
 
@@ -49,8 +53,9 @@ _AFTER_BARE = (
 )
 
 
-def _bare(value: str, *, words: str = _EMPTY_WORDS) -> re.Pattern[str]:
-    """Return a pattern for a sentence that says nothing but a value."""
+def _bare(value: str, *, values: Sequence[str] = ()) -> re.Pattern[str]:
+    """Return a pattern for a sentence that says nothing but a value; `values` are no empty words there."""
+    words = "|".join(word for word in _EMPTY_WORDS if word not in values)
     return re.compile(
         rf"{_START}(?:(?:(?:{words})(?![\w'’-]){_GAP})++(?:(?<!then )[a-z] ?="
         rf" ?)?)?\**(?P<value>{value})(?:{_AFTER_BARE})?[\s.!*)\]}}]*",
@@ -65,8 +70,8 @@ _TAKES_BACK = re.compile(
     r"|sorry(?=[,.:]|$)"
     r"|apologies(?=[,.:]|$)|my (?:bad|mistake)|edit(?=:)|update(?=:)|revised(?=:)|(?:scratch|strike"
     r"|disregard) that"
-    r"|never ?mind|make that|or rather|after review|upon review|thinking again|just kidding|looking"
-    r" (?:at it )?again"
+    r"|never ?mind|make that|or rather|after review|upon review|thinking again|just kidding"
+    r"|looking (?:at it )?again"
     r"|(?:up)?on (?:second thought|(?:further )?re(?:flection|view|consideration))|i take (?:that|it) back"
     r"|let me (?:correct|re-?(?:read|consider|think))|re-?reading|actually,? (?=the question)"
     r"|(?:we|you) (?:still )?(?:must|need to|should|have to) (?:subtract|add|exclude|remove|multiply"
@@ -75,8 +80,8 @@ _TAKES_BACK = re.compile(
     r"|i (?:apologize|made (?:a|an) (?:\w+ )?(?:mistake|error)|mean|meant|forgot(?! to)|missed|overlooked"
     r"|double-?counted|mis(?:read|counted|calculated))"
     r"|(?:but |however,? )?(?:the|this) (?:question|problem|task) (?:actually )?(?:asks?|wants?)"
-    r"|en fait|perdón|pardon|eigentlich|moment(?=[,.:]|$)|espera|attendez|je me suis trompé|errei|me"
-    r" equivoqué"
+    r"|en fait|perdón|pardon|eigentlich|moment(?=[,.:]|$)|espera|attendez|je me suis trompé|errei"
+    r"|me equivoqué"
     r"|(?:нет|подождите)(?=,)|不对|等一下|等等|抱歉|更正|哦不|但是?(?:题目|问题)|いや|間違え)",
     re.IGNORECASE,
 )
@@ -105,8 +110,8 @@ def _ending(value: str) -> re.Pattern[str]:
         r"(?:^|[=:：,，—–…]|是|为|有|得|\b(?:is|are|was|be|gives?|giving|becomes?|makes?|get|have|has|leaves?|need|wants?"
         r"|asks? for|so|then|write|i\.e\.,?|ответ|быть"
         r"|it['’]s|c['’]est|sind|es|son|é|actually|meant?|no|that|rather|respuesta|pick|choose|option|answer)\b|です)"
-        r"[\s*]*(?:(?:only|really|actually|exactly|just|in fact|the|option|choice|answer|ответ|there"
-        r" (?:are|is)) )*"
+        r"[\s*]*(?:(?:only|really|actually|exactly|just|in fact|the|option|choice|answer|ответ"
+        r"|there (?:are|is)) )*"
         rf"(?P<value>{value})(?:,? (?:and|which|so) (?:that|this|it)?(?:['’]s| is) (?:my|the) (?:final "
         rf"|new )?answer"
         r"| (?:in total|altogether|in all|[a-z]+ in total)|, (?:not|since|because"
@@ -118,7 +123,7 @@ def _ending(value: str) -> re.Pattern[str]:
 
 _PATTERNS = {
     "letter": (_bare(_LETTER), _ending(_LETTER)),
-    "word": (_bare(_WORD, words=_EMPTY_WORDS.replace("|true|", "|").replace("|no|", "|")), _ending(_WORD)),
+    "word": (_bare(_WORD, values=("true", "no")), _ending(_WORD)),
     "lower": (_bare(_LOWER), _ending(_LOWER)),
     "number": (_bare(_NUMBER), _ending(_NUMBER)),
 }
@@ -126,6 +131,8 @@ _LETTERS = re.compile(r"\W{0,4}(?:\\text ?\{ ?)?[A-J](?:[^A-Za-z]+[A-J])*\W{0,4}
 _WORDS = re.compile(r"(?:\\text(?:bf|rm|it)? ?\{)?[A-Za-zÀ-ÿ][A-Za-zÀ-ÿ'’ -]+\}?")
 LATER_CHARS = 1100
 """How many characters after an answer are read for other values or a retraction."""
+_TALKS, _OBJECTING, _TAKING_BACK = range(3)
+"""What the sentences after an answer have done so far."""
 MAX_SENTENCES = 64
 """At most this many sentences after an answer are read."""
 
@@ -137,17 +144,17 @@ def second_thought(text: str, start: int, stop: int, value: str) -> AnswerSpan |
     """
     kind = _kind(value)
     bare, ending = _PATTERNS[kind]
-    found, mood = None, 0
+    found, mood = None, _TALKS
     for low, high in _sentences(text, start, stop):
         if text.startswith(("?", "？"), high) or _LIST_MARK.match(text, low):
             continue
         sentence = text[low:high]
         if _TAKES_BACK.match(sentence):
-            mood = 2
-        elif mood < 2 and _OBJECTS.match(sentence):
-            mood = 1
+            mood = _TAKING_BACK
+        elif mood == _TALKS and _OBJECTS.match(sentence):
+            mood = _OBJECTING
         match = bare.fullmatch(sentence)
-        if match is None and (mood or (high >= stop - 1 and _SUMS_UP.match(sentence))):
+        if match is None and (mood != _TALKS or (high >= stop - 1 and _SUMS_UP.match(sentence))):
             match = ending.search(sentence)
             if match is not None and not _states(sentence, match, mood, value):
                 match = None
@@ -230,12 +237,12 @@ def _states(sentence: str, match: re.Match[str], mood: int, value: str) -> bool:
     clause = before[max(before.rfind(mark) for mark in ",;:—(") + 1 :]
     if _SUBORDINATE.match(clause) or re.search(r"\b(?:and|not) (?:[a-z] ?= ?)?$|[<>≤≥]\s*$|n['’]t\b", clause):
         return False
-    if mood < 2 and _is_formula(value) and match["value"].isdigit():
+    if mood != _TAKING_BACK and _is_formula(value) and match["value"].isdigit():
         return False  # `let me verify with n = 3: so it gives 7`
     _, *rest = re.split(r"=\s*[$€£]?\d", before)
-    if mood < 2 and rest and not _CONCLUDES.search(rest[-1]):
+    if mood != _TAKING_BACK and rest and not _CONCLUDES.search(rest[-1]):
         return False  # `so it is 360/30 = 12 days for a height of 600`
-    return mood != 1 or _CONCLUDES.search(before) is not None
+    return mood != _OBJECTING or _CONCLUDES.search(before) is not None
 
 
 def _is_formula(value: str) -> bool:

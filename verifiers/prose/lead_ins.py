@@ -11,8 +11,8 @@ from typing import NamedTuple
 _MARK = r"(?:[:：=]|(?<= )[—–-](?= )|—)"
 _IS = (
     rf"(?:[ *_'\")\]]{{0,4}}{_MARK}"
-    r"| (?:is|are|was|will be|would be|should be|must be|has to be|turns out to be|comes out to be|comes "
-    r"to|becomes"
+    r"| (?:is|are|was|will be|would be|should be|must be|has to be|turns out to be|comes out to be|comes to"
+    r"|becomes"
     r"|equals)(?: (?:thus|therefore|then|hence|indeed|simply|just|clearly|again|still|now|going to be))?"
     r"(?: ?[:：=]|—(?! ?\d)| [–—](?= [^\d\s]))?)"
 )

@@ -126,8 +126,8 @@ def _is_another(text: str, other: str) -> bool:
 
 ADJUSTED = re.compile(
     r"\b(?:minus|plus|subtract\w*|add|halve|double\w*|divid\w+|multipl\w+|remov\w+|exclud\w+)\b[^.!?\n$=]{0,60}?"
-    r"(?<=[\s,])(?:giving|leaving|obtaining|yielding|leaves|gives|to (?:get|obtain|give|yield)|we"
-    r" get)(?: us)? "
+    r"(?<=[\s,])(?:giving|leaving|obtaining|yielding|leaves|gives|to (?:get|obtain|give|yield)"
+    r"|we get)(?: us)? "
     r"(?=[-$\\\d])"
     r"|\b(?:halved|doubled|tripled) to (?=[-$\\\d])|(?:减去?|除去|扣除|加上?|乘以?|除以)[^。；\n$=]{0,20}?"
     r"(?:得到?|还?剩下?|所以有|就是)\s*(?=[-$\\\d])"
@@ -169,8 +169,8 @@ def without_asides(text: str) -> str:
 
 
 GIVES_UP = re.compile(
-    r"\b(?:could not|couldn['’]t|cannot|can['’]t|unable|do not know|don['’]t know|not sure|no idea|give "
-    r"up|not possible to|not able|was unable|failed to|ran out of"
+    r"\b(?:could not|couldn['’]t|cannot|can['’]t|unable|do not know|don['’]t know|not sure|no idea|give up"
+    r"|not possible to|not able|was unable|failed to|ran out of"
     r"|is unknown|only an? (?:upper|lower) bound)\b",
     re.IGNORECASE,
 )

@@ -57,8 +57,8 @@ def meaning(text: str) -> int | None:
 
 _SUBJECT = re.compile(
     r"^(?:this |it |given )*"
-    r"(?:(?:system|equation|inequality|problem|series|integral|sequence|limit|sum)(?: of (?:linear"
-    r" )?equations)? )?"
+    r"(?:(?:system|equation|inequality|problem|series|integral|sequence|limit"
+    r"|sum)(?: of (?:linear )?equations)? )?"
     r"(?:has |is (?=div|conv|undef|not ))?"
 )
 """Matches what a sentence such as `the system has no solutions` is about."""
