@@ -97,6 +97,17 @@ def without_boxes(text: str) -> str:
     return text
 
 
+STRANGERS = read_labelled("strangers_answers.jsonl")
+"""Three sets of 400 by writers who had not seen the judge; 95.3 % were marked as labelled at first sight."""
+
+
+def test_answers_of_strangers_are_marked_as_labelled_but_for_a_few() -> None:
+    verdicts = [(row, judge_labelled(row).correct) for row in STRANGERS]
+    assert len(verdicts) == 1200
+    assert sum(correct is True and not row["correct"] for row, correct in verdicts) <= 3
+    assert sum(correct is not row["correct"] for row, correct in verdicts) <= 19
+
+
 def test_answers_on_the_next_line_and_human_solutions_are_read(shared_data: Path) -> None:
     lines = (shared_data / "gsm8k_test.jsonl").read_text(encoding="utf-8").splitlines()
     found, read = 0, 0
