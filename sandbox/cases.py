@@ -1,12 +1,14 @@
-"""Running many cases of one program: all of them in one process first, then in fresh ones where needed.
+"""Running many cases of one program, in as few processes as possible.
 
-Nothing in a program's process knows an expected value. So if all cases of a batch are right, the program is
-right, whatever one case may have left behind for the next. If one is wrong, the reason may be something that
-an earlier case left behind. Then each case is judged by a run of its own, except the first, before which
-nothing ran. This includes the cases that were right: if only the wrong ones were run again, a program could
-detect that and learn which cases it had failed.
+Nothing in a program's process knows an expected value, and nothing here depends on one: a case's only outcome
+is the one with which its process accepted it, and which cases run when depends on how the program behaves
+alone. So there is no second look from which a program could learn what was wrong.
 
-Asserts are different: they are meant to run one after the other, so each outcome counts as it came out.
+All cases of a process share the limits of one case. What a process has done within them, each of its cases
+has done within them, whatever the program claims about its clock. If a case meets a limit in a process in
+which others ran before it, that says nothing about the case, so it begins the next process, with limits of
+its own. The same holds for a case that fails after others, since these may have left something in its way.
+But once a case has failed at the beginning of a process too, failures count wherever they occur.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,29 +18,36 @@ from typing import Any
 from .execution import Execution, Limits, RunVerdict
 from .executor import Executor, encoded, text_of
 from .job import Job, Report
-from .wire.codec import decode
-from .wire.protocol import BY_ITSELF
+from .wire.codec import TooLargeError
+from .wire.records import DEFINED, ENDED, MEMORY, RAISED, VALUE, Record
 
 
 @dataclass(slots=True)
-class Called:
-    """The outcome of one case that consists of calls."""
+class Outcome:
+    """How one case ended."""
 
-    value: Any = None
-    """A list with the plain data that each call returned; meaningless unless `raised` is empty."""
-    raised: str = ""
-    """The exception's type, or the run's verdict (such as `timeout`) if the program never answered; empty if
-    all calls returned."""
+    verdict: RunVerdict
+    answer: bytes | memoryview = b""
+    """What the program printed; or, for calls, the codec's text of a list with the value of each call. The
+    latter is empty unless `verdict` is `ok`."""
     error: str = ""
-    """The exception's type and text."""
-    cpu_s: float = 0.0
-    verdict: RunVerdict = RunVerdict.OK
-    """`error` if the program raised an exception."""
+    """The exception's type and text, or the end of the standard error."""
+    raised: str = ""
+    """For calls: the exception's type, or the run's verdict (such as `timeout`) if there was no answer."""
+    ended_process: bool = False
+    """Whether the process of the program ended during this case."""
 
 
-_MOST_TIMEOUTS = 2
-"""After this many time-outs in different processes, the program's remaining cases count as time-outs too."""
+Judge = Callable[[Sequence[tuple[int, Outcome]]], list[Any]]
+"""Returns the results to keep of some cases, given the number and the outcome of each. A result is falsy if
+the case is wrong. It is called once for every case."""
+_SLICES, _SLICE = 7, 1 / 32
+"""When cases are late, so many others are tried with this share of the limits, to see whether any ends."""
+_LATE_IN_A_ROW = 3
+"""A program some of whose cases have ended may be late in so many cases in a row before that."""
 _LATE = (RunVerdict.TIMEOUT, RunVerdict.WALL_TIMEOUT)
+_SHARED = (*_LATE, RunVerdict.MEMORY, RunVerdict.OUTPUT_LIMIT)
+"""Verdicts of limits that the cases of a process share."""
 
 
 def run_cases(
@@ -46,24 +55,24 @@ def run_cases(
     code: str,
     stdins: Sequence[str],
     *,
-    right: Callable[[int, Execution], bool],
+    judge: Judge,
     limits: Limits | None = None,
     stop_early: bool = False,
     prelude: str = "",
-) -> list[Execution | None]:
+) -> list[Any]:
     """Run a program once for each input.
 
     Args:
         sandbox: the executor that runs it.
         code: Python source, run as `__main__`.
         stdins: the standard input of each case.
-        right: returns whether a case's outcome is right; called once or twice per case.
+        judge: see `Judge`.
         limits: the limits of each case; None = the executor's own.
-        stop_early: stop at the first case that is certainly wrong.
+        stop_early: stop at the first case that is wrong.
         prelude: code that is executed before the program, in its namespace.
 
     Returns:
-        The outcomes in order; None for cases that were not reached.
+        What `judge` returned for each case, in order; None for cases that were not reached.
 
     Raises:
         InfraError: the executor itself failed.
@@ -72,12 +81,12 @@ def run_cases(
     inputs = [encoded(stdin) for stdin in stdins]
     text_of(code, "code")
 
-    def attempt(cases: Sequence[int]) -> list[Execution]:
+    def attempt(cases: Sequence[int], limits: Limits) -> list[Outcome]:
         chosen = [inputs[case] for case in cases]
-        report = sandbox.do(Job(code, limits, prelude=prelude, inputs=chosen, cases=len(cases)))
-        return _executions(sandbox, report, limits, len(cases))
+        report = sandbox.do(Job(code, limits, prelude=prelude, inputs=chosen))
+        return _printed(sandbox, report, limits, len(cases))
 
-    return _independent(len(inputs), attempt, right, stop_early)
+    return _Schedule(attempt, judge, limits, stop_early, fresh=True).run(len(inputs))
 
 
 def run_calls(
@@ -87,25 +96,25 @@ def run_calls(
     *,
     prelude: str = "",
     in_sequence: bool = False,
-    right: Callable[[int, Called], bool],
+    judge: Judge,
     limits: Limits | None = None,
     stop_early: bool = False,
-) -> list[Called | None]:
-    """Define a program once and call its functions.
+) -> list[Any]:
+    """Define a program and call its functions.
 
     Args:
         sandbox: the executor that runs it.
         code: Python source, run as a module named `solution`.
-        cases: each is one or several calls, as (entry, packed arguments); an entry is `f`, `a.b` or
-            `Solution().method`. See `Job.calls`.
+        cases: each is one or several calls, as (entry, packed arguments); an entry is `f`, `a.b`,
+            `Solution().method` or `Solution?.method`. See `Job.calls`.
         prelude: code that is executed before the program, in its namespace.
-        in_sequence: whether cases follow each other in one process, as asserts do, or are independent.
-        right: returns whether a case's outcome is right.
+        in_sequence: whether cases follow each other on one module, as asserts do; else each has its own.
+        judge: see `Judge`.
         limits: the limits of each case; None = the executor's own.
-        stop_early: stop at the first case that is certainly wrong.
+        stop_early: stop at the first case that is wrong.
 
     Returns:
-        The outcomes in order; None for cases that were not reached.
+        What `judge` returned for each case, in order; None for cases that were not reached.
 
     Raises:
         InfraError: the executor itself failed.
@@ -113,143 +122,182 @@ def run_calls(
     limits = limits or sandbox.limits
     text_of(code, "code")
 
-    def attempt(group: Sequence[int]) -> list[Called]:
+    def attempt(group: Sequence[int], limits: Limits) -> list[Outcome]:
         numbered = [(place, list(cases[case])) for place, case in enumerate(group)]
-        report = sandbox.do(Job(code, limits, "calls", prelude, calls=numbered, cases=len(group)))
-        return _outcomes(sandbox, report, limits, [len(cases[case]) for case in group])
+        job = Job(code, limits, "calls", prelude, calls=numbered, fresh=not in_sequence)
+        return _called(sandbox, sandbox.do(job), limits, len(group))
 
-    run = _in_sequence if in_sequence else _independent
-    return run(len(cases), attempt, right, stop_early)
-
-
-Attempt = Callable[[Sequence[int]], list[Any]]
-"""Runs the cases of these numbers in one process; returns the outcomes of those that it reached, in order."""
-Right = Callable[[int, Any], bool]
-"""Returns whether a case's outcome is right."""
+    return _Schedule(attempt, judge, limits, stop_early, fresh=not in_sequence).run(len(cases))
 
 
-def _independent(count: int, attempt: Attempt, right: Right, stop_early: bool) -> list[Any]:
-    """Run all cases in one process; unless all are right, run all but the first again, each in its own."""
-    outcomes = attempt(range(count)) if count else []
-    wrong = [case for case, outcome in enumerate(outcomes) if not right(case, outcome)]
-    if not wrong and len(outcomes) == count:
-        return outcomes
-    if _is_undefined(outcomes, count):
-        return outcomes
-    settled: list[Any] = [outcomes[0], *[None] * (count - 1)]
-    first_is_wrong = wrong[:1] == [0]
-    if stop_early and first_is_wrong:
-        return settled
-    late = int(first_is_wrong and outcomes[0].verdict in _LATE)
-    # The cases that were wrong or not reached come first, so that `stop_early` has less to run.
-    suspects = [case for case in (*wrong, *range(len(outcomes), count)) if case != 0]
-    others = sorted(set(range(1, count)) - set(suspects))
-    for case in (*suspects, *others):
-        outcome = attempt([case])[0]
-        settled[case] = outcome
-        if right(case, outcome):
-            continue
-        if stop_early:
-            return settled
-        late += outcome.verdict in _LATE
-        if late >= _MOST_TIMEOUTS:
-            return [outcome if known is None else known for known in settled]
-    return settled
+class _Schedule:
+    """The order in which the cases of one program are run.
 
-
-def _in_sequence(count: int, attempt: Attempt, right: Right, stop_early: bool) -> list[Any]:
-    """Run cases one after the other in one process; if it ends early, run the rest in a new one."""
-    settled: list[Any] = []
-    late = 0
-    while len(settled) < count:
-        start = len(settled)
-        outcomes = attempt(range(start, count))
-        for outcome in outcomes:
-            settled.append(outcome)
-            if stop_early and not right(len(settled) - 1, outcome):
-                return [*settled, *[None] * (count - len(settled))]
-        if _is_undefined(outcomes, count - start):
-            break
-        late += outcomes[-1].verdict in _LATE
-        if late >= _MOST_TIMEOUTS:
-            settled += [outcomes[-1]] * (count - len(settled))
-    return settled
-
-
-def _is_undefined(outcomes: Sequence[Any], count: int) -> bool:
-    """Whether the program could not be defined; `_outcomes` then returns one object for all cases.
-
-    A single case needs no such shortcut: there are no other cases to settle.
+    Args:
+        attempt: runs the cases of these numbers in one process, within limits for all of them together;
+            returns the outcomes of those that it reached, in order. One object for all of them means that the
+            program could not be defined.
+        judge: see `Judge`.
+        limits: the limits of each case.
+        stop_early: whether to stop at the first case that is wrong.
+        fresh: whether no case depends on an earlier one, so that their order is free.
     """
-    return 1 < count == len(outcomes) and all(outcome is outcomes[0] for outcome in outcomes)
+
+    def __init__(
+        self,
+        attempt: Callable[[Sequence[int], Limits], list[Outcome]],
+        judge: Judge,
+        limits: Limits,
+        stop_early: bool,
+        fresh: bool,
+    ):
+        self._attempt, self._judge, self._limits = attempt, judge, limits
+        self._stop_early, self._fresh = stop_early, fresh
+        self._results: list[Any] = []
+        self._waiting: list[int] = []
+        self._doubts = fresh  # whether a case that failed after others is tried again
+        self._late_in_a_row = 0
+        self._has_ended = False  # whether any case has ended within the limits
+
+    def run(self, count: int) -> list[Any]:
+        """Run that many cases; return their results."""
+        self._results, self._waiting = [None] * count, list(range(count))
+        most = count  # cases of one process
+        while self._waiting:
+            outcomes = self._attempt(self._waiting[:most], self._limits)
+            if len(outcomes) > 1 and all(outcome is outcomes[0] for outcome in outcomes):
+                outcomes = [outcomes[0]] * len(self._waiting)
+            else:
+                kept = self._trusted(outcomes)
+                if kept < len(outcomes) and outcomes[kept].verdict in _LATE:
+                    most = kept  # as many as have found room in one process
+                outcomes = outcomes[:kept]
+            if not self._settle(self._waiting[: len(outcomes)], outcomes):
+                break
+            if outcomes[-1].verdict not in _LATE:
+                self._late_in_a_row, self._has_ended = 0, True
+                continue
+            self._has_ended = self._has_ended or len(outcomes) > 1
+            self._late_in_a_row += 1
+            if not self._is_worth_going_on():
+                self._settle(self._waiting, [outcomes[-1]] * len(self._waiting))
+        return self._results
+
+    def _trusted(self, outcomes: Sequence[Outcome]) -> int:
+        """Return how many of a process's outcomes count; the case after them begins the next process."""
+        for place, outcome in enumerate(outcomes):
+            if outcome.verdict == RunVerdict.OK:
+                continue
+            if place == 0:
+                self._doubts = False
+            elif self._doubts or outcome.ended_process or outcome.verdict in _SHARED:
+                return place
+        return len(outcomes)
+
+    def _settle(self, cases: Sequence[int], outcomes: Sequence[Outcome]) -> bool:
+        """Keep the outcomes of some cases; return whether to go on."""
+        cases = list(cases)
+        right = True
+        for case, result in zip(cases, self._judge(list(zip(cases, outcomes, strict=True))), strict=True):
+            if not right and self._stop_early:
+                break
+            self._results[case] = result
+            right = right and bool(result)
+        settled = set(cases)
+        self._waiting = [case for case in self._waiting if case not in settled]
+        return right or not self._stop_early
+
+    def _is_worth_going_on(self) -> bool:
+        """Return whether the cases that wait may still end, after some were late in processes of their own.
+
+        A few of them get a small share of the limits, and one gets the whole: a program none of whose cases
+        ends is not made to wait for all of them.
+        """
+        if len(self._waiting) <= 2 or (self._has_ended and self._late_in_a_row < _LATE_IN_A_ROW):
+            return True
+        limits = self._limits
+        slice_of_limits = replace(limits, cpu_s=limits.cpu_s * _SLICE, wall_s=limits.wall_s * _SLICE)
+        waiting = self._waiting
+        count = _SLICES if len(waiting) > 10 else len(waiting)
+        tries = [
+            (waiting[len(waiting) * place // count - 1], slice_of_limits) for place in range(1, count + 1)
+        ]
+        tries.append((waiting[len(waiting) // 2], limits))
+        ended = False
+        for case, limit in tries:
+            if limit is limits and ended:
+                break
+            outcome = self._attempt([case], limit)[0]
+            is_late = outcome.verdict in _LATE
+            ended = ended or not is_late
+            if self._fresh and not (is_late and limit is not limits) and not self._settle([case], [outcome]):
+                self._waiting = []
+        self._has_ended, self._late_in_a_row = self._has_ended or ended, 0
+        return ended
 
 
-def _executions(sandbox: Executor, report: Report, limits: Limits, count: int) -> list[Execution]:
-    """Return the executions of the cases that were run: those that left a record, and the one after them."""
+def _printed(sandbox: Executor, report: Report, limits: Limits, count: int) -> list[Outcome]:
+    """Return the outcomes of the cases that were run: those that left a record, and the one after them."""
+    stdout, stderr = memoryview(report.stdout), memoryview(report.stderr)
     if count == 1:
-        return [sandbox.execution(report, limits)]
-    executions: list[Execution] = []
-    out, err = 0, 0  # where the running case's output begins
-    failures: list[dict[str, Any]] = []
+        return [_of_execution(sandbox.execution(report, limits), stdout[: limits.output_bytes])]
+    outcomes: list[Outcome] = []
+    out, err, most = 0, 0, limits.output_bytes  # where the running case's output begins
     for record in report.records:
-        if "failed" in record:  # why the case failed whose own record comes next
-            failures = [record]
-            continue
-        try:
-            out_end, err_end = map(int, record["ends"])
-            cpu, wall = map(float, record["seconds"])
-            case_report = Report(
-                cause=BY_ITSELF,
-                status=(int(record["status"]) & 0xFF) << 8,
-                cpu_s=cpu,
-                wall_s=wall,
-                kib=report.kib,
-                stdout=report.stdout[out:out_end],
-                stderr=report.stderr[err:err_end],
-                records=failures,
-            )
-        except (KeyError, TypeError, ValueError, OverflowError):  # not a case's record, or a forged one
-            continue
-        out, err, failures = out_end, err_end, []
-        executions.append(sandbox.execution(case_report, limits))
-        if len(executions) == count:
-            return executions
-    if executions and report.status == 0:
-        return executions  # it stopped early because a case left threads running
-    last = replace(report, stdout=report.stdout[out:], stderr=report.stderr[err:], records=failures)
-    return [*executions, sandbox.execution(last, limits)]
+        if record.kind != ENDED or record.case != len(outcomes) or len(outcomes) == count:
+            break  # forged
+        outcome = Outcome(RunVerdict.OK, stdout[out : record.out_end])
+        if record.status:
+            outcome.verdict = RunVerdict.MEMORY if record.body == MEMORY.encode() else RunVerdict.ERROR
+            outcome.error = str(stderr[err : record.err_end][-_SHOWN:], "utf-8", "replace")
+        if max(record.out_end - out, record.err_end - err) > most:
+            outcome.verdict = RunVerdict.OUTPUT_LIMIT
+        outcomes.append(outcome)
+        out, err = record.out_end, record.err_end
+    if len(outcomes) == count or (outcomes and report.status == 0):
+        return outcomes  # if some are missing, a case left threads running, and no other was begun
+    last = replace(report, stdout=b"", stderr=bytes(stderr[err:]))
+    ended = _of_execution(sandbox.execution(last, limits), stdout[out:][:most])
+    if len(stdout) - out > most:
+        ended.verdict = RunVerdict.OUTPUT_LIMIT
+    ended.ended_process = True
+    return [*outcomes, ended]
 
 
-def _outcomes(sandbox: Executor, report: Report, limits: Limits, call_counts: Sequence[int]) -> list[Called]:
-    """Return the outcomes of the cases that were run, in order; `call_counts` has one number per case."""
-    outcomes: list[Called] = []
-    count = len(call_counts)
+_SHOWN = 2000
+"""Bytes at the end of the standard error that an outcome keeps."""
+
+
+def _of_execution(execution: Execution, stdout: memoryview) -> Outcome:
+    return Outcome(execution.verdict, stdout, execution.stderr[-_SHOWN:] or str(execution.verdict))
+
+
+def _called(sandbox: Executor, report: Report, limits: Limits, count: int) -> list[Outcome]:
+    """Return the outcomes of the cases that were run, in order."""
+    outcomes: list[Outcome] = []
+    defined = False
     for record in report.records:
-        if len(outcomes) < count and record.get("case") == len(outcomes):
-            outcomes.append(_outcome(record, call_counts[len(outcomes)]))
-    if len(outcomes) == count:
+        defined = defined or record.kind == DEFINED
+        if record.kind in (VALUE, RAISED) and record.case == len(outcomes) < count:
+            outcomes.append(_of_record(record))
+    if len(outcomes) == count or (outcomes and report.status == 0):
         return outcomes
     ended = sandbox.execution(report, limits)
-    error = ended.detail.get("error") or ended.stderr[-2000:] or f"the program ended ({ended.verdict})"
     verdict = RunVerdict.ERROR if ended.verdict == RunVerdict.OK else ended.verdict
-    last = Called(raised=verdict.value, error=error, cpu_s=ended.cpu_s, verdict=verdict)
-    if report.running < 0 and not outcomes:  # before any call: the definitions fail for every case
-        return [last] * count
-    return [*outcomes, last]
+    error = ended.detail.get("error") or ended.stderr[-_SHOWN:] or f"the program ended ({ended.verdict})"
+    last = Outcome(verdict, error=error, raised=verdict.value, ended_process=True)
+    return [*outcomes, last] if defined else [last] * count
 
 
-def _outcome(record: dict[str, Any], call_count: int) -> Called:
-    """Return the outcome that a case's record holds. The record may be forged, so every part is checked."""
-    seconds = record.get("seconds")
-    cpu = seconds[0] if isinstance(seconds, list) and seconds and isinstance(seconds[0], float) else 0.0
-    if "value" not in record:
-        raised = str(record.get("raised"))
-        verdict = RunVerdict.MEMORY if raised == "MemoryError" else RunVerdict.ERROR
-        return Called(raised=raised, error=str(record.get("error"))[:2000], cpu_s=cpu, verdict=verdict)
-    try:
-        value = decode(record["value"])
-        if not isinstance(value, list) or len(value) != call_count:
-            raise ValueError(f"not the answers of {call_count} calls")
-        return Called(value, cpu_s=cpu)
-    except (ValueError, TypeError, AttributeError) as error:
-        return Called(raised="NotPlainError", error=str(error)[:200], cpu_s=cpu, verdict=RunVerdict.ERROR)
+def _of_record(record: Record) -> Outcome:
+    """Return the outcome that a case's record holds. The record may be forged."""
+    if record.kind == VALUE:
+        return Outcome(RunVerdict.OK, record.body)
+    raised, error = record.parts()
+    if raised == "MemoryError":
+        verdict = RunVerdict.MEMORY
+    elif raised == TooLargeError.__name__:
+        verdict = RunVerdict.OUTPUT_LIMIT
+    else:
+        verdict = RunVerdict.ERROR
+    return Outcome(verdict, error=error[:_SHOWN], raised=raised[:100])

@@ -15,7 +15,7 @@ from .execution import Execution, Limits, RunVerdict
 from .isolation.tiers import Tier
 from .job import Job, Report
 from .wire.protocol import CPU, SPACE, WALL, WORN
-from .wire.records import COMPILE, MEMORY
+from .wire.records import COMPILE, FAILED, MEMORY
 
 Program = str | tuple[str, str]
 """Code, or code and its standard input."""
@@ -87,9 +87,10 @@ class Executor:
         """Return the execution that the report of a single run describes."""
         most = limits.output_bytes
         code = os.waitstatus_to_exitcode(report.status)
-        failure = next((record for record in report.records if isinstance(record.get("failed"), str)), {})
+        failure = next((record for record in report.records if record.kind == FAILED), None)
+        what, error = failure.parts() if failure is not None else ("", "")
         return Execution(
-            _verdict(report, limits, code, failure.get("failed")),
+            _verdict(report, limits, code, what),
             stdout=report.stdout[:most].decode(errors="replace"),
             stderr=report.stderr[:most].decode(errors="replace"),
             exit_code=code if code >= 0 else None,
@@ -98,7 +99,7 @@ class Executor:
             wall_s=report.wall_s,
             memory_mb=report.kib / 1024,
             tier=self.tier,
-            detail={"error": str(failure.get("error"))} if failure else {},
+            detail={"error": error} if failure is not None else {},
         )
 
     def __enter__(self) -> Any:
@@ -124,14 +125,14 @@ def encoded(text: str) -> bytes:
     return text_of(text, "stdin").encode(errors="surrogatepass")
 
 
-def _verdict(report: Report, limits: Limits, code: int, failed: str | None) -> RunVerdict:
+def _verdict(report: Report, limits: Limits, code: int, failed: str) -> RunVerdict:
     """Return the verdict on a run.
 
     Args:
         report: the facts about the run.
         limits: the limits that it ran under.
         code: the exit status, or minus the number of the signal that ended the program.
-        failed: what failed (`failed` of a record), if a record says so.
+        failed: what failed, if a record says so (see `wire/records.py`); else empty.
     """
     cause = report.cause % WORN
     too_much_output = max(len(report.stdout), len(report.stderr)) > limits.output_bytes

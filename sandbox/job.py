@@ -6,9 +6,12 @@ from typing import Any, Literal
 
 from .execution import Limits
 from .wire.protocol import WORN, Request
+from .wire.records import Record
 
-_LARGEST_OUTPUT = 1 << 28
-"""The most bytes that all cases of a job may print together, unless one case alone may print more."""
+_LARGEST_OUTPUT = 1 << 24
+"""The most bytes that all cases of one process may print or return together, unless one alone may take more.
+
+A case for which nothing is left begins another process."""
 
 Mode = Literal["stdio", "calls", "serve", "shared"]
 """How a program is run: as `__main__` once per input; as a module whose functions are called; as a module
@@ -21,32 +24,44 @@ class Job:
 
     code: str
     limits: Limits
-    """The limits of each case."""
+    """For `stdio` and `calls`, the limits of all cases together; else of each test."""
     mode: Mode = "stdio"
     prelude: str = ""
     """Code that is executed before the program, in its namespace."""
+    given: Sequence[str] = ()
+    """Classes of the prelude that the program cannot replace, because tests make objects of them."""
     inputs: Sequence[bytes] = ()
     """For `stdio`: one standard input per case."""
     calls: Sequence[tuple[int, list[tuple[str, bytes]]]] = ()
     """For `calls`: each case's number and its calls, as (entry, packed arguments). The arguments are the pair
     (args, kwargs), marshalled; or, where marshal lacks a type, a zero byte and the codec's text."""
+    fresh: bool = False
+    """For `calls`: whether the program is defined anew for every case, so that none meets another's state."""
     tests: dict[str, Any] | None = None
     """For `serve` and `shared`: the tests, as `run_beside_program` in oracle/run_tests.py takes them."""
-    cases: int = 1
-    """The number of cases, 1 or more: the job as a whole may use that many times the limits."""
+    count: int = 1
+    """For `serve` and `shared`: the number of tests; together they may use that many times the limits."""
     preload: tuple[str, ...] = ()
     """Modules that the worker should have imported before it forks."""
 
-    def for_program(self, places: Sequence[tuple[int, int, int]]) -> dict[str, Any]:
-        """Return what the program's process is given; `places` = each input's case, offset and length."""
-        return {
-            "code": self.code,
+    def for_program(self, places: Sequence[tuple[int, int]]) -> dict[str, Any]:
+        """Return what the program's process is given; `places` = each input's offset and length."""
+        job = {
+            "code": self.code.removeprefix("\ufeff"),  # a byte order mark, as before a file's first line
             "mode": self.mode,
             "prelude": self.prelude,
-            "inputs": list(places),
-            "calls": list(self.calls),
-            "tests": self.tests if self.mode == "shared" else None,
             "output": self.limits.output_bytes,
+        }
+        # Each further key would cost every program some pages of memory, which it has to copy.
+        if self.mode == "stdio":
+            return {**job, "inputs": list(places)}
+        tests = self.tests if self.mode == "shared" else None
+        return {
+            **job,
+            "given": list(self.given),
+            "calls": list(self.calls),
+            "fresh": self.fresh,
+            "tests": tests,
         }
 
     def request(self) -> Request:
@@ -56,8 +71,8 @@ class Job:
         return Request(
             cpu_s=limits.cpu_s,
             wall_s=limits.wall_s,
-            job_cpu_s=limits.cpu_s * self.cases,
-            job_wall_s=limits.wall_s * self.cases,
+            job_cpu_s=limits.cpu_s * self.count,
+            job_wall_s=limits.wall_s * self.count,
             memory=limits.memory_mb << 20,
             output=limits.output_bytes,
             file_size=max(self.most_output(), largest_input),
@@ -65,10 +80,15 @@ class Job:
             with_tests=self.mode == "serve",
         )
 
+    def cases(self) -> int:
+        """Return the number of cases or tests."""
+        return max(self.count, len(self.inputs), len(self.calls))
+
     def most_output(self) -> int:
         """Return the bytes that all cases together may print; one more per case, so that an excess shows."""
+        cases = self.cases()
         per_case = self.limits.output_bytes + 1
-        return min(self.cases * per_case, max(_LARGEST_OUTPUT, per_case))
+        return min(cases * per_case, max(_LARGEST_OUTPUT, per_case))
 
 
 @dataclass(slots=True)
@@ -85,9 +105,8 @@ class Report:
     """Peak resident memory in KiB."""
     stdout: bytes
     stderr: bytes
-    records: list[dict[str, Any]] = field(default_factory=list)
-    running: int = -1
-    """The case that began last; -1 = none is known to have begun."""
+    records: list[Record] = field(default_factory=list)
+    """What the program's process or its tests' process wrote down."""
 
     @property
     def worn(self) -> bool:

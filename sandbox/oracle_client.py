@@ -1,5 +1,6 @@
 """Running tests that use a program as a module: unittest, pytest, and asserts that are more than calls."""
 
+import json
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,20 @@ from .errors import SandboxError
 from .execution import Execution, Limits, RunVerdict
 from .executor import Executor, text_of
 from .job import Job
-from .wire.records import COMPILE, MEMORY, TESTS
+from .wire.records import COMPILE, DONE, FAILED, MEMORY, TESTED, TESTS, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a prompt gives to the program, and its tests use as it is there, whatever the program defines."""
+
+    names: tuple[str, ...]
+    """Functions, constants and imports, which the tests' process has for itself."""
+    classes: tuple[str, ...]
+    """Classes, whose objects the program's process has, of the prompt's class."""
+
+
+NOTHING_GIVEN = Given((), ())
 
 
 @dataclass(slots=True)
@@ -18,11 +32,12 @@ class Tested:
     """The outcome of one test."""
 
     name: str
-    passed: bool
+    passed: bool | None
+    """None = it was skipped, whatever the program does, and says nothing about it."""
     error: str = ""
     """Why it failed."""
-    case: int | None = None
-    """The assert's place among the asserts; None if the test is not an assert."""
+    place: int | None = None
+    """The test's place among the tests, or the assert's among the asserts; None for what is not a test."""
 
 
 @dataclass(slots=True)
@@ -39,6 +54,8 @@ class TestRun:
     """How the program ended; `ok` if it answered until the tests were done."""
     error: str = ""
     """Why the program could not be defined, or ended early; empty if all tests were run."""
+    defined: bool = True
+    """Whether the program could be defined."""
     tests_fail: bool = False
     """Whether the tests are to blame, because they cannot be run."""
 
@@ -56,6 +73,8 @@ def run_tests(
     shared: bool = False,
     limits: Limits | None = None,
     names: Sequence[str] = (),
+    skip: int = 0,
+    given: Given = NOTHING_GIVEN,
 ) -> TestRun:
     """Run tests against a program.
 
@@ -71,6 +90,8 @@ def run_tests(
         shared: whether the tests run in the program's own process, where it can read what they expect.
         limits: the limits of each test; None = the executor's own.
         names: functions of the program that the tests call although they have a built-in's name.
+        skip: how many tests of a module to leave out, because they have been run.
+        given: what the prelude defines for the tests too.
 
     Raises:
         InfraError: the executor itself failed.
@@ -91,26 +112,31 @@ def run_tests(
             "asserts": list(asserts),
             "only": places,
             "names": list(names),
+            "skip": skip,
+            "prelude": prelude,
+            "given": list(given.names),
+            "classes": list(given.classes),
         },
-        cases=max(count, len(places), 1),
+        given=given.classes,
+        count=max(count, len(places), 1),
         preload=() if kind == "asserts" else (kind,),
     )
     report = sandbox.do(job)
     return _test_run(sandbox.execution(report, limits), report.records)
 
 
-def _test_run(ended: Execution, records: Sequence[dict[str, Any]]) -> TestRun:
+def _test_run(ended: Execution, records: Sequence[Record]) -> TestRun:
     """Return the outcome of a run, from the way in which the program ended and from the tests' records."""
     run = TestRun()
     for record in records:
-        failed = record.get("failed")
-        if "test" in record:
-            run.outcomes.append(_tested(record))
-        elif record.get("done") is True:
+        if record.kind == TESTED:
+            run.outcomes.append(_tested(json.loads(record.text())))
+        elif record.kind == DONE:
             run.complete = True
-        elif isinstance(failed, str):
-            run.error = str(record.get("error"))
+        elif record.kind == FAILED:
+            failed, run.error = record.parts()
             run.tests_fail = failed == TESTS
+            run.defined = failed == TESTS
             verdicts = {COMPILE: RunVerdict.COMPILE_ERROR, MEMORY: RunVerdict.MEMORY}
             run.verdict = verdicts.get(failed, RunVerdict.ERROR)
     if not run.complete and not run.error:
@@ -122,10 +148,11 @@ def _test_run(ended: Execution, records: Sequence[dict[str, Any]]) -> TestRun:
 
 
 def _tested(record: dict[str, Any]) -> Tested:
-    place = record.get("case")
+    place = record.get("place")
+    passed = record.get("passed")
     return Tested(
         name=str(record["test"]),
-        passed=record.get("passed") is True,
+        passed=passed if passed is None else passed is True,
         error=str(record.get("error", "")),
-        case=place if isinstance(place, int) else None,
+        place=place if isinstance(place, int) else None,
     )

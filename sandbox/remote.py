@@ -21,7 +21,7 @@ from .job import Job, Report
 from .sandbox import shared_sandbox
 from .wire import codec
 from .wire.protocol import BY_ITSELF, WALL
-from .wire.records import COMPILE, DEFINE
+from .wire.records import COMPILE, DEFINED, FAILED, RAISED, VALUE, Record
 
 _ATTEMPTS = 3
 _MARK = "\x1emarkscheme "
@@ -38,12 +38,12 @@ exec(_CODEC, _codec.__dict__)
 def _describe(error):
     return f"{type(error).__name__}: {error}"[:2000]
 
-def _write(record):
-    _sys.__stdout__.write(_MARK + _json.dumps(record) + "\\n")
+def _write(kind, body, case=0):
+    _sys.__stdout__.write(_MARK + _json.dumps([kind, case, body]) + "\\n")
     _sys.__stdout__.flush()
 
 def _fail(what, error):
-    _write({"failed": what, "error": _describe(error)})
+    _write(_FAILED, what + "\\0" + _describe(error))
     _sys.exit(1)
 
 def _entry(module, path):
@@ -62,25 +62,30 @@ def _answers(module, calls):
         answers.append(_entry(module, entry)(*args, **kwargs))
     return _codec.encode(answers)
 
-def _main():
+def _define(code):
     module = _types.ModuleType("solution")
     _sys.modules["solution"] = module
+    exec(_PRELUDE, module.__dict__)
+    exec(code, module.__dict__)
+    return module
+
+def _main():
     try:
         code = compile(_CODE, "solution.py", "exec")
     except BaseException as error:
         return _fail("compile", error)
     try:
-        exec(_PRELUDE, module.__dict__)
-        exec(code, module.__dict__)
+        module = _define(code)
     except BaseException as error:
         return _fail("define", error)
+    _write(_DEFINED, "")
     for case, calls in enumerate(_json.loads(_CASES)):
-        record = {"case": case}
         try:
-            record["value"] = _answers(module, calls)
+            if _FRESH and case > 0:
+                module = _define(code)
+            _write(_VALUE, _answers(module, calls), case)
         except BaseException as error:
-            record.update(raised=type(error).__name__, error=_describe(error))
-        _write(record)
+            _write(_RAISED, type(error).__name__ + "\\0" + _describe(error), case)
 
 _main()
 """
@@ -126,7 +131,7 @@ class RemoteSandbox(Executor):
         """
         if job.mode == "stdio":
             code = "\n".join(filter(None, (job.prelude, job.code)))
-            return _report(self._ask(code, job.inputs[0], job.limits, 1))
+            return _report(self._ask(code, job.inputs[0], job.limits))
         if job.mode != "calls":
             raise SandboxError(
                 f"the sandbox server {self.url} cannot run tests in a process beside the program's: it takes"
@@ -139,21 +144,24 @@ class RemoteSandbox(Executor):
             "_PRELUDE": job.prelude,
             "_CASES": json.dumps(cases),
             "_MARK": _MARK,
+            "_FRESH": job.fresh,
+            "_DEFINED": DEFINED,
+            "_VALUE": VALUE,
+            "_RAISED": RAISED,
+            "_FAILED": FAILED,
         }
-        driver = "".join(f"{name} = {text!r}\n" for name, text in constants.items()) + _DRIVER
-        report = _report(self._ask(driver, b"", job.limits, len(cases)))
+        driver = "".join(f"{name} = {value!r}\n" for name, value in constants.items()) + _DRIVER
+        report = _report(self._ask(driver, b"", job.limits))
         report.records = _records(report.stdout)
-        failed = any(record.get("failed") in (COMPILE, DEFINE) for record in report.records)
-        report.running = -1 if failed else 0
         return report
 
-    def _ask(self, code: str, stdin: bytes, limits: Limits, cases: int) -> dict[str, Any]:
+    def _ask(self, code: str, stdin: bytes, limits: Limits) -> dict[str, Any]:
         """Have the server run code, with up to `_ATTEMPTS` attempts; return its answer."""
         body = {
             "code": code,
             "language": "python",
             "stdin": stdin.decode(errors="surrogateescape"),
-            "run_timeout": limits.wall_s * cases,
+            "run_timeout": limits.wall_s,
             "compile_timeout": 60.0,
             "memory_limit_MB": limits.memory_mb,
             "files": {},
@@ -166,7 +174,7 @@ class RemoteSandbox(Executor):
         for attempt in range(_ATTEMPTS):
             time.sleep(attempt * 0.5)
             try:
-                with urllib.request.urlopen(request, timeout=limits.wall_s * cases + 120) as response:
+                with urllib.request.urlopen(request, timeout=limits.wall_s + 120) as response:
                     answer = json.loads(response.read())
             except urllib.error.HTTPError as error:
                 problem = f"{error.code} {error.reason}"
@@ -191,9 +199,9 @@ def _report(answer: dict[str, Any]) -> Report:
     seconds = float(result.get("execution_time") or 0.0)
     stdout = str(result.get("stdout") or "").encode(errors="surrogateescape")
     stderr = str(result.get("stderr") or "").encode(errors="surrogateescape")
-    records: list[dict[str, Any]] = []
+    records: list[Record] = []
     if compiled and (compiled.get("return_code") != 0 or not ran):
-        records.append({"failed": COMPILE, "error": stderr.decode(errors="replace")[:2000]})
+        records.append(Record(FAILED, body=COMPILE.encode() + b"\0" + stderr[:2000]))
     return Report(
         cause=WALL if result.get("status") == "TimeLimitExceeded" else BY_ITSELF,
         status=_wait_status(result.get("return_code")),
@@ -213,17 +221,16 @@ def _wait_status(code: Any) -> int:
     return -code if code < 0 else (code & 0xFF) << 8
 
 
-def _records(stdout: bytes) -> list[dict[str, Any]]:
+def _records(stdout: bytes) -> list[Record]:
     """Return the driver's records, found among the lines that the program has printed."""
     records = []
     for line in stdout.decode(errors="replace").split("\n"):
         if line.startswith(_MARK):
             try:
-                record = json.loads(line[len(_MARK) :])
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(record, dict):
-                records.append(record)
+                kind, case, body = json.loads(line[len(_MARK) :])
+                records.append(Record(kind, case, body=body.encode(errors="surrogatepass")))
+            except (ValueError, TypeError, AttributeError, RecursionError):
+                continue  # the program printed it
     return records
 
 

@@ -13,14 +13,15 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
+from itertools import islice
 
+from .isolation.processes import children_of, cpu_seconds_below, seconds_without_processor
+from .isolation.scratch_folder import empty
 from .isolation.tiers import Tier
 from .job import Job, Report
 from .wire.protocol import QUESTION, READY, REPLY, REQUEST, read_at
-from .wire.records import LENGTH, PROGRESS
+from .wire.records import read_records
 
 START_S = 120.0
 """Seconds that a worker may take to start."""
@@ -43,8 +44,12 @@ ENVIRONMENT = {
     "MKL_NUM_THREADS": "1",
 }
 """A program's environment variables, except HOME and TMPDIR, which the worker adds."""
-_LARGEST_RECORDS = 64 << 20
-"""The most bytes of records that are read."""
+_HEADERS = 1 << 20
+"""The bytes that the headers of all records of a job may take, next to what the program returned."""
+_MOST_TESTS = 100_000
+"""The most records of tests that are read."""
+_KEPT = 1 << 20
+"""A shared file of more bytes is emptied after every job."""
 
 
 class WorkerLostError(RuntimeError):
@@ -68,7 +73,7 @@ class Worker:
         names = ("stdin", "stdout", "stderr", "blob", "results")
         self._files = {name: os.memfd_create(name) for name in names}
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        tmp = "" if tier is Tier.NAMESPACES else tempfile.mkdtemp(prefix="markscheme-sandbox-")
+        self._tmp = tmp = "" if tier is Tier.NAMESPACES else tempfile.mkdtemp(prefix="markscheme-sandbox-")
         config = {
             "tier": tier,
             "tmp": tmp,
@@ -119,7 +124,7 @@ class Worker:
         self._write(job)
         # The worker does not count time that is spent waiting for a processor, up to 20 times the wall limit;
         # the rest is a margin.
-        self._control.settimeout(25 * (job.limits.wall_s * job.cases + 4))
+        self._control.settimeout(25 * (job.limits.wall_s * job.count + 4))
         try:
             self._control.send(REQUEST.pack(*job.request()))
             reply = self._reply()
@@ -127,7 +132,7 @@ class Worker:
             raise WorkerLostError(f"a sandbox worker does not answer: {error!r}") from error
         if len(reply) != REPLY.size:
             raise WorkerLostError("a sandbox worker has died")
-        return self._report(*REPLY.unpack(reply), most_output=job.most_output())
+        return self._report(job, *REPLY.unpack(reply))
 
     def _write(self, job: Job) -> None:
         """Write a job into the blob: the program's part, its inputs, and for `serve` the tests' part.
@@ -136,8 +141,8 @@ class Worker:
         """
         blob = self._files["blob"]
         places, offset = [], 0
-        for case, data in enumerate(job.inputs):
-            places.append((case, offset, len(data)))
+        for data in job.inputs:
+            places.append((offset, len(data)))
             offset += len(data)
         head = marshal.dumps(job.for_program(places))
         parts = [struct.pack("=Q", len(head)), head, *job.inputs]
@@ -158,24 +163,34 @@ class Worker:
             if message != QUESTION:
                 return message
             for descriptor in descriptors:
-                waited = _seconds_without_processor(descriptor)
+                waited = seconds_without_processor(descriptor)
                 os.close(descriptor)
-                self._control.send(repr(waited).encode())
+                worker = children_of(self._process.pid)
+                self._control.send(f"{waited} {sum(map(cpu_seconds_below, worker))}".encode())
 
-    def _report(
-        self, cause: int, status: int, cpu: float, wall: float, kib: int, *, most_output: int
-    ) -> Report:
-        stdout = self._content("stdout", most_output)
-        stderr = self._content("stderr", most_output)
-        results = self._content("results", _LARGEST_RECORDS)
-        # A program may have cut the file short.
-        running = PROGRESS.unpack_from(results)[0] if len(results) >= PROGRESS.size else -1
-        return Report(cause, status, cpu, wall, kib, stdout, stderr, list(_records(results)), running)
+    def _report(self, job: Job, cause: int, status: int, cpu: float, wall: float, kib: int) -> Report:
+        stdout = self._content("stdout", job.most_output())
+        stderr = self._content("stderr", job.most_output())
+        results = self._content("results", job.most_output() + _HEADERS)
+        self._give_back("blob", "stdin")
+        # A program may forge any number of records; the tests' process writes one for each test.
+        most = _MOST_TESTS if job.tests is not None else job.cases() + 2
+        records = list(islice(read_records(results), most))
+        return Report(cause, status, cpu, wall, kib, stdout, stderr, records)
 
     def _content(self, name: str, most: int) -> bytes:
         """Return up to `most` bytes of one of the shared files."""
         size = os.fstat(self._files[name]).st_size
-        return read_at(self._files[name], min(size, most), 0)
+        content = read_at(self._files[name], min(size, most), 0)
+        if size > _KEPT:
+            self._give_back(name)
+        return content
+
+    def _give_back(self, *names: str) -> None:
+        """Empty shared files that take much memory, which would be held until the worker's next job."""
+        for name in names:
+            if os.fstat(self._files[name]).st_size > _KEPT:
+                os.ftruncate(self._files[name], 0)
 
     def abandon(self) -> None:
         """End the connection: the worker ends, and a thread that waits for its reply gets an error."""
@@ -191,6 +206,10 @@ class Worker:
             with suppress(ProcessLookupError):
                 os.kill(self._process.pid, signal.SIGKILL)
             self._process.wait()
+        if self._tmp and os.path.isdir(self._tmp):  # the worker was killed before it could tidy up
+            with suppress(OSError):
+                empty(self._tmp)
+                os.rmdir(self._tmp)
         self.forget()
 
     def forget(self) -> None:
@@ -199,33 +218,3 @@ class Worker:
         for descriptor in self._files.values():
             os.close(descriptor)
         self._files = {}
-
-
-def _seconds_without_processor(pidfd: int) -> float:
-    """Return how long a process has waited for a processor, by its thread that has waited longest."""
-    try:
-        with open(f"/proc/self/fdinfo/{pidfd}") as lines:
-            pid = next(line.split()[1] for line in lines if line.startswith("Pid:"))
-        delays = []
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with suppress(OSError), open(f"/proc/{pid}/task/{thread}/schedstat") as numbers:
-                delays.append(int(numbers.read().split()[1]))  # nanoseconds
-        return max(delays, default=0) / 1e9
-    except (OSError, StopIteration, ValueError, IndexError):
-        return 0.0
-
-
-def _records(results: bytes) -> Iterator[dict[str, Any]]:
-    """Yield the records in the file of results, up to the first place that does not hold one."""
-    offset = PROGRESS.size
-    while offset + LENGTH.size <= len(results):
-        (length,) = LENGTH.unpack_from(results, offset)
-        offset += LENGTH.size
-        try:
-            record = json.loads(results[offset : offset + length])
-        except (ValueError, RecursionError):
-            return
-        if not isinstance(record, dict):
-            return
-        yield record
-        offset += length

@@ -8,7 +8,6 @@ import atexit
 import builtins
 import contextlib
 import gc
-import io
 import marshal
 import os
 import resource
@@ -19,16 +18,18 @@ from typing import Any
 
 from ..oracle.program_side import ObjectServer
 from ..oracle.run_tests import run_in_program
-from ..wire.codec import NotPlainError, decode, encode
-from ..wire.records import COMPILE, DEFINE, MEMORY, Records, describe
-
-FILE = "solution.py"
-"""The program's file name in tracebacks."""
-_STREAMS = {
-    **{f"/dev/{name}": number for number, name in enumerate(("stdin", "stdout", "stderr"))},
-    **{f"{folder}/{number}": number for folder in ("/dev/fd", "/proc/self/fd") for number in range(3)},
-}
-"""The standard streams by path: the number of each descriptor."""
+from ..wire.codec import TooLargeError, decode, encode
+from ..wire.records import COMPILE, DEFINE, DEFINED, ENDED, MEMORY, VALUE, Records, describe
+from .between_cases import (
+    FILE,
+    FirstState,
+    Streams,
+    flush_c_streams,
+    may_ask,
+    may_leave_streams,
+    place,
+    prepare,
+)
 
 
 def run(
@@ -45,8 +46,8 @@ def run(
     """
     gc.enable()  # the worker has disabled it
     resource.setrlimit(resource.RLIMIT_FSIZE, (min(file_size, job["output"] + 1), file_size))
-    if any(path in job["code"] for path in _STREAMS):
-        _open_streams_by_path()
+    if may_ask(job["code"]):
+        prepare(job["code"])
     records = Records(results)
     try:
         code = compile(job["code"], FILE, "exec", dont_inherit=True)
@@ -55,27 +56,19 @@ def run(
         return _finish(_report_undefined(error, COMPILE, records, link))
     if job["mode"] == "stdio":
         return _stdio(code, job, blob, records)
-    module, _, error = _execute(code, "solution", job["prelude"])
+    # Both look at the process before the program does.
+    streams = Streams(job["output"], len(job["calls"]) > 1)
+    first_state = FirstState(job["code"]) if job["fresh"] and len(job["calls"]) > 1 else None
+    module, _, error = _execute(code, "solution", job)
     if error is not None:
         _show(error)
         kind = MEMORY if isinstance(error, MemoryError) else DEFINE
         return _finish(_report_undefined(error, kind, records, link))
     if job["mode"] == "calls":
-        return _calls(module, job, records)
+        return _calls(code, module, job, records, streams, first_state)
     if link is not None:
         return ObjectServer(link, module).serve()
     return run_in_program(job["tests"], module, records)
-
-
-def _open_streams_by_path() -> None:
-    """Make `open("/dev/stdin")` and the like work, which lead through /proc, where no program may read."""
-    real = builtins.open
-
-    def opened(file: Any, *args: Any, **kwargs: Any) -> Any:
-        number = _STREAMS.get(file) if isinstance(file, str) else None
-        return real(file if number is None else os.dup(number), *args, **kwargs)
-
-    builtins.open = io.open = opened
 
 
 def _report_undefined(error: BaseException, kind: str, records: Records, link: int | None) -> int:
@@ -98,15 +91,19 @@ def _show(error: BaseException) -> None:
         os.write(2, type(error).__name__.encode())
 
 
-def _execute(code: CodeType, name: str, prelude: str) -> tuple[ModuleType, int, BaseException | None]:
+def _execute(code: CodeType, name: str, job: dict[str, Any]) -> tuple[ModuleType, int, BaseException | None]:
     """Run code as a new module; return the module, the exit status, and the exception that ended it."""
     module = ModuleType(name)
-    module.__dict__["__builtins__"] = __builtins__
+    module.__dict__["__builtins__"] = builtins
+    module.__dict__["__file__"] = place.file
     sys.modules[name] = module
     try:
-        if prelude:
-            exec(prelude, module.__dict__)
+        if job["prelude"]:
+            exec(job["prelude"], module.__dict__)
+        given = {name: module.__dict__[name] for name in job["given"]} if job.get("given") else None
         exec(code, module.__dict__)
+        if given is not None:
+            module.__dict__.update(given)
     except SystemExit as error:
         return module, _status(error), error
     except BaseException as error:
@@ -125,8 +122,12 @@ def _status(error: SystemExit) -> int:
     return 1
 
 
-def _finish(status: int) -> int:
+def _finish(status: int, module: ModuleType | None = None) -> int:
     """Do what the interpreter does at its end: wait for threads, run exit functions, flush buffers.
+
+    Args:
+        status: the exit status so far.
+        module: a module whose objects are destroyed, because some may then flush a buffer of their own.
 
     Returns:
         The exit status: `status`, or the interpreter's own if a buffer cannot be flushed.
@@ -143,74 +144,79 @@ def _finish(status: int) -> int:
                 stream.flush()
         except BaseException:
             status = status or 120  # the interpreter's own status for this
+    if module is not None:
+        with contextlib.suppress(BaseException):
+            module.__dict__.clear()
+            flush_c_streams()
+            if sys.__stdout__ is not None:  # what objects have printed when they were destroyed
+                sys.__stdout__.flush()
     return status
 
 
 def _stdio(code: CodeType, job: dict[str, Any], blob: tuple[int, int], records: Records) -> int:
     """Run the program once for each input, in turn; stop early if it leaves threads running."""
-    inputs: list[tuple[int, int, int]] = job["inputs"]
+    inputs: list[tuple[int, int]] = job["inputs"]
+    leaves_streams = may_leave_streams(job["code"])
+    several = len(inputs) > 1
+    streams = Streams(job["output"], several) if several or inputs[0][1] else None
+    first_state = FirstState(job["code"]) if several else None
     status = 0
-    for index, (case, offset, length) in enumerate(inputs):
-        if index > 0:
-            _renew_streams()
-        if index > 0 or length > 0:
-            _feed(blob[0], blob[1] + offset, length, job["output"])
-        records.begin(case)
+    module: ModuleType | None = None
+    for case, (offset, length) in enumerate(inputs):
+        if first_state is not None and streams is not None and module is not None:
+            error = None
+            module.__dict__.clear()  # it may hold much memory, and streams of its own
+            first_state.restore(streams, reads=True)
+        if streams is not None:
+            streams.feed(blob[0], blob[1] + offset, length)
         error: BaseException | None
-        _, status, error = _execute(code, "__main__", job["prelude"])
+        module, status, error = _execute(code, "__main__", job)
         if error is not None and not isinstance(error, SystemExit):
             _show(error)
         leaves_threads = threading.active_count() > 1  # asked before `_finish` waits for them
-        status = _finish(status)
-        if isinstance(error, MemoryError):
-            records.failed(error, MEMORY)
-        if len(inputs) > 1:
-            ends = [os.fstat(descriptor).st_size for descriptor in (1, 2)]
-            records.write({"case": case, "status": status, "ends": ends, "seconds": records.seconds()})
+        status = _finish(status, module if leaves_streams else None)
+        out_of_memory = isinstance(error, MemoryError)
+        if several and streams is not None:
+            ends = streams.sizes()
+            body = MEMORY.encode() if out_of_memory else b""
+            records.write(ENDED, body, case=case, status=status, ends=ends)
+        elif out_of_memory:
+            records.failed(error or "", MEMORY)
         if leaves_threads:
             break
     return status
 
 
-def _feed(blob: int, offset: int, length: int, output: int) -> None:
-    """Put an input into standard input's file, and let the output grow by as much as one case may print."""
-    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-    if length or os.fstat(0).st_size:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-        os.ftruncate(0, 0)
-        os.lseek(0, 0, os.SEEK_SET)
-        end = offset + length
-        # 0 bytes are sent if the program has cut the blob short.
-        while offset < end and (sent := os.sendfile(0, blob, offset, end - offset)):
-            offset += sent
-        os.lseek(0, 0, os.SEEK_SET)
-    written = max(os.lseek(1, 0, os.SEEK_END), os.lseek(2, 0, os.SEEK_END))
-    soft = min(written + output + 1, hard)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def _renew_streams() -> None:
-    """Give the next case fresh streams, and the interpreter's own exception hook and recursion limit."""
-    sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)), "utf-8")
-    out = io.BufferedWriter(io.FileIO(1, "w", closefd=False))
-    sys.stdout = sys.__stdout__ = io.TextIOWrapper(out, "utf-8")
-    sys.excepthook = sys.__excepthook__
-    sys.setrecursionlimit(1000)
-
-
-def _calls(module: ModuleType, job: dict[str, Any], records: Records) -> int:
-    """Make each case's calls, and record what they return."""
+def _calls(
+    code: CodeType,
+    module: ModuleType,
+    job: dict[str, Any],
+    records: Records,
+    streams: Streams,
+    first_state: FirstState | None,
+) -> int:
+    """Make each case's calls, and record what they return; with a `first_state`, each on a new module."""
     cases: list[tuple[int, list[tuple[str, bytes]]]] = job["calls"]
-    for case, calls in cases:
-        records.begin(case)
-        record: dict[str, Any] = {"case": case}
+    records.write(DEFINED)
+    for number, (case, calls) in enumerate(cases):
+        error: BaseException | None = None
+        if number > 0:
+            if first_state is not None:
+                module.__dict__.clear()
+                first_state.restore(streams, reads=False)
+                module, _, error = _execute(code, "solution", job)
+            streams.allow(records.descriptor)
         try:
-            record["value"] = encode([_called(module, *call) for call in calls])
-        except NotPlainError as error:
-            record |= {"raised": "NotPlainError", "error": str(error)}
-        except BaseException as error:
-            record |= {"raised": type(error).__name__, "error": describe(error)}
-        records.write({**record, "seconds": records.seconds()})
+            if error is not None:
+                raise error
+            answer = encode([_called(module, *call) for call in calls]).encode()
+            if len(answer) > job["output"]:
+                raise TooLargeError(f"the value takes {len(answer)} bytes (at most {job['output']})")
+            records.write(VALUE, answer, case=case)
+        except BaseException as raised:
+            records.raised(case, raised)
+        if job["fresh"] and threading.active_count() > 1:
+            break
     return _finish(0)
 
 
@@ -224,10 +230,14 @@ def _called(module: ModuleType, entry: str, arguments: bytes) -> Any:
 def _entry(module: ModuleType, path: str) -> Any:
     """Return the object that `f`, `Solution().method` or `Solution.method` names.
 
-    A class before the last name is instantiated, with or without brackets.
+    A class before the last name is instantiated, with or without brackets. `Solution?.method` is a method of
+    `Solution` if the program has such a class, and else the function `method`.
     """
     value: Any = module
     names = path.split(".")
+    if names[0].endswith("?"):
+        name = names.pop(0).removesuffix("?")
+        names = [f"{name}()", *names] if hasattr(module, name) else names
     for i, name in enumerate(names):
         bare = name.removesuffix("()")
         value = getattr(value, bare)

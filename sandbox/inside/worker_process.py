@@ -12,15 +12,12 @@ import gc
 import importlib
 import marshal
 import os
-import random
 import resource
 import select
 import signal
 import socket
 import struct
-import sys
 import time
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -32,7 +29,6 @@ from ..isolation.tiers import (
     check_confinement,
     confine,
     enter_namespaces,
-    library_path,
     own_user,
     private_root,
     set_fixed_limits,
@@ -42,15 +38,11 @@ from ..oracle.run_tests import run_beside_program
 from ..wire.protocol import BY_ITSELF, READY, REPLY, REQUEST, WORN, Request
 from ..wire.records import PROGRESS, Records
 from . import harness
+from .between_cases import FILE, place
+from .interpreter import prepare_interpreter
 from .thread_semaphore import ThreadSemaphore
-from .watch import REPORT_S, Child, Watch
+from .watch import Child, Watch, cpu_seconds, seconds_of_ended_children
 
-PRELOADED = (
-    "abc", "array", "bisect", "cmath", "collections", "contextlib", "copy", "dataclasses", "datetime",
-    "decimal", "enum", "fractions", "functools", "heapq", "io", "itertools", "json", "math", "numbers",
-    "operator", "queue", "random", "re", "statistics", "string", "textwrap", "threading", "time", "typing",
-)  # fmt: skip
-"""Modules that most programs import: a worker imports them once, before it forks."""
 _BLANK_PID = 0x7A69_6E63
 """Stands for the program's pid in the system-call filters, made once and filled in for each program.
 
@@ -99,7 +91,9 @@ class _Worker:
     def __init__(self, tier: Tier, tmp: str, user: int, config: dict[str, Any], stub: int):
         self.tier = tier
         self.control, self.blob, self.results = (config[name] for name in ("control", "blob", "results"))
-        _prepare_interpreter(config)
+        prepare_interpreter(config)
+        # Every program gets the same pid, so that it cannot tell how many processes there were before it.
+        self.last_pid = _open_last_pid() if tier is Tier.NAMESPACES else None
         with open("/proc/self/statm") as sizes:
             pages = int(sizes.read().split()[0])  # the address space of an interpreter that does nothing yet
         self.own_bytes = pages * resource.getpagesize()
@@ -111,6 +105,7 @@ class _Worker:
             self.folders.setdefault(tmp, frozenset())
         os.chdir(tmp)
         os.environ.update(HOME=tmp, TMPDIR=tmp)
+        place.file = os.path.join(tmp, FILE)
         switch_user(user)
         confine(tier, tmp)
         if tier is not Tier.NAMESPACES:
@@ -120,15 +115,23 @@ class _Worker:
         set_fixed_limits(tier)
         check_confinement(tier)
         self.filters = {
-            forks: kernel.Filter(program_filter(_BLANK_PID, forks=forks), _BLANK_PID)
+            (forks, clocks): kernel.Filter(
+                program_filter(_BLANK_PID, forks=forks, with_clocks=clocks), _BLANK_PID
+            )
             for forks in (False, True)
+            for clocks in (False, True)
         }
         hard = resource.getrlimit(resource.RLIMIT_STACK)[1]  # -1 = no limit
         resource.setrlimit(resource.RLIMIT_STACK, (_STACK if hard < 0 else min(hard, _STACK), hard))
         if tier is Tier.NAMESPACES:
-            resource.setrlimit(resource.RLIMIT_NPROC, (_THREADS, _THREADS))
+            hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]  # -1 = no limit
+            threads = _THREADS if hard < 0 else min(hard, _THREADS)
+            resource.setrlimit(resource.RLIMIT_NPROC, (threads, threads))
+        # Process 1 of a namespace gets no signal from inside for which it has no handler.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         self.poll = select.poll()
         self.poll.register(self.control, select.POLLIN)
+        self.touched = {folder: os.stat(folder).st_mtime_ns for folder in self.folders}
         unlimited_folder = None if tier is Tier.NAMESPACES else tmp
         self.watch = Watch(self.poll, self.control, self.results, unlimited_folder)
         # A collection writes to every object, and a forked program would get its own copy of all that memory.
@@ -153,31 +156,40 @@ class _Worker:
     def _run(self, limits: Request) -> bytes:
         """Run one job, which the caller has written into the blob; return the reply."""
         # Programs share these open files with us, and may have changed their flags, offset and content.
-        for descriptor in (0, 1, 2, self.results):
+        for descriptor in (0, 1, 2, self.results, self.blob):
             fcntl.fcntl(descriptor, fcntl.F_SETFL, 0)
             os.lseek(descriptor, 0, os.SEEK_SET)
-            os.ftruncate(descriptor, 0)
+            if descriptor != self.blob:
+                os.ftruncate(descriptor, 0)
+        self._choose_pids()
         os.ftruncate(self.results, PROGRESS.size)
         began = time.monotonic()
+        before = seconds_of_ended_children() if limits.processes > 1 else 0.0
         tests = None
         if limits.with_tests:
             ours, theirs = socket.socketpair()
             program = self._fork(lambda: self._run_program(limits, ours.detach(), theirs))
-            tests = self._fork(lambda: self._run_tests(limits, theirs.detach(), ours))
+            tests = self._fork(lambda: self._run_tests(limits, theirs.detach(), ours, program.pid))
             ours.close()
             theirs.close()
         else:
             program = self._fork(lambda: self._run_program(limits))
         cause = self.watch.until_end(program, tests or program, began, limits)
-        if tests is not None:  # if the program was killed at a limit, they have yet to report their results
-            self._end(tests, patience=0.0 if cause == BY_ITSELF else REPORT_S)
+        if tests is not None:
+            if (
+                cause != BY_ITSELF
+            ):  # the program was killed at a limit, and they have yet to report their results
+                self.watch.wait_for_report(tests)
+            self._end(tests)
         _, status, usage = self._end(program)
+        cpu = usage.ru_utime + usage.ru_stime
         wall = time.monotonic() - began
         if limits.processes > 1:
             self._end_the_rest()
+            cpu = seconds_of_ended_children() - before
         if not self._tidied():
             cause += WORN
-        return REPLY.pack(cause, status, usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss)
+        return REPLY.pack(cause, status, cpu, wall, usage.ru_maxrss)
 
     def _fork(self, work: Callable[[], int]) -> Child:
         """Fork a child that calls `work` and exits with the status that it returns."""
@@ -193,11 +205,9 @@ class _Worker:
         self.poll.register(child.pidfd, select.POLLIN)
         return child
 
-    def _end(self, child: Child, patience: float = 0.0) -> Any:
-        """Kill a child unless it ends within `patience` seconds; return what wait4 returns for it."""
+    def _end(self, child: Child) -> Any:
+        """Kill a child unless it has ended; return what wait4 returns for it."""
         self.poll.unregister(child.pidfd)
-        if patience:
-            select.select([child.pidfd], [], [], patience)
         # If it has ended, this has no effect: the pid is not given to another process before wait4.
         os.kill(child.pid, signal.SIGKILL)
         os.close(child.pidfd)
@@ -221,22 +231,25 @@ class _Worker:
         no_file = -1
         return harness.run(job, (no_file, 0), no_file, limits.file_size, link)
 
-    def _run_tests(self, limits: Request, link: int, other_end: Any) -> int:
-        """Set the limits and run the tests; called in another child."""
-        self._take_limits(limits, other_end)
+    def _run_tests(self, limits: Request, link: int, other_end: Any, program: int) -> int:
+        """Set the limits and run the tests of the program with this pid; called in another child."""
+        self._take_limits(limits, other_end, with_clocks=True)
         _, end_of_program = self._part(0)
         start, end = self._part(end_of_program)
         job = marshal.loads(os.pread(self.blob, end - start, start))
-        return run_beside_program(job, link, Records(self.results))
+        records = Records(self.results, lambda: cpu_seconds(program) + time.process_time())
+        return run_beside_program(job, link, records)
 
     def _part(self, offset: int) -> tuple[int, int]:
         """Return where a part of the blob begins and ends; `offset` is that of its length, in 8 bytes."""
         (length,) = struct.unpack("=Q", os.pread(self.blob, 8, offset))
         return offset + 8, offset + 8 + length
 
-    def _take_limits(self, limits: Request, other_end: Any) -> None:
+    def _take_limits(self, limits: Request, other_end: Any, with_clocks: bool = False) -> None:
         """Close the worker's own descriptors, and set the limits for good; called in a child."""
         os.close(self.control)
+        if self.last_pid is not None:
+            os.close(self.last_pid)
         if other_end is not None:
             other_end.close()
         if self.tier is not Tier.NAMESPACES:  # processes of a namespace end with its process 1 anyway
@@ -250,7 +263,7 @@ class _Worker:
             # This limit counts all processes of a user, and this worker's user has no others.
             resource.setrlimit(resource.RLIMIT_NPROC, (2 + limits.processes, 2 + limits.processes))
         if self.tier is not Tier.RLIMITS:
-            self.filters[limits.processes > 1].enter(os.getpid())
+            self.filters[limits.processes > 1, with_clocks].enter(os.getpid())
 
     def _end_the_rest(self) -> None:
         """Kill the processes that a program has left running."""
@@ -262,27 +275,42 @@ class _Worker:
             while True:
                 os.waitpid(-1, 0)
 
+    def _choose_pids(self) -> None:
+        """Let the pids of this worker's next processes begin at 2 again."""
+        if self.last_pid is not None:
+            try:
+                os.pwrite(self.last_pid, b"1", 0)
+            except OSError:  # a container's root may lack the right
+                os.close(self.last_pid)
+                self.last_pid = None
+
     def _tidied(self) -> bool:
-        """Empty the program's folders; return whether exactly the entries that must stay are left."""
+        """Empty the program's folders; return whether the next program finds them as if they were new.
+
+        A folder in memory that has been used is not new: it numbers files in the order of their creation.
+        """
+        is_new = True
         for folder, kept in self.folders.items():
-            if set(os.listdir(folder)) != kept:
-                try:
-                    empty(folder, kept)
-                except OSError:
-                    return False
-                if set(os.listdir(folder)) != kept:
-                    return False
-        return True
+            if os.stat(folder).st_mtime_ns == self.touched[folder]:
+                continue
+            if self.tier is Tier.NAMESPACES:
+                is_new = False
+                continue
+            try:
+                empty(folder, kept)
+                mark = os.path.join(folder, "\n")
+                os.mkdir(mark)  # the folder's times are now ours, and not the program's
+                os.rmdir(mark)
+            except OSError:
+                return False
+            self.touched[folder] = os.stat(folder).st_mtime_ns
+            is_new = is_new and set(os.listdir(folder)) == kept
+        return is_new
 
 
-def _prepare_interpreter(config: dict[str, Any]) -> None:
-    """Bring the interpreter into the state in which every program finds it, without traces of the caller."""
-    sys.path[:] = library_path()
-    for module in (*PRELOADED, *config["preload"]):
-        with contextlib.suppress(Exception):  # a program that imports it gets the error itself
-            importlib.import_module(module)
-    sys.argv[:] = [harness.FILE]
-    config.clear()
-    sys.orig_argv[:] = ["python"]
-    warnings.simplefilter("ignore", SyntaxWarning)
-    random.seed(0)  # every program gets the same random numbers, whatever ran before it
+def _open_last_pid() -> int | None:
+    """Return a descriptor for setting the last pid of the process namespace; None if the kernel has none."""
+    try:
+        return os.open("/proc/sys/kernel/ns_last_pid", os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:
+        return None

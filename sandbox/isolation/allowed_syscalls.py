@@ -16,7 +16,8 @@ _ALLOWED = """
     readlink 89 -, readlinkat 267 78, truncate 76 45, ftruncate 77 46, getdents 78 -, getdents64 217 61,
     fsync 74 82, fdatasync 75 83, fallocate 285 47, flock 73 32, umask 95 166, chmod 90 -, fchmod 91 52,
     fchmodat 268 53, utime 132 -, utimes 235 -, utimensat 280 88, futimesat 261 -, statfs 137 43,
-    fstatfs 138 44, sendfile 40 71, copy_file_range 326 285, fadvise64 221 223,
+    fstatfs 138 44, listxattr 194 11, llistxattr 195 12, flistxattr 196 13, getxattr 191 8,
+    lgetxattr 192 9, fgetxattr 193 10, sendfile 40 71, copy_file_range 326 285, fadvise64 221 223,
     mmap 9 222, mprotect 10 226, munmap 11 215, brk 12 214, mremap 25 216, madvise 28 233, mincore 27
     232, msync 26 227, membarrier 324 283,
     rt_sigaction 13 134, rt_sigprocmask 14 135, rt_sigreturn 15 139, rt_sigpending 127 136,

@@ -15,9 +15,13 @@ _NUMBERS = setting_up() if platform.machine() in ARCHITECTURES else {}
 # Constants of linux/sched.h (CLONE_*), sys/mount.h and linux/prctl.h
 NEW_USER, NEW_NET, NEW_IPC, NEW_UTS = 0x10000000, 0x40000000, 0x08000000, 0x04000000
 NEW_MOUNTS, NEW_PIDS = 0x00020000, 0x20000000
-MS_NOSUID, MS_NODEV, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 0x1000, 0x4000, 0x40000
+MS_NOSUID, MS_NODEV, MS_NOATIME, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 0x400, 0x1000, 0x4000, 0x40000
 _DETACH = 2
-_PDEATHSIG, _SET_DUMPABLE, _SET_SECCOMP, _NO_NEW_PRIVS, _SUBREAPER = 1, 4, 22, 38, 36
+_PDEATHSIG, _SET_DUMPABLE, _KEEP_CAPS, _SET_SECCOMP, _NO_NEW_PRIVS, _SUBREAPER = 1, 4, 8, 22, 38, 36
+SET_PIDS = 40
+"""The capability to choose the pids of one's own process namespace (CAP_CHECKPOINT_RESTORE).
+
+A worker keeps it. So do its programs, but the system calls and files that it is for are closed to them."""
 
 
 def _checked(result: int, what: str) -> int:
@@ -68,12 +72,27 @@ def adopt_orphans() -> None:
     _prctl(_SUBREAPER, 1)
 
 
-def give_up_privileges() -> None:
-    """Drop all capabilities for good, and hide this process's memory from the user's other processes."""
+def keep_capabilities() -> None:
+    """Keep the permitted capabilities when this process changes its user, until `give_up_privileges`."""
+    _prctl(_KEEP_CAPS, 1)
+
+
+def give_up_privileges(*kept: int) -> None:
+    """Drop all capabilities but those `kept`, and hide this process's memory from the user's other ones."""
     _prctl(_NO_NEW_PRIVS, 1)
-    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this process
-    _call("capset", ctypes.byref(header), ctypes.byref((ctypes.c_uint32 * 6)()))
+    sets = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; then the same for those from 32 on
+    for capability in kept:
+        for kind in (0, 1):
+            sets[3 * (capability // 32) + kind] |= 1 << capability % 32
+    try:
+        _call("capset", ctypes.byref(_CAPABILITIES_OF), ctypes.byref(sets))
+    except PermissionError:  # a container's root may lack those to keep
+        _call("capset", ctypes.byref(_CAPABILITIES_OF), ctypes.byref(_NO_CAPABILITIES))
     _prctl(_SET_DUMPABLE, 0)
+
+
+_CAPABILITIES_OF = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this process
+_NO_CAPABILITIES = (ctypes.c_uint32 * 6)()
 
 
 def fork() -> int:

@@ -8,6 +8,7 @@ worker needs, above all forking.
 
 import errno
 import platform
+import signal
 import struct
 from collections.abc import Mapping
 
@@ -30,6 +31,7 @@ DENY = _errno(errno.EPERM)
 NOTHING_DONE = _errno(0)
 """Report success without making the call: for calls that could change files outside, and whose effect a
 program can do without."""
+UNSUPPORTED = _errno(errno.ENOTSUP)
 ABSENT = _errno(errno.ENOSYS)
 """Fail as a kernel does that lacks the call; the C library then uses an older one."""
 
@@ -54,9 +56,20 @@ def _all_of(*codes: Code) -> Code:
     return joined
 
 
+def _without_effect(argument: int, values: tuple[int, ...], otherwise: Code) -> Code:
+    """Return code that reports success and does nothing if an argument's low 32 bits are one of `values`."""
+    tests = tuple(
+        (_EQUAL, len(values) - i - 1, 0 if i + 1 < len(values) else 1, value)
+        for i, value in enumerate(values)
+    )
+    return (_load(argument), *tests, *NOTHING_DONE, *otherwise)
+
+
 _THREAD: Code = (_load(0), (_ANY_BIT, 1, 0, 0x10000), *DENY, *ALLOW)  # CLONE_THREAD
 # Both halves of the fifth argument, an address, must be 0.
 _NO_ADDRESS: Code = (_load(4), (_EQUAL, 0, 2, 0), _load(4, high=True), (_EQUAL, 1, 0, 0), *DENY, *ALLOW)
+# The clocks of the system (0 to 11), of this process and of its thread (-6 and above).
+_OWN_CLOCKS: Code = (_load(0), (_AT_LEAST, 2, 0, 0xFFFFFFFA), (_AT_LEAST, 0, 1, 12), *DENY, *ALLOW)
 _NAMES = (15, 16)  # PR_SET_NAME, PR_GET_NAME
 _SPECIAL: dict[str, Code] = {
     "clone3": ABSENT,
@@ -64,8 +77,14 @@ _SPECIAL: dict[str, Code] = {
     **dict.fromkeys("chmod fchmod fchmodat utime utimes utimensat futimesat".split(), NOTHING_DONE),
     # TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX
     "ioctl": _one_of(1, (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)),
-    # Duplicating (1030 = F_DUPFD_CLOEXEC), flags, record locks, reading seals (1034); no leases, no signals.
-    "fcntl": _one_of(1, (*range(8), *range(36, 39), 1030, 1034)),
+    # A lock on a library's file would be seen by programs outside, and a lock on a file that the worker has
+    # open would outlive the program. A program is alone with its own files, so it can do without.
+    "flock": NOTHING_DONE,
+    # Duplicating (1030 = F_DUPFD_CLOEXEC), flags, asking for locks, reading seals (1034). No leases and no
+    # signals; setting a lock (6, 7, 37, 38) does nothing.
+    "fcntl": _without_effect(1, (6, 7, 37, 38), _one_of(1, (*range(6), 36, 1030, 1034))),
+    # As on a file system that has none; shutil then copies a file without them.
+    **dict.fromkeys("listxattr llistxattr flistxattr getxattr lgetxattr fgetxattr".split(), UNSUPPORTED),
     "prctl": _one_of(0, (1, 3, 22, *_NAMES)),  # 1 = PDEATHSIG, 3 = GET_DUMPABLE, 22 = SECCOMP
     # Only streams, which are connected; a datagram could be addressed to a socket outside.
     "socketpair": _all_of(_one_of(0, (1,)), _one_of(1, (1, 5), mask=0xF)),
@@ -80,12 +99,15 @@ def worker_filter(machine: str = platform.machine()) -> bytes:
     return _program(rules, DENY, machine)
 
 
-def program_filter(pid: int, *, forks: bool = False, machine: str = platform.machine()) -> bytes:
+def program_filter(
+    pid: int, *, forks: bool = False, with_clocks: bool = False, machine: str = platform.machine()
+) -> bytes:
     """Return the filter that a program enters in addition.
 
     Args:
         pid: the program's own pid, as it sees it. It may not signal another process, nor set its limits.
         forks: whether it may start processes and other programs. If so, it may signal every process it sees.
+        with_clocks: whether it may read the clocks of other processes, as tests do.
         machine: the architecture, a key of `AUDIT_ARCH`.
     """
     rules: dict[str, Code] = {
@@ -93,7 +115,13 @@ def program_filter(pid: int, *, forks: bool = False, machine: str = platform.mac
         "pidfd_open": DENY,
         "prlimit64": _one_of(0, (0, pid)),
     }
-    if not forks:
+    if not with_clocks:
+        # Not the clocks of other processes, which tell how long these have computed.
+        rules |= dict.fromkeys(("clock_gettime", "clock_nanosleep", "timer_create"), _OWN_CLOCKS)
+    if forks:
+        # A process that ignores its children's ends also hides the processor time that they have used.
+        rules["rt_sigaction"] = _without_effect(0, (signal.SIGCHLD,), ALLOW)
+    else:
         rules |= {
             "execve": DENY,
             "clone": _THREAD,

@@ -83,12 +83,13 @@ def enter_namespaces() -> int:
     """
     spaces = kernel.NEW_NET | kernel.NEW_IPC | kernel.NEW_UTS | kernel.NEW_MOUNTS | kernel.NEW_PIDS
     user, group = os.geteuid(), os.getegid()
-    if user == 0:
+    # Root in a container may lack the right or the user ids, and then needs a user namespace as others do.
+    if user == 0 and _is_mapped(_USER + os.getpid()):
         try:
             kernel.unshare(spaces)
             return _USER + os.getpid()
         except PermissionError:
-            pass  # root in a container may lack the right, and then needs a user namespace as other users do
+            pass
     kernel.unshare(spaces | kernel.NEW_USER)
     for file, line in (
         ("setgroups", "deny"),
@@ -98,6 +99,16 @@ def enter_namespaces() -> int:
         with open(f"/proc/self/{file}", "w") as out:
             out.write(line)
     return user
+
+
+def _is_mapped(number: int) -> bool:
+    """Return whether this process may take a number as its user and group id."""
+    for name in ("uid_map", "gid_map"):
+        with open(f"/proc/self/{name}") as lines:
+            ranges = [tuple(map(int, line.split())) for line in lines]
+        if not any(first <= number < first + count for first, _, count in ranges):
+            return False
+    return True
 
 
 def private_root(user: int) -> tuple[str, frozenset[str]]:
@@ -113,7 +124,7 @@ def private_root(user: int) -> tuple[str, frozenset[str]]:
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
     # The new root is mounted on a folder that holds none of the readable paths, because it hides its content.
     root = "/sys" if os.path.isdir("/sys") else "/mnt"
-    flags = kernel.MS_NOSUID | kernel.MS_NODEV
+    flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOATIME
     kernel.mount("tmpfs", root, "tmpfs", flags, "mode=0755,size=1m")
     space = f"mode=0700,size={TMP_MB}m,nr_inodes={TMP_FILES}"
     owner = f",uid={user},gid={user}" if os.geteuid() == 0 and user != 0 else ""
@@ -138,6 +149,7 @@ def private_root(user: int) -> tuple[str, frozenset[str]]:
 def switch_user(user: int) -> None:
     """Become another user, who owns nothing, and a group of the same number, for good."""
     if user != os.geteuid():
+        kernel.keep_capabilities()  # until `confine` gives them up
         os.setgroups([])
         os.setresgid(user, user, user)
         os.setresuid(user, user, user)
@@ -174,7 +186,7 @@ def confine(tier: Tier, tmp: str) -> None:
         version = kernel.landlock_version()
         if version < 3:
             raise OSError(f"the kernel has Landlock ABI {version}; 3 or higher is needed (Linux 6.2)")
-        kernel.give_up_privileges()
+        kernel.give_up_privileges(*((kernel.SET_PIDS,) if tier is Tier.NAMESPACES else ()))
         devices = [path for path in _DEVICES if os.path.exists(path)]
         kernel.restrict_files([*readable_paths(), *devices], _writable(tier, tmp))
     elif tier is Tier.SECCOMP:

@@ -5,24 +5,23 @@ number of an object here. This code shares its process with the program, which m
 side (`tests_side.py`) trusts nothing that comes from here except plain data.
 
 Besides the codec's tags, these messages use the following ones. From the program: `@` [handle of an object,
-handle of its class], `@c` handle of a class, `a` number of a container among the arguments, `N` for
-NotImplemented. From the tests: `^` handle, `E` [name, arguments] of a built-in exception. From both: `B` name
-of a built-in, `!` [number, special methods] of an object that the tests have lent.
+handle of its class], `@c` handle of a class, `@co` handle of a coroutine, `a` number of a container among the
+arguments, `N` for NotImplemented. From the tests: `^` handle, `E` [name, arguments] of a built-in exception.
+From both: `A` [type, items] of an array, `B` name of a built-in, `!` [number, special methods] of an object
+that the tests have lent.
 """
 
 import builtins
 import contextlib
+import copy
 import os
 import sys
-import time
-from collections.abc import Callable
-from functools import lru_cache
-from types import BuiltinFunctionType, ModuleType
+from types import BuiltinFunctionType, CoroutineType, ModuleType
 from typing import Any
 
-from ..wire.codec import NotPlainError, containers, pack, unpack
+from ..wire.codec import NotPlainError, array_of, containers, pack, unpack
 from ..wire.dialogue import Link, Message
-from .lent_objects import FUNCTION_NAMES, LENT_METHODS
+from .lent_objects import Borrowed, borrowed_class
 
 DUNDERS = tuple(
     f"__{name}__"
@@ -31,6 +30,7 @@ DUNDERS = tuple(
         " complex round abs neg pos invert eq ne lt le gt ge add sub mul truediv floordiv mod pow matmul and"
         " or xor lshift rshift radd rsub rmul rtruediv rfloordiv rmod rpow iadd isub imul divmod reversed"
         " format bytes await copy floor ceil trunc ior iand ixor itruediv ifloordiv imod ilshift irshift"
+        " aiter anext aenter aexit"
     ).split()
 )
 """Special methods, which Python looks up on a class: a stand-in's class gets those that the program's has."""
@@ -39,6 +39,8 @@ _PURE = frozenset(
     " print repr round sorted sum".split()
 )
 """Built-in functions that a program may hand to tests: none of them executes text as code."""
+_AWAITABLES = frozenset(("async_generator_asend", "async_generator_athrow"))
+"""Types of what the methods of an asynchronous generator return."""
 _PLAIN = (int, float, complex, str, bytes, list, tuple, dict, set, frozenset)
 """Built-in classes of plain data, which the program may derive classes from."""
 
@@ -58,6 +60,7 @@ class ObjectServer:
         self._handles: dict[int, int] = {id(module): 0}
         self._borrowed: dict[int, Borrowed] = {}
         self._printed = _size(1)
+        self._loop: Any = None  # the event loop in which coroutines are run
         self._link = Link(descriptor, self._serve)
 
     def serve(self) -> int:
@@ -71,7 +74,6 @@ class ObjectServer:
             answer: Message = getattr(self, f"_do_{question['do']}")(question)
         except BaseException as error:
             answer = {"raised": self._raised(error)}
-        answer["cpu"] = time.process_time()
         printed = self._new_output()
         if printed:
             answer["printed"] = printed
@@ -104,6 +106,21 @@ class ObjectServer:
     def _do_data(self, question: Message) -> Message:
         """Return the plain data of an object whose class is derived from a built-in one."""
         return {"value": pack(self._objects[question["on"]])}
+
+    def _do_copy(self, question: Message) -> Message:
+        """Return a copy of an object."""
+        make = copy.deepcopy if question["deep"] else copy.copy
+        return {"value": self._pack(make(self._objects[question["on"]]))}
+
+    def _do_finish(self, question: Message) -> Message:
+        """Run a coroutine to its end; return its result."""
+        import asyncio
+
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+        return {
+            "value": self._pack(self._loop.run_until_complete(_as_coroutine(self._objects[question["on"]])))
+        }
 
     def _do_call(self, question: Message) -> Message:
         """Call an object, or a special method of its class; return also the arguments that this changed."""
@@ -156,6 +173,8 @@ class ObjectServer:
             return {"B": value.__name__}
         if isinstance(value, type):
             return {"@c": self._handle(value)}
+        if isinstance(value, CoroutineType) or type(value).__name__ in _AWAITABLES:
+            return {"@co": self._handle(value)}
         return {"@": [self._handle(value), self._handle(type(value))]}
 
     def _known(self, packed: Message) -> Any:
@@ -167,9 +186,12 @@ class ObjectServer:
             return getattr(builtins, name)(*self._unpack(args))
         if "B" in packed:
             return getattr(builtins, packed["B"])
+        if "A" in packed:
+            kind, items = packed["A"]
+            return array_of(kind, self._unpack(items))
         number, special = packed["!"]
         if number not in self._borrowed:
-            self._borrowed[number] = _borrowed_class(tuple(special))(number, self._borrow)
+            self._borrowed[number] = borrowed_class(tuple(special))(number, self._borrow)
         return self._borrowed[number]
 
     def _handle(self, value: Any) -> int:
@@ -191,12 +213,14 @@ class ObjectServer:
         kind = getattr(builtins, str(answer["raised"].get("builtin")), Exception)
         raise kind(*self._unpack(answer["raised"]["args"]))
 
-    def _raised(self, error: BaseException) -> Message:
+    def _raised(self, error: BaseException, depth: int = 0) -> Message:
         kind = type(error)
         builtin = nearest_builtin(kind)
         raised: Message = {"builtin": builtin, "on": self._handle(error), "text": _text(error)}
         if builtin != kind.__name__:
             raised["class"] = self._handle(kind)
+        if error.__cause__ is not None and depth < 3:
+            raised["cause"] = self._raised(error.__cause__, depth + 1)
         try:
             raised["args"] = self._pack(list(error.args))
         except BaseException:
@@ -234,6 +258,10 @@ def nearest_builtin(kind: type) -> str:
     return next(base.__name__ for base in kind.__mro__ if getattr(builtins, base.__name__, None) is base)
 
 
+async def _as_coroutine(awaitable: Any) -> Any:
+    return await awaitable
+
+
 def _size(descriptor: int) -> int:
     return os.fstat(descriptor).st_size
 
@@ -243,36 +271,3 @@ def _text(error: BaseException) -> str:
         return str(error)[:10_000]
     except BaseException:
         return ""
-
-
-class Borrowed:
-    """An object that the tests have lent to the program, which may call it and use its public attributes."""
-
-    def __init__(self, number: int, borrow: Callable[..., Any]):
-        object.__setattr__(self, "_number", number)
-        object.__setattr__(self, "_borrow", borrow)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the object in the tests' process."""
-        return self._borrow({"do": "call", "on": self._number}, args, kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") and name not in FUNCTION_NAMES:
-            raise AttributeError(name)
-        return self._borrow({"do": "get", "on": self._number, "name": name})
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        self._borrow({"do": "set", "on": self._number, "name": name}, (value,))
-
-
-@lru_cache(maxsize=256)
-def _borrowed_class(special: tuple[str, ...]) -> type[Borrowed]:
-    """Return a class of lent objects that have these special methods."""
-
-    def method(name: str) -> Callable[..., Any]:
-        def call(self: Any, *args: Any) -> Any:
-            return self._borrow({"do": "special", "on": self._number, "name": name}, args)
-
-        return call
-
-    return type("Borrowed", (Borrowed,), {name: method(name) for name in special if name in LENT_METHODS})

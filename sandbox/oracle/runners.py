@@ -3,14 +3,18 @@
 unittest and pytest are imported only where they are needed; the worker then imported them before it forked.
 """
 
+import ast
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from ..wire.records import describe
+from .instrument import compares
+from .lent_objects import TESTS
 from .recorder import Recorder
 from .tests_side import ProgramEndedError
 
@@ -18,15 +22,43 @@ FILE = "tests.py"
 """The tests' file name in tracebacks."""
 
 
-def _run_asserts(job: dict[str, Any], namespace: dict[str, Any], recorder: Recorder) -> None:
-    namespace["__name__"] = "tests"
-    exec(compile(job["code"], FILE, "exec", dont_inherit=True), namespace)
-    for place in job["only"]:
-        recorder.begin(place)
-        source = job["asserts"][place]
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """Tests that are ready to run."""
+
+    tree: ast.Module
+    """The tests' module, or for asserts the code before them."""
+    asserts: dict[int, tuple[str, ast.Module]]
+    """The asserts to run: the source and the code of each, by its place."""
+    names: dict[str, Any]
+    """What the tests see besides their own names."""
+    live: Mapping[str, Callable[[], Any]]
+    """Functions that read the program's plain values, by name."""
+    skip: int
+    """How many tests to leave out, because they have been run."""
+    comparing: frozenset[str]
+    """The tests' functions that compare something."""
+    may_skip: frozenset[str]
+    """The functions and classes that may be skipped, because the program does not decide that."""
+    decorated: frozenset[str]
+    """The functions and classes with a decorator that depends on the program."""
+
+    def missing(self, found: Collection[str]) -> list[str]:
+        """Return the test functions that stand in the module and are not among those found."""
+        return [
+            name for name in _test_functions(self.tree) if name not in found and name not in self.may_skip
+        ]
+
+
+def _run_asserts(suite: Suite, recorder: Recorder) -> None:
+    namespace = {**suite.names, "__name__": TESTS}
+    visible = _Names(namespace, suite.live)
+    exec(compile(suite.tree, FILE, "exec", dont_inherit=True), namespace, visible)
+    for place, (source, tree) in suite.asserts.items():
+        recorder.begin(place, must_compare=compares(tree, suite.comparing))
         error: BaseException | None = None
         try:
-            exec(compile(source, FILE, "exec", dont_inherit=True), namespace)
+            exec(compile(tree, FILE, "exec", dont_inherit=True), namespace, visible)
         except ProgramEndedError:
             raise
         except BaseException as raised:
@@ -35,29 +67,61 @@ def _run_asserts(job: dict[str, Any], namespace: dict[str, Any], recorder: Recor
     recorder.finish()
 
 
-def _run_unittest(job: dict[str, Any], namespace: dict[str, Any], recorder: Recorder) -> None:
+class _Names(dict[str, Any]):
+    """The names that asserts see. The program's plain values are read at each use, as it may change them."""
+
+    def __init__(self, namespace: dict[str, Any], live: Mapping[str, Callable[[], Any]]):
+        super().__init__()
+        self._namespace, self._live = namespace, dict(live)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._live[name]() if name in self._live else self._namespace[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._live.pop(name, None)
+        self._namespace[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        self._live.pop(name, None)
+        del self._namespace[name]
+
+
+def _run_unittest(suite: Suite, recorder: Recorder) -> None:
     import unittest
 
-    result = _unittest_result(recorder)
-    suite = unittest.defaultTestLoader.loadTestsFromModule(_tests_module(job, namespace))
-    suite.run(result)
+    loaded = unittest.defaultTestLoader.loadTestsFromModule(_tests_module(suite))
+    tests = list(_single_tests(loaded))
+    unittest.TestSuite(tests[suite.skip :]).run(_unittest_result(suite, recorder))
+    found = {_method(test) for test in tests if isinstance(test, unittest.TestCase)}
+    for name in () if suite.skip else suite.missing(found):
+        if name in suite.decorated:
+            recorder.add(name, "the test was not found: the program has replaced it")
     recorder.finish()
 
 
-def _unittest_result(recorder: Recorder) -> Any:
-    """Return a unittest.TestResult that records each test that is not skipped."""
+def _single_tests(tests: Any) -> Iterator[Any]:
+    """Yield the tests of nested suites in their order."""
+    for test in tests:
+        if hasattr(test, "__iter__"):
+            yield from _single_tests(test)
+        else:
+            yield test
+
+
+def _unittest_result(suite: Suite, recorder: Recorder) -> Any:
+    """Return a unittest.TestResult that records each test."""
     import unittest
 
     class Result(unittest.TestResult):
         def startTest(self, test: unittest.TestCase) -> None:
             super().startTest(test)
-            recorder.begin(self.testsRun - 1)
+            recorder.begin(suite.skip + self.testsRun - 1, must_compare=_method(test) in suite.comparing)
             self.failed: Any = None
+            self.uncounted = False
 
         def stopTest(self, test: unittest.TestCase) -> None:
             super().stopTest(test)
-            if not any(test is skipped for skipped, _ in self.skipped):
-                recorder.add(test.id(), self.failed)
+            recorder.add(test.id(), self.failed, suite.skip + self.testsRun - 1, counts=not self.uncounted)
 
         def _fail(self, error: Any) -> None:
             self.failed = self.failed or error[1]
@@ -71,6 +135,18 @@ def _unittest_result(recorder: Recorder) -> Any:
             else:  # the error is in the set-up or tear-down of a class or module
                 recorder.add(str(test), err[1])
 
+        def addSkip(self, test: unittest.TestCase, reason: str) -> None:
+            if not isinstance(test, unittest.TestCase):
+                recorder.add(str(test), f"skipped: {reason}")
+            elif {_method(test), type(test).__name__} & suite.may_skip:
+                self.uncounted = True
+            else:
+                self.failed = self.failed or f"skipped: {reason}"
+
+        def addExpectedFailure(self, test: unittest.TestCase, err: Any) -> None:
+            if {_method(test), type(test).__name__} & suite.decorated:
+                self._fail(err)
+
         def addUnexpectedSuccess(self, test: unittest.TestCase) -> None:
             self.failed = "an unexpected success"
 
@@ -81,7 +157,11 @@ def _unittest_result(recorder: Recorder) -> Any:
     return Result()
 
 
-def _run_pytest(job: dict[str, Any], namespace: dict[str, Any], recorder: Recorder) -> None:
+def _method(test: Any) -> str:
+    return test._testMethodName
+
+
+def _run_pytest(suite: Suite, recorder: Recorder) -> None:
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     import pytest
 
@@ -89,34 +169,46 @@ def _run_pytest(job: dict[str, Any], namespace: dict[str, Any], recorder: Record
     # one where a program cannot write.
     path = os.__file__
     folder = os.path.dirname(path)
-    plugin = _pytest_plugin(recorder, _pytest_module(job, namespace))
+    plugin = _pytest_plugin(suite, recorder, _pytest_module(suite))
     sys.stdout = sys.stderr = io.StringIO()
     options = "-q -c /dev/null --noconftest --assert=plain --import-mode=importlib --capture=sys".split()
     options += ["--rootdir", folder, "--confcutdir", folder, *_WITHOUT_PLUGINS]
     code = pytest.main([path, *options], plugins=[plugin])
-    if plugin.finished != plugin.collected or code not in (0, 1):  # 0 = all passed, 1 = some failed
+    no_more = suite.skip > 0 and plugin.collected == 0
+    if not suite.skip:
+        for name in suite.missing(plugin.names):
+            recorder.add(name, "the test was not found: the program has hidden or replaced it")
+    if not no_more and (
+        plugin.finished != plugin.collected or code not in (0, 1)
+    ):  # 0 = passed, 1 = some failed
         recorder.add("pytest", f"pytest ended before its tests did (exit code {int(code)})")
     recorder.finish()
 
 
-def _pytest_module(job: dict[str, Any], namespace: dict[str, Any]) -> Any:
+def _pytest_module(suite: Suite) -> Any:
     """Return a pytest.Module class whose module is the tests', which exists only in memory."""
     import pytest
 
     class InMemory(pytest.Module):
         def _getobj(self) -> ModuleType:
-            return _tests_module(job, namespace)
+            return _tests_module(suite)
 
     return InMemory
 
 
-def _pytest_plugin(recorder: Recorder, module_class: Any) -> Any:
-    """Return a pytest plugin that collects the tests' module and records each test that is not skipped."""
+def _pytest_plugin(suite: Suite, recorder: Recorder, module_class: Any) -> Any:
+    """Return a pytest plugin that collects the tests' module and records each test."""
     import pytest
 
     class Plugin:
-        count = finished = 0
+        count = suite.skip
+        finished = 0
         collected = -1
+        names: Collection[str] = ()
+
+        def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+            self.names = {item.name.partition("[")[0] for item in items}
+            del items[: suite.skip]
 
         def pytest_collection_finish(self, session: Any) -> None:
             self.collected = len(session.items)
@@ -124,11 +216,13 @@ def _pytest_plugin(recorder: Recorder, module_class: Any) -> Any:
         def pytest_pycollect_makemodule(self, module_path: Any, parent: Any) -> Any:
             return module_class.from_parent(parent, path=module_path)
 
-        def pytest_runtest_logstart(self) -> None:
-            recorder.begin(self.count)
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_protocol(self, item: Any, nextitem: Any) -> None:
+            name = item.name.partition("[")[0]
+            recorder.begin(self.count, must_compare=name in suite.comparing)
             self.count += 1
             self.failed: str | None = None
-            self.passed = False
+            self.passed = self.uncounted = False
 
         @pytest.hookimpl(wrapper=True)
         def pytest_runtest_makereport(self, item: Any, call: Any) -> Any:
@@ -137,12 +231,22 @@ def _pytest_plugin(recorder: Recorder, module_class: Any) -> Any:
             self.passed = self.passed or (report.when == "call" and report.passed)
             if report.failed:
                 self.failed = self.failed or (describe(error) if error is not None else "failed")
+            if report.skipped:
+                classes = {node.name for node in item.listchain()}
+                is_decided = {item.name.partition("[")[0], *classes} & suite.decorated
+                if (hasattr(report, "wasxfail") and not is_decided) or {
+                    item.name.partition("[")[0],
+                    *classes,
+                } & suite.may_skip:
+                    self.uncounted = True
+                else:
+                    self.failed = self.failed or f"skipped: {error}"
             return report
 
         def pytest_runtest_logfinish(self, nodeid: str) -> None:
             self.finished += 1
-            if self.failed is not None or self.passed:
-                recorder.add(nodeid.rpartition("::")[2], self.failed)
+            counts = self.failed is not None or self.passed or not self.uncounted
+            recorder.add(nodeid.rpartition("::")[2], self.failed, self.count - 1, counts=counts)
 
         def pytest_collectreport(self, report: Any) -> None:
             if report.failed:
@@ -151,11 +255,20 @@ def _pytest_plugin(recorder: Recorder, module_class: Any) -> Any:
     return Plugin()
 
 
-def _tests_module(job: dict[str, Any], namespace: dict[str, Any]) -> ModuleType:
-    module = ModuleType("tests")
-    module.__dict__.update(namespace, __name__="tests", __file__=FILE)
-    sys.modules["tests"] = module
-    exec(compile(job["code"], FILE, "exec", dont_inherit=True), module.__dict__)
+def _test_functions(tree: ast.Module) -> Iterator[str]:
+    """Yield the names of the test functions of a module, and of the test methods of its classes."""
+    for node in tree.body:
+        members = node.body if isinstance(node, ast.ClassDef) and node.name.startswith("Test") else [node]
+        for member in members:
+            if isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef) and member.name.startswith("test"):
+                yield member.name
+
+
+def _tests_module(suite: Suite) -> ModuleType:
+    module = ModuleType(TESTS)
+    module.__dict__.update(suite.names, __name__=TESTS, __file__=FILE)
+    sys.modules[TESTS] = module
+    exec(compile(suite.tree, FILE, "exec", dont_inherit=True), module.__dict__)
     return module
 
 
@@ -165,9 +278,9 @@ _WITHOUT_PLUGINS = [
     for plugin in "cacheprovider pastebin junitxml doctest faulthandler setuponly setupplan stepwise".split()
     for part in ("-p", f"no:{plugin}")
 ]
-RUNNERS: dict[str, Callable[[dict[str, Any], dict[str, Any], Recorder], None]] = {
+RUNNERS: dict[str, Callable[[Suite, Recorder], None]] = {
     "asserts": _run_asserts,
     "unittest": _run_unittest,
     "pytest": _run_pytest,
 }
-"""The runners by the job's `kind`. Each takes the job, the names that the tests see, and the recorder."""
+"""The runners by the job's `kind`."""

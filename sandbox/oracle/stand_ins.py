@@ -10,7 +10,8 @@ the object themselves from one of its classes, and their result counts only if i
 program is refused, and the test fails.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, islice
 from typing import Any, Protocol
 
 COMPARING = frozenset(f"__{name}__" for name in "eq ne lt le gt ge".split())
@@ -18,7 +19,7 @@ REVEALING_NOTHING = frozenset(
     f"__{name}__"
     for name in (
         "len bool iter next getitem setitem delitem call enter exit str repr hash int float index complex"
-        " round abs neg pos invert reversed format bytes copy await"
+        " round abs neg pos invert reversed format bytes copy await aiter anext aenter aexit"
     ).split()
 )
 """Special methods whose arguments, if there are any, are inputs rather than expected values."""
@@ -27,6 +28,13 @@ _QUERIES = frozenset(
     " endswith find rfind rindex".split()
 )
 """Methods of plain data that tests call with an expected value as the argument."""
+_OF_DATA = frozenset(
+    f"__{name}__"
+    for name in "len bool iter getitem int float index complex round abs neg pos invert reversed".split()
+)
+"""Special methods of an answer that holds plain data, which answers them, and not the program's class."""
+_MOST_ITEMS = 10_000
+"""The most items of an object that are compared with its length and indices."""
 _READABLE = frozenset(("__name__", "__qualname__", "__module__", "__annotations__", "__wrapped__"))
 """Special attributes that are read from the program's object."""
 
@@ -38,11 +46,18 @@ class RefusedError(BaseException):
 class ProgramLink(Protocol):
     """The operations on the program that stand-ins need; `Program` in `tests_side.py` provides them."""
 
-    def call(self, handle: int, args: tuple[Any, ...], kwargs: dict[str, Any], special: str = "") -> Any:
-        """Call an object, or a special method of its class."""
+    def call(
+        self,
+        handle: int,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        special: str = "",
+        once: bool = False,
+    ) -> Any:
+        """Call an object, or a special method of its class; `once`: answer a repeated reading from memory."""
 
-    def get(self, handle: int, name: str) -> Any:
-        """Return an object's attribute."""
+    def get(self, handle: int, name: str, once: bool = False) -> Any:
+        """Return an object's attribute; `once`: answer a repeated reading from memory."""
 
     def set(self, handle: int, name: str, value: Any) -> None:
         """Set an object's attribute."""
@@ -53,7 +68,13 @@ class ProgramLink(Protocol):
     def data(self, handle: int) -> Any:
         """Return the plain data of an object whose class is derived from a built-in one."""
 
-    def refuse(self, what: str) -> RefusedError:
+    def copy(self, handle: int, deep: bool) -> Any:
+        """Return a copy of an object, which is made in the program's process."""
+
+    def hide(self, failure: BaseException) -> None:
+        """Remember a failed assert that the program may hide."""
+
+    def refuse(self, what: str, why: str = "") -> RefusedError:
         """Return the error to raise, and remember it."""
         ...
 
@@ -103,12 +124,20 @@ class StandIn:
     def __getattr__(self, name: str) -> Any:
         if name == "_markscheme_ours":  # the slot is set only if the tests have created the object
             return False
+        if name.startswith("_markscheme"):
+            raise AttributeError(name)
         # Other special names belong to protocols, such as that of arrays, which could point into our memory.
         if name.startswith("__") and name not in _READABLE:
             raise AttributeError(name)
         if name in _QUERIES and not self._markscheme_ours:
             return lambda *args, **kwargs: _query(self, name, args, kwargs)
-        return self._markscheme_program.get(self._markscheme_handle, name)
+        return self._markscheme_program.get(self._markscheme_handle, name, once=not self._markscheme_ours)
+
+    def __copy__(self) -> Any:
+        return self._markscheme_program.copy(self._markscheme_handle, False)
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self._markscheme_program.copy(self._markscheme_handle, True)
 
     def __setattr__(self, name: str, value: Any) -> None:
         self._markscheme_program.set(self._markscheme_handle, name, value)
@@ -136,7 +165,7 @@ def namespace_of(program: ProgramLink, handle: int, special: list[str], plain: b
         special: the special methods that the class has.
         plain: whether the class is derived from a built-in one.
     """
-    namespace = {name: _special(program, name, plain) for name in special}
+    namespace = {name: _special(program, name, special, plain) for name in special}
     namespace |= {
         "__slots__": (),
         "_markscheme_program": program,
@@ -147,17 +176,31 @@ def namespace_of(program: ProgramLink, handle: int, special: list[str], plain: b
         "__doc__": property(lambda stand_in: program.get(stand_in._markscheme_handle, "__doc__")),
         "__dict__": property(lambda stand_in: program.get(stand_in._markscheme_handle, "__dict__")),
     }
+    namespace.pop("__copy__", None)
+    if "__getitem__" in special and "__iter__" not in special:
+        namespace["__iter__"] = _iterated_by_index(program, special)
     namespace.pop("__ne__", None)  # Python then takes the opposite of __eq__
     namespace.setdefault("__hash__", lambda stand_in: hash((id(program), stand_in._markscheme_handle)))
     return namespace
 
 
-def _special(program: ProgramLink, name: str, plain: bool) -> Callable[..., Any]:
-    """Return a special method of a stand-in's class."""
+def _special(program: ProgramLink, name: str, special: Sequence[str], plain: bool) -> Callable[..., Any]:
+    """Return a special method of a stand-in's class; the arguments are those of `namespace_of`."""
 
     def method(self: StandIn, *args: Any, **kwargs: Any) -> Any:
+        if name in ("__exit__", "__aexit__") and isinstance(args[1], AssertionError | RefusedError):
+            program.hide(args[1])  # a context manager of the program may not hide that a test has failed
+        if plain and name in _OF_DATA and not self._markscheme_ours:
+            data = program.data(self._markscheme_handle)
+            if hasattr(type(data), name):
+                return getattr(type(data), name)(data, *args, **kwargs)
+            if name == "__bool__":
+                return bool(data)
+        if name == "__iter__" and not self._markscheme_ours and {"__len__", "__getitem__"} & set(special):
+            return iter(_items(program, self, special))
         if name in REVEALING_NOTHING or all(isinstance(arg, StandIn) for arg in args):
-            return program.call(self._markscheme_handle, args, kwargs, special=name)
+            once = not self._markscheme_ours
+            return program.call(self._markscheme_handle, args, kwargs, special=name, once=once)
         if plain:
             data = program.data(self._markscheme_handle)
             return getattr(type(data), name)(data, *args, **kwargs)
@@ -170,6 +213,48 @@ def _special(program: ProgramLink, name: str, plain: bool) -> Callable[..., Any]
 
     method.__name__ = name
     return method
+
+
+def _iterated_by_index(program: ProgramLink, special: Sequence[str]) -> Callable[[StandIn], Any]:
+    """Return an `__iter__` that asks for items until there is no next one, as Python does without it."""
+
+    def iterate(self: StandIn) -> Any:
+        items: list[Any] = []
+        while len(items) <= _MOST_ITEMS:
+            try:
+                items.append(program.call(self._markscheme_handle, (len(items),), {}, special="__getitem__"))
+            except IndexError:
+                break
+        if "__len__" in special and program.call(self._markscheme_handle, (), {}, special="__len__") != len(
+            items
+        ):
+            raise program.refuse("an object", "has another length than items")
+        return iter(items)
+
+    return iterate
+
+
+def _items(program: ProgramLink, stand_in: StandIn, special: Sequence[str]) -> Iterable[Any]:
+    """Return the items of an object, after checking that its length and its indices tell the same of it.
+
+    Raises:
+        RefusedError: they do not.
+    """
+    handle = stand_in._markscheme_handle
+    iterator = program.call(handle, (), {}, special="__iter__")
+    items = list(islice(iterator, _MOST_ITEMS + 1))
+    if len(items) > _MOST_ITEMS:
+        return chain(items, iterator)
+    if "__len__" in special and program.call(handle, (), {}, special="__len__") != len(items):
+        raise program.refuse("an object", "has another length than its iteration has items")
+    if "__getitem__" in special:
+        try:
+            indexed = [program.call(handle, (i,), {}, special="__getitem__") for i in range(len(items))]
+        except Exception:  # its indices are no numbers
+            return items
+        if indexed != items and not hasattr(stand_in, "keys"):
+            raise program.refuse("an object", "has other items by index than by iteration")
+    return items
 
 
 def _equal(program: ProgramLink, defined: bool, plain: bool) -> Callable[[StandIn, object], Any]:

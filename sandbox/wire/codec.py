@@ -8,10 +8,11 @@ that none of the program's methods is called. Arrays arrive as lists, and iterat
 `RemoteSandbox` sends the source of this file to a server, so it may not import anything from this package.
 """
 
+import importlib
 import itertools
 import json
 import sys
-from collections import Counter, OrderedDict, deque, namedtuple
+from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -40,6 +41,16 @@ _SMALL = 1 << 53
 """Integers from here on are sent in hexadecimal, to which Python's limit of 4300 digits does not apply."""
 _OWN = frozenset("builtins collections decimal fractions datetime pathlib itertools numpy".split())
 """Where `foreign` is given, only values of these modules' classes are packed here; others go to `foreign`."""
+_FACTORIES = (int, float, str, list, dict, set, tuple, bool)
+_FACTORIES_BY_NAME = {factory.__name__: factory for factory in _FACTORIES}
+"""What a defaultdict that is sent may fill in."""
+_HINTS = {
+    "DataFrame": "; return its to_dict() or its values",
+    "Series": "; return its to_list()",
+    "coroutine": "; a test must await it, as asyncio.run does",
+    "Tensor": "; return its tolist()",
+}
+"""What to do about some types of values."""
 _VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
 _ITERATORS = (
     map, zip, filter, enumerate, reversed, type(iter([])), type(iter(())), type(iter(set())), type(iter("")),
@@ -72,7 +83,11 @@ class View(Items):
 
 
 class NotPlainError(TypeError):
-    """A value is not plain data, or is nested too deeply or too large."""
+    """A value is not plain data, or is nested too deeply."""
+
+
+class TooLargeError(NotPlainError):
+    """A value has too many items, or takes too many bytes."""
 
 
 def encode(value: Any, foreign: Foreign | None = None) -> str:
@@ -82,6 +97,15 @@ def encode(value: Any, foreign: Foreign | None = None) -> str:
         NotPlainError: the value holds something that is not plain data, and there is no `foreign`.
     """
     return json.dumps(pack(value, foreign))
+
+
+def array_of(kind: Any, items: Any) -> Any:
+    """Return the numpy array that was sent as `A`; the items themselves if numpy is not installed here."""
+    try:
+        numpy = importlib.import_module("numpy")
+    except ImportError:
+        return items
+    return numpy.array(items, dtype=numpy.dtype(str(kind)))
 
 
 def pack(value: Any, foreign: Foreign | None = None, known: Mapping[int, int] | None = None) -> Any:
@@ -124,8 +148,10 @@ class _Encoder:
         if kind is float:
             return value if value - value == 0 else {"f": repr(value)}  # true for finite numbers only
         self.left -= 1
-        if depth > DEPTH or self.left < 0:
-            raise NotPlainError(f"the value is nested too deeply (at most {DEPTH}), or too large")
+        if depth > DEPTH:
+            raise NotPlainError(f"the value is nested too deeply (at most {DEPTH})")
+        if self.left < 0:
+            raise TooLargeError(f"the value is too large (at most {NODES} items)")
         if id(value) in self.known:
             return {"a": self.known[id(value)]}
         if kind is list:
@@ -137,7 +163,7 @@ class _Encoder:
     def _all(self, values: Any, depth: int) -> list[Any]:
         self.left -= len(values)
         if self.left < 0:
-            raise NotPlainError(f"the value is too large (at most {NODES} items)")
+            raise TooLargeError(f"the value is too large (at most {NODES} items)")
         return [self.pack(item, depth + 1) for item in values]
 
     def _tagged(self, value: Any, kind: type, depth: int) -> Any:
@@ -147,6 +173,8 @@ class _Encoder:
             if type(fields) is tuple and fields:
                 names, items = self._all(fields, depth), self._all(list(tuple.__iter__(value)), depth)
                 return {"n": [kind.__name__, names, items]}
+        if kind is defaultdict and value.default_factory in _FACTORIES:
+            return {"dd": [value.default_factory.__name__, *self._all(list(_pairs(value)), depth)]}
         for base, tag, read in _CONTAINERS:
             if issubclass(kind, base):
                 return {tag: self._all(list(read(value)), depth)}
@@ -161,11 +189,14 @@ class _Encoder:
         numpy = sys.modules.get("numpy")
         if numpy is not None and isinstance(value, numpy.ndarray | numpy.generic):
             shaped = numpy.ndarray.tolist(value) if isinstance(value, numpy.ndarray) else value.item()
+            if self.foreign is not None and isinstance(value, numpy.ndarray) and value.dtype.kind in "biufcU":
+                return {"A": [value.dtype.str, self.pack(shaped, depth + 1)]}
             if type(shaped) is not kind:  # the item() of a longdouble is a longdouble again
                 return self.pack(shaped, depth + 1)
         if self.foreign is not None:
             return self.foreign(value)
-        raise NotPlainError(f"a value of type {kind.__name__!r} is not plain data")
+        hint = _HINTS.get(kind.__name__, "")
+        raise NotPlainError(f"a value of type {kind.__name__!r} is not plain data{hint}")
 
 
 def _pairs(value: Any) -> Iterator[Any]:
@@ -191,6 +222,7 @@ _SCALARS: tuple[tuple[type, Any], ...] = (
     (date, lambda value: {"date": date.isoformat(value)}),
     (time, lambda value: {"time": time.isoformat(value)}),
     (timedelta, lambda value: {"timedelta": [value.days, value.seconds, value.microseconds]}),
+    (type(Ellipsis), lambda value: {"ellipsis": 0}),
     (range, lambda value: {"range": [value.start, value.stop, value.step]}),
     (slice, lambda value: {"slice": [value.start, value.stop, value.step]}),
     (PurePath, lambda value: {"path": PurePath.__str__(value)}),
@@ -233,6 +265,10 @@ def _unpack(packed: Any, foreign: Foreign | None, depth: int) -> Any:
         name, fields, items = body
         kind = _named_tuple(str(name), tuple(fields))
         return kind(*(_unpack(item, foreign, depth + 1) for item in items))
+    if tag == "dd":
+        return defaultdict(
+            _FACTORIES_BY_NAME[body[0]], _mapping([_unpack(item, foreign, depth + 1) for item in body[1:]])
+        )
     if tag in _REBUILT:
         return _REBUILT[tag]([_unpack(item, foreign, depth + 1) for item in body])
     if tag in _READ:
@@ -284,6 +320,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "F": lambda body: Fraction(_integer(body[0], FINE_DIGITS), _integer(body[1], FINE_DIGITS)),
     "datetime": datetime.fromisoformat, "date": date.fromisoformat, "time": time.fromisoformat,
     "timedelta": lambda body: timedelta(*body),
+    "ellipsis": lambda body: ...,
     "range": lambda body: range(*body),
     "slice": lambda body: slice(*body),
     "path": lambda body: Path(body),

@@ -37,8 +37,8 @@ READY = b"ready"
 REQUEST = struct.Struct("=ddddQQQI?")
 """The format of a `Request`."""
 QUESTION = b"?"
-"""A worker's question, sent with a pidfd: for how many seconds has this process waited for a processor? The
-caller answers with a number as text."""
+"""A worker's question, sent with a pidfd: for how many seconds has this process waited for a processor, and
+how many CPU seconds have all processes below the worker used? The caller answers with two numbers as text."""
 REPLY = struct.Struct("=BiddQ")
 """The format of the reply to a request: the cause of the program's end (below), its wait status, CPU seconds,
 wall-clock seconds, and peak memory in KiB."""
@@ -70,4 +70,4 @@ def read_at(descriptor: int, length: int, offset: int) -> bytes:
     while length > 0 and (part := os.pread(descriptor, length, offset)):
         parts.append(part)
         length, offset = length - len(part), offset + len(part)
-    return b"".join(parts)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
