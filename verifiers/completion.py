@@ -13,6 +13,13 @@ from .verdict import Reason
 SEARCHED_CHARS = 100_000
 """Only this many characters at the end of a completion are searched, since answers come last."""
 
+TURN_END = re.compile(r"<\|(?:im_end|endoftext|eot_id|end_of_text)\|>|<｜end▁of▁sentence｜>")
+"""The end of the model's turn; what an engine left behind it is another turn."""
+END_TOKENS = re.compile(
+    r"(?:\s{0,9}(?:</?s>|<pad>|<eo[a-z]>|<end_of_turn>|<\|[a-z_]{1,30}\|>|<｜[^<>｜]{1,30}｜>)){1,9}\s*\Z"
+)
+"""End-of-sequence tokens that an engine left in the text."""
+
 Span = tuple[int, int]
 """A place in a text: characters [start, end)."""
 

@@ -26,8 +26,10 @@ import regex
 
 from ...sandbox.errors import TaskError, UnknownNameError
 from ..completion import (
+    END_TOKENS,
     SEARCHED_CHARS,
     THINKING,
+    TURN_END,
     AnswerSpan,
     Extracted,
     Marks,
@@ -201,10 +203,10 @@ def _without_marks(body: str) -> str:
         body = body.replace("<|begin_of_box|>", " " * 9 + r"\boxed{").replace(
             "<|end_of_box|>", "}" + " " * 13
         )
-        turn_end = _TURN_END.search(body)
+        turn_end = TURN_END.search(body)
         body = body[: turn_end.start()] if turn_end else body
     body = _EMPHASIS.sub(_blank, _DELETED.sub(_blank, body))
-    return _END_TOKENS.sub("", body) if body.rstrip().endswith(">") else body
+    return END_TOKENS.sub("", body) if body.rstrip().endswith(">") else body
 
 
 def _with_inner_box(name: str, rule: Rule) -> Rule:
@@ -289,12 +291,6 @@ _DECORATION = re.compile("[`\u2600-\u2715\u2719-\u274b\u274d-\u27bf\u2b00-\u2bff
 _CALCULATOR = re.compile(r"<<[^<>=\n]{1,120}=[^<>\n]{1,60}>>")
 """GSM8K's notes for a calculator: `9 * 2 = <<9*2=18>>18`."""
 _CHANNEL_TOKENS = re.compile(r"<\|(?:START_RESPONSE|END_RESPONSE|message|channel|start|end|return)\|>")
-_TURN_END = re.compile(r"<\|(?:im_end|endoftext|eot_id|end_of_text)\|>|<｜end▁of▁sentence｜>")
-"""The end of the model's turn; what an engine left behind it is another turn."""
 _EMPHASIS = re.compile(r"</?(?:b|i|u|em|ins|mark|strong|center|font|span)(?: [^<>\n]{0,60})?>", re.IGNORECASE)
 _DELETED = re.compile(r"<(del|strike)>[^<>\n]{1,80}</\1>")
 _STRUCK = re.compile(r"~~[^~\n]{1,80}~~")
-_END_TOKENS = re.compile(
-    r"(?:\s{0,9}(?:</?s>|<pad>|<eo[a-z]>|<end_of_turn>|<\|[a-z_]{1,30}\|>|<｜[^<>｜]{1,30}｜>)){1,9}\s*\Z"
-)
-"""End-of-sequence tokens that an engine left in the text."""

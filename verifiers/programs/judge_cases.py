@@ -1,64 +1,70 @@
 """Judging every case of a program's tests, with one function for each kind of tests.
 
 Expected values never enter the process that runs the program. For `stdio`, `calls` and asserts that can be
-split, the program returns plain data (`sandbox/wire/codec.py`), which is compared here. Other asserts and
-test modules run in a separate test process that calls the program (`sandbox/oracle/run_tests.py`). The only
-exception is a `shared` submission, whose tests run in the program's own process.
+split, the program returns plain data (`sandbox/wire/codec.py`), which is compared here, or in the sandbox
+where that could take long (`judge_answers.py`). Other asserts and test modules run in a process of their own
+(`judge_tests.py`).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from ...sandbox.cases import Called, run_calls, run_cases
-from ...sandbox.execution import Execution, Limits, RunVerdict
-from ...sandbox.executor import Executor
-from ...sandbox.oracle_client import TestRun, run_tests
+from ...sandbox.cases import Outcome, run_calls, run_cases
+from ...sandbox.execution import RunVerdict
 from ..verdict import Reason
-from .same_value import same_output, same_value
-from .split_asserts import Call, packed_arguments
-from .tests_schema import Asserts, Calls, ProgramTests, Pytest, Stdio, Unittest
+from . import same_value as same_value_file
+from .asserts.split_asserts import Call, packed_arguments
+from .judge_answers import AnswerJudge, Rule, Ruling
+from .judge_tests import judge_module, judge_unsplit_asserts
+from .results import REASONS, SHOWN_CHARS, Case, Submission, complete, failed_run
+from .same_value import Sameness, same_answer, same_output
+from .tests_schema import (
+    Asserts,
+    CallCase,
+    Calls,
+    Checked,
+    CheckedCase,
+    ProgramTests,
+    Pytest,
+    Stdio,
+    Unittest,
+)
 
-SHOWN_CHARS = 500
-"""Characters of an output or an error that a case keeps."""
+_HOLDS_CHECKER = """
 
-_REASONS = {
-    RunVerdict.ERROR: Reason.ERROR,
-    RunVerdict.COMPILE_ERROR: Reason.COMPILE_ERROR,
-    RunVerdict.TIMEOUT: Reason.TIMEOUT,
-    RunVerdict.WALL_TIMEOUT: Reason.TIMEOUT,
-    RunVerdict.MEMORY: Reason.MEMORY,
-    RunVerdict.OUTPUT_LIMIT: Reason.OUTPUT_LIMIT,
-    RunVerdict.KILLED: Reason.KILLED,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """The result of one case."""
-
-    passed: bool | None
-    """None = not run, because an earlier case failed."""
-    reason: Reason = Reason.PASSED
-    message: str = ""
-    """For a failed case: the error, or what the program printed or returned."""
+def holds(answers, input, expected):
+    (output,) = answers
+    if isinstance(output, bytes) and isinstance(input, str):
+        output = output.decode(errors="replace")
+    right = check(input, expected, output)
+    if not isinstance(right, int) and type(right).__name__ not in ("bool", "bool_"):
+        raise TypeError(f"check() must return True or False (it returned {right!r})")
+    return bool(right)
+"""
+"""What follows a checker, so that it can be asked as `judge_answers.py` asks."""
 
 
-_NOT_REACHED = Case(None, Reason.UNDECIDED)
+_SAME_VALUE = Path(same_value_file.__file__).read_text(encoding="utf-8")
+"""Source that compares values inside the sandbox; see `judge_answers.py`."""
+_SAME_ANSWER = (
+    _SAME_VALUE
+    + """
 
+def holds(answers, expected, *how):
+    return same_answer(expected, answers, Sameness(*how))
+"""
+)
+_SAME_OUTPUT = (
+    _SAME_VALUE
+    + """
 
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A program that is to be judged, and how to run it."""
-
-    sandbox: Executor
-    code: str
-    limits: Limits
-    """The limits of each case."""
-    stop_early: bool
-    """Whether to stop at the first case that fails."""
-    shared: bool
-    """Whether asserts and test modules run in the program's own process."""
+def holds(answers, expected, *how):
+    return same_output(expected, answers[0], *how)
+"""
+)
+_SMALL_OUTPUT = 1 << 17
+"""Larger outputs, counted with the expected ones, are compared in the sandbox unless they are equal."""
 
 
 def judge_cases(submission: Submission, tests: ProgramTests) -> list[Case]:
@@ -73,97 +79,150 @@ def judge_cases(submission: Submission, tests: ProgramTests) -> list[Case]:
 
 
 def _judge_stdio(submission: Submission, tests: Stdio) -> list[Case]:
-    def is_right(index: int, execution: Execution) -> bool:
-        return execution.verdict == RunVerdict.OK and same_output(
-            tests.cases[index].stdout,
-            execution.stdout,
-            whitespace=tests.whitespace,
-            float_tolerance=tests.float_tolerance,
-        )
+    how = (tests.whitespace, tests.numbers, tests.float_tolerance)
+    judge = AnswerJudge(submission.sandbox, submission.limits)
 
-    executions = run_cases(
+    def judge_outcomes(pairs: Sequence[tuple[int, Outcome]]) -> list[Case]:
+        cases: list[Case | None] = []
+        large: list[tuple[Rule, Outcome]] = []
+        for index, outcome in pairs:
+            expected = tests.cases[index].stdout
+            if outcome.verdict != RunVerdict.OK:
+                cases.append(failed_run(outcome))
+            elif len(expected) + len(outcome.answer) <= _SMALL_OUTPUT:
+                right = same_output(expected, bytes(outcome.answer), *how)
+                cases.append(Case(True) if right else _printed(outcome))
+            elif outcome.answer == expected.encode(errors="surrogatepass"):
+                cases.append(Case(True))
+            else:
+                cases.append(None)
+                large.append((Rule(None, False, _SAME_OUTPUT, (expected, *how), printed=True), outcome))
+        rulings = iter(judge.decide(large))
+        for place, (case, (_, outcome)) in enumerate(zip(cases, pairs, strict=True)):
+            if case is None:
+                cases[place] = Case(True) if next(rulings).right else _printed(outcome)
+        return complete(cases)
+
+    return _run_stdio(submission, [case.stdin for case in tests.cases], judge_outcomes, tests.prelude)
+
+
+def _run_stdio(
+    submission: Submission,
+    stdins: Sequence[str],
+    judge: Callable[[Sequence[tuple[int, Outcome]]], list[Case]],
+    prelude: str,
+) -> list[Case]:
+    cases = run_cases(
         submission.sandbox,
         submission.code,
-        [case.stdin for case in tests.cases],
-        right=is_right,
+        stdins,
+        judge=judge,
         limits=submission.limits,
         stop_early=submission.stop_early,
-        prelude=tests.prelude,
+        prelude=prelude,
     )
-    cases = []
-    for index, execution in enumerate(executions):
-        if execution is None:
-            cases.append(_NOT_REACHED)
-        elif is_right(index, execution):
-            cases.append(Case(True))
-        elif execution.verdict == RunVerdict.OK:
-            cases.append(Case(False, Reason.FAILED, f"printed {execution.stdout[:SHOWN_CHARS]!r}"))
-        else:
-            error = execution.stderr or execution.verdict
-            cases.append(Case(False, _REASONS[execution.verdict], error[-SHOWN_CHARS:]))
-    return cases
+    return complete(cases)
+
+
+def _printed(outcome: Outcome) -> Case:
+    shown = bytes(outcome.answer[: 4 * SHOWN_CHARS]).decode(errors="replace")[:SHOWN_CHARS]
+    return Case(False, Reason.FAILED, f"printed {shown!r}")
+
+
+def _judge_checked(submission: Submission, tests: Checked) -> list[Case]:
+    """Judge each case by the task's checker, which is run as a program of its own."""
+    source = tests.checker + _HOLDS_CHECKER
+    if tests.entry is not None:
+        calls = [case for case in tests.cases if isinstance(case, CallCase)]
+
+        def rule(index: int) -> Rule:
+            return Rule(None, False, source, (list(calls[index].args), calls[index].expected))
+
+        packed = [[(tests.entry, packed_arguments(case.args, case.kwargs))] for case in calls]
+        return _judge_answers(submission, packed, rule, tests.prelude)[0]
+    texts = [case for case in tests.cases if isinstance(case, CheckedCase)]
+    judge = AnswerJudge(submission.sandbox, submission.limits)
+
+    def judge_outcomes(pairs: Sequence[tuple[int, Outcome]]) -> list[Case]:
+        questions = [
+            (Rule(None, False, source, (texts[index].stdin, texts[index].stdout), printed=True), outcome)
+            for index, outcome in pairs
+            if outcome.verdict == RunVerdict.OK
+        ]
+        return _with_rulings(pairs, judge.decide(questions))
+
+    return _run_stdio(submission, [case.stdin for case in texts], judge_outcomes, tests.prelude)
 
 
 def _judge_calls(submission: Submission, tests: Calls) -> list[Case]:
-    def is_right(index: int, called: Called) -> bool:
-        return not called.raised and same_value(
-            tests.cases[index].expected,
-            called.value[0],
-            float_tolerance=tests.float_tolerance,
-            exact_types=tests.exact_types,
+    how = (tests.float_tolerance, tests.exact_types, tests.bool_is_number, tests.wrapped)
+    sameness = Sameness(*how)
+
+    def rule(index: int) -> Rule:
+        expected = tests.cases[index].expected
+        return Rule(
+            lambda answers: same_answer(expected, answers, sameness),
+            here_if_simple=False,
+            source=_SAME_ANSWER,
+            arguments=(expected, *how),
+            compares_whole=True,
         )
 
     calls = [[(tests.entry, packed_arguments(case.args, case.kwargs))] for case in tests.cases]
-    cases, _ = _judge_answers(submission, calls, is_right, tests.prelude)
+    cases, _ = _judge_answers(submission, calls, rule, tests.prelude)
     return cases
 
 
 def _judge_answers(
     submission: Submission,
     calls: Sequence[Sequence[Call]],
-    compare: Callable[[int, Called], bool],
+    rule: Callable[[int], Rule],
     prelude: str,
     *,
     in_sequence: bool = False,
-) -> tuple[list[Case], list[Called | None]]:
-    """Make the calls of every case; return the results, and the outcomes by which they were judged."""
+) -> tuple[list[Case], bool]:
+    """Make the calls of every case; return the results, and whether any answer was not plain data."""
+    judge = AnswerJudge(submission.sandbox, submission.limits)
+    gave_objects = False
 
-    def is_right(index: int, called: Called) -> bool:
-        try:
-            return compare(index, called)
-        except (TypeError, ValueError, ArithmeticError, RecursionError, LookupError):
-            return False  # a hostile value, such as one nested too deeply to compare
+    def judge_outcomes(pairs: Sequence[tuple[int, Outcome]]) -> list[Case]:
+        nonlocal gave_objects
+        gave_objects = gave_objects or any(outcome.raised == "NotPlainError" for _, outcome in pairs)
+        answered = [(rule(index), outcome) for index, outcome in pairs if outcome.verdict == RunVerdict.OK]
+        return _with_rulings(pairs, judge.decide(answered))
 
-    outcomes = run_calls(
+    cases = run_calls(
         submission.sandbox,
         submission.code,
         calls,
         prelude=prelude,
         in_sequence=in_sequence,
-        right=is_right,
+        judge=judge_outcomes,
         limits=submission.limits,
         stop_early=submission.stop_early,
     )
-    cases = []
-    for index, called in enumerate(outcomes):
-        if called is None:
-            cases.append(_NOT_REACHED)
-        elif is_right(index, called):
-            cases.append(Case(True))
-        elif called.raised:
-            reason = _REASONS.get(called.verdict, Reason.ERROR)
-            cases.append(Case(False, reason, called.error[-SHOWN_CHARS:]))
-        else:
-            value = called.value[0] if len(called.value) == 1 else called.value
-            cases.append(Case(False, Reason.FAILED, f"gave {_shown(value)}"))
-    return cases, outcomes
+    return complete(cases), gave_objects
 
 
-def _shown(value: Any) -> str:
-    try:
-        return repr(value)[:SHOWN_CHARS]
-    except (ValueError, RecursionError):  # Python refuses to print integers of more than 4300 digits
-        return f"a {type(value).__name__}"
+def _with_rulings(pairs: Sequence[tuple[int, Outcome]], rulings: Sequence[Ruling]) -> list[Case]:
+    """Return the results of some cases, given the rulings on those whose outcome is `ok`."""
+    waiting = iter(rulings)
+    return [
+        _case_of_ruling(next(waiting)) if outcome.verdict == RunVerdict.OK else failed_run(outcome)
+        for _, outcome in pairs
+    ]
+
+
+def _case_of_ruling(ruling: Ruling) -> Case:
+    if ruling.right:
+        return Case(True)
+    if ruling.verdict != RunVerdict.OK:
+        return Case(
+            False,
+            REASONS[ruling.verdict],
+            f"to compare what it returned took too much: {ruling.shown}"[:SHOWN_CHARS],
+        )
+    return Case(False, Reason.FAILED, f"gave {ruling.shown}"[:SHOWN_CHARS])
 
 
 def _judge_asserts(submission: Submission, tests: Asserts) -> list[Case]:
@@ -174,94 +233,23 @@ def _judge_asserts(submission: Submission, tests: Asserts) -> list[Case]:
     plan = tests.plan
     splits = [split for split in plan.splits if split is not None]
     if len(splits) < len(plan.asserts) or submission.shared:
-        return _judge_unsplit_asserts(submission, tests)
-
-    def is_right(index: int, called: Called) -> bool:
-        return not called.raised and splits[index].holds(called.value)
-
+        return judge_unsplit_asserts(submission, tests)
     prelude = "\n".join(filter(None, (plan.prelude, tests.prelude)))
     calls = [split.calls for split in splits]
-    cases, outcomes = _judge_answers(submission, calls, is_right, prelude, in_sequence=True)
-    gave_objects = any(outcome is not None and outcome.raised == "NotPlainError" for outcome in outcomes)
+    cases, gave_objects = _judge_answers(
+        submission, calls, lambda index: splits[index].rule, prelude, in_sequence=True
+    )
     if gave_objects and submission.sandbox.serves_tests:
         # Objects of the program's own classes are not plain data, but may still be what the asserts want.
-        return _judge_unsplit_asserts(submission, tests)
+        return judge_unsplit_asserts(submission, tests)
     return cases
-
-
-def _judge_unsplit_asserts(submission: Submission, tests: Asserts) -> list[Case]:
-    """Run asserts one after the other in the test process.
-
-    If the program ends or is killed during an assert, that assert has failed, and the rest run against a
-    newly started program. If not even one assert of an attempt was completed, all the rest fail without a
-    run, because the program or the setup most likely does not run at all.
-    """
-    plan = tests.plan
-    cases = [_NOT_REACHED] * len(plan.asserts)
-    remaining = list(range(len(cases)))
-    while remaining:
-        run = _run_tests(
-            submission,
-            "asserts",
-            plan.setup,
-            tests.prelude,
-            asserts=plan.asserts,
-            only=remaining,
-            names=plan.called,
-        )
-        for outcome in run.outcomes:
-            if outcome.case in remaining:
-                cases[outcome.case] = _tested(outcome.passed, outcome.error)
-                remaining.remove(outcome.case)
-        if remaining:
-            cases[remaining.pop(0)] = _ended(run)
-            is_hopeless = run.tests_fail or run.verdict == RunVerdict.COMPILE_ERROR or not run.outcomes
-            if is_hopeless:
-                for index in remaining:
-                    cases[index] = _ended(run)
-                break
-        if submission.stop_early and any(case.passed is False for case in cases):
-            break
-    return cases
-
-
-def _judge_module(submission: Submission, tests: Unittest | Pytest) -> list[Case]:
-    """Run a test module; tests that were not completed count as failed."""
-    run = _run_tests(submission, tests.type, tests.code, tests.prelude, count=tests.count)
-    cases = [_tested(outcome.passed, outcome.error) for outcome in run.outcomes]
-    if not run.complete or not cases:
-        missing = max(tests.count - len(cases), 1)
-        cases += [_ended(run)] * missing
-    return cases
-
-
-def _run_tests(submission: Submission, kind: str, tests: str, prelude: str, **options: Any) -> TestRun:
-    return run_tests(
-        submission.sandbox,
-        submission.code,
-        kind,
-        tests,
-        prelude=prelude,
-        shared=submission.shared,
-        limits=submission.limits,
-        **options,
-    )
-
-
-def _tested(passed: bool, error: str) -> Case:
-    return Case(True) if passed else Case(False, Reason.FAILED, error[-SHOWN_CHARS:])
-
-
-def _ended(run: TestRun) -> Case:
-    """Return the result of a test during which, or before which, the program ended."""
-    reason = _REASONS.get(run.verdict, Reason.ERROR)
-    return Case(False, reason, run.error[-SHOWN_CHARS:] or "none of the tests ran")
 
 
 _JUDGES: dict[type, Callable[[Submission, Any], list[Case]]] = {
     Asserts: _judge_asserts,
     Calls: _judge_calls,
     Stdio: _judge_stdio,
-    Unittest: _judge_module,
-    Pytest: _judge_module,
+    Checked: _judge_checked,
+    Unittest: judge_module,
+    Pytest: judge_module,
 }

@@ -13,13 +13,17 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from ...sandbox.errors import TaskError
 from ...sandbox.wire.codec import NotPlainError
 from ...tasks.validation import first_fault
+from .asserts.split_asserts import AssertPlan, packed_arguments, plan_asserts
 from .dataset_shapes import SHAPES, converted
 from .parse import parse
-from .split_asserts import AssertPlan, packed_arguments, plan_asserts
+from .same_value import Numbers, Whitespace
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+_ENTRY = r"^[^\W\d]\w*(\(\)|\?\.[^\W\d]\w*)?(\.[^\W\d]\w*)*$"
 
 
 class _Tests(_Model):
@@ -57,7 +61,7 @@ class Asserts(_Tests):
     @property
     def plan(self) -> AssertPlan:
         """How each assert will be judged."""
-        return plan_asserts(self.asserts, self.setup)
+        return plan_asserts(self.asserts, self.setup, self.prelude)
 
     @property
     def count(self) -> int:
@@ -69,9 +73,10 @@ class Asserts(_Tests):
     def _check_python(cls, data: Any) -> Any:
         """Parse the asserts first, so that source that is not Python is reported before other errors."""
         if isinstance(data, Mapping) and isinstance(data.get("asserts"), list | tuple):
-            statements, setup = tuple(data["asserts"]), data.get("setup", "")
-            if isinstance(setup, str) and all(isinstance(statement, str) for statement in statements):
-                plan_asserts(statements, setup)  # the result is cached; `plan` needs it
+            statements = tuple(data["asserts"])
+            setup, prelude = data.get("setup", ""), data.get("prelude", "")
+            if all(isinstance(text, str) for text in (setup, prelude, *statements)):
+                plan_asserts(statements, setup, prelude)  # the result is cached; `plan` needs it
         return data
 
 
@@ -99,14 +104,20 @@ class Calls(_Tests):
 
     type: Literal["calls"]
     """`calls`: one function, called with different arguments."""
-    entry: str = Field(pattern=r"^[^\W\d]\w*(\(\))?(\.[^\W\d]\w*)*$")
-    """The function: `f`, or a method of a new object: `Solution().twoSum`."""
+    entry: str = Field(pattern=_ENTRY)
+    """The function: `f`, or a method of a new object: `Solution().twoSum`. `Solution?.twoSum` is a method if
+    the program has a class `Solution`, and else a function."""
     cases: tuple[CallCase, ...] = Field(min_length=1)
     """The calls, each with its expected value."""
     float_tolerance: float = Field(default=0.0, ge=0)
-    """Relative and absolute tolerance, 0 or more, where the expected or the returned number is a float."""
+    """Relative and absolute tolerance, 0 or more, where the expected number is a float. Whole numbers are
+    compared exactly."""
+    wrapped: bool = False
+    """Whether an expected list of one item may also be returned as this item, as in some rows of APPS."""
     exact_types: bool = False
-    """Whether a tuple differs from a list, and 2.0 from 2. A bool differs from a number in any case."""
+    """Whether a tuple differs from a list, and 2.0 from 2."""
+    bool_is_number: bool = False
+    """Whether True equals 1, as in Python and in the graders of data sets; else a bool is not a number."""
 
     @property
     def count(self) -> int:
@@ -130,10 +141,15 @@ class Stdio(_Tests):
     """`stdio`: a program that is run once per input."""
     cases: tuple[StdioCase, ...] = Field(min_length=1)
     """The inputs, each with its expected output."""
-    whitespace: Literal["exact", "lines", "tokens"] = "lines"
+    whitespace: Whitespace = "lines"
     """Which white space counts. `exact`: all of it. `lines`: all except at the ends of lines, and empty lines
-    at the end of the output. `tokens`: only line breaks, and that words are separated. With a
-    `float_tolerance`, `exact` means the same as `lines`."""
+    at the end of the output. `trimmed`: all but at both ends of lines and of the output. `nonblank`: as
+    `trimmed`, and empty lines do not count at all. `tokens`: only line breaks, and that words are separated.
+    With a `float_tolerance`, `exact` means the same as `lines`."""
+    numbers: Numbers = "text"
+    """How numbers are compared. `text`: as they are written, but see `float_tolerance`. `value`: a line of
+    numbers equals one of the same numbers, however they are written (`2.0` for `2`). `close`: a line that is
+    one number equals one within 1e-5 of it, or the same whole number."""
     float_tolerance: float = Field(default=0.0, ge=0)
     """Relative and absolute tolerance, 0 or more, for expected words that are numbers with a point or an
     exponent."""
@@ -142,6 +158,50 @@ class Stdio(_Tests):
     def count(self) -> int:
         """The number of inputs."""
         return len(self.cases)
+
+
+class CheckedCase(_Model):
+    """What a program is given, and what its checker may compare the output with."""
+
+    stdin: str = ""
+    """Text that the program reads from standard input."""
+    stdout: str = ""
+    """Text that the checker gets as `expected`, such as one of several right outputs."""
+
+
+class Checked(_Tests):
+    """Programs whose output a function of the task judges, because several outputs are right."""
+
+    type: Literal["checked"]
+    """`checked`: a checker judges each case."""
+    entry: str | None = Field(default=None, pattern=_ENTRY)
+    """The function that is called, as for `calls`; if there is none, the program reads and prints."""
+    cases: tuple[CheckedCase, ...] | tuple[CallCase, ...] = Field(min_length=1)
+    """The inputs: as for `stdio`, or as for `calls` if there is an `entry`."""
+    checker: str
+    """Python source that defines `check(input, expected, output)`, which returns whether the output is right,
+    as a bool. It gets texts, or for calls the list of arguments, the expected and the returned value. It runs
+    in the sandbox under the limits of a case, in a process that the program never enters. An exception means
+    that the output is wrong."""
+
+    @property
+    def count(self) -> int:
+        """The number of cases."""
+        return len(self.cases)
+
+    @model_validator(mode="after")
+    def _check_checker(self) -> "Checked":
+        try:
+            functions = [node for node in parse(self.checker).body if isinstance(node, ast.FunctionDef)]
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            raise ValueError(f"the checker is not Python: {error}") from error
+        if not any(function.name == "check" for function in functions):
+            raise ValueError("the checker must define a function check(input, expected, output)")
+        if any(isinstance(case, CallCase) is (self.entry is None) for case in self.cases):
+            raise ValueError(
+                "cases have stdin and stdout; or args, kwargs and expected, if there is an `entry`"
+            )
+        return self
 
 
 class _Module(_Tests):
@@ -193,17 +253,18 @@ def _count_tests(nodes: Iterable[ast.AST]) -> int:
     return sum(node.name.startswith("test") for node in functions)
 
 
-ProgramTests = Asserts | Calls | Stdio | Unittest | Pytest
+ProgramTests = Asserts | Calls | Stdio | Checked | Unittest | Pytest
 _ADAPTER: TypeAdapter[ProgramTests] = TypeAdapter(Annotated[ProgramTests, Field(discriminator="type")])
-_TYPES = ("asserts", "calls", "stdio", "unittest", "pytest", *SHAPES)
+_TYPES = ("asserts", "calls", "stdio", "checked", "unittest", "pytest", *SHAPES)
 
 
 def program_tests(tests: Any, where: str = "tests") -> ProgramTests:
     """Return tests as typed data.
 
     Args:
-        tests: a mapping whose `type` is `asserts`, `calls`, `stdio`, `unittest` or `pytest`, or for the rows
-            of a data set `apps` (APPS, TACO) or `livecodebench`; typed tests are returned as they are.
+        tests: a mapping whose `type` is `asserts`, `calls`, `stdio`, `checked`, `unittest` or `pytest`, or
+            for the rows of a data set `apps`, `taco` or `livecodebench`; typed tests are returned as they
+            are.
         where: the file, line and key with which an error message begins.
 
     Raises:

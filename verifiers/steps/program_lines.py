@@ -9,25 +9,28 @@ only for tasks whose programs all follow the same plan.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ...sandbox.cases import Called, run_calls
+from ...sandbox.cases import Outcome, run_calls
 from ...sandbox.errors import InfraError
 from ...sandbox.execution import Limits
 from ...sandbox.executor import Executor
 from ...sandbox.sandbox import shared_sandbox
 from ...tasks.problem import Problem
+from ..programs.asserts.split_asserts import Call, packed_arguments
+from ..programs.judge_answers import decoded
 from ..programs.parse import parse
-from ..programs.same_value import same_value
-from ..programs.split_asserts import Call, packed_arguments
+from ..programs.same_value import Sameness, same_value
 from ..programs.tests_schema import Asserts, Calls, program_tests
 from ..verdict import Reason, Verdict
 from .split import split_steps
 
 Steps = Sequence[Sequence[str]]
-Outcome = list[Called | None] | Verdict
+Outcomes = list[Outcome] | Verdict
 """The outcome of every call of a program, or the verdict on a program that could not be run."""
+_LARGEST = 1 << 16
+"""The most bytes of a line's variables that are compared."""
 _NOTHING = Verdict(None, Reason.NOTHING_TO_CHECK, tier="code")
 
 
@@ -143,44 +146,49 @@ def _completed(lines: Sequence[str], *, keep: bool) -> str:
     return "\n".join([*lines, f"{margin}return {value}"])
 
 
-def _run(programs: set[_Program], sandbox: Executor, limits: Limits | None) -> dict[_Program, Outcome]:
+def _run(programs: set[_Program], sandbox: Executor, limits: Limits | None) -> dict[_Program, Outcomes]:
     """Run each program once, with all of the sandbox's workers."""
     ordered = sorted(programs, key=lambda program: program.code)
 
-    def run(program: _Program) -> Outcome:
+    def run(program: _Program) -> Outcomes:
         return _outcome(sandbox, program, limits)
 
     return dict(zip(ordered, sandbox.map(run, ordered), strict=True))
 
 
-def _outcome(sandbox: Executor, program: _Program, limits: Limits | None) -> Outcome:
+def _outcome(sandbox: Executor, program: _Program, limits: Limits | None) -> Outcomes:
     try:
         parse(program.code)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return Verdict(False, Reason.COMPILE_ERROR, tier="code", evidence={"error": str(error)[:200]})
     cases = [[call] for call in program.calls]
     try:
-        return run_calls(sandbox, program.code, cases, right=_has_run, limits=limits, stop_early=False)
+        return run_calls(sandbox, program.code, cases, judge=_kept, limits=limits)
     except InfraError as error:
         return Verdict(None, Reason.UNAVAILABLE, tier="code", evidence={"error": str(error)})
 
 
-def _has_run(index: int, called: Called) -> bool:
+def _kept(pairs: Sequence[tuple[int, Outcome]]) -> list[Outcome]:
+    """Keep each outcome, without the rest of what its process has returned."""
+    return [replace(outcome, answer=bytes(outcome.answer[: _LARGEST + 1])) for _, outcome in pairs]
+
+
+def _has_run(outcome: Outcome) -> bool:
     # NotPlainError: the call ended, but what it returned is not plain data and cannot be sent to us.
-    return called.raised in ("", "NotPlainError")
+    return outcome.raised in ("", "NotPlainError")
 
 
-def _ran(outcome: Outcome) -> Verdict:
+def _ran(outcome: Outcomes) -> Verdict:
     if isinstance(outcome, Verdict):
         return outcome
-    for case, called in enumerate(outcome):
-        if called is not None and not _has_run(case, called):
-            evidence = {"case": case, "error": called.error[:200]}
+    for case, one in enumerate(outcome):
+        if not _has_run(one):
+            evidence = {"case": case, "error": one.error[:200]}
             return Verdict(False, Reason.ERROR, tier="code", evidence=evidence)
     return Verdict(True, Reason.PASSED, tier="code")
 
 
-def _compared(given: Outcome, expected: Outcome) -> Verdict:
+def _compared(given: Outcomes, expected: Outcomes) -> Verdict:
     if isinstance(expected, Verdict) or _ran(expected).correct is not True:
         # The solution itself does not run up to this line.
         return Verdict(None, Reason.UNPARSABLE_REFERENCE, tier="code")
@@ -196,11 +204,15 @@ def _compared(given: Outcome, expected: Outcome) -> Verdict:
     return Verdict(True, Reason.EQUAL, tier="code")
 
 
-def _same_variables(given: Called | None, expected: Called | None) -> bool | None:
-    """Return whether every variable of the solution has the same value; None if some are not plain data."""
-    if given is None or expected is None or given.raised or expected.raised:
+def _same_variables(given: Outcome, expected: Outcome) -> bool | None:
+    """Return whether every variable of the solution has the same value; None if some cannot be compared.
+
+    That is so if they are not plain data, or take too many bytes.
+    """
+    ours, theirs = decoded(given, _LARGEST), decoded(expected, _LARGEST)
+    if ours is None or theirs is None:
         return None
-    one, other = given.value[0], expected.value[0]
+    one, other = ours[0], theirs[0]
     if not (isinstance(one, dict) and isinstance(other, dict)):  # the line itself was a `return`
         return _is_same(other, one)
     return all(name in one and _is_same(value, one[name]) for name, value in other.items())
@@ -208,6 +220,6 @@ def _same_variables(given: Called | None, expected: Called | None) -> bool | Non
 
 def _is_same(expected: Any, value: Any) -> bool:
     try:
-        return same_value(expected, value, exact_types=True)
+        return same_value(expected, value, Sameness(exact_types=True))
     except (TypeError, ValueError, ArithmeticError, RecursionError):
         return False

@@ -7,16 +7,21 @@ split run in a separate test process that calls the program (`sandbox/oracle/run
 
 import ast
 import builtins
+import copy
 import marshal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from ...sandbox.errors import TaskError
-from ...sandbox.wire.codec import encode
+from ....sandbox.errors import TaskError
+from ....sandbox.oracle_client import Given
+from ....sandbox.wire.codec import encode
+from ..judge_answers import Rule
+from ..parse import parse
+from .given import given_by
 from .inline_check import inlined_check
-from .parse import parse
+from .judging_cost import Cost, cost_of
 from .safe_eval import FUNCTIONS, MODULES, OutsideError, check, evaluate
 
 Call = tuple[str, bytes]
@@ -44,8 +49,8 @@ class Split:
 
     calls: tuple[Call, ...]
     """The calls that are sent to the program."""
-    holds: Callable[[Sequence[Any]], bool]
-    """Returns whether the answers, one per call, satisfy the assert; never raises."""
+    rule: Rule
+    """Decides whether the answers, one per call, satisfy the assert."""
     expected: str = ""
     """The value that the only answer must equal, as text; empty if the assert is not such an equality."""
 
@@ -64,6 +69,8 @@ class AssertPlan:
     """One per assert; None if it cannot be split."""
     called: tuple[str, ...]
     """The program's functions and classes that the asserts call."""
+    given: Given
+    """What the prompt gives, and the program cannot redefine to its gain."""
 
 
 _PASSIVE = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
@@ -71,7 +78,7 @@ _PASSIVE = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
 
 
 @lru_cache(maxsize=4096)
-def plan_asserts(asserts: tuple[str, ...], setup: str) -> AssertPlan:
+def plan_asserts(asserts: tuple[str, ...], setup: str, prelude: str = "") -> AssertPlan:
     """Split every assert that can be split.
 
     Raises:
@@ -88,14 +95,16 @@ def plan_asserts(asserts: tuple[str, ...], setup: str) -> AssertPlan:
         asserts = tuple(ast.unparse(body) for body in bodies)
         setup = ast.unparse(setup_tree)
     names, own, imports = _names_of_setup(setup_tree)
-    program = _called_names(bodies, names, own)
+    known = "\n".join(ast.unparse(node) for node in setup_tree.body if _is_known_import(node))
+    given = given_by(prelude, (setup, *asserts))
+    program = _called_names(bodies, names, own | set(given.names))
     # A setup that calls something may have effects on which the asserts rely: then nothing is split.
     is_passive = all(isinstance(node, _PASSIVE) or _calls_nothing(node) for node in setup_tree.body)
     if is_passive:
-        splits = tuple(_split(body, names, program) for body in bodies)
+        splits = tuple(_split(body, names, program, known) for body in bodies)
     else:
         splits = (None,) * len(bodies)
-    return AssertPlan(asserts, setup, "\n".join(imports), splits, tuple(sorted(program)))
+    return AssertPlan(asserts, setup, "\n".join(imports), splits, tuple(sorted(program)), given)
 
 
 def _parsed(source: str, what: str) -> ast.Module:
@@ -138,6 +147,13 @@ def _names_of_setup(setup: ast.Module) -> tuple[dict[str, Any], set[str], list[s
     return {name: meaning for name, meaning in names.items() if name not in own}, own, imports
 
 
+def _is_known_import(node: ast.stmt) -> bool:
+    """Return whether a statement imports nothing but modules and functions in `MODULES`."""
+    if not isinstance(node, ast.Import | ast.ImportFrom):
+        return False
+    return all(_imported(node, alias) is not None for alias in node.names)
+
+
 def _imported(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> Any:
     """Return the module or function that an import names; None if it is not in `MODULES`."""
     if isinstance(node, ast.Import):
@@ -178,7 +194,7 @@ def _redefined_builtin(body: ast.Module) -> str | None:
     return None
 
 
-def _split(body: ast.Module, names: Mapping[str, Any], program: set[str]) -> Split | None:
+def _split(body: ast.Module, names: Mapping[str, Any], program: set[str], imports: str) -> Split | None:
     """Return an assert's split; None if it is not one assert, or has parts that we cannot evaluate."""
     if len(body.body) != 1 or not isinstance(body.body[0], ast.Assert):
         return None
@@ -190,17 +206,54 @@ def _split(body: ast.Module, names: Mapping[str, Any], program: set[str]) -> Spl
         check(test, dict.fromkeys(found), known_names)
     except (OutsideError, RecursionError):
         return None
-    if not found:
+    if not found or _may_skip_a_call(test, found):
         return None
     nodes = tuple(found)
 
     def holds(answers: Sequence[Any]) -> bool:
-        try:
-            return bool(evaluate(test, dict(zip(nodes, answers, strict=True)), known_names))
-        except Exception:  # as in Python, an assert that raises has failed
-            return False
+        # As in Python, an assert that raises has failed; the judge of answers sees to that.
+        return bool(evaluate(test, dict(zip(nodes, answers, strict=True)), known_names))
 
-    return Split(tuple(found.values()), holds, _expected(test, found, known_names))
+    cost = cost_of(test, frozenset(found), known_names)
+    rule = Rule(
+        None if cost is Cost.UNBOUNDED else holds,
+        cost is Cost.BOUNDED_IF_SIMPLE,
+        _source(test, nodes, imports),
+    )
+    return Split(tuple(found.values()), rule, _expected(test, found, known_names))
+
+
+def _may_skip_a_call(test: ast.expr, found: Collection[ast.expr]) -> bool:
+    """Return whether the assert may hold although a call is not made, as in `not f(x) or g(x)`."""
+    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+        return any(_may_skip_a_call(part, found) for part in test.values)
+    for node in ast.walk(test):
+        later: Sequence[ast.expr] = ()
+        if isinstance(node, ast.BoolOp):
+            later = node.values[1:]
+        elif isinstance(node, ast.IfExp):
+            later = (node.body, node.orelse)
+        if any(inner in found for part in later for inner in ast.walk(part)):
+            return True
+    return False
+
+
+def _source(test: ast.expr, nodes: Sequence[ast.expr], imports: str) -> str:
+    """Return source that defines `holds(answers)`, which evaluates the assert as Python does."""
+    condition = ast.unparse(_Answers(nodes).visit(copy.deepcopy(test, {id(node): node for node in nodes})))
+    return f"import math\n{imports}\ndef holds(answers):\n    return bool({condition})\n"
+
+
+class _Answers(ast.NodeTransformer):
+    """Replaces each of some calls by an item of the list `answers`."""
+
+    def __init__(self, calls: Sequence[ast.expr]):
+        self._places = {call: place for place, call in enumerate(calls)}
+
+    def visit_Call(self, node: ast.Call) -> Any:
+        if node not in self._places:
+            return self.generic_visit(node)
+        return ast.Subscript(ast.Name("answers", ast.Load()), ast.Constant(self._places[node]), ast.Load())
 
 
 def _collect_calls(
