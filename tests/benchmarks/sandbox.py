@@ -1,7 +1,7 @@
 """The sandbox against a new process for every program.
 
     python tests/benchmarks/sandbox.py                every part
-    python tests/benchmarks/sandbox.py speed soak     some: speed, scale, cases, load, traffic, soak
+    python tests/benchmarks/sandbox.py speed soak     some: speed, scale, cases, load, traffic, attacks, soak
 
 The two sides of a comparison run in turn in one run on the same machine, so their ratios are what to read. The
 other side is what a careful user would write, `subprocess.run([python, "-I", "-c", code])` with the same inputs
@@ -21,6 +21,8 @@ from contextlib import contextmanager
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
+
+from sandbox_attacks import attacks
 
 from markscheme.sandbox import Limits, Sandbox
 from markscheme.verifiers import verify_program
@@ -144,6 +146,30 @@ def cases(rounds: int) -> None:
         f"20 stdin/stdout cases: ours {seconds['ours'] * 1e3:.1f} ms,"
         f" {seconds['process'] / seconds['ours']:.1f} times as fast as a new process for each"
     )
+    other_ways(rounds)
+
+
+def other_ways(rounds: int) -> None:
+    """Print the time of 20 cases that are read by `open(0)`, and of 2,000 cases the last of which is wrong."""
+    many = {"type": "stdio", "cases": [{"stdin": f"{n}\n", "stdout": f"{n * n}\n"} for n in range(2000)]}
+    last_wrong = "n = int(input())\nprint(n * n if n < 1999 else 0)"
+    with Sandbox(1) as sandbox:
+
+        def judge(code: str, tests: dict[str, Any], correct: bool) -> None:
+            assert verify_program(code, tests, sandbox=sandbox).correct is correct
+
+        twenty = {"type": "stdio", "cases": many["cases"][:20]}
+        sides = {
+            "stdin": partial(judge, "import sys\nn = int(sys.stdin.read())\nprint(n * n)", twenty, True),
+            "open(0)": partial(judge, "with open(0) as f: n = int(f.read())\nprint(n * n)", twenty, True),
+        }
+        seconds = time_in_turn(sides, rounds // 3)
+        right = seconds_of(partial(judge, "n = int(input())\nprint(n * n)", many, True))
+        wrong = seconds_of(partial(judge, last_wrong, many, False))
+    print(
+        f"20 cases that are read by open(0): {seconds['open(0)'] / seconds['stdin']:.2f} times as long as sys.stdin"
+    )
+    print(f"2,000 cases: {right:.2f} s if all are right, {wrong:.2f} s if the last one is wrong")
 
 
 def traffic(count: int) -> None:
@@ -192,6 +218,7 @@ PARTS: dict[str, tuple[Callable[[int], None], str]] = {
     "cases": (cases, "rounds"),
     "load": (load, "rounds"),
     "traffic": (traffic, "answers"),
+    "attacks": (attacks, "rounds"),
     "soak": (soak, "soak"),
 }
 """By name, the function of each part and the option that sets its size."""

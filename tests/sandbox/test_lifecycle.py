@@ -1,5 +1,6 @@
 """Workers of a local sandbox come and go: lost ones are replaced, and none outlives its sandbox or its caller."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -60,7 +61,7 @@ def test_closing_leaves_no_process_and_no_file(
     monkeypatch.setattr(tempfile, "tempdir", folder)
     before = descendants_of(os.getpid())
     sandbox = Sandbox(2, limits=small_limits, tier=tier)
-    sandbox.run_batch(["open('x', 'w').write('x')"] * 4)
+    sandbox.run_batch(["print('x')"] * 4)
     workers = descendants_of(os.getpid()) - before
     assert len(workers) >= 4  # at least two processes per worker
 
@@ -125,3 +126,47 @@ def test_a_forked_caller_gets_workers_of_its_own() -> None:
     # Python warns about forking while other threads run, which is what this test is about.
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(script)]
     subprocess.run(command, check=True, timeout=60)
+
+
+def test_a_folder_goes_although_its_worker_was_killed(
+    small_limits: Limits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs_tier(Tier.LANDLOCK)
+    folder = tempfile.mkdtemp()
+    os.chmod(folder, 0o755)
+    monkeypatch.setattr(tempfile, "tempdir", folder)
+    before = descendants_of(os.getpid())
+    with Sandbox(1, limits=small_limits, tier=Tier.LANDLOCK) as sandbox:
+        assert os.listdir(folder) != []
+        for process in descendants_of(os.getpid()) - before:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        assert sandbox.run("print(1)").stdout == "1\n"
+    assert os.listdir(folder) == []
+    os.rmdir(folder)
+
+
+def test_an_idle_worker_holds_no_output(small_limits: Limits) -> None:
+    with Sandbox(1, limits=small_limits) as sandbox:
+        sandbox.run("print('x' * 900_000)")
+        sandbox.run("print('x' * 100)")
+        sandbox.run("import os\nos.write(1, b'x' * 900_000)\nos.write(2, b'x' * 900_000)")
+        kept = sum(
+            os.stat(f"/proc/self/fd/{descriptor}").st_blocks * 512
+            for descriptor in os.listdir("/proc/self/fd")
+            if os.path.exists(f"/proc/self/fd/{descriptor}")
+            and "memfd:" in os.readlink(f"/proc/self/fd/{descriptor}")
+        )
+    assert kept < 4 << 20
+
+
+def test_a_low_limit_of_processes_is_enough(small_limits: Limits) -> None:
+    """A sandbox starts in a caller that may have fewer processes than a program may have threads."""
+    needs_tier(Tier.NAMESPACES)
+    code = (
+        "import resource\nresource.setrlimit(resource.RLIMIT_NPROC, (200, 200))\n"
+        "from markscheme.sandbox import Sandbox\n"
+        "with Sandbox(1, tier='namespaces') as sandbox: print(sandbox.run('print(1)').stdout)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "1", done.stderr

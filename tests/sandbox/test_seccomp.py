@@ -73,7 +73,8 @@ def run_filter(code: bytes, machine: str, number: int, *arguments: int, arch: in
 
 
 DECIDED_BY_ARGUMENTS = set(
-    "clone3 chmod fchmod fchmodat utime utimes utimensat futimesat ioctl fcntl prctl socketpair sendto".split()
+    "clone3 chmod fchmod fchmodat utime utimes utimensat futimesat ioctl fcntl prctl socketpair sendto flock"
+    " listxattr llistxattr flistxattr getxattr lgetxattr fgetxattr".split()
 )
 MUST_BE_ABSENT = set("socket ptrace mount unshare bpf setns memfd_create execveat io_uring_setup".split())
 
@@ -97,6 +98,7 @@ def test_the_filter_of_the_worker_allows_its_list_and_nothing_else(machine: str)
 ARGUMENTS = [
     ("clone3", (), ABSENT), ("fchmodat", (), PRETENDED), ("utimensat", (), PRETENDED),
     ("ioctl", (1, 0x5401), ALLOWED), ("ioctl", (1, 0x5412), DENIED),
+    ("flock", (1, 2), PRETENDED), ("fcntl", (1, 6), PRETENDED), ("fcntl", (1, 38), PRETENDED), ("fcntl", (1, 5), ALLOWED),
     ("fcntl", (1, 3), ALLOWED), ("fcntl", (1, 1030), ALLOWED), ("fcntl", (1, 1024), DENIED), ("fcntl", (1, 8), DENIED),
     ("socketpair", (1, 1), ALLOWED), ("socketpair", (1, 1 | 0x80000), ALLOWED), ("socketpair", (1, 5), ALLOWED),
     ("socketpair", (1, 2), DENIED), ("socketpair", (2, 1), DENIED),
@@ -132,6 +134,9 @@ CALLS_OF_PROGRAMS = [
     ("pidfd_open", (1,), False, False),
     ("prctl", (22,), False, False),  # PR_SET_SECCOMP
     ("prctl", (15,), True, True),  # PR_SET_NAME
+    ("clock_gettime", (2,), True, True),  # CLOCK_PROCESS_CPUTIME_ID
+    ("clock_gettime", ((~1 << 3) | 2,), False, False),  # that of process 1
+    ("timer_create", ((~1 << 3) | 2,), False, False),
     ("read", (), True, True),
 ]
 

@@ -22,6 +22,37 @@ PROGRAMS = [
     ("```python\nx = 1", "x = 1"),
     ("```bash\npip install x\n```\n```python\ny\n```", "y\n"),
     ("```python\ny\n```\n```bash\npython y.py\n```", "y\n"),
+    # fences in the middle of a line, and text behind a closing one
+    ("<answer>```python\nx = 1\n```</answer>", "x = 1\n"),
+    ("Solution: ```python\nx = 1\n```", "x = 1\n"),
+    ("```python\nx = 1\n``` This is it.", "x = 1\n"),
+    ("```python\nx = 1```", "x = 1"),
+    ("It is ```x``` then.\n```python\ny = 2\n```", "y = 2\n"),
+    ("```python\nprint('```')\n```", "print('```')\n"),
+    # a closing fence whose opening one is in the prompt
+    ("x = 1\n```", "x = 1\n"),
+    ("x = 1\n```\nIt sets x.", "x = 1\n"),
+    ("def f(x):\n    return x\n```\nUsage:\n```python\nprint(f(1))\n```", "def f(x):\n    return x\n"),
+    ("The answer\n```\nx = 1\n```", "x = 1\n"),
+    # a block that only uses what another one defines
+    (
+        "```python\ndef f(x):\n    return x\n```\nUse it:\n```python\nprint(f(1))\n```",
+        "def f(x):\n    return x\n",
+    ),
+    (
+        "```python\ndef g(x):\n    return 0\n```\nBetter:\n```python\ndef f(x):\n    return x\n```",
+        "def f(x):\n    return x\n",
+    ),
+    # marks of the end of a turn, and characters that cannot be seen
+    ("x = 1\n<|im_end|>", "x = 1\n"),
+    ("x = 1\n<|im_end|>\n<|im_start|>user\nhello", "x = 1\n"),
+    ("```python\nx = 1\n```<|eot_id|>", "x = 1\n"),
+    ("x = 1</s>", "x = 1"),
+    ("\u200b```python\nx = 1\n```", "x = 1\n"),
+    ("\ufeffx = 1", "x = 1"),
+    ("```python\nx\u200b = 1\n```", "x = 1\n"),
+    ("```python\nx = '\u200b'\n```", "x = '\u200b'\n"),
+    ("```python\nx = 1\n```python", "x = 1\n"),
     ("", None),
     ("   \n", None),
     ("<think>```python\nx\n```", None),

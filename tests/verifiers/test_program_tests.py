@@ -14,7 +14,7 @@ from support import asserts
 UNUSABLE: list[tuple[Any, str]] = [
     # tests, part of the message
     (None, "expected a mapping with `type`"),
-    ({}, "asserts, calls, stdio, unittest, pytest, apps, livecodebench"),
+    ({}, "asserts, calls, stdio, checked, unittest, pytest, apps, taco, livecodebench"),
     ("assert f(1)", "expected a mapping"),
     ({"type": "guess"}, "guess"),
     (asserts(), "there are no tests"),
