@@ -12,15 +12,13 @@ import copy
 from collections.abc import Callable, Collection, Iterator, Sequence, Sized
 from typing import Any
 
-from .names import loaded_names
+from .names import RAISES, loaded_names
 from .readings import Originals
 
 _COUNT, _FRESH = "_markscheme_compared", "_markscheme_original"
 _NOTE, _FIELD, _ZIP = "_markscheme_noted", "_markscheme_field", "_markscheme_zip"
 _ASKING = {"all": "_markscheme_all", "any": "_markscheme_any"}
 _ADDED = frozenset((_COUNT, _FRESH, _NOTE, _FIELD, _ZIP, *_ASKING.values()))
-_RAISES = frozenset(("raises", "warns", "deprecated_call"))
-"""Functions of pytest and unittest that judge without an assert."""
 
 
 class Comparisons:
@@ -209,7 +207,7 @@ class _Rewriter(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.Call:
         name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-        judges = name.startswith("assert") or name in _RAISES
+        judges = name.startswith("assert") or name in RAISES
         only_asks = name == "assertTrue" and bool(node.args) and self._only_asks(node.args[0])
         self._in_assert, before = self._in_assert or judges, self._in_assert
         self.generic_visit(node)
@@ -304,34 +302,3 @@ class _Used(ast.NodeTransformer):
             self.values[name] = ast.Call(ast.Name(_FIELD, ast.Load()), field, [])
             return ast.copy_location(ast.Name(name, ast.Load()), node)
         return self.generic_visit(node)  # pyright: ignore[reportReturnType]
-
-
-def comparing_functions(tree: ast.Module) -> set[str]:
-    """Return the names of the functions and methods that compare something, or call one that does."""
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    calls = {function.name: _called(function) for function in functions}
-    comparing = {function.name for function in functions if _compares(function)}
-    while more := {name for name, called in calls.items() if called & comparing} - comparing:
-        comparing |= more
-    return comparing
-
-
-def compares(tree: ast.AST, functions: Collection[str]) -> bool:
-    """Return whether code compares something, given the functions that do."""
-    return _compares(tree) or bool(_called(tree) & set(functions))
-
-
-def _compares(tree: ast.AST) -> bool:
-    # `assert False` and `fail()` compare nothing: they say that something else should have happened.
-    return any(
-        (isinstance(node, ast.Assert) and not isinstance(node.test, ast.Constant))
-        or (isinstance(node, ast.Attribute) and (node.attr.startswith("assert") or node.attr in _RAISES))
-        for node in ast.walk(tree)
-    )
-
-
-def _called(tree: ast.AST) -> set[str]:
-    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    return {func.id for func in calls if isinstance(func, ast.Name)} | {
-        func.attr for func in calls if isinstance(func, ast.Attribute)
-    }

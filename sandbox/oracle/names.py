@@ -10,6 +10,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+RAISES = frozenset(("raises", "warns", "deprecated_call"))
+"""Functions of pytest and unittest that judge without an assert."""
 _ALIASES = {"np": "numpy", "pd": "pandas"}
 _LIBRARIES = frozenset(
     "numpy pandas scipy sympy sklearn torch pytest hypothesis networkx requests urllib3 httpx aiohttp flask"
@@ -259,3 +261,34 @@ def names_bound_in(trees: Sequence[ast.Module]) -> set[str]:
             elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
                 names.add(node.id)
     return names
+
+
+def comparing_functions(tree: ast.Module) -> set[str]:
+    """Return the names of the functions and methods that compare something, or call one that does."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    calls = {function.name: _called(function) for function in functions}
+    comparing = {function.name for function in functions if _compares(function)}
+    while more := {name for name, called in calls.items() if called & comparing} - comparing:
+        comparing |= more
+    return comparing
+
+
+def compares(tree: ast.AST, functions: Collection[str]) -> bool:
+    """Return whether code compares something, given the functions that do."""
+    return _compares(tree) or bool(_called(tree) & set(functions))
+
+
+def _compares(tree: ast.AST) -> bool:
+    # `assert False` and `fail()` compare nothing: they say that something else should have happened.
+    return any(
+        (isinstance(node, ast.Assert) and not isinstance(node.test, ast.Constant))
+        or (isinstance(node, ast.Attribute) and (node.attr.startswith("assert") or node.attr in RAISES))
+        for node in ast.walk(tree)
+    )
+
+
+def _called(tree: ast.AST) -> set[str]:
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return {func.id for func in calls if isinstance(func, ast.Name)} | {
+        func.attr for func in calls if isinstance(func, ast.Attribute)
+    }

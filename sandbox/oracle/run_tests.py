@@ -17,10 +17,11 @@ from typing import Any
 
 from ..wire.records import TESTS, Records
 from .guard import guard
-from .instrument import Comparisons, comparing_functions, instrumented
+from .instrument import Comparisons, instrumented
 from .lent_objects import PROMPT
 from .names import (
     ProgramFinder,
+    comparing_functions,
     dependent_names,
     imports_of,
     judging_names,

@@ -13,8 +13,8 @@ from types import ModuleType
 from typing import Any
 
 from ..wire.records import describe
-from .instrument import compares
 from .lent_objects import TESTS
+from .names import compares
 from .recorder import Recorder
 from .tests_side import ProgramEndedError
 
