@@ -1,25 +1,117 @@
 """Loading a task's problems: rows of a hub data set, of files or of a generator, put into its templates."""
 
+import json
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, overload
 
-from pydantic import ValidationError
+import numpy as np
 
 from ..sandbox.errors import DataError, TaskError, first_of
-from .name_lookup import GENERATORS, resolve
 from .problem import Problem, content_id
-from .row_files import SUFFIXES, Located, Row, read_rows
+from .rows.problem_list import read_problem_list
+from .rows.problem_maker import ProblemMaker
+from .rows.row_files import OnBad
+from .rows.sources import RowSource, rows_of
 from .schema import Task
-from .templates import check_columns, compile_template, render
-from .validation import first_fault
-
-SHUFFLE_BUFFER = 10_000
-"""Rows of a streamed data set that are held at once to shuffle them."""
 
 
-def load_problems(task: Task, *, split: str | None = None, limit: int | None = None) -> Sequence[Problem]:
+class LoadedProblems(Sequence[Problem]):
+    """A split's problems, each of which is made from its row when it is asked for.
+
+    Of rows that can be read again (a JSONL file, a hub data set) nothing is held but their positions, so that
+    a split of any size takes little memory.
+    """
+
+    def __init__(self, maker: ProblemMaker, source: RowSource):
+        self._maker, self._source = maker, source
+        self._indices, self._ids, self._prompts = array("q"), array("Q"), array("Q")
+        self.prompt_sizes = array("q")
+        """UTF-8 bytes of each problem's prompt; of chat messages, of their JSON."""
+
+    def add(self, index: int, problem: Problem, copies: int = 1) -> None:
+        """Add the problem that was made of the source's row `index`."""
+        for _ in range(copies):
+            self._append(index, _number(problem.id), prompt_number(problem), prompt_size(problem))
+
+    def _append(self, index: int, problem_id: int, prompt: int, size: int) -> None:
+        self._indices.append(index)
+        self._ids.append(problem_id)
+        self._prompts.append(prompt)
+        self.prompt_sizes.append(size)
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    @overload
+    def __getitem__(self, index: int) -> Problem: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Problem]: ...
+    def __getitem__(self, index: int | slice) -> Problem | list[Problem]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        place, row = self._source[self._indices[index]]
+        return self._maker(row, place)
+
+    def place(self, index: int) -> str:
+        """Return the place of a problem's row."""
+        return self._source.place(self._indices[index])
+
+    def without_prompts(self, prompts: set[int]) -> "LoadedProblems":
+        """Return the problems whose `prompt_number` is not among `prompts`."""
+        kept = LoadedProblems(self._maker, self._source)
+        columns = zip(self._indices, self._ids, self._prompts, self.prompt_sizes, strict=True)
+        for index, problem_id, prompt, size in columns:
+            if prompt not in prompts:
+                kept._append(index, problem_id, prompt, size)
+        return kept
+
+    def with_an_id_of_another_prompt(self) -> Iterator[int]:
+        """Yield the index of each problem whose id already belongs to a problem with another prompt."""
+        ids, prompts = np.array(self._ids, np.uint64), np.array(self._prompts, np.uint64)
+        order = np.argsort(ids, kind="stable")
+        starts = np.flatnonzero(np.r_[True, np.diff(ids[order]) != 0]) if len(ids) else []
+        sizes = np.diff(np.r_[starts, len(ids)])
+        of_first = np.repeat(prompts[order][starts], sizes) if len(ids) else prompts
+        yield from sorted(order[prompts[order] != of_first].tolist())
+
+
+def _number(content: Any) -> int:
+    return int(content_id(content), 16)
+
+
+def prompt_number(problem: Problem) -> int:
+    """Return a number below 2**64 that identifies a prompt."""
+    return _number(problem.prompt)
+
+
+def prompt_size(problem: Problem) -> int:
+    """Return the UTF-8 bytes of a prompt; of chat messages, of their JSON."""
+    text = problem.prompt if isinstance(problem.prompt, str) else json.dumps(problem.prompt, default=str)
+    return len(text.encode(errors="backslashreplace"))
+
+
+def place_in(problems: Sequence[Problem], index: int) -> str:
+    """Return what messages call a problem: the place of its row, such as `train.jsonl:61`, or else its id."""
+    if isinstance(problems, LoadedProblems):
+        return problems.place(index)
+    return f"problem {problems[index].id}"
+
+
+def prompt_sizes(problems: Sequence[Problem]) -> Iterable[int]:
+    """Return the `prompt_size` of every problem."""
+    return problems.prompt_sizes if isinstance(problems, LoadedProblems) else map(prompt_size, problems)
+
+
+def load_problems(
+    task: Task,
+    *,
+    split: str | None = None,
+    limit: int | None = None,
+    each: Callable[[Problem, str], None] | None = None,
+    on_bad: OnBad | None = None,
+) -> Sequence[Problem]:
     """Load the problems of one split, in an order and with ids that are the same every time.
 
         >>> from markscheme.tasks import load_problems, load_task
@@ -31,6 +123,10 @@ def load_problems(task: Task, *, split: str | None = None, limit: int | None = N
         task: the task, as `load_task` returns it.
         split: the split to load; None = the task's own (`data.split`).
         limit: load at most this many problems; the task's own `data.limit` applies too.
+        each: called once with every problem and the place of its row, so that a large split need not be read
+            again for a check; a `DataError` that it raises is that row's error.
+        on_bad: takes the errors of rows that are broken or do not fit the templates, which are then skipped;
+            None = raise them, all at once.
 
     Raises:
         TaskError: a template reads a column that the data do not have, or there is no such split.
@@ -39,94 +135,60 @@ def load_problems(task: Task, *, split: str | None = None, limit: int | None = N
     """
     split = split or task.data.split
     most = min((n for n in (task.data.limit, limit) if n is not None), default=None)
-    located = _rows(task, split)
-    if task.data.shuffle and not task.data.streaming:
-        rows = list(located)
-        Random(task.data.seed).shuffle(rows)
-        located = iter(rows)
-    problems, errors = _problems_and_errors(ProblemMaker(task), located, _split_filter(task, split), most)
+    errors: list[str] = []
+    report: OnBad = on_bad or (lambda error: errors.append(str(error)))
+    problems = _problems(task, split, most, each, report)
+    for index in problems.with_an_id_of_another_prompt():
+        errors.append(
+            f"{problems.place(index)}: id {problems[index].id!r} already belongs to a problem with another"
+            " prompt; ids must be unique, so give problem.id another template"
+        )
     if errors:
         raise DataError(
             f"{len(errors)} row(s) of task {task.name!r} cannot be turned into problems:\n{first_of(errors)}"
         )
     if not problems:
-        raise DataError(f"{task.where('data')}: split {split!r} has no rows; check the path and the split")
+        listed = " that data.problems lists" if task.data.problems is not None else ""
+        raise DataError(
+            f"{task.where('data')}: split {split!r} has no rows{listed}; check the path and the split"
+        )
     return problems
 
 
-def _problems_and_errors(
-    maker: "ProblemMaker", located: Iterable[Located], keep: Callable[[Problem], bool], most: int | None
-) -> tuple[list[Problem], list[str]]:
-    """Return up to `most` of the problems that `keep` accepts, and the errors of rows without a problem."""
-    problems: list[Problem] = []
-    errors: list[str] = []
-    by_id: dict[str, Problem] = {}
-    for place, row in located:
+def _problems(
+    task: Task, split: str, most: int | None, each: Callable[[Problem, str], None] | None, report: OnBad
+) -> LoadedProblems:
+    """Return up to `most` problems of a split; the errors of rows without a problem go to `report`."""
+    source, maker, keep = rows_of(task, split), ProblemMaker(task), _split_filter(task, split)
+    # The list is of problems to train on; other splits are taken whole.
+    copies_of = read_problem_list(task) if split == task.data.split else lambda problem_id: 1
+    problems = LoadedProblems(maker, source)
+    indices: Iterable[int] = source.indices()
+    if task.data.shuffle and not task.data.streaming:
+        indices = list(indices)
+        Random(task.data.seed).shuffle(indices)
+    for index in indices:
         try:
+            place, row = source[index]
             problem = maker(row, place)
+            copies = copies_of(problem.id) if keep(problem) else 0
+            if copies and each is not None:
+                each(problem, place)
         except DataError as error:
-            errors.append(str(error))
+            report(error)
             continue
-        if not keep(problem):
-            continue
-        first = by_id.setdefault(problem.id, problem)
-        if first.prompt != problem.prompt:
-            errors.append(
-                f"{place}: id {problem.id!r} already belongs to a problem with another prompt; ids must be"
-                " unique, so give problem.id another template"
-            )
-        problems.append(problem)
+        problems.add(index, problem, copies if most is None else min(copies, most - len(problems)))
         if most is not None and len(problems) >= most:
             break
-    return problems, errors
+    return problems
 
 
-def without_overlap(train: Sequence[Problem], held_out: Iterable[Problem]) -> list[Problem]:
+def without_overlap(train: Sequence[Problem], held_out: Iterable[Problem]) -> Sequence[Problem]:
     """Return the training problems whose prompt is not among the held-out ones."""
-    prompts = {content_id(problem.prompt) for problem in held_out}
-    return [problem for problem in train if content_id(problem.prompt) not in prompts]
-
-
-class ProblemMaker:
-    """A callable that turns rows into problems, by a task's templates, which it compiles once."""
-
-    def __init__(self, task: Task):
-        self.task = task
-        self._templates = {
-            name: compile_template(value, task.where("problem", name))
-            for name, value in vars(task.problem).items()
-            if value is not None and value != {}
-        }
-        self._complete: set[frozenset[str]] = set()
-        """Sets of columns that are known to satisfy every template."""
-
-    @property
-    def columns(self) -> frozenset[str]:
-        """Every column that the templates read."""
-        return frozenset[str]().union(*(columns for _, columns in self._templates.values()))
-
-    def __call__(self, row: Row, place: str) -> Problem:
-        """Return the problem that a row describes; `place` says in messages where the row comes from.
-
-        Raises:
-            TaskError: a template reads a column that the row does not have.
-            DataError: a template cannot be filled from this row, or its value has the wrong type.
-        """
-        keys = frozenset(map(str, row))
-        if keys not in self._complete:
-            for name, (_, columns) in self._templates.items():
-                check_columns(columns, row, self.task.where("problem", name))
-            self._complete.add(keys)
-        values = {
-            name: render(template, row, f"{place}: problem.{name}")
-            for name, (template, _) in self._templates.items()
-        }
-        values["info"] = {**row, **values.get("info", {})}
-        try:
-            return Problem.model_validate(values)
-        except ValidationError as error:
-            fault = first_fault(error)
-            raise DataError(f"{place}: problem.{fault.keys[0]}: {fault.rule}") from error
+    prompts = {prompt_number(problem) for problem in held_out}
+    if isinstance(train, LoadedProblems):
+        return train.without_prompts(prompts)
+    return [problem for problem in train if prompt_number(problem) not in prompts]
 
 
 def _split_filter(task: Task, split: str) -> Callable[[Problem], bool]:
@@ -151,120 +213,3 @@ def _split_filter(task: Task, split: str) -> Callable[[Problem], bool]:
         return (fraction < share) == wants_test
 
     return keep
-
-
-def _rows(task: Task, split: str) -> Iterator[Located]:
-    """Yield the rows of a split, each with its place."""
-    data = task.data
-    if data.generator is not None:
-        yield from _generated_rows(task, data.generator, split)
-        return
-    assert data.path is not None
-    path = _local(task, data.path)
-    if path is None:
-        yield from hub_rows(task, split)
-        return
-    stored = data.split if data.held_out else split
-    for file in _files_of_split(task, path, stored):
-        yield from read_rows(file)
-
-
-def _generated_rows(task: Task, name: str, split: str) -> Iterator[Located]:
-    where = task.where("data", "generator")
-    make = resolve(name, [GENERATORS], folder=task.folder, where=where, allow_code=task.allow_code)
-    generator = make_generator(make, task.data.parameters, where)
-    for index, row in enumerate(generator.problems(task.data.seed, split)):
-        yield f"{name}[{index}]", row
-
-
-def make_generator(make: Any, parameters: dict[str, Any], where: str) -> Any:
-    """Build a generator from the parameters that a task gives it.
-
-    Raises:
-        TaskError: an unknown or missing parameter, or one of the wrong type or out of range.
-    """
-    try:
-        return make(**parameters)
-    except TaskError as error:
-        raise TaskError(f"{where}: {error}") from error
-    except TypeError as error:
-        raise TaskError(
-            f"{where}: the generator does not accept its parameters {parameters}: {error};"
-            " `markscheme list generators NAME` shows those of a built-in one"
-        ) from error
-
-
-def _local(task: Task, name: str) -> Path | None:
-    """Return the local path that `name` means, or None if it is the id of a hub data set.
-
-    Raises:
-        DataError: the name can only be a local path, and there is nothing at it.
-    """
-    path = Path(name).expanduser()
-    for candidate in (task.folder / path, path):
-        if candidate.exists():
-            return candidate
-    # A hub id is `name` or `owner/name`.
-    if path.suffix in SUFFIXES or path.is_absolute() or name.startswith(".") or name.count("/") > 1:
-        raise DataError(
-            f"{task.where('data', 'path')}: no file or folder {name!r} (looked in {task.folder} and in the"
-            " current folder); give an existing one, or the id of a hub data set"
-        )
-    return None
-
-
-def _files_of_split(task: Task, path: Path, split: str) -> list[Path]:
-    """Return the files that hold a split.
-
-    Raises:
-        TaskError: there is no such split.
-    """
-    by_split = {task.data.split: [path]} if path.is_file() else _files_by_split(task, path)
-    if split not in by_split:
-        raise TaskError(
-            f"{task.where('data')}: there is no split {split!r} (there are: {', '.join(sorted(by_split))});"
-            " set data.held_out: 0.1 to hold out a tenth of the rows as `test`"
-        )
-    return by_split[split]
-
-
-def _files_by_split(task: Task, folder: Path) -> dict[str, list[Path]]:
-    """Return a folder's files by split, which their names say: `train-00001.parquet`, `train/a.json`.
-
-    If no file has the name of a usual split, all files together are the task's own split.
-    """
-    files = [
-        file
-        for file in sorted(folder.rglob("*"))
-        if file.suffix in SUFFIXES and not file.name.endswith(".cases.jsonl")
-    ]
-    by_split: dict[str, list[Path]] = {}
-    for file in files:
-        relative = file.relative_to(folder)
-        outermost = relative.parts[0] if len(relative.parts) > 1 else relative.stem
-        by_split.setdefault(outermost.split("-")[0], []).append(file)
-    return by_split if by_split.keys() & {"train", "test", "validation"} else {task.data.split: files}
-
-
-def hub_rows(task: Task, split: str) -> Iterator[Located]:
-    """Yield the rows of a Hugging Face data set, each with its place.
-
-    Raises:
-        DataError: the data set cannot be loaded; the message says how to use local rows instead.
-    """
-    from datasets import load_dataset  # imported here because it is slow, and most tasks don't need it
-
-    data = task.data
-    stored = data.split if data.held_out else split
-    options = {"split": stored, "streaming": data.streaming, "revision": data.revision}
-    try:
-        loaded = load_dataset(str(data.path), data.name, **options)
-    except Exception as error:
-        raise DataError(
-            f"{task.where('data', 'path')}: cannot load data set {data.path!r}, split {stored!r}: "
-            f"{type(error).__name__}: {error}; to read local rows instead: --set data.path=rows.jsonl"
-        ) from error
-    if data.streaming and data.shuffle:
-        loaded = loaded.shuffle(seed=data.seed, buffer_size=SHUFFLE_BUFFER)
-    for index, row in enumerate(loaded):
-        yield f"{data.path}/{stored}[{index}]", row  # pyright: ignore[reportReturnType]

@@ -49,6 +49,10 @@ class DataSource(BaseModel):
     within a buffer of 10,000 rows."""
     seed: int = 0
     """Random seed of the shuffle and of a generator (default 0)."""
+    problems: str | None = None
+    """A file that lists the problems to take, such as `markscheme evaluate --problems` writes: rows with
+    `problem` (an id) and perhaps `weight` (copies of it in a pass over the data, 1 by default); by default
+    all."""
     limit: int | None = Field(default=None, ge=1)
     """Take at most this many problems; by default all. Required with `streaming` and with `generator`."""
     streaming: bool = False
@@ -238,11 +242,15 @@ class Task(BaseModel):
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the task, overrides included, and of the source of every `file.py` that it names."""
+        """SHA-256 of the task, overrides included, and of the files that it names for code or problems."""
         sources = {name: self._source_hash(name) for name in sorted(set(self._named_files()))}
         # These sections were added to the schema later. A task without them keeps its old hash, so that older
         # runs can still be resumed.
-        absent = {name for name in (PROCESS, "sandbox", "thinking") if getattr(self, name) is None}
+        absent: dict[str, Any] = {
+            name: True for name in (PROCESS, "sandbox", "thinking") if getattr(self, name) is None
+        }
+        if self.data.problems is None:
+            absent["data"] = {"problems"}
         content = {"task": self.model_dump(mode="json", exclude=absent), "sources": sources}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -251,7 +259,9 @@ class Task(BaseModel):
         return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "missing"
 
     def _named_files(self) -> Iterator[str]:
-        """Yield the `file.py` of every `file.py:attr` in the task, those of nested members included."""
+        """Yield `data.problems`, and the `file.py` of every `file.py:attr` in the task, nested ones too."""
+        if self.data.problems is not None:
+            yield self.data.problems
         uses = [self.data.generator or ""]
         entries: list[str | RewardEntry] = [*self.rewards.values(), *self.watch.values()]
         if self.process is not None:
@@ -263,4 +273,4 @@ class Task(BaseModel):
             else:
                 uses.append(entry.use)
                 entries.extend(entry.of)
-        return (use.partition(":")[0] for use in uses if ".py:" in use)
+        yield from (use.partition(":")[0] for use in uses if ".py:" in use)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from markscheme.sandbox import DataError, TaskError
 from markscheme.tasks import Problem, load_problems, load_task
 from markscheme.tasks.generators.addition import Addition, trace
-from markscheme.tasks.load_problems import hub_rows, without_overlap
+from markscheme.tasks.load_problems import without_overlap
+from markscheme.tasks.rows.sources import RowSource, hub_rows
 from markscheme.tasks.templates import compile_template, render
 from support import MakeTask
 
@@ -238,9 +239,13 @@ def test_rows_of_the_hub_are_read_by_datasets(
     write_rows(tmp_path / "org/set/train.jsonl", ROWS)
     write_rows(tmp_path / "org/set/test.jsonl", ROWS[:5])
     task = make_task(f"data: {{path: org/set, streaming: true, limit: 8, shuffle: true}}\n{REWARDS}")
-    rows = [row for _, row in hub_rows(task, "train")]
+
+    def rows_of(source: RowSource) -> list[Any]:
+        return [source[i] for i in source.indices()]
+
+    rows = [row for _, row in rows_of(hub_rows(task, "train"))]
     assert sorted(str(row["prompt"]) for row in rows) == sorted(row["prompt"] for row in ROWS)
     assert rows != ROWS
-    assert next(hub_rows(task, "test"))[0] == "org/set/test[0]"
+    assert rows_of(hub_rows(task, "test"))[0][0] == "org/set/test:1"
     with pytest.raises(DataError, match="--set data.path=rows.jsonl"):
-        list(hub_rows(task, "no-such-split"))
+        hub_rows(task, "no-such-split")

@@ -8,7 +8,7 @@ import pytest
 
 from markscheme.rewards import MarkScheme
 from markscheme.rewards.check.task import cases_file, check_task, run_cases
-from markscheme.rewards.rows import read_completions
+from markscheme.rewards.rows.completions import read_answers
 from markscheme.tasks import Completion, load_problems, load_task
 from markscheme.tasks.load_task import shipped_tasks
 
@@ -105,8 +105,9 @@ def test_all_of_gsm8k_loads_with_references_that_can_be_judged_by(shared_data: P
 def test_real_gsm8k_completions_are_marked_as_their_authors_did(shared_data: Path) -> None:
     """2,640 completions of four models, with the authors' own labels."""
     task = load_task("gsm8k", overrides=["problem.reference={{ reference }}", 'extract=[{after: "A: "}]'])
-    rows = read_completions(task, shared_data / "gsm8k_model_solutions.jsonl")
+    answers = list(read_answers(task, shared_data / "gsm8k_model_solutions.jsonl"))
     scheme = MarkScheme(task)
-    marks = [scheme.is_right(score) for score in scheme.score(rows.problems, rows.completions)]
+    scores = scheme.score([answer.problem for answer in answers], [answer.completion for answer in answers])
+    marks = [scheme.is_right(score) for score in scores]
     assert len(marks) == 2640
-    assert marks == [row["correct"] for row in rows.rows]
+    assert marks == [answer.row["correct"] for answer in answers]
