@@ -50,6 +50,12 @@ class MarkScheme:
         self._entries = build_entries(task, process=process)
         self._order = [name for name in (*task.rewards, *task.watch, PROCESS) if name in self._entries]
         self._accuracy_entry = self._find_accuracy_entry()
+        self._judges = reference_readers(list(self._entries.values()))
+
+    @property
+    def entries(self) -> Mapping[str, Entry]:
+        """The entries by name, in the order in which they are run."""
+        return self._entries
 
     @property
     def range(self) -> Bounds:
@@ -81,6 +87,11 @@ class MarkScheme:
                 return entry.bounds
         raise TaskError(f"task {self.task.name!r} marks no steps; add a `process:` to it")
 
+    @property
+    def marks_steps(self) -> bool:
+        """Whether anything in the task marks steps."""
+        return PROCESS in self._entries or any(entry.steps is not None for entry in self._entries.values())
+
     def _find_accuracy_entry(self) -> str | None:
         """Return the entry that says whether a completion is right: `correct`, or the first verifier."""
         if "correct" in self.task.rewards:
@@ -107,7 +118,7 @@ class MarkScheme:
     @property
     def judges(self) -> list[Verifier]:
         """The verifiers that read the problems' references or tests."""
-        return reference_readers(list(self._entries.values()))
+        return self._judges
 
     def check_references(self, problems: Sequence[Problem]) -> None:
         """Check every problem's references and tests before anything is scored.
@@ -116,17 +127,15 @@ class MarkScheme:
             DataError: some references or tests are missing, or verifiers cannot judge by them; the message
                 lists them.
         """
-        judges = self.judges
-        faults: dict[str, None] = {}  # a set in order: several verifiers may find the same fault
+        check = ReferenceCheck(self)
         for problem in problems:
-            for judge in judges:
-                faults |= dict.fromkeys(_faults(judge, problem))
-        if faults:
-            key = "tests" if any(judge.tests_fault for judge in judges) else "reference"
-            count = f"{len(faults)} {key.removesuffix('s')}(s)"
-            where = self.task.where("problem", key)
-            message = first_of([fault.replace("COLUMN", self._reference_column()) for fault in faults])
-            raise DataError(f"{where}: {count} cannot be judged by:\n{message}")
+            check(problem, f"problem {problem.id}")
+        check.finish()
+
+    def faults_of(self, problem: Problem) -> list[str]:
+        """Return the reasons why verifiers cannot judge by a problem's references or tests."""
+        faults = dict.fromkeys(fault for judge in self._judges for fault in _faults(judge, problem))
+        return [fault.replace("COLUMN", self._reference_column()) for fault in faults]
 
     def _reference_column(self) -> str:
         """Return the column that the task's reference is, so that advice can name it; else `COLUMN`."""
@@ -223,17 +232,51 @@ def _steps_of(parts: Mapping[str, Part], completion: Completion) -> list[StepMar
     return None if part is None else part.steps
 
 
+class ReferenceCheck:
+    """Checks problems' references and tests while they are loaded, and collects the faults.
+
+    Args:
+        scheme: whose verifiers must be able to judge by them.
+        skip: raise a problem's faults as a `DataError` instead, so that its row is skipped.
+    """
+
+    def __init__(self, scheme: MarkScheme, *, skip: bool = False):
+        self._scheme, self._skip = scheme, skip
+        self.faults: list[str] = []
+
+    def __call__(self, problem: Problem, place: str) -> None:
+        """Check a problem, which messages call by its place, such as `train.jsonl:61`."""
+        faults = self._scheme.faults_of(problem)
+        if faults and self._skip:
+            raise DataError(f"{place}: {'; '.join(faults)}")
+        self.faults += [f"{place}: {fault}" for fault in faults]
+
+    def error(self) -> DataError:
+        """Return the error that lists the faults."""
+        task = self._scheme.task
+        key = "tests" if any(judge.tests_fault for judge in self._scheme.judges) else "reference"
+        count = f"{len(self.faults)} {key.removesuffix('s')}(s)"
+        return DataError(
+            f"{task.where('problem', key)}: {count} cannot be judged by:\n{first_of(self.faults)}"
+        )
+
+    def finish(self) -> None:
+        """Raise the error of `error` if there are faults."""
+        if self.faults:
+            raise self.error()
+
+
 def _faults(judge: Verifier, problem: Problem) -> Iterator[str]:
     """Yield the reasons why a verifier cannot judge by a problem's references or tests."""
     if judge.tests_fault is not None:
         fault = judge.tests_fault(problem.tests)
         if fault:
-            yield f"problem {problem.id}: {fault}"
+            yield fault
     if judge.reference_fault is not None:
         checked = [(judge.reference_fault(reference), reference) for reference in problem.references]
         faults = [f"{fault} ({reference!r})" for fault, reference in checked if fault]
         if faults or not checked:
-            yield f"problem {problem.id}: reference {', '.join(faults) or 'is missing'}"
+            yield f"reference {', '.join(faults) or 'is missing'}"
 
 
 def _first_failure(parts: Mapping[str, Part]) -> Status:

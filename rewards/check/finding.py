@@ -17,3 +17,17 @@ class Finding:
     """The result in one line."""
     details: list[str] = field(default_factory=list)
     """One line for each problem, step or case that did not pass."""
+
+
+class Lines:
+    """Counts lines, and keeps the first `SHOWN` of them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first: list[str] = []
+
+    def add(self, line: str) -> None:
+        """Count one more."""
+        self.count += 1
+        if len(self.first) < SHOWN:
+            self.first.append(line)

@@ -10,50 +10,75 @@ from ...verifiers.programs.parse import parse
 from ...verifiers.programs.tests_schema import Asserts, Calls, ProgramTests, Stdio
 from ...verifiers.programs.verify import Integrity, typed_tests, verify_program
 from ..scheme import MarkScheme
-from .finding import SHOWN, Finding
+from .finding import Finding, Lines
 
 _CONSTANTS = ("None", "True", "False", "0", "1", "''", "[]")
 """Results, as Python source, that are tried if the tests' expected values cannot be read off."""
 
 
-def program_findings(scheme: MarkScheme, problems: Sequence[Problem]) -> list[Finding]:
-    """Return the findings on the problems' unit tests; none if no verifier of the task reads tests."""
-    if not any(verifier.tests_fault for verifier in scheme.judges):
-        return []
-    sandbox, limits = shared_executor(scheme.task.sandbox_url), scheme.task.limits
+class ProgramChecks:
+    """Collects the findings on problems' unit tests; there are none if no verifier reads tests."""
 
-    def passes(problem: Problem, integrity: Integrity) -> bool:
+    def __init__(self, scheme: MarkScheme):
+        self._applies = any(verifier.tests_fault for verifier in scheme.judges)
+        self._limits = scheme.task.limits
+        self._sandbox = shared_executor(scheme.task.sandbox_url) if self._applies else None
+        self._problems = self._solved = 0
+        self._need_shared, self._weak = Lines(), Lines()
+
+    def add(self, problems: Sequence[tuple[str, Problem]]) -> None:
+        """Check the tests of some problems, each given with the place of its row."""
+        if self._sandbox is None:
+            return
+        solved = [(place, problem) for place, problem in problems if problem.solution is not None]
+        self._problems += len(problems)
+        self._solved += len(solved)
+        for lines, check, chosen in (
+            (self._need_shared, self._shared_process_line, solved),
+            (self._weak, _constant_line, problems),
+        ):
+            for line in filter(None, self._sandbox.map(check, chosen)):
+                lines.add(line)
+
+    def _passes(self, problem: Problem, integrity: Integrity) -> bool:
         code = extract_program(str(problem.solution)).text or ""
-        verdict = verify_program(code, problem.tests, limits=limits, sandbox=sandbox, integrity=integrity)
+        verdict = verify_program(
+            code, problem.tests, limits=self._limits, sandbox=self._sandbox, integrity=integrity
+        )
         return verdict.correct is True
 
-    def shared_process_line(problem: Problem) -> str | None:
+    def _shared_process_line(self, placed: tuple[str, Problem]) -> str | None:
         """Return a line on a solution that passes its tests only if they run in its own process, or None."""
-        if isinstance(typed_tests(problem.tests), Calls | Stdio) or passes(problem, "separate"):
+        place, problem = placed
+        if isinstance(typed_tests(problem.tests), Calls | Stdio) or self._passes(problem, "separate"):
             return None
-        if not passes(problem, "shared"):
+        if not self._passes(problem, "shared"):
             return None  # a wrong solution, which is another check's finding
-        return f"problem {problem.id}: its solution passes only with the tests in its own process"
+        return f"{place}: its solution passes only with the tests in its own process"
 
-    def constant_line(problem: Problem) -> str | None:
-        """Return a line on tests that a program passes which ignores its input, or None."""
-        value = passing_constant(problem)
-        if value is None:
-            return None
-        return f"problem {problem.id}: a program that always gives {value} passes its tests"
+    def findings(self) -> list[Finding]:
+        """Return the findings on all problems so far."""
+        if not self._applies:
+            return []
+        judged = self._solved - self._need_shared.count
+        separate = f"{judged} of {self._solved} solutions can be judged from another process"
+        if self._need_shared.count:
+            separate += "; the others need `integrity: shared`"
+        weak = self._weak.count
+        constants = f"{weak} of {self._problems} problem(s) have tests that a constant result passes"
+        return [
+            Finding("oracle", not self._need_shared.count, separate, self._need_shared.first),
+            Finding("constants", None if weak else True, constants, self._weak.first),
+        ]
 
-    solved = [problem for problem in problems if problem.solution is not None]
-    need_shared = [line for line in sandbox.map(shared_process_line, solved) if line]
-    weak = [line for line in sandbox.map(constant_line, problems) if line]
-    judged = len(solved) - len(need_shared)
-    separate = f"{judged} of {len(solved)} solutions can be judged from another process"
-    if need_shared:
-        separate += "; the others need `integrity: shared`"
-    constants = f"{len(weak)} of {len(problems)} problem(s) have tests that a constant result passes"
-    return [
-        Finding("oracle", not need_shared, separate, need_shared[:SHOWN]),
-        Finding("constants", None if weak else True, constants, weak[:SHOWN]),
-    ]
+
+def _constant_line(placed: tuple[str, Problem]) -> str | None:
+    """Return a line on tests that a program passes which ignores its input, or None."""
+    place, problem = placed
+    value = passing_constant(problem)
+    if value is None:
+        return None
+    return f"{place}: a program that always gives {value} passes its tests"
 
 
 def passing_constant(problem: Problem) -> str | None:

@@ -1,36 +1,64 @@
 """Checks of a task that need no model: data, references, reference solutions, tests and labelled cases."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ...sandbox.errors import DataError, MarkschemeError
-from ...tasks.load_problems import ProblemMaker, load_problems
+from ...tasks.load_problems import load_problems, place_in
 from ...tasks.problem import Completion, Problem
-from ...tasks.row_files import read_rows
+from ...tasks.rows.problem_maker import ProblemMaker
+from ...tasks.rows.row_files import OnBad, read_rows
 from ...tasks.schema import Task
-from ..scheme import MarkScheme
+from ..scheme import MarkScheme, ReferenceCheck
 from ..score import Part, Score
-from .finding import SHOWN, Finding
-from .programs import program_findings
+from .finding import SHOWN, Finding, Lines
+from .programs import ProgramChecks
 
 _IN_WORDS = {True: "right", False: "wrong", None: "undecided"}
 
 
-def check_task(task: Task, *, limit: int | None = 1000) -> list[Finding]:
-    """Run all checks on a task, with at most `limit` of its problems.
+CHUNK = 256
+"""Problems that are checked at once."""
+
+
+def check_task(
+    task: Task,
+    *,
+    limit: int | None = 1000,
+    on_bad: OnBad | None = None,
+    progress: Callable[[int], None] = lambda count: None,
+) -> list[Finding]:
+    """Run all checks on a task.
+
+    Args:
+        task: the task.
+        limit: check at most this many of its problems.
+        on_bad: takes the errors of rows that make no problem; None = they are a finding that ends the checks
+            of problems.
+        progress: called with the number of problems that were checked since the last call.
 
     Raises:
         TaskError: the task's mark scheme cannot be built.
     """
     scheme = MarkScheme(task)
-    data, problems = _data(task, limit)
+    check = ReferenceCheck(scheme)
+    data, problems = _data(task, limit, check, on_bad)
     findings = [_scheme(task, scheme), data]
     if problems:
-        findings.append(_references(scheme, problems))
-        solved = [problem for problem in problems if problem.solution is not None]
-        scores = scheme.score(solved, [Completion(str(problem.solution)) for problem in solved])
-        findings.append(_solutions(scheme, solved, scores))
-        findings += _steps(scheme, solved, scores)
-        findings += program_findings(scheme, problems)
+        findings.append(_references(check, scheme, len(problems)))
+        solutions, steps, programs = _Solutions(scheme), _Steps(scheme), ProgramChecks(scheme)
+        for start in range(0, len(problems), CHUNK):
+            places = [place_in(problems, i) for i in range(start, min(start + CHUNK, len(problems)))]
+            chunk = list(zip(places, problems[start : start + CHUNK], strict=True))
+            solved = [(place, problem) for place, problem in chunk if problem.solution is not None]
+            completions = [Completion(str(problem.solution)) for _, problem in solved]
+            scores = scheme.score([problem for _, problem in solved], completions)
+            for (place, problem), score in zip(solved, scores, strict=True):
+                solutions.add(place, score)
+                steps.add(place, problem, score)
+            programs.add(chunk)
+            progress(len(chunk))
+        findings += [solutions.finding(), *steps.findings(), *programs.findings()]
     findings.append(_cases(task, scheme))
     return findings
 
@@ -48,63 +76,77 @@ def _scheme(task: Task, scheme: MarkScheme) -> Finding:
     return Finding("scheme", True, f"{len(task.rewards)} reward(s), scores from {low:g} to {high:g}")
 
 
-def _data(task: Task, limit: int | None) -> tuple[Finding, list[Problem]]:
+def _data(
+    task: Task, limit: int | None, each: ReferenceCheck, on_bad: OnBad | None
+) -> tuple[Finding, Sequence[Problem]]:
     """Load the task's problems; if that fails, the finding has the reason, and there are no problems."""
     try:
-        problems = list(load_problems(task, limit=limit))
+        problems = load_problems(task, limit=limit, each=each, on_bad=on_bad)
     except MarkschemeError as error:
         return _failed("data", error), []
     first = str(problems[0].prompt)[:60]
     return Finding("data", True, f"{len(problems)} problem(s) checked; the first prompt: {first!r}"), problems
 
 
-def _references(scheme: MarkScheme, problems: list[Problem]) -> Finding:
+def _references(check: ReferenceCheck, scheme: MarkScheme, problems: int) -> Finding:
     if not scheme.judges:
         return Finding("references", None, "no reward reads references or tests")
-    try:
-        scheme.check_references(problems)
-    except MarkschemeError as error:
-        return _failed("references", error)
-    result = f"all {len(problems)} problem(s) have a reference or tests that the verifiers can use"
+    if check.faults:
+        return _failed("references", check.error())
+    result = f"all {problems} problem(s) have a reference or tests that the verifiers can use"
     return Finding("references", True, result)
 
 
-def _solutions(scheme: MarkScheme, solved: list[Problem], scores: list[Score]) -> Finding:
-    """Check that reference solutions are marked right; if one is not, the scheme or the solution is wrong."""
-    if not solved:
-        return Finding("solutions", None, "the task has no reference solutions")
-    wrong = [
-        f"problem {problem.id}: {_explained(score)}"
-        for problem, score in zip(solved, scores, strict=True)
-        if scheme.is_right(score) is not True
-    ]
-    result = f"{len(solved) - len(wrong)} of {len(solved)} reference solutions are marked right"
-    return Finding("solutions", not wrong, result, wrong[:SHOWN])
+class _Solutions:
+    """Checks that reference solutions are marked right; else the scheme or the solution is wrong."""
+
+    def __init__(self, scheme: MarkScheme):
+        self._scheme, self._count, self._wrong = scheme, 0, Lines()
+
+    def add(self, place: str, score: Score) -> None:
+        self._count += 1
+        if self._scheme.is_right(score) is not True:
+            self._wrong.add(f"{place}: {_explained(score)}")
+
+    def finding(self) -> Finding:
+        if not self._count:
+            return Finding("solutions", None, "the task has no reference solutions")
+        wrong = self._wrong.count
+        result = f"{self._count - wrong} of {self._count} reference solutions are marked right"
+        return Finding("solutions", not wrong, result, self._wrong.first)
 
 
-def _steps(scheme: MarkScheme, solved: list[Problem], scores: list[Score]) -> list[Finding]:
-    """Check the marks of the reference solutions' steps; one below the middle would punish a right step."""
-    process = scheme.task.process
-    if process is None:
-        return []
-    if not solved:
-        return [Finding("steps", None, "the task has no reference solutions whose steps could be marked")]
-    middle = sum(scheme.step_bounds) / 2
-    count, unjudged = 0, 0
-    low: list[str] = []
-    for problem, score in zip(solved, scores, strict=True):
+class _Steps:
+    """Checks the marks of the reference solutions' steps; one below the middle would punish a right step."""
+
+    def __init__(self, scheme: MarkScheme):
+        self._process = scheme.task.process
+        self._middle = sum(scheme.step_bounds) / 2 if self._process is not None else 0.0
+        self._solutions = self._steps = self._unjudged = 0
+        self._low = Lines()
+
+    def add(self, place: str, problem: Problem, score: Score) -> None:
+        self._solutions += 1
         for mark in score.steps or ():
-            count += 1
+            self._steps += 1
             if mark.value is None:
-                unjudged += 1
-            elif mark.value < middle:
+                self._unjudged += 1
+            elif mark.value < self._middle:
                 text = str(problem.solution)[mark.step.start : mark.step.end]
-                low.append(f"problem {problem.id}: {text!r}: {mark.value:.3g} {mark.reason}".rstrip())
-    result = f"{count} steps of {len(solved)} solutions: {len(low)} marked wrong, {unjudged} not judged"
-    good: bool | None = unjudged < count and not low
-    if low and unjudged < count and process.use == "prm":
-        good = None  # a model makes mistakes, and how many are too many is for the author to judge
-    return [Finding("steps", good, result, low[:SHOWN])]
+                self._low.add(f"{place}: {text!r}: {mark.value:.3g} {mark.reason}".rstrip())
+
+    def findings(self) -> list[Finding]:
+        if self._process is None:
+            return []
+        if not self._solutions:
+            return [Finding("steps", None, "the task has no reference solutions whose steps could be marked")]
+        low, is_judged = self._low.count, self._unjudged < self._steps
+        counts = f"{low} marked wrong, {self._unjudged} not judged"
+        result = f"{self._steps} steps of {self._solutions} solutions: {counts}"
+        good: bool | None = is_judged and not low
+        if low and is_judged and self._process.use == "prm":
+            good = None  # a model makes mistakes, and how many are too many is for the author to judge
+        return [Finding("steps", good, result, self._low.first)]
 
 
 def _explained(score: Score) -> str:

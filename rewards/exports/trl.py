@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...sandbox.errors import RewardError
-from ...tasks.load_problems import ProblemMaker
 from ...tasks.problem import Completion, Problem, said_by
+from ...tasks.rows.problem_maker import ProblemMaker
 from ...verifiers.decoding import decoded, end_ids_of
 from ..composition.reward_functions import reward
 from ..scheme import MarkScheme

@@ -22,9 +22,9 @@ from ...rewards.models.prm_formats import MOST_UNREAD, PrmFormat, PrmInput, find
 from ...rewards.models.prm_torch import HeadedModel, Prm, load_prm
 from ...rewards.models.torch_runtime import choose_device, quiet
 from ...rewards.offline.step_metrics import StepMetrics, step_metrics
+from ...rewards.rows.labelled_steps import LabelledSteps
 from ...sandbox.errors import DataError, RewardError
 from ..models.optimizer import rate_at
-from .labelled_steps import LabelledSteps
 
 PrmProgress = Callable[[int, int, float], None]
 """Called after every optimizer step with (steps done, steps in all, loss in nats)."""

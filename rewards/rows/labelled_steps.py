@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ...sandbox.errors import DataError, first_of
-from ...tasks.row_files import read_rows
+from ...tasks.rows.row_files import read_rows
 
 Neutral = Literal["right", "wrong", "skip"]
 """How PRM800K's rating 0 is read; `skip` leaves the step without a label."""
@@ -43,6 +43,8 @@ def read_labelled(path: Path, *, neutral: Neutral = "right") -> list[LabelledSte
     rows: list[LabelledSteps] = []
     errors: list[str] = []
     for place, row in read_rows(path):
+        if "header" in row:
+            continue
         try:
             rows.append(labelled(row, neutral=neutral))
         except DataError as error:

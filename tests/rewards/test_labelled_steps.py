@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from markscheme.rewards.rows.labelled_steps import LabelledSteps, labelled, read_labelled
 from markscheme.sandbox import DataError
-from markscheme.trainer.reward_models.labelled_steps import LabelledSteps, labelled, read_labelled
 
 PRM800K = {
     "question": {"problem": "2+2?"},
