@@ -9,10 +9,22 @@ if TYPE_CHECKING:
     from .composition.reward_functions import reward
     from .exports.trl import as_trl, from_trl
     from .exports.verl import as_verl
+    from .offline.evaluation import evaluate_scores
+    from .offline.forecast.forecast import signal_forecast
     from .scheme import MarkScheme
     from .score import Part, Score
 
-__all__ = ["MarkScheme", "Part", "Score", "as_trl", "as_verl", "from_trl", "reward"]
+__all__ = [
+    "MarkScheme",
+    "Part",
+    "Score",
+    "as_trl",
+    "as_verl",
+    "evaluate_scores",
+    "from_trl",
+    "reward",
+    "signal_forecast",
+]
 
 _HOMES = {
     "MarkScheme": "markscheme.rewards.scheme",
@@ -20,8 +32,10 @@ _HOMES = {
     "Score": "markscheme.rewards.score",
     "as_trl": "markscheme.rewards.exports.trl",
     "as_verl": "markscheme.rewards.exports.verl",
+    "evaluate_scores": "markscheme.rewards.offline.evaluation",
     "from_trl": "markscheme.rewards.exports.trl",
     "reward": "markscheme.rewards.composition.reward_functions",
+    "signal_forecast": "markscheme.rewards.offline.forecast.forecast",
 }
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)
 

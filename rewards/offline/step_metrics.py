@@ -4,12 +4,15 @@ A mark is a number from 0 to 1, or None for a step that was not judged. A label 
 False for a wrong one, or None for a step that was not labelled.
 """
 
-import math
+from array import array
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from ...sandbox.errors import DataError
+from .measures import auroc, balanced_accuracy, ece, f1
 
 Labels = Sequence[Sequence[bool | None]]
 Scores = Sequence[Sequence[float | None]]
@@ -43,6 +46,49 @@ class StepMetrics:
         return asdict(self)
 
 
+class StepTally:
+    """Collects the marks and labels of solutions one by one, in a few bytes per step."""
+
+    def __init__(self, threshold: float = 0.5):
+        self._threshold = threshold
+        self._marks, self._labels = array("d"), array("b")
+        self._unmarked = 0
+        self._found: list[int] = [0, 0]
+        """Solutions, without and with a wrong step, of which the first wrong step (or none) was found."""
+        self._solutions: list[int] = [0, 0]
+
+    def add(self, marks: Sequence[float | None], labels: Sequence[bool | None]) -> None:
+        """Add a solution, with a mark and a label for each of its steps."""
+        for mark, label in zip(marks, labels, strict=True):
+            if label is not None and mark is not None:
+                self._marks.append(mark)
+                self._labels.append(label)
+            self._unmarked += label is not None and mark is None
+        if any(label is not None for label in labels):
+            marked = [None if mark is None else mark >= self._threshold for mark in marks]
+            is_erroneous = first_error(labels) != NO_ERROR
+            self._solutions[is_erroneous] += 1
+            self._found[is_erroneous] += first_error(marked) == first_error(labels)
+
+    def result(self) -> StepMetrics:
+        """Return the measures over all solutions so far."""
+        marks, labels = np.array(self._marks), np.array(self._labels, bool)
+        correct, erroneous = (
+            found / count if count else None
+            for found, count in zip(self._found, self._solutions, strict=True)
+        )
+        return StepMetrics(
+            steps=len(marks),
+            unmarked=self._unmarked,
+            balanced_accuracy=balanced_accuracy(marks >= self._threshold, labels),
+            first_error_f1=f1(erroneous, correct),
+            erroneous=erroneous,
+            correct=correct,
+            auroc=auroc(marks, labels),
+            ece=ece(marks, labels),
+        )
+
+
 def step_metrics(scores: Scores, labels: Labels, *, threshold: float = 0.5) -> StepMetrics:
     """Compare the marks of steps with their labels.
 
@@ -55,30 +101,10 @@ def step_metrics(scores: Scores, labels: Labels, *, threshold: float = 0.5) -> S
         DataError: the numbers of solutions, or of steps in one of them, differ, or a mark is not from 0 to 1.
     """
     _check(scores, labels)
-    labelled = [
-        (mark, label)
-        for marks, row in zip(scores, labels, strict=True)
-        for mark, label in zip(marks, row, strict=True)
-        if label is not None
-    ]
-    pairs = [(mark, label) for mark, label in labelled if mark is not None]
-    predicted_firsts, labelled_firsts = [], []
+    tally = StepTally(threshold)
     for marks, row in zip(scores, labels, strict=True):
-        if any(label is not None for label in row):
-            marked_right = [None if mark is None else mark >= threshold for mark in marks]
-            predicted_firsts.append(first_error(marked_right))
-            labelled_firsts.append(first_error(row))
-    erroneous, correct = first_error_shares(predicted_firsts, labelled_firsts)
-    return StepMetrics(
-        steps=len(pairs),
-        unmarked=len(labelled) - len(pairs),
-        balanced_accuracy=balanced_accuracy([(mark >= threshold, label) for mark, label in pairs]),
-        first_error_f1=f1(erroneous, correct),
-        erroneous=erroneous,
-        correct=correct,
-        auroc=auroc(pairs),
-        ece=ece(pairs),
-    )
+        tally.add(marks, row)
+    return tally.result()
 
 
 def _check(scores: Scores, labels: Labels) -> None:
@@ -124,81 +150,3 @@ def labels_of(given: Any, steps: int) -> list[bool | None] | str:
 def first_error(marks: Sequence[bool | None]) -> int:
     """Return the index of the first wrong step, counted from 0; `NO_ERROR` if there is none."""
     return next((i for i, mark in enumerate(marks) if mark is False), NO_ERROR)
-
-
-def first_error_shares(predicted: Sequence[int], labels: Sequence[int]) -> tuple[float | None, float | None]:
-    """Return ProcessBench's accuracies on erroneous and on correct solutions; None if there are none.
-
-    Args:
-        predicted: the index of each solution's first step that is marked wrong.
-        labels: the index of each solution's first step that is labelled wrong.
-    """
-    pairs = list(zip(predicted, labels, strict=True))
-    erroneous = [guess == label for guess, label in pairs if label != NO_ERROR]
-    correct = [guess == label for guess, label in pairs if label == NO_ERROR]
-    return _share(erroneous), _share(correct)
-
-
-def _share(hits: Sequence[bool]) -> float | None:
-    """Return the share of hits, 0 to 1; None for an empty sequence."""
-    return sum(hits) / len(hits) if hits else None
-
-
-def f1(erroneous: float | None, correct: float | None) -> float | None:
-    """Return the harmonic mean of two shares; 0 if both are 0, None if one is missing."""
-    if erroneous is None or correct is None:
-        return None
-    return 2 * erroneous * correct / (erroneous + correct) if erroneous + correct else 0.0
-
-
-def balanced_accuracy(pairs: Sequence[tuple[bool, bool]]) -> float | None:
-    """Return the mean of the accuracies on right and on wrong steps; None if one kind is missing.
-
-    Args:
-        pairs: for each step, whether it is marked right and whether it is labelled right.
-    """
-    on_right = _share([marked for marked, label in pairs if label])
-    on_wrong = _share([not marked for marked, label in pairs if not label])
-    return None if on_right is None or on_wrong is None else (on_right + on_wrong) / 2
-
-
-def auroc(pairs: Sequence[tuple[float, bool]]) -> float | None:
-    """Return the area under the ROC curve of (mark, label) pairs; None if all labels are the same.
-
-    Computed from ranks, as the Mann-Whitney U statistic over the number of right-wrong pairs; tied marks
-    share their mean rank.
-    """
-    positives = sum(label for _, label in pairs)
-    negatives = len(pairs) - positives
-    if not positives or not negatives:
-        return None
-    ordered = sorted(pairs, key=lambda pair: pair[0])
-    rank_sum = 0.0  # of the right steps, with ranks counted from 1
-    begin = 0
-    while begin < len(ordered):
-        end = begin
-        while end < len(ordered) and ordered[end][0] == ordered[begin][0]:
-            end += 1
-        mean_rank = (begin + 1 + end) / 2
-        rank_sum += mean_rank * sum(label for _, label in ordered[begin:end])
-        begin = end
-    return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)
-
-
-def ece(pairs: Sequence[tuple[float, bool]], bins: int = 10) -> float | None:
-    """Return the expected calibration error of (mark, label) pairs; None if there are none.
-
-    The sum over bins b of n_b / n |accuracy_b - mean mark_b| (arXiv 1706.04599, equation 3), with bins of
-    equal width; the mark is taken as the confidence that the step is right.
-    """
-    if not pairs:
-        return None
-    binned: dict[int, list[tuple[float, bool]]] = {}
-    for mark, label in pairs:
-        binned.setdefault(min(int(mark * bins), bins - 1), []).append((mark, label))
-    # n_b cancels out: n_b |accuracy_b - mean mark_b| is the difference of the two sums.
-    gaps = [
-        abs(math.fsum(mark for mark, _ in members) - sum(label for _, label in members))
-        for members in binned.values()
-    ]
-    return math.fsum(gaps) / len(pairs)
