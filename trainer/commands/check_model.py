@@ -10,7 +10,7 @@ from ...tasks.schema import Task
 from ...verifiers.completion import thinking_end
 from ...verifiers.decoding import special_ids
 from ..models.policy import EncodedPrompt, Policy
-from ..models.prompts import encode_prompt, render_prompt
+from ..models.prompts import EncodedPrompts, render_prompt
 from .sampling import policy_for
 
 
@@ -31,11 +31,11 @@ def check_model(task: Task, model: str, *, limit: int | None = 1000) -> list[Fin
         problems = load_problems(task, limit=limit)
     except MarkschemeError:
         return [*findings, Finding("prompts", None, "not read, because the task's data cannot be loaded")]
+    prompts = EncodedPrompts(policy, task, problems, 1)
     try:
-        prompts = [encode_prompt(policy, task, problem, max_new_tokens=1) for problem in problems]
+        longest = max(len(prompt.token_ids) for prompt in prompts)
     except MarkschemeError as error:
         return [*findings, Finding("prompts", False, str(error))]
-    longest = max(len(prompt.token_ids) for prompt in prompts)
     summary = f"{len(prompts)} prompts, the longest of {longest} tokens"
     return [
         *findings,

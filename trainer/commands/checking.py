@@ -6,6 +6,7 @@ from ...rewards.check.finding import Finding
 from ...rewards.check.task import check_task
 from ...tasks.load_task import load_task
 from .output import CHECK_FAILED, GOOD, show
+from .row_output import BadRows, row_bar
 
 _SIGNS = {True: "ok  ", False: "FAIL", None: "--  "}
 
@@ -13,7 +14,10 @@ _SIGNS = {True: "ok  ", False: "FAIL", None: "--  "}
 def check(args: argparse.Namespace) -> int:
     """Check a task, and with `--model` a model for it."""
     task = load_task(args.task, overrides=args.overrides, allow_code=args.allow_code)
-    findings = check_task(task, limit=args.limit)
+    bad = BadRows()
+    with row_bar(args.limit, unit="problem") as bar:
+        on_bad = bad.add if args.skip_bad else None
+        findings = check_task(task, limit=args.limit, on_bad=on_bad, progress=bar.advance)
     if args.model:
         from .check_model import check_model
 
@@ -25,8 +29,9 @@ def check(args: argparse.Namespace) -> int:
         "hash": task.hash,
         "good": good,
         "findings": [vars(finding) for finding in findings],
+        "skipped": bad.count,
     }
-    show(args, result, lines)
+    show(args, result, [*lines, *bad.lines()])
     return GOOD if good else CHECK_FAILED
 
 

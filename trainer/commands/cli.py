@@ -1,12 +1,11 @@
 """The entry point of the command line. A command's own module is imported only when the command is called."""
 
-import json
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 from ...sandbox.errors import MarkschemeError, RunError, SandboxError
-from .output import GOOD, INTERRUPTED, RUN_FAILED, WRONG_USE
+from .output import GOOD, INTERRUPTED, RUN_FAILED, WRONG_USE, show
 from .parser import build_parser
 
 TRAINING_PACKAGES = ("torch", "transformers", "safetensors", "tokenizers")
@@ -42,9 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return GOOD
     except MarkschemeError as error:
         if args.json:
-            print(json.dumps({"error": type(error).__name__, "message": str(error)}))
+            show(args, {"error": type(error).__name__, "message": str(error)}, [])
         print(f"error: {error}", file=sys.stderr)
         return RUN_FAILED if isinstance(error, RunError | SandboxError) else WRONG_USE
+    except OSError as error:  # such as a folder that may not be searched
+        print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        return WRONG_USE
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import os
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,5 +11,20 @@ GOOD, CHECK_FAILED, WRONG_USE, RUN_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def show(args: argparse.Namespace, result: Any, lines: Sequence[str]) -> None:
-    """Print a result: as JSON under `--json`, else as lines for a person."""
-    print(json.dumps(result, indent=1, default=str) if args.json else "\n".join(lines))
+    """Print a result: as JSON under `--json`, else as lines for a person.
+
+    If rows go to standard output, the result goes to standard error.
+    """
+    targets = [getattr(args, name, None) for name in ("output", "problems")]
+    stream = sys.stderr if any(map(is_stdout, targets)) else sys.stdout
+    print(json.dumps(result, indent=1, default=str) if args.json else "\n".join(lines), file=stream)
+
+
+def is_stdout(target: str | None) -> bool:
+    """Return whether an `-o` means standard output: `-`, or another name of the same pipe or file."""
+    if target is None or target == "-":
+        return target == "-"
+    try:
+        return os.path.samestat(os.stat(target), os.fstat(1))
+    except OSError:
+        return False

@@ -2,36 +2,8 @@
 
 import argparse
 
-EPILOG = "exit codes: 0 good, 1 a check failed, 2 wrong use, 3 the run failed, 130 interrupted"
-TASK_HELP = "a shipped task's name or a .yaml file"
-
-
-class _Commands:
-    """Adds commands, all of which take --json, --set and --no-code."""
-
-    def __init__(self, parser: argparse.ArgumentParser):
-        self._subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
-
-    def add(self, name: str, summary: str, run_by: str) -> argparse.ArgumentParser:
-        """Add a command; `run_by` is the `module:function` that is imported when it is called."""
-        command = self._subparsers.add_parser(name, help=summary, description=summary, epilog=EPILOG)
-        command.set_defaults(run_by=run_by)
-        command.add_argument("--json", action="store_true", help="print the result as JSON")
-        command.add_argument(
-            "--set",
-            dest="overrides",
-            action="append",
-            default=[],
-            metavar="KEY=VALUE",
-            help="set a key of the task (or run) file; the value is read as YAML; may be repeated",
-        )
-        command.add_argument(
-            "--no-code",
-            dest="allow_code",
-            action="store_false",
-            help="refuse `module:attr` and `file.py:attr` in task files, which execute code",
-        )
-        return command
+from .arguments import EPILOG, TASK_HELP, Commands, add_rows_output, add_skip_bad, count
+from .offline.arguments import add_offline
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -42,10 +14,10 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
-    commands = _Commands(parser)
+    commands = Commands(parser)
     _add_check(commands)
     _add_sample(commands)
-    _add_score(commands)
+    add_offline(commands)
     _add_label(commands)
     _add_train_prm(commands)
     _add_train(commands)
@@ -59,7 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_check(commands: _Commands) -> None:
+def _add_check(commands: Commands) -> None:
     check = commands.add(
         "check",
         "check a task before it is used: its data, references, solutions and labelled cases",
@@ -68,11 +40,12 @@ def _add_check(commands: _Commands) -> None:
     check.add_argument("task", help=TASK_HELP)
     check.add_argument("--model", help="also check a model: chat template, end tokens, prompt lengths")
     check.add_argument(
-        "--limit", type=_count, default=1000, help="check at most this many problems (default 1000)"
+        "--limit", type=count, default=1000, help="check at most this many problems (default 1000)"
     )
+    add_skip_bad(check)
 
 
-def _add_sample(commands: _Commands) -> None:
+def _add_sample(commands: Commands) -> None:
     sample = commands.add(
         "sample",
         "sample completions of a task and print the baseline pass@k",
@@ -80,7 +53,7 @@ def _add_sample(commands: _Commands) -> None:
     )
     sample.add_argument("task", help=TASK_HELP)
     _add_sampling(sample, n=8, split="test", max_new_tokens=48)
-    sample.add_argument("-o", "--output", help="where to write the completions (.jsonl)")
+    add_rows_output(sample, "completions")
     sample.add_argument(
         "--top-p",
         type=float,
@@ -92,14 +65,14 @@ def _add_sample(commands: _Commands) -> None:
 def _add_sampling(command: argparse.ArgumentParser, *, n: int, split: str, max_new_tokens: int) -> None:
     """Add the arguments of every command that samples completions."""
     command.add_argument("--model", default="tiny", help="tiny (default), a folder or a hub id")
-    command.add_argument("-n", type=_count, default=n, help=f"completions per problem (default {n})")
+    command.add_argument("-n", type=count, default=n, help=f"completions per problem (default {n})")
     command.add_argument("--split", default=split, help=f"split of the task's data (default {split})")
-    command.add_argument("--limit", type=_count, default=100, help="most problems (default 100)")
+    command.add_argument("--limit", type=count, default=100, help="most problems (default 100)")
     command.add_argument("--seed", type=int, default=0, help="seed of the random numbers (default 0)")
     command.add_argument("--temperature", type=float, default=1.0, help="divides the logits (default 1.0)")
     command.add_argument(
         "--max-new-tokens",
-        type=_count,
+        type=count,
         default=max_new_tokens,
         help=f"longer completions are cut off (default {max_new_tokens})",
     )
@@ -112,30 +85,14 @@ def _add_sampling(command: argparse.ArgumentParser, *, n: int, split: str, max_n
     )
 
 
-def _add_score(commands: _Commands) -> None:
-    score = commands.add("score", "score a file of completions", "markscheme.trainer.commands.scoring:score")
-    score.add_argument("task", help=TASK_HELP)
-    score.add_argument("completions", help="JSONL with a `completion` in each row")
-    score.add_argument("-o", "--output", help="where to write the scores (.jsonl)")
-    score.add_argument("--split", help="split to look problem ids up in (default: the task's own)")
-    score.add_argument("--limit", type=_count, help="read at most this many rows")
-    score.add_argument("--label", metavar="COLUMN", help="a column of true/false labels to compare with")
-    score.add_argument(
-        "--step-labels",
-        metavar="COLUMN",
-        help="a column of step labels to compare with: a list of true/false/null, or the index of the first"
-        " wrong step (-1: there is none)",
-    )
-
-
-def _add_label(commands: _Commands) -> None:
+def _add_label(commands: Commands) -> None:
     label = commands.add(
         "label",
         "sample completions and label their steps, as training data for a process reward model",
         "markscheme.trainer.commands.reward_models:label",
     )
     label.add_argument("task", help=TASK_HELP)
-    label.add_argument("-o", "--output", required=True, help="where to write the labelled steps (.jsonl)")
+    add_rows_output(label, "labelled steps", required=True)
     label.add_argument(
         "--by",
         choices=("monte_carlo", "rule"),
@@ -143,12 +100,12 @@ def _add_label(commands: _Commands) -> None:
         help="monte_carlo (default): continue from each step and see how often the answer is right;"
         " rule: the task's own `process:`",
     )
-    label.add_argument("-k", type=_count, default=8, help="continuations of each step (default 8)")
+    label.add_argument("-k", type=count, default=8, help="continuations of each step (default 8)")
     label.add_argument("--steps", help="how to split them: lines, separator, numbered, sentences, code")
     _add_sampling(label, n=4, split="train", max_new_tokens=72)
 
 
-def _add_train_prm(commands: _Commands) -> None:
+def _add_train_prm(commands: Commands) -> None:
     prm = commands.add(
         "train-prm",
         "train a process reward model on labelled steps",
@@ -161,9 +118,9 @@ def _add_train_prm(commands: _Commands) -> None:
     )
     prm.add_argument("--task", help="the task that `--model tiny` is built for")
     prm.add_argument("--form", default="classes", help="classes (default), trl or math_shepherd")
-    prm.add_argument("--epochs", type=_count, default=3, help="passes over the rows (default 3)")
+    prm.add_argument("--epochs", type=count, default=3, help="passes over the rows (default 3)")
     prm.add_argument(
-        "--batch-rows", type=_count, default=32, help="completions of one optimizer step (default 32)"
+        "--batch-rows", type=count, default=32, help="completions of one optimizer step (default 32)"
     )
     prm.add_argument("--lr", type=float, default=1e-4, help="learning rate (default 1e-4)")
     prm.add_argument(
@@ -179,7 +136,7 @@ def _add_train_prm(commands: _Commands) -> None:
     prm.add_argument("--device", default="auto", help="auto (default), cpu, cuda, ...")
 
 
-def _add_train(commands: _Commands) -> None:
+def _add_train(commands: Commands) -> None:
     train = commands.add("train", "train a policy by GRPO", "markscheme.trainer.commands.training:train")
     train.add_argument("run", help="a run file, a task, or with --resume the folder of a run")
     train.add_argument("--out", help="the run's folder (default runs/NAME-TIME-sSEED)")
@@ -187,11 +144,11 @@ def _add_train(commands: _Commands) -> None:
     train.add_argument("--resume", action="store_true", help="continue after the newest checkpoint")
 
 
-def _add_plot(commands: _Commands) -> None:
+def _add_plot(commands: Commands) -> None:
     plot = commands.add(
         "plot",
         "draw the learning curve of one or more runs",
-        "markscheme.trainer.commands.plotting:plot",
+        "markscheme.trainer.commands.training:plot",
     )
     plot.add_argument("runs", nargs="+", metavar="RUN", help="the folder of a run")
     plot.add_argument(
@@ -199,7 +156,7 @@ def _add_plot(commands: _Commands) -> None:
     )
 
 
-def _add_names(commands: _Commands) -> None:
+def _add_names(commands: Commands) -> None:
     init = commands.add(
         "init",
         "write a commented task with example rows and labelled cases",
@@ -221,9 +178,3 @@ def _add_names(commands: _Commands) -> None:
     )
     listing.add_argument("what", choices=("tasks", "rewards", "verifiers", "generators", "presets"))
     listing.add_argument("name", nargs="?", help="show this one: parameters, types, defaults, an example")
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1 up (given: {text!r})")
-    return int(text)

@@ -2,27 +2,35 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from ...rewards.lineage import lineage_of
 from ...rewards.models.prm_formats import question_of
 from ...rewards.models.torch_runtime import quiet
-from ...rewards.rows import write_jsonl
+from ...rewards.rows.labelled_steps import read_labelled
 from ...rewards.scheme import MarkScheme
 from ...sandbox.errors import TaskError
 from ...tasks.load_task import load_task
+from ...tasks.problem import Completion, Problem
 from ...tasks.schema import Task
 from ...verifiers.steps.split import SplitPolicy, split_policy
+from ..config.run_config import SamplingConfig
+from ..engines.base import Engine, prompt_seed
+from ..loop.rollout import LoadedTask
+from ..models.policy import Policy
 from ..models.tiny import one_thread, tiny_policy
-from ..reward_models.labelled_steps import read_labelled
 from ..reward_models.prm_training import PrmProgress, PrmReport, PrmTraining, train_prm
 from ..reward_models.step_labels import chain_of, monte_carlo, monte_carlo_row, rule_rows
 from .output import GOOD, show
-from .sampling import sampler_of, sampling_of
+from .row_output import BadRows, RowOutput, row_bar
+from .sampling import check_kept, chunks_of, header_of, sampler_of, sampling_of
 
 
 def label(args: argparse.Namespace) -> int:
@@ -32,49 +40,116 @@ def label(args: argparse.Namespace) -> int:
         raise TaskError(
             f"label --by rule: task {task.name!r} has no `process:`, which would name the rule; add one"
         )
-    rows, sampled = _labelled(args, task)
-    write_jsonl(Path(args.output), rows)
-    labels = [of_step for row in rows for of_step in row["labels"]]
+    sampling = sampling_of(temperature=args.temperature, max_new_tokens=args.max_new_tokens)
+    scheme, bad = MarkScheme(task, process=args.by == "rule"), BadRows()
+    header = header_of("labelled_steps", args, lineage_of(scheme))
+    header["header"]["labels"] = {"by": args.by, "k": args.k, "steps": args.steps}
+    counts: Counter[bool | str | None] = Counter()
+    with (
+        RowOutput(args.output, header, resume=args.resume) as output,
+        sampler_of(args, task, scheme, bad) as (policy, engine, loaded),
+    ):
+        done = _kept_problems(output, args.n, counts, loaded)
+        with row_bar(len(loaded.problems), unit="problem", done=done) as bar:
+            for number, indices in chunks_of(len(loaded.problems), args.n, done):
+                sampler = _Sampler(args, task, policy, engine, loaded, sampling, number)
+                for row in sampler.labelled(indices):
+                    output.write(row)
+                    _count(counts, row)
+                output.flush()
+                counts["continuations"] += sampler.continuations
+                bar.advance(len(indices))
     figures = {
-        "rows": len(rows),
-        "steps": len(labels),
-        "right": labels.count(True),
-        "wrong": labels.count(False),
-        "unlabelled": labels.count(None),
-        "continuations": sampled,
+        "rows": counts["rows"],
+        "steps": counts[True] + counts[False] + counts[None],
+        "right": counts[True],
+        "wrong": counts[False],
+        "unlabelled": counts[None],
+        "continuations": counts["continuations"],
+        "skipped": bad.count,
         "output": args.output,
     }
     line = (
-        f"{len(rows)} completions of {task.name}/{args.split} by {args.model}, {len(labels)} steps:"
-        f" {figures['right']} right, {figures['wrong']} wrong, {figures['unlabelled']} without a label"
-        f" ({sampled} continuations); written to {args.output}"
+        f"{figures['rows']} completions of {task.name}/{args.split} by {args.model},"
+        f" {figures['steps']} steps: {figures['right']} right, {figures['wrong']} wrong,"
+        f" {figures['unlabelled']} without a label"
+        f" ({figures['continuations']} continuations); written to {args.output}"
     )
-    show(args, figures, [line])
+    show(args, figures, [line, *bad.lines()])
     return GOOD
 
 
-def _labelled(args: argparse.Namespace, task: Task) -> tuple[list[dict[str, Any]], int]:
-    """Return the labelled rows, and how many continuations were sampled for them."""
-    sampling = sampling_of(temperature=args.temperature, max_new_tokens=args.max_new_tokens)
-    scheme = MarkScheme(task, process=args.by == "rule")
-    with sampler_of(args, task, scheme) as (policy, engine, loaded):
-        groups = engine.groups(loaded.prompts, args.n, sampling, seed=args.seed)
+def _count(counts: "Counter[bool | str | None]", row: Mapping[str, Any]) -> None:
+    counts["rows"] += 1
+    counts.update(row["labels"])
+
+
+def _kept_problems(
+    output: RowOutput, n: int, counts: "Counter[bool | str | None]", loaded: LoadedTask
+) -> int:
+    """Count the rows that an interrupted call has written, and return how many problems are done.
+
+    The last chunk that has rows may not be complete, so it is labelled again.
+    """
+    last = max((row["group"] for row in output.kept()), default=0)
+    done = next((indices.start for _, indices in chunks_of(last, n, max(last - 1, 0))), 0)
+    output.keep(sum(row["group"] <= done for row in output.kept()))
+    for row in output.kept():
+        check_kept(row, loaded.problems[row["group"] - 1])
+        _count(counts, row)
+    return done
+
+
+@dataclass
+class _Sampler:
+    """Samples and labels the completions of one chunk of problems."""
+
+    args: argparse.Namespace
+    task: Task
+    policy: Policy
+    engine: Engine
+    loaded: LoadedTask
+    sampling: SamplingConfig
+    chunk: int
+    """The number of the chunk, for its random seeds."""
+    continuations: int = 0
+    """How many were sampled to estimate the worth of steps."""
+
+    def labelled(self, indices: range) -> Iterator[dict[str, Any]]:
+        """Yield the labelled rows of some problems; completions without text or steps have none."""
+        loaded, seed = self.loaded, prompt_seed(self.args.seed, self.chunk)
+        prompts = [loaded.prompts[i] for i in indices]
+        groups = self.engine.groups(prompts, self.args.n, self.sampling, seed=seed)
         answers = [
-            (problem, completion)
-            for problem, group in zip(loaded.problems, groups, strict=True)
+            (index, loaded.problems[index], completion)
+            for index, group in zip(indices, groups, strict=True)
             for completion in group
             if completion.text.strip()
         ]
-        if args.by == "rule":
-            problems = [problem for problem, _ in answers]
-            completions = [completion for _, completion in answers]
-            rows = rule_rows(scheme, problems, completions, [question_of(problem) for problem in problems])
-            return [row for row in rows if row["completions"]], 0
-        split = _split(args, task)
-        chains = [chain_of(problem, completion, policy, split) for problem, completion in answers]
-        chains = [chain for chain in chains if chain.steps]
-        count = monte_carlo(chains, args.k, engine, policy, scheme, sampling, seed=args.seed + 1)
-        return [monte_carlo_row(chain, question_of(chain.problem)) for chain in chains], count
+        by_rule = self.args.by == "rule"
+        rows = self._by_rule(answers) if by_rule else self._by_continuing(answers, seed + 1)
+        for (index, _, _), row in zip(answers, rows, strict=True):
+            if row["completions"]:
+                yield {**row, "group": index + 1}
+
+    def _by_rule(self, answers: Sequence[tuple[int, Problem, Completion]]) -> list[dict[str, Any]]:
+        problems = [problem for _, problem, _ in answers]
+        completions = [completion for _, _, completion in answers]
+        return rule_rows(
+            self.loaded.scheme, problems, completions, [question_of(problem) for problem in problems]
+        )
+
+    def _by_continuing(
+        self, answers: Sequence[tuple[int, Problem, Completion]], seed: int
+    ) -> Iterator[dict[str, Any]]:
+        split = _split(self.args, self.task)
+        chains = [chain_of(problem, completion, self.policy, split) for _, problem, completion in answers]
+        with_steps = [chain for chain in chains if chain.steps]
+        scheme, k = self.loaded.scheme, self.args.k
+        self.continuations += monte_carlo(
+            with_steps, k, self.engine, self.policy, scheme, self.sampling, seed=seed
+        )
+        return (monte_carlo_row(chain, question_of(chain.problem)) for chain in chains)
 
 
 def _split(args: argparse.Namespace, task: Task) -> SplitPolicy:

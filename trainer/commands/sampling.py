@@ -4,31 +4,41 @@
 """
 
 import argparse
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from ...rewards.lineage import lineage_of
 from ...rewards.models.torch_runtime import choose_device, quiet
-from ...rewards.rows import write_jsonl
-from ...rewards.scheme import MarkScheme
+from ...rewards.rows.completions import completion_row
+from ...rewards.rows.scores import Lineage, header_row
+from ...rewards.scheme import MarkScheme, ReferenceCheck
+from ...rewards.score import Status
 from ...sandbox.errors import DataError, TaskError
 from ...tasks.load_problems import load_problems
 from ...tasks.load_task import load_task
+from ...tasks.problem import Completion, Problem
 from ...tasks.schema import Task
 from ...tasks.validation import first_fault
 from ..config.run_config import EngineConfig, PolicyConfig, SamplingConfig
-from ..engines.base import Engine
+from ..engines.base import Engine, prompt_seed
 from ..engines.make import make_engine
-from ..loop.evaluation import evaluate
-from ..loop.rollout import Group, LoadedTask, group_is_flat
+from ..loop.evaluation import SampleTally, sampled_groups
+from ..loop.rollout import Group, LoadedTask
 from ..models.load_policy import load_policy
 from ..models.policy import Policy
-from ..models.prompts import encode_prompt
+from ..models.prompts import EncodedPrompts
 from ..models.tiny import one_thread, tiny_policy
 from .output import GOOD, show
+from .row_output import BadRows, RowOutput, row_bar
+
+CHUNK_ROWS = 512
+"""Completions that are sampled in one call."""
 
 
 def policy_for(task: Task, model: str, *, seed: int = 0, device: str = "auto") -> Policy:
@@ -52,9 +62,11 @@ def sampling_of(**settings: Any) -> SamplingConfig:
 
 @contextmanager
 def sampler_of(
-    args: argparse.Namespace, task: Task, scheme: MarkScheme
+    args: argparse.Namespace, task: Task, scheme: MarkScheme, bad: BadRows
 ) -> Iterator[tuple[Policy, Engine, LoadedTask]]:
     """Yield the model that a command names, an engine that samples from it, and the problems to sample.
+
+    With `--skip-bad`, rows that make no problem are added to `bad`.
 
     Raises:
         TaskError: servers are named for an engine that uses none.
@@ -64,12 +76,18 @@ def sampler_of(
         raise TaskError(
             f"{args.command}: --url names vLLM servers and needs --engine vllm_http (given: {args.engine})"
         )
-    problems = load_problems(task, split=args.split, limit=args.limit)
-    scheme.check_references(problems)
+    check = ReferenceCheck(scheme, skip=args.skip_bad)
+    problems = load_problems(
+        task,
+        split=args.split,
+        limit=args.limit,
+        each=check,
+        on_bad=bad.add if args.skip_bad else None,
+    )
+    check.finish()
     policy = policy_for(task, args.model, seed=args.seed, device=args.device)
-    prompts = [
-        encode_prompt(policy, task, problem, max_new_tokens=args.max_new_tokens) for problem in problems
-    ]
+    prompts = EncodedPrompts(policy, task, problems, args.max_new_tokens)
+    prompts.check()
     engine = make_engine(EngineConfig(kind=args.engine, urls=tuple(args.url)), policy)
     try:
         engine.sync(policy, 0)
@@ -77,6 +95,23 @@ def sampler_of(
             yield policy, engine, LoadedTask(task, scheme, problems, prompts)
     finally:
         engine.close()
+
+
+def header_of(kind: str, args: argparse.Namespace, lineage: Lineage) -> dict[str, Any]:
+    """Return the header of a file of sampled rows: what must be the same for `--resume` to continue it."""
+    names = ("model", "engine", "split", "limit", "n", "seed", "temperature", "top_p", "max_new_tokens")
+    sampling = {name: getattr(args, name) for name in names if hasattr(args, name)}
+    return header_row(kind, [lineage], sampling=sampling, overrides=args.overrides)
+
+
+def chunks_of(count: int, n: int, begin: int) -> Iterator[tuple[int, range]]:
+    """Yield chunks of the problems from `begin` on, each with its number, which its random seed depends on.
+
+    A chunk is sampled in one call, and an interrupted command loses no more than one.
+    """
+    size = max(1, CHUNK_ROWS // n)
+    for number in range(begin // size, math.ceil(count / size) if begin < count else 0):
+        yield number, range(number * size, min((number + 1) * size, count))
 
 
 def sample(args: argparse.Namespace) -> int:
@@ -87,11 +122,85 @@ def sample(args: argparse.Namespace) -> int:
             f"temperature 0 gives the same completion {args.n} times; use -n 1 or a positive temperature"
         )
     sampling = sampling_of(temperature=args.temperature, top_p=args.top_p, max_new_tokens=args.max_new_tokens)
-    with sampler_of(args, task, MarkScheme(task, process=False)) as (_, engine, loaded):
-        figures, groups = evaluate(engine, loaded, args.n, sampling, seed=args.seed, greedy=False)
-    figures["mixed_groups"] = sum(not group_is_flat(group) for group in groups) / len(groups)
-    if args.output:
-        write_jsonl(Path(args.output), [row for group in groups for row in _rows(group, args.split)])
+    scheme, bad = MarkScheme(task, process=False), BadRows()
+    header = header_of("completions", args, lineage_of(scheme))
+    with (
+        RowOutput(args.output, header, resume=args.resume) as output,
+        sampler_of(args, task, scheme, bad) as (_, engine, loaded),
+    ):
+        tally = SampleTally(loaded, args.n)
+        done = _kept_groups(output, loaded, args.n, tally)
+        with row_bar(len(loaded.problems) * args.n, done=done * args.n) as bar:
+            for number, indices in chunks_of(len(loaded.problems), args.n, done):
+                seed = prompt_seed(args.seed, number)
+                groups = sampled_groups(engine, loaded, indices, args.n, sampling, seed)
+                for index, group in zip(indices, groups, strict=True):
+                    tally.add(group)
+                    for row in _rows(group, index + 1, task, args.split):
+                        output.write(row)
+                    for score in group.scores:
+                        bar.add(
+                            scheme.is_right(score), any(p.status is Status.BUG for p in score.parts.values())
+                        )
+                output.flush()
+    figures = {
+        "task": task.name,
+        "problems": len(loaded.problems),
+        "n": args.n,
+        **tally.figures(),
+        "skipped": bad.count,
+    }
+    show(args, figures, [*_lines(args, task, figures), *bad.lines()])
+    return GOOD
+
+
+def _kept_groups(output: RowOutput, loaded: LoadedTask, n: int, tally: SampleTally) -> int:
+    """Score the groups that an interrupted call has sampled, and return how many problems are done.
+
+    Whole chunks are kept, since the random numbers of a chunk begin with it.
+    """
+    rows = sum(1 for _ in output.kept())
+    size = max(1, CHUNK_ROWS // n)
+    done = len(loaded.problems) if rows == len(loaded.problems) * n else rows // n // size * size
+    output.keep(done * n)
+    kept = output.kept()
+    for index in range(done):
+        group = Group(loaded.task.name, loaded.problems[index], [])
+        for row in islice(kept, n):
+            check_kept(row, group.problem)
+            group.completions.append(
+                Completion(
+                    row["completion"],
+                    token_ids=row["token_ids"],
+                    prefill=row["prefill"],
+                    finish_reason=row["finish_reason"],
+                )
+            )
+        group.scores = loaded.scheme.score([group.problem] * n, group.completions)
+        tally.add(group)
+    return done
+
+
+def check_kept(row: Mapping[str, Any], problem: Problem) -> None:
+    """Refuse to continue a file if the data have changed, so that a row belongs to another problem now.
+
+    Raises:
+        DataError: they have.
+    """
+    if row.get("problem") != problem.id:
+        raise DataError(
+            f"--resume: a row that was written is of problem {row.get('problem')}, where the data now have"
+            f" {problem.id}; start again without --resume"
+        )
+
+
+def _rows(group: Group, number: int, task: Task, split: str) -> Iterator[dict[str, Any]]:
+    for sample_number, completion in enumerate(group.completions, 1):
+        more = {"task": task.name, "split": split, "group": number, "sample": sample_number}
+        yield completion_row(group.problem, completion, **more)
+
+
+def _lines(args: argparse.Namespace, task: Task, figures: dict[str, Any]) -> list[str]:
     low, high = figures["sampled_interval"]
     above_1 = (f"pass@{k} {share:.3f}" for k, share in figures["pass_at_k"].items() if k > 1)
     lines = [
@@ -101,23 +210,4 @@ def sample(args: argparse.Namespace) -> int:
         f"  mixed groups (their rewards differ, so GRPO can learn from them): {figures['mixed_groups']:.0%};"
         f" {figures['undecided']} completions undecided; {figures['tokens']:.0f} tokens on average",
     ]
-    if args.output:
-        lines.append(f"  written to {args.output}")
-    show(args, figures, lines)
-    return GOOD
-
-
-def _rows(group: Group, split: str) -> list[dict[str, Any]]:
-    return [
-        {
-            "schema": 1,
-            "task": group.task,
-            "problem": group.problem.id,
-            "split": split,
-            "completion": completion.text,
-            "prefill": completion.prefill,
-            "token_ids": completion.token_ids,
-            "finish_reason": completion.finish_reason,
-        }
-        for completion in group.completions
-    ]
+    return [*lines, f"  written to {args.output}"] if args.output else lines

@@ -1,11 +1,13 @@
-"""`markscheme train`: one training run, or several that differ in their seeds."""
+"""`markscheme train`: one run, or several that differ in their seeds; `markscheme plot`: their curves."""
 
 import argparse
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ...sandbox.errors import TaskError
+from ..report.curve import draw_curves
 from ..run.progress import terminal_progress
 from ..run.train import train as train_policy
 from .output import GOOD, INTERRUPTED, show
@@ -63,3 +65,10 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _arrow(before: float | None, after: float | None) -> str:
     return "(no evaluation)" if before is None or after is None else f"{before:.3f} -> {after:.3f}"
+
+
+def plot(args: argparse.Namespace) -> int:
+    """Draw the curves of the runs into one picture."""
+    draw_curves([Path(run) for run in args.runs], Path(args.output))
+    show(args, {"written": args.output}, [f"written to {args.output}"])
+    return GOOD

@@ -1,58 +1,30 @@
 """Held-out evaluation: greedy pass@1, sampled pass@1 and unbiased pass@k, with 95 % intervals."""
 
-import math
 import statistics
+from array import array
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from ...rewards.offline.evaluation import pass_at_k
+from ...rewards.offline.measures import mean_rate, wilson_interval
 from ..config.run_config import SamplingConfig
 from ..engines.base import Engine
-from .rollout import Group, LoadedTask, scored_groups
-
-Z = 1.959964
-"""The quantile of the normal distribution for a two-sided 95 % interval."""
+from .rollout import Group, LoadedTask, group_is_flat, scored_groups
 
 
-def pass_at_k(n: int, right: int, k: int) -> float:
-    """Return the unbiased estimate of pass@k: 1 - C(n - right, k) / C(n, k).
+@dataclass
+class Evaluated:
+    """A held-out evaluation."""
 
-    This is the probability that k samples, drawn without replacement from n samples of which `right` are
-    right, hold at least one right one (Chen et al. 2021, arXiv 2107.03374, equation 1).
-
-    Raises:
-        ValueError: not 0 <= right <= n or not 1 <= k <= n.
-    """
-    if not (0 <= right <= n and 1 <= k <= n):
-        raise ValueError(f"expected 0 <= right <= n and 1 <= k <= n (given: n={n}, right={right}, k={k})")
-    return 1.0 - math.comb(n - right, k) / math.comb(n, k)
-
-
-def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
-    """Return the 95 % Wilson score interval of a proportion (Wilson 1927); (0, 1) without trials."""
-    if trials == 0:
-        return 0.0, 1.0
-    share = successes / trials
-    scale = 1 + Z * Z / trials
-    centre = (share + Z * Z / (2 * trials)) / scale
-    half = Z / scale * math.sqrt(share * (1 - share) / trials + Z * Z / (4 * trials * trials))
-    # At the ends the formula gives exactly 0 and 1, which rounding would miss.
-    low = 0.0 if successes == 0 else max(0.0, centre - half)
-    high = 1.0 if successes == trials else min(1.0, centre + half)
-    return low, high
-
-
-def mean_interval(values: Sequence[float]) -> tuple[float, float]:
-    """Return the 95 % normal interval of the mean of values in [0, 1], one value per problem.
-
-    Samples of the same problem are correlated, so the sample size is the number of problems. If all values
-    are equal, the normal interval would have no width, and the Wilson interval is returned instead.
-    """
-    mean = statistics.fmean(values)
-    spread = statistics.stdev(values) if len(values) > 1 else 0.0
-    if spread == 0:
-        return wilson_interval(round(mean * len(values)), len(values))
-    half = Z * spread / math.sqrt(len(values))
-    return max(0.0, mean - half), min(1.0, mean + half)
+    figures: dict[str, Any]
+    """As they are logged to eval.jsonl."""
+    groups: list[Group]
+    """The sampled groups, one per problem."""
+    greedy: list[Group]
+    """One greedy answer per problem; empty if none was asked for."""
 
 
 def evaluate(
@@ -62,27 +34,29 @@ def evaluate(
     sampling: SamplingConfig,
     *,
     seed: int,
-    greedy: bool = True,
-) -> tuple[dict[str, Any], list[Group]]:
-    """Sample `n` answers to every problem of a task, and with `greedy` one greedy answer first.
+) -> Evaluated:
+    """Sample one greedy answer and `n` others to every problem of a task.
 
     An answer that could not be judged counts as not right; `undecided` says how many there are.
-
-    Returns:
-        The figures as they are logged to eval.jsonl, and the sampled groups.
     """
     figures: dict[str, Any] = {"task": loaded.task.name, "problems": len(loaded.problems), "n": n}
-    if greedy:
-        likeliest = sampling.model_copy(update={"temperature": 0.0, "top_p": 1.0})
-        figures |= _greedy_figures(loaded, _groups(engine, loaded, 1, likeliest, seed))
-    groups = _groups(engine, loaded, n, sampling, seed)
-    figures |= _sampled_figures(loaded, groups, n)
-    return figures, groups
+    likeliest = sampling.model_copy(update={"temperature": 0.0, "top_p": 1.0})
+    indices = range(len(loaded.problems))
+    greedy = sampled_groups(engine, loaded, indices, 1, likeliest, seed)
+    figures |= _greedy_figures(loaded, greedy)
+    groups = sampled_groups(engine, loaded, indices, n, sampling, seed)
+    tally = SampleTally(loaded, n)
+    for group in groups:
+        tally.add(group)
+    return Evaluated(figures | tally.figures(), groups, greedy)
 
 
-def _groups(engine: Engine, loaded: LoadedTask, n: int, sampling: SamplingConfig, seed: int) -> list[Group]:
+def sampled_groups(
+    engine: Engine, loaded: LoadedTask, indices: Sequence[int], n: int, sampling: SamplingConfig, seed: int
+) -> list[Group]:
+    """Sample and score `n` answers to each of some problems of a task."""
     name = loaded.task.name
-    chosen = [(name, i) for i in range(len(loaded.problems))]
+    chosen = [(name, i) for i in indices]
     groups, _ = scored_groups(engine, {name: loaded}, chosen, n, sampling, seed=seed, step=None)
     return groups
 
@@ -97,24 +71,60 @@ def _greedy_figures(loaded: LoadedTask, groups: Sequence[Group]) -> dict[str, An
     }
 
 
-def _sampled_figures(loaded: LoadedTask, groups: Sequence[Group], n: int) -> dict[str, Any]:
-    counts = [_count_right(loaded, group) for group in groups]
-    shares = [right / n for right, _ in counts]
-    scores = [score for group in groups for score in group.scores]
-    return {
-        "sampled_pass_at_1": statistics.fmean(shares),
-        "sampled_interval": mean_interval(shares),
-        "pass_at_k": {
-            k: statistics.fmean(pass_at_k(n, right, k) for right, _ in counts) for k in _powers_up_to(n)
-        },
-        "undecided": sum(undecided for _, undecided in counts),
-        "reward": _mean_of_known([score.value for score in scores]),
-        "tokens": _mean_of_known([float(len(c.token_ids)) for group in groups for c in group.completions]),
-        "watch": {
-            entry: _mean_of_known([score.parts[entry].value for score in scores])
-            for entry in loaded.task.watch
-        },
-    }
+class SampleTally:
+    """Collects the figures of sampled groups one by one, in a few bytes per group.
+
+    Args:
+        loaded: the task.
+        n: completions per group.
+    """
+
+    def __init__(self, loaded: LoadedTask, n: int):
+        self._loaded, self._n = loaded, n
+        self._right, self._undecided, self._tokens = array("i"), 0, 0
+        self._mixed = 0
+        self._rewards: list[float] = [0.0, 0]
+        self._watch: dict[str, list[float]] = {name: [0.0, 0] for name in loaded.task.watch}
+        """Sum and number of known values."""
+
+    def add(self, group: Group) -> None:
+        """Add a scored group."""
+        right, undecided = _count_right(self._loaded, group)
+        self._right.append(right)
+        self._undecided += undecided
+        self._tokens += sum(len(completion.token_ids) for completion in group.completions)
+        self._mixed += not group_is_flat(group)
+        for score in group.scores:
+            _add_known(self._rewards, score.value)
+            for name, tally in self._watch.items():
+                _add_known(tally, score.parts[name].value)
+
+    def figures(self) -> dict[str, Any]:
+        """Return the figures of all groups so far, ready for JSON."""
+        n, groups = self._n, len(self._right)
+        shares = mean_rate(np.array(self._right) / n)
+        return {
+            "sampled_pass_at_1": shares.share,
+            "sampled_interval": (shares.low, shares.high),
+            "pass_at_k": {
+                k: statistics.fmean(pass_at_k(n, right, k) for right in self._right) for k in _powers_up_to(n)
+            },
+            "mixed_groups": self._mixed / groups,
+            "undecided": self._undecided,
+            "reward": _mean(self._rewards),
+            "tokens": self._tokens / (groups * n),
+            "watch": {name: _mean(tally) for name, tally in self._watch.items()},
+        }
+
+
+def _add_known(tally: list[float], value: float | None) -> None:
+    if value is not None:
+        tally[0] += value
+        tally[1] += 1
+
+
+def _mean(tally: Sequence[float]) -> float | None:
+    return tally[0] / tally[1] if tally[1] else None
 
 
 def _count_right(loaded: LoadedTask, group: Group) -> tuple[int, int]:
@@ -126,8 +136,3 @@ def _count_right(loaded: LoadedTask, group: Group) -> tuple[int, int]:
 def _powers_up_to(n: int) -> list[int]:
     """Return the powers of 2 up to `n`, and `n` itself, ascending."""
     return sorted({n, *(2**i for i in range(n.bit_length()))})
-
-
-def _mean_of_known(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return statistics.fmean(known) if known else None

@@ -4,8 +4,11 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from random import Random
 
+from ...rewards.lineage import lineage_of
+from ...rewards.rows.scores import Lineage
 from ...rewards.scheme import MarkScheme
 from ...rewards.score import Score
 from ...tasks.problem import Completion, Problem
@@ -26,8 +29,11 @@ class LoadedTask:
     """One per problem, in the same order."""
     share: float = 1.0
     """Weight with which the groups of a step are drawn from this task, relative to the others'; above 0."""
-    hash: str = ""
-    """The task's hash at the start of the run."""
+
+    @cached_property
+    def lineage(self) -> Lineage:
+        """What the scheme's marks come from, when it is first asked for: at the start of a run."""
+        return lineage_of(self.scheme)
 
 
 @dataclass

@@ -1,11 +1,13 @@
 """From a problem to a prompt as the policy reads it: chat template, opened thinking, token ids."""
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, overload
 
 from jinja2 import TemplateError
 
 from ...sandbox.errors import PolicyError
+from ...tasks.load_problems import place_in, prompt_size, prompt_sizes
 from ...tasks.problem import Problem
 from ...tasks.schema import Task
 from ...verifiers.completion import Marks, thinking_end, thinking_marks
@@ -52,8 +54,10 @@ def _templated(policy: Policy, task: Task, messages: Sequence[Any], *, opening: 
         ) from error
 
 
-def encode_prompt(policy: Policy, task: Task, problem: Problem, *, max_new_tokens: int) -> EncodedPrompt:
-    """Return a problem's prompt as token ids.
+def encode_prompt(
+    policy: Policy, task: Task, problem: Problem, *, max_new_tokens: int, place: str = ""
+) -> EncodedPrompt:
+    """Return a problem's prompt as token ids; messages call it by its `place`, or else by its id.
 
     Raises:
         PolicyError: the prompt is empty, does not fit into the context together with `max_new_tokens`,
@@ -63,7 +67,7 @@ def encode_prompt(policy: Policy, task: Task, problem: Problem, *, max_new_token
     from_template = bool(policy.tokenizer.chat_template) and text != problem.prompt
     # A chat template writes the special tokens itself; adding them again would double BOS.
     ids = policy.tokenizer(text, add_special_tokens=not from_template)["input_ids"]
-    where = f"problem {problem.id} of {task.name!r}"
+    where = f"{place or f'problem {problem.id}'} of {task.name!r}"
     if not ids:
         raise PolicyError(f"{where}: the prompt {text!r} has no tokens; drop the row or give it a prompt")
     if policy.context is not None and len(ids) + max_new_tokens > policy.context:
@@ -73,6 +77,51 @@ def encode_prompt(policy: Policy, task: Task, problem: Problem, *, max_new_token
         )
     _check_tokenizer(policy, text, ids, where)
     return EncodedPrompt(list(ids), prefill)
+
+
+class EncodedPrompts(Sequence[EncodedPrompt]):
+    """The prompts of problems as token ids, each of which is encoded when it is asked for.
+
+    A data set of any size is ready at once. `check` finds the prompts that are too long at the start, and
+    what else may be wrong with a prompt in the first `CHECKED` of them.
+    """
+
+    CHECKED = 1000
+
+    def __init__(self, policy: Policy, task: Task, problems: Sequence[Problem], max_new_tokens: int):
+        self._policy, self._task, self._problems = policy, task, problems
+        self._max_new_tokens = max_new_tokens
+
+    def __len__(self) -> int:
+        return len(self._problems)
+
+    @overload
+    def __getitem__(self, index: int) -> EncodedPrompt: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[EncodedPrompt]: ...
+    def __getitem__(self, index: int | slice) -> EncodedPrompt | list[EncodedPrompt]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        problem = self._problems[index]
+        room, place = self._max_new_tokens, place_in(self._problems, index)
+        return encode_prompt(self._policy, self._task, problem, max_new_tokens=room, place=place)
+
+    def check(self) -> None:
+        """Encode the first prompts, and all that may be too long.
+
+        A prompt has at most as many tokens as bytes, so the others need not be encoded.
+
+        Raises:
+            PolicyError: see `encode_prompt`.
+        """
+        first = self._problems[0]
+        written, _ = render_prompt(self._policy, self._task, first)
+        added = len(written.encode(errors="backslashreplace")) - prompt_size(first) + 2  # BOS and EOS
+        context = self._policy.context
+        room = math.inf if context is None else context - self._max_new_tokens - max(added, 2)
+        for index, size in enumerate(prompt_sizes(self._problems)):
+            if index < self.CHECKED or size > room:
+                self[index]
 
 
 def _check_tokenizer(policy: Policy, text: str, ids: Sequence[int], where: str) -> None:

@@ -26,8 +26,8 @@ import transformers
 from torch import Tensor
 
 from ...sandbox.errors import PolicyError
-from ...tasks.load_problems import make_generator
 from ...tasks.name_lookup import GENERATORS, resolve
+from ...tasks.rows.sources import make_generator
 from ...tasks.schema import Task
 
 RECIPE: dict[str, Any] = {

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ...sandbox.errors import DataError, RunError
+from ...tasks.whole_files import written_to
 
 INK = "#848d97"
 """Grey of text and axes. The background is transparent; this grey is readable on white and on dark pages."""
@@ -63,9 +64,9 @@ def draw_curves(folders: Sequence[Path], out: Path) -> None:
         _style(axes, [metrics for metrics, _ in runs])
         figure.tight_layout()
         try:
-            out.parent.mkdir(parents=True, exist_ok=True)
             metadata = {"Date": None} if out.suffix == ".svg" else None
-            figure.savefig(out, transparent=True, dpi=160, metadata=metadata)
+            with written_to(out) as path:
+                figure.savefig(path, format=out.suffix[1:], transparent=True, dpi=160, metadata=metadata)
         except OSError as error:
             raise DataError(f"{out}: cannot be written ({error.strerror}); give another -o") from error
         finally:

@@ -7,6 +7,7 @@ eval.jsonl        one row per evaluation
 alarms.jsonl      one row per alarm
 notes.jsonl       one row per note: what the run adapted by itself, or what went wrong on the way
 scores/           every completion with its score, compressed; a new file (shard) after each checkpoint
+evaluations/      every completion of the held-out evaluations with its score, compressed
 checkpoints/      step-000010/, ...
 reference/        the initial policy, where the KL needs it
 final/            the trained model, a plain Hugging Face folder
@@ -18,11 +19,13 @@ import gzip
 import json
 import shutil
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from ...rewards.rows.scores import json_line
 from ...sandbox.errors import RunError
 from ...tasks.whole_files import written_whole
 from ..config.run_config import RunConfig
@@ -102,14 +105,31 @@ class RunFolder:
         except OSError as error:
             raise _log_fault(self.path / log, error) from error
 
-    def append_scores(self, rows: Iterable[Mapping[str, Any]]) -> None:
+    def append_scores(self, rows: Iterable[Mapping[str, Any]], header: Mapping[str, Any]) -> None:
         """Append a step's scored completions to the shard that was begun after the last checkpoint.
 
         Raises:
             RunError: they cannot be written.
         """
-        text = "".join(json.dumps(row, default=str) + "\n" for row in rows)
         path = self.path / "scores" / f"from-{self._shard_start:06d}.jsonl.gz"
+        self._append_compressed(path, rows if path.exists() else chain([header], rows))
+
+    def write_evaluation(
+        self, name: str, step: int, header: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]
+    ) -> None:
+        """Write the scored completions of a held-out evaluation to a file of their own.
+
+        Raises:
+            RunError: they cannot be written.
+        """
+        folder = self.path / "evaluations"
+        folder.mkdir(exist_ok=True)
+        path = folder / f"step-{step:06d}-{name}.jsonl.gz"
+        path.unlink(missing_ok=True)  # of a run that was killed before the evaluation was logged
+        self._append_compressed(path, chain([header], rows))
+
+    def _append_compressed(self, path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+        text = "".join(map(json_line, rows))
         try:
             with path.open("ab") as file:
                 # One gzip member per step; mtime 0, so that the same rows give the same bytes.
@@ -140,6 +160,9 @@ class RunFolder:
             first_step = int(shard.name.removeprefix("from-").removesuffix(".jsonl.gz"))
             if first_step > step:
                 shard.unlink()
+        for evaluation in (self.path / "evaluations").glob("step-*.jsonl.gz"):
+            if int(evaluation.name.split("-")[1]) > step:
+                evaluation.unlink()
         (self.path / "summary.json").unlink(missing_ok=True)
         self._shard_start = step + 1
 

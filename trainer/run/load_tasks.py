@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...rewards.scheme import MarkScheme
+from ...rewards.scheme import MarkScheme, ReferenceCheck
 from ...sandbox.errors import RunError, TaskError
 from ...tasks.load_problems import load_problems, without_overlap
 from ...tasks.load_task import load_task
@@ -13,7 +13,7 @@ from ...tasks.schema import Task
 from ..config.run_config import EvalConfig, RunConfig
 from ..loop.rollout import LoadedTask
 from ..models.policy import Policy
-from ..models.prompts import encode_prompt
+from ..models.prompts import EncodedPrompts
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,9 @@ class TaskProblems:
         Raises:
             PolicyError: the policy cannot read a prompt, or a prompt leaves no room for `max_new_tokens`.
         """
-        prompts = [
-            encode_prompt(policy, self.task, problem, max_new_tokens=max_new_tokens)
-            for problem in self.problems
-        ]
-        return LoadedTask(self.task, self.scheme, self.problems, prompts, share, self.task.hash)
+        prompts = EncodedPrompts(policy, self.task, self.problems, max_new_tokens)
+        prompts.check()
+        return LoadedTask(self.task, self.scheme, self.problems, prompts, share)
 
 
 @dataclass(frozen=True)
@@ -103,25 +101,27 @@ def _held_out(
 ) -> TaskProblems:
     task = tasks.get(settings.task) or _load(settings.task, config, allow_code)
     scheme = MarkScheme(task, process=False)
-    problems = load_problems(task, split=settings.split, limit=settings.limit)
-    scheme.check_references(problems)
+    check = ReferenceCheck(scheme)
+    problems = load_problems(task, split=settings.split, limit=settings.limit, each=check)
+    check.finish()
     return TaskProblems(task, scheme, problems)
 
 
 def _trained(task: Task, scheme: MarkScheme, held_out: Sequence[Problem]) -> TaskProblems:
-    problems = without_overlap(load_problems(task), held_out)
+    check = ReferenceCheck(scheme)
+    problems = without_overlap(load_problems(task, each=check), held_out)
     if not problems:
         raise RunError(
             f"task {task.name!r}: there is nothing to train on, because every training problem is also held"
             " out for an evaluation; evaluate on another split"
         )
-    scheme.check_references(problems)
+    check.finish()
     return TaskProblems(task, scheme, problems)
 
 
 def described(tasks: Sequence[LoadedTask]) -> dict[str, Any]:
     """Return the content of tasks.json: for each task its hash, and the task with every default filled in."""
     return {
-        loaded.task.name: {"hash": loaded.hash, "task": loaded.task.model_dump(mode="json")}
+        loaded.task.name: {"hash": loaded.lineage.task_hash, "task": loaded.task.model_dump(mode="json")}
         for loaded in tasks
     }

@@ -1,15 +1,15 @@
 """Recording a run: what each step and each evaluation writes to the run's folder and shows to the reader."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ...rewards.rows import score_row
+from ...rewards.rows.scores import header_row, score_row
 from ..config.run_config import EvalConfig
 from ..loop.evaluation import evaluate
 from ..loop.grpo import Step
-from ..loop.rollout import LoadedTask
+from ..loop.rollout import Group, LoadedTask
 from .monitor import Alarm, step_metrics
 from .setup import Run
 from .tensorboard import numbers_of
@@ -19,7 +19,10 @@ def record_step(run: Run, step: Step) -> None:
     """Log a step's metrics and scores, and the alarms that it raises."""
     metrics = step_metrics(step, run.tasks)
     run.folder.append("metrics.jsonl", {"step": step.number, **metrics})
-    run.folder.append_scores(_score_rows(run, step))
+    lineages = [loaded.lineage for loaded in run.tasks.values()]
+    run.folder.append_scores(
+        _score_rows(run, step), header_row("scores", lineages, overrides=run.config.task_overrides)
+    )
     for alarm in run.monitor.observe(step.number, step.groups):
         run.folder.append("alarms.jsonl", asdict(alarm))
         _show_alarm(run, alarm)
@@ -29,17 +32,17 @@ def record_step(run: Run, step: Step) -> None:
 
 
 def _score_rows(run: Run, step: Step) -> Iterator[dict[str, Any]]:
-    for group, row_credits in zip(step.groups, step.credits, strict=True):
+    for number, (group, row_credits) in enumerate(zip(step.groups, step.credits, strict=True), 1):
         loaded = run.tasks[group.task]
         for i, (completion, score) in enumerate(zip(group.completions, group.scores, strict=True)):
             yield score_row(
-                loaded.task,
-                loaded.hash,
+                loaded.lineage,
                 group.problem,
                 completion,
                 score,
-                row=i,
                 step=step.number,
+                group=number,
+                sample=i + 1,
                 advantage=row_credits[i].mean,
                 step_advantages=row_credits[i].at_step_ends(),
                 right=loaded.scheme.is_right(score),
@@ -68,7 +71,16 @@ def evaluate_due(run: Run, step: int) -> None:
 def _evaluate_one(run: Run, step: int, index: int, settings: EvalConfig, loaded: LoadedTask) -> None:
     # The seed does not depend on the step, so the evaluations of a run differ by the policy only.
     seed = random.Random(f"eval/{run.config.seed}/{settings.task}/{settings.split}").getrandbits(62)
-    figures, _ = evaluate(run.engine, loaded, settings.n, run.config.sampling, seed=seed)
+    evaluated = evaluate(run.engine, loaded, settings.n, run.config.sampling, seed=seed)
+    figures = evaluated.figures
+    for kind, groups in (("greedy", evaluated.greedy), ("sampled", evaluated.groups)):
+        rows = _evaluated_rows(loaded, groups, step, settings.split)
+        run.folder.write_evaluation(
+            f"{index}-{kind}",
+            step,
+            header_row("scores", [loaded.lineage], overrides=run.config.task_overrides),
+            rows,
+        )
     run.folder.append("eval.jsonl", {"step": step, "index": index, "split": settings.split, **figures})
     low, high = figures["pass_at_1_interval"]
     line = (
@@ -81,6 +93,16 @@ def _evaluate_one(run: Run, step: int, index: int, settings: EvalConfig, loaded:
     run.progress.say(line)
     if run.tensorboard is not None:
         run.tensorboard.log(numbers_of(figures, f"eval/{loaded.task.name}/"), step)
+
+
+def _evaluated_rows(
+    loaded: LoadedTask, groups: Sequence[Group], step: int, split: str | None
+) -> Iterator[dict[str, Any]]:
+    for number, group in enumerate(groups, 1):
+        for i, (completion, score) in enumerate(zip(group.completions, group.scores, strict=True), 1):
+            more = {"step": step, "group": number, "sample": i, "split": split}
+            right = loaded.scheme.is_right(score)
+            yield score_row(loaded.lineage, group.problem, completion, score, right=right, **more)
 
 
 def run_summary(run: Run) -> dict[str, Any]:

@@ -1,0 +1,74 @@
+"""Arguments that several commands share. Standard library only, so that `--help` answers at once."""
+
+import argparse
+
+EPILOG = "exit codes: 0 good, 1 a check failed, 2 wrong use, 3 the run failed, 130 interrupted"
+TASK_HELP = "a shipped task's name or a .yaml file"
+
+
+class Commands:
+    """Adds commands, all of which take --json, --set and --no-code."""
+
+    def __init__(self, parser: argparse.ArgumentParser):
+        self._subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    def add(self, name: str, summary: str, run_by: str) -> argparse.ArgumentParser:
+        """Add a command; `run_by` is the `module:function` that is imported when it is called."""
+        command = self._subparsers.add_parser(name, help=summary, description=summary, epilog=EPILOG)
+        command.set_defaults(run_by=run_by)
+        command.add_argument("--json", action="store_true", help="print the result as JSON")
+        command.add_argument(
+            "--set",
+            dest="overrides",
+            action="append",
+            default=[],
+            metavar="KEY=VALUE",
+            help="set a key of the task (or run) file; the value is read as YAML; may be repeated",
+        )
+        command.add_argument(
+            "--no-code",
+            dest="allow_code",
+            action="store_false",
+            help="refuse `module:attr` and `file.py:attr` in task files, which execute code",
+        )
+        return command
+
+
+def add_rows_output(command: argparse.ArgumentParser, rows: str, *, required: bool = False) -> None:
+    """Add what every command has that writes rows one by one."""
+    command.add_argument(
+        "-o",
+        "--output",
+        required=required,
+        metavar="FILE",
+        help=f"where to write the {rows} (.jsonl); a pipe or a device stays one, - is standard output",
+    )
+    command.add_argument(
+        "--resume", action="store_true", help="continue the file of a call that was interrupted"
+    )
+    add_skip_bad(command)
+
+
+def add_skip_bad(command: argparse.ArgumentParser) -> None:
+    """Add `--skip-bad`."""
+    command.add_argument(
+        "--skip-bad", action="store_true", help="count and show rows that cannot be used, and go on"
+    )
+
+
+def count(text: str) -> int:
+    """Return a whole number from 1 up, as an argument gives it."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 up (given: {text!r})")
+    return int(text)
+
+
+def share(text: str) -> float:
+    """Return a number from 0 to 1, as an argument gives it."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1 (given: {text!r})")
+    return value

@@ -1,0 +1,1 @@
+"""Commands that look at marks offline: score, evaluate, compare, rescore and audit."""
