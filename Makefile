@@ -55,7 +55,8 @@ $(VENV)/.dev: $(VENV)/.train
 # reward manager is needed, so it is installed without its dependencies.
 $(SLOW)/.ready: $(SOURCES) pyproject.toml constraints.txt
 	test -x $(SLOW)/bin/python || $(PYTHON) -m venv $(SLOW)
-	$(SLOW)/bin/python $(PIP) --config-settings editable_mode=strict --editable ".[train]" trl==1.16.0
+	$(SLOW)/bin/python $(PIP) --config-settings editable_mode=strict --editable ".[train]" trl==1.16.0 \
+		inspect-ai==0.3.285 lm-eval==0.4.13
 	$(SLOW)/bin/python $(PIP) ray gmpy2 tensordict codetiming hydra-core
 	$(SLOW)/bin/python $(PIP) --no-deps verl==0.9.1
 	touch $@

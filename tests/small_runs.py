@@ -76,7 +76,7 @@ def scores_of(folder: Path) -> list[dict[str, Any]]:
     for shard in sorted((folder / "scores").glob("*.gz")):
         # Each step is a gzip member of its own; `gzip.decompress` reads all members of a file.
         lines = gzip.decompress(shard.read_bytes()).decode().splitlines()
-        rows += [json.loads(line) for line in lines]
+        rows += [row for row in map(json.loads, lines) if "header" not in row]
     for row in rows:
         for part in row["parts"].values():
             part.pop("seconds")

@@ -24,6 +24,13 @@ def read_labelled(name: str) -> list[dict[str, Any]]:
     ]
 
 
+def rows_in(path: Path | str) -> list[dict[str, Any]]:
+    """Return the rows of a file that a command wrote, without its header."""
+    rows = [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
+    assert "header" in rows[0]
+    return rows[1:]
+
+
 LABELLED_ANSWERS = read_labelled("answers.jsonl")
 """Answers and completions, each with the mark that it deserves (`correct`) and the source of the row."""
 LAST_TIER_PAIR = (r"\sum_{n=1}^{3} n^2", r"\sum_{n=1}^{3} n n")

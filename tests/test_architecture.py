@@ -20,10 +20,10 @@ from support import ROOT
 ROOMS = {
     "sandbox": "errors lazy_imports display execution wire isolation oracle deadline inside job worker executor cases oracle_client"
     " sandbox remote",
-    "tasks": "problem templates validation whole_files row_files yaml_file starter name_lookup reward_entries schema"
-    " generators load_problems load_task",
+    "tasks": "problem templates validation whole_files yaml_file starter name_lookup reward_entries schema"
+    " generators rows load_problems load_task",
     "verifiers": "verdict policy completion decoding programs spelling text formulas units structures prose extraction answers format steps",
-    "rewards": "score composition rows gates scheme builtin models offline check exports",
+    "rewards": "score composition rows gates scheme lineage builtin models offline check exports",
     "trainer": "objective config models engines loop reward_models run report commands",
 }
 """The package's folders from left to right, and the rooms of each from left to right: sub-folders and single files.
@@ -39,7 +39,8 @@ PUBLIC = {
     "markscheme.tasks": {"Task", "Problem", "Completion", "load_task", "load_problems"},
     "markscheme.verifiers": {"verifier", "Verdict", "verify_answer", "compare_answers", "extract_answer"}
     | {"verify_program", "verify_steps"},
-    "markscheme.rewards": {"reward", "Score", "Part", "MarkScheme", "as_trl", "as_verl", "from_trl"},
+    "markscheme.rewards": {"reward", "Score", "Part", "MarkScheme", "as_trl", "as_verl", "from_trl"}
+    | {"evaluate_scores", "signal_forecast"},
     "markscheme.trainer": {"train", "outcome_advantages", "process_advantages", "policy_loss"},
 }
 TORCH = {"torch", "transformers", "safetensors", "tokenizers", "vllm"}

@@ -1,7 +1,7 @@
 """Our code beside real peers, each in an environment of its own, and installed from the built wheel.
 
-The peers are TRL's trainer, verl's reward manager, Ray, and Prime Intellect's `verifiers`. `make test-slow`
-makes the environment of the first three; the tests make those of the wheel themselves.
+The peers are TRL's trainer, verl's reward manager, Ray, lm-eval, Inspect, and Prime Intellect's `verifiers`.
+`make test-slow` makes the environment of all but the last; the tests make those of the wheel themselves.
 """
 
 import json
@@ -155,3 +155,52 @@ def test_training_reaches_the_stated_figure_with_every_seed(seed: int, tmp_path:
     summary = train("addition", overrides=[f"seed={seed}", f"out={tmp_path / 'run'}"]).summary
     assert summary["pass_at_1_before"] <= 0.40
     assert summary["pass_at_1_after"] >= 0.95
+
+
+SUMS = """name: sums
+data: {path: none.jsonl}
+problem: {prompt: "PROMPT", reference: "REFERENCE"}
+extract: lenient
+rewards: {correct: {use: answer}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("tool", "templates", "options", "wrongly_marked"),
+    [
+        # TRL's exact match, and the strict filter and `match` of the others, miss `12 plus 30 makes 42.`
+        ("trl", ("{{ prompt }}", "{{ prompt.split('+')[0] | int + prompt[:-1].split('+')[1] | int }}"), [], (0, 4)),
+        ("lm-eval", ("{{ question }}", "{{ answer.split('####')[1] | trim }}"), [], (0, 2)),
+        ("inspect", ("{{ prompt }}", "{{ target }}"), ["--right", "match"], (0, 6)),
+    ],
+)  # fmt: skip
+def test_audit_reads_logs_that_the_tools_write(
+    peers_python: str,
+    tmp_path: Path,
+    tool: str,
+    templates: tuple[str, str],
+    options: list[str],
+    wrongly_marked: tuple[int, int],
+) -> None:
+    """A run of TRL's trainer of two steps, and evaluations by lm-eval and Inspect, made here and marked again."""
+    logs = tmp_path / "logs"
+    run(peers_python, ROOT / f"tests/scripts/logs_{tool.replace('-', '_')}.py", logs)
+    text = SUMS.replace("PROMPT", templates[0]).replace("REFERENCE", templates[1])
+    (tmp_path / "sums.yaml").write_text(text)
+    command = [
+        peers_python,
+        "-m",
+        "markscheme",
+        "audit",
+        logs,
+        "--from",
+        tool,
+        "--task",
+        tmp_path / "sums.yaml",
+    ]
+    found = json.loads(run(*command, *options, "--json"))
+    counts = found["paid_wrongly"]
+    assert (counts["called_right_but_wrong"], counts["called_wrong_but_right"]) == wrongly_marked
+    assert found["recorded"]["rows"] == {"trl": 16, "lm-eval": 8, "inspect": 24}[tool]
+    assert found["ours"]["marks"]["right"] > found["recorded"]["marks"]["right"]
+    assert tool != "trl" or list(found["ours"]["by_step"]) == ["1", "2"]

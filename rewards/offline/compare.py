@@ -106,7 +106,7 @@ def _difference(name: str, a: Floats, b: Floats, rng: np.random.Generator) -> Di
         difference - quantile * error,
         difference + quantile * error,
         _sign_flips(apart, rng),
-        (quantile + POWER_80) * error if error > 0 and len(apart) >= FEWEST else None,
+        (quantile + POWER_80) * error if error > 1e-12 and len(apart) >= FEWEST else None,
     )
 
 

@@ -8,17 +8,11 @@ from typing import Any
 
 import pytest
 
-from markscheme.rewards.offline.step_metrics import (
-    auroc,
-    balanced_accuracy,
-    ece,
-    f1,
-    first_error,
-    labels_of,
-    step_metrics,
-)
+from markscheme.rewards.offline.measures import auroc, balanced_accuracy, ece, f1
+from markscheme.rewards.offline.step_metrics import first_error, labels_of, step_metrics
 from markscheme.sandbox import DataError
 from markscheme.trainer.commands.cli import main
+from support import rows_in
 
 
 def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
@@ -59,7 +53,7 @@ def test_score_compares_the_marks_of_a_file_with_its_labels(
     metrics = json.loads(capsys.readouterr().out)["step_labels"]
     names = ("balanced_accuracy", "first_error_f1", "auroc", "steps")
     assert [metrics[name] for name in names] == [1, 1, 1, 5]
-    steps = json.loads(out.read_text().splitlines()[0])["steps"]
+    steps = rows_in(out)[0]["steps"]
     assert [step["value"] for step in steps] == [0.9, 0.2, 0.4]
     assert steps[1] == {
         "start": 2,
@@ -70,6 +64,7 @@ def test_score_compares_the_marks_of_a_file_with_its_labels(
         "value": 0.2,
         "status": "ok",
         "reason": "",
+        "label": False,
     }
     assert main(arguments) == 0
     assert "balanced accuracy 1.000, first-error F1 1.000" in capsys.readouterr().out
@@ -124,9 +119,9 @@ def test_a_measure_of_nothing_is_none_and_never_an_error() -> None:
         "auroc": None,
         "ece": None,
     }
-    assert balanced_accuracy([(True, True)]) is None
-    assert auroc([(0.5, True)]) is None
-    assert ece([]) is None
+    assert balanced_accuracy([True], [True]) is None
+    assert auroc([0.5], [True]) is None
+    assert ece([], []) is None
     assert step_metrics([[0.9]], [[None]]).correct is None  # a solution without labels is neither
 
 
@@ -142,8 +137,8 @@ def test_marks_and_labels_that_do_not_fit_are_an_error() -> None:
 
 def test_the_calibration_error_by_hand() -> None:
     # Two marks of 0.95, one of them right, and one of 0.15 that is wrong.
-    assert ece([(0.95, True), (0.95, False), (0.15, False)]) == pytest.approx((abs(1.9 - 1) + 0.15) / 3)
-    assert ece([(1.0, True)]) == 0.0
+    assert ece([0.95, 0.95, 0.15], [True, False, False]) == pytest.approx((abs(1.9 - 1) + 0.15) / 3)
+    assert ece([1.0], [True]) == 0.0
 
 
 @pytest.mark.parametrize(

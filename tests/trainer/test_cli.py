@@ -10,7 +10,7 @@ import pytest
 
 from markscheme.tasks import load_problems, load_task
 from markscheme.trainer.commands.cli import main
-from support import boxed, small_policy
+from support import boxed, rows_in, small_policy
 
 
 @pytest.fixture(autouse=True)
@@ -44,11 +44,11 @@ def test_score_marks_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert code == 0
     assert "1 right, 1 wrong, 1 undecided" in out
     assert "1 of 3 agree, wrong marked right 0, right marked wrong 1, undecided 1" in out
-    rows = [json.loads(line) for line in Path("s.jsonl").read_text().splitlines()]
+    rows = rows_in("s.jsonl")
     assert [(row["schema"], row["value"], row["status"], row["right"]) for row in rows] == [
-        (1, 1.1, "ok", True),
-        (1, 0.1, "ok", False),
-        (1, None, "abstain", None),
+        (2, 1.1, "ok", True),
+        (2, 0.1, "ok", False),
+        (2, None, "abstain", None),
     ]
     assert rows[0]["parts"]["correct"]["verdict"]["extracted"] == "4"
 
@@ -82,7 +82,7 @@ def test_json_output_is_json(capsys: pytest.CaptureFixture[str]) -> None:
         ('{"completion": "x"}\n', "missing: question, reference"),
         ('{"completion": "x", "problem": "p9"}\n', "no file or folder 'none.jsonl'"),
         ('{"completion": \n', "c.jsonl:1: not valid JSON"),
-        ('{"completion": "x", "question": "q", "reference": "4", "schema": 2}\n', "schema 2 is not known"),
+        ('{"completion": "x", "question": "q", "reference": "4", "schema": 3}\n', "schema 3 is not known"),
         ("", "has no rows"),
         ('{"completion": "x", "question": "q", "reference": "1/0"}\n', "divides by zero"),
     ],
@@ -112,7 +112,7 @@ def test_completions_may_be_chat_messages(capsys: pytest.CaptureFixture[str]) ->
     Path("c.jsonl").write_text("\n".join(lines) + "\n")
     code, _, _ = run(capsys, "score", "gsm8k", "c.jsonl", *GSM, "-o", "s.jsonl")
     assert code == 0
-    scored = [json.loads(line) for line in Path("s.jsonl").read_text().splitlines()]
+    scored = rows_in("s.jsonl")
     assert [(row["completion"], row["value"]) for row in scored] == [(answer, 1.1)] * 3 + [("", 0.0)]
 
 
@@ -194,7 +194,7 @@ def test_sample_writes_rows_that_score_reads(capsys: pytest.CaptureFixture[str])
     code, out, _ = run(capsys, "sample", "addition", *arguments)
     assert code == 0
     assert "pass@1" in out
-    assert len(Path("c.jsonl").read_text().splitlines()) == 12
+    assert len(rows_in("c.jsonl")) == 12
     code, out, _ = run(capsys, "score", "addition", "c.jsonl", "--split", "test")
     assert code == 0
     assert "12 completions" in out

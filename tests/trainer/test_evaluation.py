@@ -2,9 +2,11 @@
 
 from itertools import combinations
 
+import numpy as np
 import pytest
 
-from markscheme.trainer.loop.evaluation import mean_interval, pass_at_k, wilson_interval
+from markscheme.rewards.offline.evaluation import pass_at_k
+from markscheme.rewards.offline.measures import mean_rate, wilson_interval
 
 
 def test_pass_at_k_is_the_share_of_all_draws_with_a_right_sample() -> None:
@@ -22,8 +24,9 @@ def test_confidence_intervals() -> None:
     assert wilson_interval(10, 10)[1] == 1.0
     assert wilson_interval(0, 10)[0] == 0.0
     # Equal values have no spread; then the interval is Wilson's.
-    assert mean_interval([1.0] * 10) == wilson_interval(10, 10)
-    # Else it is normal: 0.5025189 is the sample std of fifty zeros and fifty ones.
-    low, high = mean_interval([0.0, 1.0] * 50)
-    assert (low + high) / 2 == pytest.approx(0.5)
-    assert high - low == pytest.approx(2 * 1.959964 * 0.5025189 / 10, abs=1e-6)
+    equal = mean_rate(np.ones(10))
+    assert (equal.low, equal.high) == wilson_interval(10, 10)
+    # Else it is Student's with 99 degrees of freedom: 0.5025189 is the sample std of fifty zeros and fifty ones.
+    halves = mean_rate(np.array([0.0, 1.0] * 50))
+    assert (halves.low + halves.high) / 2 == pytest.approx(0.5)
+    assert halves.high - halves.low == pytest.approx(2 * 1.984217 * 0.5025189 / 10, abs=1e-6)

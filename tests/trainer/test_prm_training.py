@@ -9,9 +9,9 @@ import torch
 
 from markscheme.rewards.models.prm_formats import find_format
 from markscheme.rewards.models.prm_torch import load_prm
+from markscheme.rewards.rows.labelled_steps import LabelledSteps
 from markscheme.sandbox import DataError, RewardError
 from markscheme.trainer.models.tiny import build_tokenizer
-from markscheme.trainer.reward_models.labelled_steps import LabelledSteps
 from markscheme.trainer.reward_models.prm_training import PrmTraining, split_by_prompt, step_loss, train_prm
 from prm_models import save_prm
 from support import PrmFolder

@@ -13,6 +13,7 @@ from markscheme.sandbox import RunError
 from markscheme.trainer.config.run_config import EngineConfig
 from markscheme.trainer.engines.vllm_launch import OwnServer
 from markscheme.trainer.engines.vllm_servers import VllmServers
+from support import rows_in
 from vllm_engines import (
     COMPLETIONS,
     ONE,
@@ -96,7 +97,7 @@ def test_a_task_is_sampled_through_a_server(servers: RealServers, tmp_path: Path
     command += ["-n", "2", "--limit", "5", "-o", str(rows), "--json"]
     ran = subprocess.run(command, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr[-2000:]
-    assert len(rows.read_text().splitlines()) == 10
+    assert len(rows_in(rows)) == 10
 
 
 def test_a_server_that_does_not_start_shows_its_log(tmp_path: Path) -> None:
