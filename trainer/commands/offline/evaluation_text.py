@@ -1,6 +1,7 @@
 """Evaluations as lines for a person to read."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ....rewards.offline.against_labels import AgainstLabels, ErrorRates
 from ....rewards.offline.agreement import Agreement
@@ -21,12 +22,7 @@ def evaluation_lines(found: Evaluation) -> Iterator[str]:
     if found.labels is not None:
         yield from _label_lines(found.labels)
     if found.steps is not None:
-        steps = found.steps
-        yield (
-            f"  steps: {steps.steps} with labels, {steps.unmarked} labelled but not marked; balanced accuracy"
-            f" {_figure(steps.balanced_accuracy)}, first-error F1 {_figure(steps.first_error_f1)}, AUROC"
-            f" {_figure(steps.auroc)}, ECE {_figure(steps.ece)}"
-        )
+        yield f"  steps: {step_figures(found.steps.as_dict())}"
     if found.signal is not None:
         yield from _signal_lines(found.signal)
     if found.forecast:
@@ -36,6 +32,15 @@ def evaluation_lines(found: Evaluation) -> Iterator[str]:
         for step, row in found.by_step.items():
             shown = (_figure(row[name]) for name in ("right", "reward", "length", "no_answer", "flat_groups"))
             yield f"    {step:5d}" + "".join(f"  {figure:>9s}" for figure in shown)
+
+
+def step_figures(metrics: Mapping[str, Any]) -> str:
+    """Return the measures of marks of steps, as `StepMetrics.as_dict` gives them, in one line."""
+    return (
+        f"{metrics['steps']} steps, balanced accuracy {_figure(metrics['balanced_accuracy'])}, first-error F1"
+        f" {_figure(metrics['first_error_f1'])}, AUROC {_figure(metrics['auroc'])}, ECE"
+        f" {_figure(metrics['ece'])}, {metrics['unmarked']} labelled but not marked"
+    )
 
 
 def _label_lines(labels: AgainstLabels) -> Iterator[str]:

@@ -16,6 +16,7 @@ from ....tasks.load_task import load_task
 from ....tasks.schema import Task
 from ..output import CHECK_FAILED, GOOD, WRONG_USE, show
 from ..row_output import BadRows, RowOutput, count_lines, row_bar
+from .evaluation_text import step_figures
 
 
 def score(args: argparse.Namespace) -> int:
@@ -115,7 +116,8 @@ def _lines(result: dict[str, Any], output: str | None) -> list[str]:
     if "label" in result:
         lines.append(_label_line(result["label"], result["rows"]))
     if "step_labels" in result:
-        lines.append(step_label_line(result["step_labels"]))
+        steps = result["step_labels"]
+        lines.append(f"  steps against {steps['column']!r}: {step_figures(steps)}")
     return [*lines, f"  written to {output}"] if output else lines
 
 
@@ -125,17 +127,4 @@ def _label_line(label: Mapping[str, Any], rows: int) -> str:
         f"  against {label['column']!r}: {label['agree']} of {rows} agree, wrong marked right"
         f" {label['wrong_marked_right']}, right marked wrong {label['right_marked_wrong']},"
         f" undecided {label['undecided']}{differing}"
-    )
-
-
-def step_label_line(metrics: Mapping[str, Any]) -> str:
-    """Return measures of marks of steps as one line."""
-
-    def figure(name: str) -> str:
-        return "-" if metrics[name] is None else f"{metrics[name]:.3f}"
-
-    return (
-        f"  steps against {metrics['column']!r}: {metrics['steps']} steps, balanced accuracy"
-        f" {figure('balanced_accuracy')}, first-error F1 {figure('first_error_f1')}, AUROC"
-        f" {figure('auroc')}, ECE {figure('ece')}, {metrics['unmarked']} labelled but not marked"
     )
