@@ -6,6 +6,7 @@ from ..sandbox.lazy_imports import lazy_names
 from .composition.reward_functions import REWARDS
 
 if TYPE_CHECKING:
+    from .check.task import check_task
     from .composition.reward_functions import reward
     from .exports.trl import as_trl, from_trl
     from .exports.verl import as_verl
@@ -20,6 +21,7 @@ __all__ = [
     "Score",
     "as_trl",
     "as_verl",
+    "check_task",
     "evaluate_scores",
     "from_trl",
     "reward",
@@ -32,6 +34,7 @@ _HOMES = {
     "Score": "markscheme.rewards.score",
     "as_trl": "markscheme.rewards.exports.trl",
     "as_verl": "markscheme.rewards.exports.verl",
+    "check_task": "markscheme.rewards.check.task",
     "evaluate_scores": "markscheme.rewards.offline.evaluation",
     "from_trl": "markscheme.rewards.exports.trl",
     "reward": "markscheme.rewards.composition.reward_functions",

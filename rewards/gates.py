@@ -28,7 +28,7 @@ def run_where_it_applies(entry: Entry, rows: Rows, gate_bounds: Bounds | None, t
     if gate is not None and gate_bounds is not None:
         parts = [Part(0.0, reason="gate_closed") if _is_closed(part, gate_bounds) else None for part in gate]
     else:
-        parts = [_unless_routed(entry, problem, task) for problem in rows.problems]
+        parts = [routed_elsewhere(entry, problem, task) for problem in rows.problems]
     places = [i for i, part in enumerate(parts) if part is None]
     for i, part in zip(places, run_entry(entry, rows.only(places)), strict=True):
         if gate is not None and gate[i].value is None and part.value not in (None, 0.0):
@@ -38,7 +38,7 @@ def run_where_it_applies(entry: Entry, rows: Rows, gate_bounds: Bounds | None, t
     return [part for part in parts if part is not None]
 
 
-def _unless_routed(entry: Entry, problem: Problem, task: Task) -> Part | None:
+def routed_elsewhere(entry: Entry, problem: Problem, task: Task) -> Part | None:
     """Return the part of a problem to which an entry does not apply, by the columns of its row; else None.
 
     A row that lacks such a column is a bug of the data's author: it affects that row only.

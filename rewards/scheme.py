@@ -22,6 +22,8 @@ from .gates import part_is_right, run_where_it_applies
 from .score import COMPLETIONS_FAULT, Part, Score, Status, StepMark
 
 _OK = Status.OK
+_OF_FORM = ("think_answer", "boxed")
+"""Verifiers that look at the form of any completion, and so never say what is right beside other rewards."""
 
 
 class MarkScheme:
@@ -93,19 +95,22 @@ class MarkScheme:
         return PROCESS in self._entries or any(entry.steps is not None for entry in self._entries.values())
 
     def _find_accuracy_entry(self) -> str | None:
-        """Return the entry that says whether a completion is right: `correct`, or the first verifier."""
-        if "correct" in self.task.rewards:
+        """Return the entry that says whether a completion is right; see `is_right`."""
+        rewards = self.task.rewards
+        if "correct" in rewards:
             return "correct"
-        verifiers = [name for name in self.task.rewards if _is_verifier(self._entries[name])]
-        readers = [name for name in verifiers if reference_readers([self._entries[name]])]
-        return next(iter(readers + verifiers), None)
+        verifiers = [name for name in rewards if _is_verifier(self._entries[name])]
+        readers = [name for name in verifiers if self.reads_references(name)]
+        judges = [name for name in verifiers if not _is_of_form(self._entries[name])]
+        only_form = all(_is_of_form(self._entries[name]) for name in rewards)
+        return next(iter([*readers, *judges, *(verifiers if only_form else ())]), None)
 
     def is_right(self, score: Score) -> bool | None:
         """Return whether a scored completion is right; None if that could not be judged.
 
         The entry named `correct` decides; without one, the first verifier that reads references or tests,
-        else the first verifier. Without a verifier, every part that counts must be at the top of its range
-        (None if a range has no top).
+        else the first verifier, but beside other rewards not `think_answer` or `boxed`. Without one, every
+        part that counts must be at the top of its range (None if a range has no top).
         """
         if self._accuracy_entry is not None:
             return part_is_right(score.parts[self._accuracy_entry], self.bounds_of(self._accuracy_entry))
@@ -114,6 +119,15 @@ class MarkScheme:
         if score.value is None or any(math.isinf(top) for _, top in counted):
             return None
         return all(part.value is not None and part.value >= top for part, top in counted)
+
+    @property
+    def accuracy_entry(self) -> str | None:
+        """The entry that says whether a completion is right; see `is_right`."""
+        return self._accuracy_entry
+
+    def reads_references(self, name: str) -> bool:
+        """Return whether an entry's verifier reads the problems' references or tests."""
+        return bool(reference_readers([self._entries[name]]))
 
     @property
     def judges(self) -> list[Verifier]:
@@ -285,6 +299,10 @@ def _first_failure(parts: Mapping[str, Part]) -> Status:
         if part.weight != 0 and part.status not in (_OK, Status.NOT_APPLICABLE):
             return part.status
     return _OK
+
+
+def _is_of_form(entry: Entry) -> bool:
+    return isinstance(entry.component, Verifier) and entry.component.name in _OF_FORM
 
 
 def _is_verifier(entry: Entry) -> bool:

@@ -138,7 +138,7 @@ def _load(target: str, folder: Path, where: str) -> Any:
             if source.endswith(".py")
             else importlib.import_module(source)
         )
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise TaskError(
             f"{where}: cannot import {source!r}: {type(error).__name__}: {error}; give an importable module,"
             " or a file beside the task"

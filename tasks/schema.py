@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator,
 
 from ..sandbox.errors import did_you_mean
 from ..sandbox.execution import Limits
+from .check_section import CheckSection
 from .reward_entries import PROCESS, ProcessEntry, RewardEntry
 from .yaml_file import YamlFile
 
@@ -54,7 +55,8 @@ class DataSource(BaseModel):
     `problem` (an id) and perhaps `weight` (copies of it in a pass over the data, 1 by default); by default
     all."""
     limit: int | None = Field(default=None, ge=1)
-    """Take at most this many problems; by default all. Required with `streaming` and with `generator`."""
+    """Take at most this many problems; by default all. Required with `streaming`, and with a `generator`
+    without a `size`."""
     streaming: bool = False
     """Read a Hugging Face data set row by row up to `limit`, instead of downloading it whole (default:
     false)."""
@@ -67,7 +69,8 @@ class DataSource(BaseModel):
             key = next(iter(self.model_extra))
             known = list(type(self).model_fields)
             raise ValueError(f"unknown key {key!r}{did_you_mean(key, known)} (allowed: {', '.join(known)})")
-        if (self.streaming or self.generator) and self.limit is None:
+        sized = self.generator is not None and "size" in self.parameters
+        if (self.streaming or self.generator) and self.limit is None and not sized:
             source = "streaming" if self.streaming else "a generator"
             raise ValueError(
                 f"{source} needs a `limit`, the number of problems to take at most, such as `limit: 1000`"
@@ -175,6 +178,8 @@ class Task(BaseModel):
     combine: Literal["sum", "min", "product", "all_of", "any_of"] = "sum"
     """How the weighted values of `rewards` become one score: `sum` (default), `min`, `product`, or, for
     `all_of` and `any_of`, 1 if all or any of them reach the top of their range, else 0."""
+    check: CheckSection = CheckSection()
+    """What `markscheme check` tolerates: what cheats may earn, and errors on labelled cases."""
 
     _yaml: YamlFile | None = PrivateAttr(default=None)
     _allow_code: bool = PrivateAttr(default=True)
@@ -242,11 +247,14 @@ class Task(BaseModel):
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the task, overrides included, and of the files that it names for code or problems."""
+        """SHA-256 of the task, overrides included, and of the files that it names for code or problems.
+
+        The `check:` section is not part of it, since it changes no score.
+        """
         sources = {name: self._source_hash(name) for name in sorted(set(self._named_files()))}
         # These sections were added to the schema later. A task without them keeps its old hash, so that older
         # runs can still be resumed.
-        absent: dict[str, Any] = {
+        absent: dict[str, Any] = {"check": True} | {
             name: True for name in (PROCESS, "sandbox", "thinking") if getattr(self, name) is None
         }
         if self.data.problems is None:

@@ -4,6 +4,7 @@ import ast
 from collections.abc import Sequence
 
 from ...sandbox.remote import shared_executor
+from ...tasks.check_section import DEFECTS
 from ...tasks.problem import Problem
 from ...verifiers.programs.find_code import extract_program
 from ...verifiers.programs.parse import parse
@@ -12,6 +13,8 @@ from ...verifiers.programs.verify import Integrity, typed_tests, verify_program
 from ..scheme import MarkScheme
 from .finding import Finding, Lines
 
+LUCK = 0.1
+"""The share of problems whose tests a constant may pass by default; such problems are listed in any case."""
 _CONSTANTS = ("None", "True", "False", "0", "1", "''", "[]")
 """Results, as Python source, that are tried if the tests' expected values cannot be read off."""
 
@@ -21,7 +24,7 @@ class ProgramChecks:
 
     def __init__(self, scheme: MarkScheme):
         self._applies = any(verifier.tests_fault for verifier in scheme.judges)
-        self._limits = scheme.task.limits
+        self._limits, self._check = scheme.task.limits, scheme.task.check
         self._sandbox = shared_executor(scheme.task.sandbox_url) if self._applies else None
         self._problems = self._solved = 0
         self._need_shared, self._weak = Lines(), Lines()
@@ -68,8 +71,19 @@ class ProgramChecks:
         constants = f"{weak} of {self._problems} problem(s) have tests that a constant result passes"
         return [
             Finding("oracle", not self._need_shared.count, separate, self._need_shared.first),
-            Finding("constants", None if weak else True, constants, self._weak.first),
+            self._constants(constants),
         ]
+
+    def _constants(self, said: str) -> Finding:
+        """Return the finding on weak tests, which are a defect from the share on that the task tolerates."""
+        share = self._weak.count / max(self._problems, 1)
+        if share > max(self._check.may_earn("constant_passes"), LUCK) and self._check.looks_for(
+            "constant_passes"
+        ):
+            return Finding(
+                "constant_passes", False, f"{DEFECTS['constant_passes']}: {said}", self._weak.first
+            )
+        return Finding("constants", None if self._weak.count else True, said, self._weak.first)
 
 
 def _constant_line(placed: tuple[str, Problem]) -> str | None:
@@ -88,7 +102,7 @@ def passing_constant(problem: Problem) -> str | None:
     if expected is not None:
         return expected[0] if len(set(expected)) == 1 else None
     code = extract_program(str(problem.solution or "")).text or ""
-    names = _functions_of(code)
+    names = functions_of(code)
     if not names:
         return None
     for value in _CONSTANTS:
@@ -110,7 +124,7 @@ def _expected(tests: ProgramTests) -> list[str] | None:
     return None
 
 
-def _functions_of(code: str) -> list[str]:
+def functions_of(code: str) -> list[str]:
     """Return the names of the functions that a program defines at top level; none if it does not parse."""
     try:
         return [node.name for node in parse(code).body if isinstance(node, ast.FunctionDef)]

@@ -1,21 +1,24 @@
-"""Checks of a task that need no model: data, references, reference solutions, tests and labelled cases."""
+"""`check_task`: everything that can be checked of a task without a model."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ...sandbox.errors import DataError, MarkschemeError
+from ...tasks.check_section import DEFECTS
 from ...tasks.load_problems import load_problems, place_in
 from ...tasks.problem import Completion, Problem
-from ...tasks.rows.problem_maker import ProblemMaker
-from ...tasks.rows.row_files import OnBad, read_rows
+from ...tasks.reward_entries import PROCESS
+from ...tasks.rows.row_files import OnBad
 from ...tasks.schema import Task
+from ..gates import routed_elsewhere
 from ..scheme import MarkScheme, ReferenceCheck
-from ..score import Part, Score
-from .finding import SHOWN, Finding, Lines
+from ..score import Score
+from .cases import ScoredCase, cases_file, cases_finding, cases_place, run_cases
+from .explain import explained
+from .finding import Finding, Lines
+from .overlap import contamination, duplicates
+from .probes.probe_scheme import probe_scheme
 from .programs import ProgramChecks
-
-_IN_WORDS = {True: "right", False: "wrong", None: "undecided"}
-
 
 CHUNK = 256
 """Problems that are checked at once."""
@@ -25,20 +28,36 @@ def check_task(
     task: Task,
     *,
     limit: int | None = 1000,
+    probes: int | None = None,
+    seed: int = 0,
+    against: Path | None = None,
     on_bad: OnBad | None = None,
     progress: Callable[[int], None] = lambda count: None,
 ) -> list[Finding]:
     """Run all checks on a task.
 
+        >>> from markscheme.rewards import check_task
+        >>> from markscheme.tasks import load_task
+        >>> findings = check_task(load_task("addition"), limit=20, probes=5)
+        >>> [finding.name for finding in findings if finding.good is False]
+        []
+
     Args:
         task: the task.
         limit: check at most this many of its problems.
+        probes: how many of them to probe (`probe_scheme`); None = 20, or 4 where answers are programs.
+        seed: of the choice of problems that are probed.
+        against: a file of other problems, such as a benchmark's, that the task should not have.
         on_bad: takes the errors of rows that make no problem; None = they are a finding that ends the checks
             of problems.
         progress: called with the number of problems that were checked since the last call.
 
+    Returns:
+        One finding per check; a defect that was found is named as in `DEFECTS`.
+
     Raises:
         TaskError: the task's mark scheme cannot be built.
+        DataError: `against` cannot be read.
     """
     scheme = MarkScheme(task)
     check = ReferenceCheck(scheme)
@@ -46,21 +65,58 @@ def check_task(
     findings = [_scheme(task, scheme), data]
     if problems:
         findings.append(_references(check, scheme, len(problems)))
-        solutions, steps, programs = _Solutions(scheme), _Steps(scheme), ProgramChecks(scheme)
-        for start in range(0, len(problems), CHUNK):
-            places = [place_in(problems, i) for i in range(start, min(start + CHUNK, len(problems)))]
-            chunk = list(zip(places, problems[start : start + CHUNK], strict=True))
-            solved = [(place, problem) for place, problem in chunk if problem.solution is not None]
-            completions = [Completion(str(problem.solution)) for _, problem in solved]
-            scores = scheme.score([problem for _, problem in solved], completions)
-            for (place, problem), score in zip(solved, scores, strict=True):
-                solutions.add(place, score)
-                steps.add(place, problem, score)
-            programs.add(chunk)
-            progress(len(chunk))
-        findings += [solutions.finding(), *steps.findings(), *programs.findings()]
-    findings.append(_cases(task, scheme))
+    # Problems that cannot be judged are a finding; the other checks go on without them.
+    good = [i for i in range(len(problems)) if not check.faults or not scheme.faults_of(problems[i])]
+    if good:
+        findings += [*_solutions(scheme, problems, good, progress), *_routes(scheme, problems)]
+    if problems:
+        findings.append(duplicates(task, problems))
+        if against is not None:
+            findings.append(contamination(_placed(problems, range(len(problems))), against))
+    cases_result, cases = _cases(task, scheme)
+    findings.append(cases_result)
+    if good and probes != 0:
+        placed = list(_placed(problems, good[:: -(-len(good) // CHUNK)]))
+        known = [(case.problem, case.score) for case in cases]
+        probed = probe_scheme(scheme, placed, count=probes, seed=seed, known=known)
+        names = {finding.name for finding in findings}
+        findings += [finding for finding in probed if finding.name not in names]
     return findings
+
+
+def _placed(problems: Sequence[Problem], chosen: Sequence[int]) -> Iterator[tuple[str, Problem]]:
+    """Yield some of the problems with the places of their rows."""
+    for i in chosen:
+        yield place_in(problems, i), problems[i]
+
+
+def _routes(scheme: MarkScheme, problems: Sequence[Problem]) -> Iterator[Finding]:
+    """Yield a finding on each entry with a route that no problem takes."""
+    for name, entry in scheme.entries.items():
+        if entry.route and all(routed_elsewhere(entry, problem, scheme.task) for problem in problems):
+            said = f"{entry.where} ({name}): no problem has {dict(entry.route)}"
+            yield Finding("gate_never_opens", False, f"{DEFECTS['gate_never_opens']}: {said}")
+
+
+def _solutions(
+    scheme: MarkScheme,
+    problems: Sequence[Problem],
+    chosen: Sequence[int],
+    progress: Callable[[int], None],
+) -> list[Finding]:
+    """Check reference solutions, the marks of their steps, and unit tests."""
+    solutions, steps, programs = _Solutions(scheme), _Steps(scheme), ProgramChecks(scheme)
+    for start in range(0, len(chosen), CHUNK):
+        chunk = list(_placed(problems, chosen[start : start + CHUNK]))
+        solved = [(place, problem) for place, problem in chunk if problem.solution is not None]
+        completions = [Completion(str(problem.solution)) for _, problem in solved]
+        scores = scheme.score([problem for _, problem in solved], completions)
+        for (place, problem), score in zip(solved, scores, strict=True):
+            solutions.add(place, score)
+            steps.add(place, problem, score)
+        programs.add(chunk)
+        progress(len(chunk))
+    return [solutions.finding(), *steps.findings(), *programs.findings()]
 
 
 def _failed(name: str, error: MarkschemeError) -> Finding:
@@ -106,7 +162,7 @@ class _Solutions:
     def add(self, place: str, score: Score) -> None:
         self._count += 1
         if self._scheme.is_right(score) is not True:
-            self._wrong.add(f"{place}: {_explained(score)}")
+            self._wrong.add(f"{place}: {explained(score)}")
 
     def finding(self) -> Finding:
         if not self._count:
@@ -127,6 +183,9 @@ class _Steps:
 
     def add(self, place: str, problem: Problem, score: Score) -> None:
         self._solutions += 1
+        part = score.parts.get(PROCESS)
+        if part is not None and part.steps is None and part.value is None:
+            self._low.add(f"{place}: no step has a mark: {part.reason or part.status}")
         for mark in score.steps or ():
             self._steps += 1
             if mark.value is None:
@@ -149,74 +208,14 @@ class _Steps:
         return [Finding("steps", good, result, self._low.first)]
 
 
-def _explained(score: Score) -> str:
-    """Return the reason of each part of a score, such as `correct: different, format: passed`."""
-    return ", ".join(
-        f"{name}: {part.reason or part.status}{_first_failing_case(part)}"
-        for name, part in score.parts.items()
-    )
-
-
-def _first_failing_case(part: Part) -> str:
-    """Return the first case that a program failed, with its message; empty if it failed none."""
-    failed = part.verdict.evidence.get("first_failed") if part.verdict is not None else None
-    return f" (case {failed['case'] + 1}: {failed['said'].strip()[-200:]})" if failed else ""
-
-
-def cases_file(task: Task) -> Path | None:
-    """Return the file of labelled cases beside a task's file (`NAME.cases.jsonl`), if there is one."""
-    if task.file is None:
-        return None
-    path = task.file.with_name(f"{task.file.stem}.cases.jsonl")
-    return path if path.is_file() else None
-
-
-def _cases(task: Task, scheme: MarkScheme) -> Finding:
+def _cases(task: Task, scheme: MarkScheme) -> tuple[Finding, list[ScoredCase]]:
     path = cases_file(task)
     if path is None:
-        name = task.name if task.file is None else task.file.stem
-        return Finding("cases", None, f"there are no labelled cases beside the task ({name}.cases.jsonl)")
+        place = cases_place(task)
+        name = f"{task.name}.cases.jsonl" if place is None else place.name
+        return Finding("cases", None, f"there are no labelled cases beside the task ({name})"), []
     try:
-        outcomes = run_cases(task, scheme, path)
+        cases = run_cases(task, scheme, path)
     except DataError as error:
-        return Finding("cases", False, str(error))
-    pairs = [(label, mark) for label, mark, _ in outcomes]
-    missed = [line for label, mark, line in outcomes if label is not mark]
-    result = (
-        f"{len(outcomes) - len(missed)} of {len(outcomes)} labelled cases are marked as labelled"
-        f" (wrong marked right {pairs.count((False, True))}, right marked wrong {pairs.count((True, False))},"
-        f" undecided {sum(mark is None for _, mark in pairs)})"
-    )
-    return Finding("cases", not missed, result, missed[:SHOWN])
-
-
-def run_cases(task: Task, scheme: MarkScheme, path: Path) -> list[tuple[bool, bool | None, str]]:
-    """Score labelled cases; return the label and the mark of each, and a line that explains the mark.
-
-    A case is a row with the columns that the task's templates read, with `completion`, `correct` (the label)
-    and, if wanted, `prefill`, `tags` and `note`.
-
-    Raises:
-        DataError: a case lacks its completion, its label or a column, or does not make a problem.
-    """
-    maker = ProblemMaker(task)
-    problems, completions, cases = [], [], []
-    for place, case in read_rows(path):
-        if not isinstance(case.get("completion"), str) or not isinstance(case.get("correct"), bool):
-            raise DataError(f"{place}: a case needs `completion` (text) and `correct` (true or false)")
-        missing = ", ".join(sorted(maker.columns - set(case)))
-        if missing:
-            raise DataError(
-                f"{place}: the case lacks the column(s) {missing}, which the task's templates read; add them,"
-                f" or delete {path.name}"
-            )
-        problems.append(maker(case, place))
-        completions.append(Completion(case["completion"], prefill=case.get("prefill", "")))
-        cases.append((place, case))
-    outcomes = []
-    for (place, case), score in zip(cases, scheme.score(problems, completions), strict=True):
-        label, mark = case["correct"], scheme.is_right(score)
-        note = f" ({case['note']})" if case.get("note") else ""
-        line = f"{place}{note}: labelled {_IN_WORDS[label]}, marked {_IN_WORDS[mark]}; {_explained(score)}"
-        outcomes.append((label, mark, line))
-    return outcomes
+        return Finding("cases", False, str(error)), []
+    return cases_finding(scheme, cases), cases

@@ -51,7 +51,7 @@ def rescored(
     Raises:
         DataError: a row's problem cannot be found again.
     """
-    finder = _Finder()
+    finder = ProblemFinder()
     rows = iter(rows)
     while chunk := list(islice(rows, CHUNK)):
         for (_, step), some in groupby(chunk, key=lambda read: (read.row.task, read.row.step)):
@@ -184,7 +184,7 @@ def _version(part: Mapping[str, Any]) -> str:
     return f"{part['version']} ({part['source']})" if part.get("version") else str(part["source"])
 
 
-class _Finder:
+class ProblemFinder:
     """Finds the problem that a row was scored with, and the completion."""
 
     def __init__(self) -> None:
@@ -193,6 +193,11 @@ class _Finder:
         self._problems: dict[tuple[str | None, ...], tuple[Sequence[Problem], Mapping[str, int]]] = {}
 
     def find(self, read: ReadRow, scheme: MarkScheme) -> tuple[Problem, Completion]:
+        """Return the problem and the completion of a row.
+
+        Raises:
+            DataError: the problem cannot be found again.
+        """
         row = read.row
         answer = self._in_its_file(row, scheme, read.header.get("completion", "completion"))
         if answer is not None:

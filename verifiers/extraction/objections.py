@@ -70,6 +70,8 @@ _MISTAKE = re.compile(
     r"|不对，(?!因)",
     re.IGNORECASE,
 )
+_OPENING = re.compile(r"(?:<(?:final[_ ]?)?answer>|####+)\s*$", re.IGNORECASE)
+"""Matches what opens an answer that is in no box."""
 _BEFORE, _AFTER = 60, 60
 """How many characters are read for a denial or an alternative before an answer, and for one after it."""
 
@@ -79,6 +81,8 @@ def objection_before(text: str, start: int) -> Reason | None:
     before = text[max(start - _BEFORE, 0) : start]
     if before[-1:] == "{":
         before = before[: max(before.rfind("\\"), 0)]  # the box's own command
+    elif before.rstrip()[-1:] in (">", "#"):
+        before = _OPENING.sub("", before)
     if "box" in before and _is_alternative(text, start):
         return Reason.AMBIGUOUS
     if not may_speak_against(before):

@@ -1,0 +1,128 @@
+"""Whether problems of a task are in its held-out split too, or in another file, such as a benchmark."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...sandbox.errors import MarkschemeError
+from ...tasks.load_problems import load_problems
+from ...tasks.problem import Problem, content_id, said_by
+from ...tasks.rows.row_files import Row, read_rows
+from ...tasks.schema import Task
+from .finding import Finding, Lines
+
+WORDS = 13
+"""The length of an n-gram in words, as in GPT-3's report (Brown et al. 2020, arXiv 2005.14165, appendix C); a
+shorter text is one n-gram."""
+FEWEST = 6
+"""Texts of fewer words are not looked for: they are common phrases."""
+SHARE = 0.5
+"""The share of a problem's n-grams that another text must have to count as the same problem."""
+_SIGNS = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+COMMON = 0.5
+"""N-grams of more than this share of the task's problems are its instructions, and do not count."""
+_TEXTS = ("prompt", "question", "problem", "text", "input", "instruction", "content")
+"""Columns of other files that may hold a question; without any, all texts of the row are taken."""
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a text in lower case; a Chinese, Japanese or Korean sign is a word of its own."""
+    return re.findall(rf"[{_SIGNS}]|[^\W{_SIGNS}]+", text.casefold())
+
+
+def ngrams(words: Sequence[str], size: int) -> Iterator[str]:
+    """Yield the n-grams of a text."""
+    for start in range(len(words) - size + 1):
+        yield " ".join(words[start : start + size])
+
+
+def question_of(problem: Problem) -> str:
+    """Return the text that a policy is asked."""
+    prompt = problem.prompt
+    return prompt if isinstance(prompt, str) else said_by("user", prompt, between="\n")
+
+
+def duplicates(task: Task, problems: Iterable[Problem]) -> Finding:
+    """Return the finding on problems that are in the held-out split `test` too, but for spaces and case."""
+    own = task.data.split
+    if own == "test":
+        return Finding(
+            "duplicates", None, "the task's own split is `test`, so there is no other to compare it with"
+        )
+    if task.data.streaming:
+        return Finding("duplicates", None, "the data set is streamed, so its splits are not compared")
+    try:
+        held_out = load_problems(task, split="test")
+    except MarkschemeError as error:
+        return Finding("duplicates", None, f"no held-out split to compare with: {str(error).splitlines()[0]}")
+    asked = {_key(problem) for problem in held_out}
+    lines = Lines()
+    count = 0
+    for problem in problems:
+        count += 1
+        if _key(problem) in asked:
+            lines.add(f"problem {problem.id}: {question_of(problem)[:100]!r}")
+    said = f"{lines.count} of {count} problems are in the held-out split too ({len(held_out)} problems)"
+    return Finding("duplicates", not lines.count, said, lines.first)
+
+
+def _key(problem: Problem) -> str:
+    # Not the words alone: `12 + 3` and `12 - 3` are different problems.
+    return content_id(" ".join(question_of(problem).casefold().split()))
+
+
+def contamination(problems: Iterable[tuple[str, Problem]], path: Path) -> Finding:
+    """Return the finding on problems whose text is in a file of other problems.
+
+    A problem counts if one row of the file has `SHARE` of its n-grams or, of a short one, the whole text.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    placed: list[tuple[str, str]] = []
+    owners: dict[int, dict[int, set[int]]] = {}
+    for place, problem in problems:
+        words = words_of(question_of(problem))
+        size = min(WORDS, len(words))
+        for gram in {hash(gram) for gram in ngrams(words, size)} if size >= FEWEST else ():
+            owners.setdefault(size, {}).setdefault(gram, set()).add(len(placed))
+        placed.append((place, question_of(problem)[-80:]))
+    counts: Counter[int] = Counter()
+    for by_gram in owners.values():
+        for gram in [gram for gram, own in by_gram.items() if len(own) > max(1, COMMON * len(placed))]:
+            del by_gram[gram]
+        for own in by_gram.values():
+            counts.update(own)
+    best: dict[int, tuple[int, str]] = {}
+    rows = 0
+    for row_place, row in read_rows(path):
+        rows += 1
+        words = words_of(" ".join(map(_text, _texts_of(row))))
+        hits: Counter[int] = Counter()
+        for size, by_gram in owners.items():
+            for gram in {hash(gram) for gram in ngrams(words, size)}:
+                hits.update(by_gram.get(gram, ()))
+        for number, count in hits.items():
+            if count > best.get(number, (0, ""))[0]:
+                best[number] = count, row_place
+    lines = Lines()
+    for number, (hit, row_place) in sorted(best.items()):
+        place, shown = placed[number]
+        if hit >= SHARE * counts[number]:
+            lines.add(f"{place}: {hit} of its {counts[number]} n-grams are in {row_place}: {shown!r}")
+    said = f"{lines.count} of {len(placed)} problems are in {path} ({rows} rows)"
+    if len(counts) < len(placed):
+        said += f"; {len(placed) - len(counts)} are too short, or too much like the others, to tell"
+    return Finding("contamination", not lines.count, said, lines.first)
+
+
+def _texts_of(row: Row) -> list[Any]:
+    """Return the values of a row that may be its question."""
+    return [row[name] for name in _TEXTS if row.get(name)] or list(row.values())
+
+
+def _text(value: Any) -> str:
+    is_chat = isinstance(value, list | tuple) and value and isinstance(value[0], dict)
+    return said_by("user", value) if is_chat else str(value)
