@@ -10,5 +10,8 @@ __all__ = ["Completion", "Problem", "Task", "load_problems", "load_task"]
 
 GENERATORS.builtin |= {
     "addition": "markscheme.tasks.generators.addition:Addition",
+    "deduction": "markscheme.tasks.generators.deduction:Deduction",
     "list_programs": "markscheme.tasks.generators.list_programs:ListPrograms",
+    "records": "markscheme.tasks.generators.records:Records",
+    "reasoning_gym": "markscheme.tasks.generators.reasoning_gym:ReasoningGym",
 }

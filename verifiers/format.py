@@ -166,15 +166,40 @@ def json_schema(
         schema: a JSON Schema (draft 2020-12), written as YAML.
         thinking: further marks of the thinking part; an entry without it takes the task's own.
     """
-    text = whole_answer(problem, completion, thinking)
-    body = text[max(thinking_end(text, thinking_marks(thinking)), len(text) - SEARCHED_CHARS) :].strip()
+    _, value = answer_json(problem, completion, thinking)
+    if isinstance(value, ValueError):
+        return verdict_of(False, error=str(value)[:200])
+    validator = _validator(json.dumps(schema, sort_keys=True))
     try:
-        value = json.loads(_without_fence(body), parse_constant=_refuse)
-        validator = _validator(json.dumps(schema, sort_keys=True))
         first = next(iter(validator.iter_errors(value)), None)
     except (ValueError, ArithmeticError, RecursionError) as error:
         return verdict_of(False, error=f"{type(error).__name__}: {error}"[:200])
     return verdict_of(first is None, error=first.message[:200] if first else None)
+
+
+def answer_json(
+    problem: Problem, completion: Completion, thinking: Sequence[ThinkingMark]
+) -> tuple[str, Any]:
+    """Return the JSON after the thinking part: its text, and its value or the ValueError that it is none.
+
+    The JSON is either the whole answer, or in its last code fence. A key that comes twice in an object is an
+    error: which of the two values counts would depend on the reader.
+    """
+    text = whole_answer(problem, completion, thinking)
+    body = text[max(thinking_end(text, thinking_marks(thinking)), len(text) - SEARCHED_CHARS) :].strip()
+    body = _without_fence(body)
+    try:
+        return body, json.loads(body, parse_constant=_refuse, object_pairs_hook=_object)
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        return body, ValueError(f"{type(error).__name__}: {error}")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object, whose keys must differ."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key comes twice in an object")
+    return found
 
 
 def _without_fence(body: str) -> str:
