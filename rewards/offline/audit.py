@@ -1,6 +1,6 @@
 """`audit`: score rows from another tool's log, as it recorded them and as a task of ours marks them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -20,7 +20,11 @@ RIGHT_FROM = 1.0
 
 
 def recorded_row(
-    logged: LoggedRow, source: str, right: str | None, weights: Sequence[float], label: bool | None
+    logged: LoggedRow,
+    source: str,
+    right: str | None,
+    weights: Sequence[float],
+    ours: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return a logged completion as a score row with the marks that its log records.
 
@@ -29,7 +33,7 @@ def recorded_row(
         source: the name of the tool, which stands for the task's.
         right: the score that says what is right, if it is `RIGHT_FROM` or more; None = the first.
         weights: of the recorded scores in the total; empty = all 1.
-        label: our own mark, as the label that the recorded one is compared with.
+        ours: the row of our own marks, which is the label that the recorded one is compared with.
 
     Raises:
         DataError: there is no score of that name, or not one weight per score.
@@ -50,14 +54,15 @@ def recorded_row(
         parts[name] = Part(value, weight, status, reason="recorded")
     known = [part.weight * part.value for part in parts.values() if part.value is not None]
     says = logged.recorded.get(right or (names[0] if names else ""))
-    problem = Problem(prompt=_prompt(logged.prompt), reference=_reference(logged.reference))
+    known_id = "" if ours is None else ours["problem"]
+    problem = Problem(id=known_id, prompt=_prompt(logged.prompt), reference=_reference(logged.reference))
     return score_row(
         Lineage(source, source, {}),
         problem,
         Completion(logged.completion),
         Score(sum(known) if known else None, Status.OK if known else Status.ABSTAIN, parts),
         right=None if says is None else says >= RIGHT_FROM,
-        label=label,
+        label=None if ours is None else ours["right"],
         **_place(logged),
     )
 

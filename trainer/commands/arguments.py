@@ -63,6 +63,13 @@ def count(text: str) -> int:
     return int(text)
 
 
+def count_or_none(text: str) -> int:
+    """Return a whole number from 0 up, as an argument gives it."""
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0 up (given: {text!r})")
+    return int(text)
+
+
 def share(text: str) -> float:
     """Return a number from 0 to 1, as an argument gives it."""
     try:

@@ -1,11 +1,13 @@
 """The entry point of the command line. A command's own module is imported only when the command is called."""
 
+import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
 
 from ...sandbox.errors import MarkschemeError, RunError, SandboxError
-from .output import GOOD, INTERRUPTED, RUN_FAILED, WRONG_USE, show
+from .output import GOOD, INTERRUPTED, RUN_FAILED, WRONG_USE, is_stdout, show
 from .parser import build_parser
 
 TRAINING_PACKAGES = ("torch", "transformers", "safetensors", "tokenizers")
@@ -28,7 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return WRONG_USE
     try:
         module, _, function = args.run_by.partition(":")
-        return getattr(import_module(module), function)(args)
+        with _own_output(args):
+            return getattr(import_module(module), function)(args)
     except ImportError as error:
         if error.name not in TRAINING_PACKAGES:
             raise
@@ -47,6 +50,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:  # such as a folder that may not be searched
         print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
         return WRONG_USE
+
+
+@contextmanager
+def _own_output(args: argparse.Namespace) -> Iterator[None]:
+    """Keep standard output for the result under `--json`: what rewards print goes to standard error."""
+    if not args.json or any(map(is_stdout, (getattr(args, "output", None), getattr(args, "problems", None)))):
+        yield
+        return
+    args.stdout = sys.stdout
+    with redirect_stdout(sys.stderr):
+        yield
 
 
 if __name__ == "__main__":

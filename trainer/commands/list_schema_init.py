@@ -49,7 +49,7 @@ def schema(args: argparse.Namespace) -> int:
     model: Any = Task
     if args.what == "run":
         from ..config.run_config import RunConfig as model
-    print(json.dumps(model.model_json_schema(), indent=1))
+    print(json.dumps(model.model_json_schema(), indent=1), file=getattr(args, "stdout", None))
     return GOOD
 
 

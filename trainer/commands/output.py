@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +18,20 @@ def show(args: argparse.Namespace, result: Any, lines: Sequence[str]) -> None:
     """
     targets = [getattr(args, name, None) for name in ("output", "problems")]
     stream = sys.stderr if any(map(is_stdout, targets)) else sys.stdout
-    print(json.dumps(result, indent=1, default=str) if args.json else "\n".join(lines), file=stream)
+    if args.json:
+        stream = getattr(args, "stdout", stream)
+    print(
+        json.dumps(result, indent=1, default=str) if args.json else "\n".join(map(_visible, lines)),
+        file=stream,
+    )
+
+
+_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def _visible(line: str) -> str:
+    """Return a line with the characters escaped by which a text could steer a terminal."""
+    return _HIDDEN.sub(lambda found: found[0].encode("unicode_escape").decode(), line)
 
 
 def is_stdout(target: str | None) -> bool:

@@ -2,8 +2,16 @@
 
 import argparse
 
-from .arguments import EPILOG, TASK_HELP, Commands, add_rows_output, add_skip_bad, count
-from .offline.arguments import add_offline
+from .arguments import (
+    EPILOG,
+    TASK_HELP,
+    Commands,
+    add_rows_output,
+    add_skip_bad,
+    count,
+    count_or_none,
+)
+from .offline.arguments import add_cases, add_offline
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -16,6 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = Commands(parser)
     _add_check(commands)
+    add_cases(commands)
     _add_sample(commands)
     add_offline(commands)
     _add_label(commands)
@@ -34,7 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_check(commands: Commands) -> None:
     check = commands.add(
         "check",
-        "check a task before it is used: its data, references, solutions and labelled cases",
+        "check a task before it is used: its data, references and cases, and whether cheats pay",
         "markscheme.trainer.commands.checking:check",
     )
     check.add_argument("task", help=TASK_HELP)
@@ -42,6 +51,17 @@ def _add_check(commands: Commands) -> None:
     check.add_argument(
         "--limit", type=count, default=1000, help="check at most this many problems (default 1000)"
     )
+    check.add_argument(
+        "--probes",
+        type=count_or_none,
+        metavar="N",
+        help="problems to try cheats on (default 20, or 4 where answers are programs; 0: none)",
+    )
+    check.add_argument("--seed", type=int, default=0, help="seed of the choice of these problems (default 0)")
+    check.add_argument(
+        "--against", metavar="FILE", help="a file of other problems, such as a benchmark, to find in the task"
+    )
+    check.add_argument("--report", metavar="FILE", help="also write the result as a page (.html)")
     add_skip_bad(check)
 
 

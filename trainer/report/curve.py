@@ -1,12 +1,12 @@
 """Drawing learning curves: the held-out accuracy and the training reward of runs over their steps."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ...sandbox.errors import DataError, RunError
 from ...tasks.whole_files import written_to
+from .run_logs import read_log
 
 INK = "#848d97"
 """Grey of text and axes. The background is transparent; this grey is readable on white and on dark pages."""
@@ -14,23 +14,6 @@ GREEDY, SAMPLED, REWARD = "#2f81f7", "#d29922", "#848d97"
 FORMATS = (".svg", ".png", ".pdf")
 
 Rows = Sequence[Mapping[str, Any]]
-
-
-def _read_log(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a log in a run's folder, up to a line that a killed run left incomplete.
-
-    Raises:
-        DataError: the file is not there.
-    """
-    if not path.is_file():
-        raise DataError(f"{path.parent} has no {path.name}; give the folder of a run that has begun")
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
-    return rows
 
 
 def draw_curves(folders: Sequence[Path], out: Path) -> None:
@@ -46,7 +29,7 @@ def draw_curves(folders: Sequence[Path], out: Path) -> None:
     """
     if out.suffix not in FORMATS:
         raise DataError(f"-o must end in .svg, .png or .pdf (given: {out})")
-    runs = [(_read_log(folder / "metrics.jsonl"), _read_log(folder / "eval.jsonl")) for folder in folders]
+    runs = [(read_log(folder / "metrics.jsonl"), read_log(folder / "eval.jsonl")) for folder in folders]
     try:
         import matplotlib
     except ImportError as error:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ...rewards.score import Status
+from ...sandbox.display import number
 from ..loop.rollout import Group, LoadedTask
 from .step_summary import UNREAD, Row, failed, is_paid, is_wrong_by, rows_of
 
@@ -189,7 +190,7 @@ def flat_cause(groups: Sequence[Group]) -> str:
     values = {score.value for score in scores}
     if len(values) == 1:
         cause = "the task is too easy or too hard, or the reward does not depend on the answer"
-        return f"every reward is {values.pop()} ({cause})"
+        return f"every reward is {number(values.pop())} ({cause})"
     return "each problem is either always solved or never (see pass@k of `markscheme sample`)"
 
 

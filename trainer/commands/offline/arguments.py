@@ -8,12 +8,41 @@ HERE = "markscheme.trainer.commands.offline"
 
 
 def add_offline(commands: Commands) -> None:
-    """Add score, evaluate, compare, rescore and audit."""
+    """Add score, evaluate, compare, rescore, audit and report."""
     _add_score(commands)
     _add_evaluate(commands)
     _add_compare(commands)
     _add_rescore(commands)
     _add_audit(commands)
+    _add_report(commands)
+
+
+def add_cases(commands: Commands) -> None:
+    """Add `cases`, whose first argument says what to do."""
+    cases = commands.add(
+        "cases", "turn cheats and disputed marks into labelled cases of a task", f"{HERE}.case_editing:cases"
+    )
+    cases.add_argument("what", choices=("add", "review"), help="add one case, or walk through suggestions")
+    cases.add_argument("task", nargs="?", help=f"{TASK_HELP} (default: the one that the scores are of)")
+    cases.add_argument("--from", dest="scores", metavar="SCORES", help="a file of scores or a run's folder")
+    cases.add_argument(
+        "--row", type=count, metavar="N", help="add: the row of SCORES, as messages call it in FILE:N"
+    )
+    cases.add_argument(
+        "--from-probe",
+        metavar="DEFECT",
+        help="add: the examples of a defect that `check` finds, such as hedge_pays",
+    )
+    cases.add_argument(
+        "--correct",
+        choices=("true", "false"),
+        help="add: whether the completion is right in truth (default: the row's label; without one, a"
+        " row that is marked right counts as a cheat, so false)",
+    )
+    cases.add_argument("--tag", action="append", default=[], help="add: a tag of the case; may be repeated")
+    cases.add_argument("--probes", type=count, help="problems to probe, as for `check`")
+    cases.add_argument("--seed", type=int, default=0, help="seed of their choice, as for `check`")
+    cases.add_argument("--note", default="", help="add: a note on the case")
 
 
 def _add_score(commands: Commands) -> None:
@@ -123,7 +152,28 @@ def _add_audit(commands: Commands) -> None:
     )
     audit.add_argument("--weights", metavar="W,W", help="weights of the recorded scores (default: all 1)")
     audit.add_argument("-o", "--output", metavar="FILE", help="where to write the scores (.jsonl)")
+    audit.add_argument("--report", metavar="FILE", help="with --task: write a report on both marks (.html)")
     add_skip_bad(audit)
+
+
+def _add_report(commands: Commands) -> None:
+    report = commands.add(
+        "report",
+        "write one HTML file on a run, on scores, on a check, or on two that are compared",
+        f"{HERE}.reporting:report",
+    )
+    report.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="RUN | SCORES",
+        help="a run's folder, a file of scores, or what `check --json` printed; two of them are compared",
+    )
+    report.add_argument("-o", "--output", required=True, metavar="FILE", help="the report (.html)")
+    report.add_argument("--task", dest="only", metavar="NAME", help="take only the rows of this task")
+    report.add_argument(
+        "--rows", type=count, default=20_000, help="the most rows of a task to show (default 20000)"
+    )
+    add_skip_bad(report)
 
 
 def _add_completions(command: argparse.ArgumentParser) -> None:

@@ -15,16 +15,22 @@ from ....rewards.rows.trainer_logs import LoggedRow, read_log
 from ....rewards.scheme import MarkScheme
 from ....sandbox.errors import DataError, TaskError
 from ....tasks.load_task import load_task
+from ...report.evaluation_text import evaluation_lines, row_line
+from ...report.page import page, write_page
+from ...report.page_data import MOST_ROWS, report_data
 from ..output import GOOD, show
 from ..row_output import BadRows, RowOutput, publish, row_bar
 from .evaluating import as_json, read_table, rows_at
-from .evaluation_text import evaluation_lines, row_line
 
 SHOWN = 10
 
 
 def audit(args: argparse.Namespace) -> int:
     """Evaluate a log by its recorded marks and, with a task, mark its completions again and compare."""
+    if args.report and not args.task:
+        raise TaskError(
+            "audit --report needs --task: it shows the log's marks beside those of a task of ours"
+        )
     bad, result = BadRows(), {}
     lines: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -46,6 +52,10 @@ def audit(args: argparse.Namespace) -> int:
             again = evaluate_table(read_table(ours, None, bad))
             lines += [f"as {args.task} marks it:", *evaluation_lines(again)]
             result["ours"] = as_json(again)
+            if args.report:
+                data = report_data([recorded, ours], task=None, most=MOST_ROWS, on_bad=bad.add, audit=True)
+                write_page(Path(args.report), page(f"audit of {', '.join(args.logs)}", data))
+                lines.append(f"written to {args.report}")
     result["skipped"] = bad.count
     if args.output:
         lines.append(f"written to {args.output}")
@@ -78,9 +88,8 @@ def _write(args: argparse.Namespace, bad: BadRows, recorded: str, ours: str) -> 
     ):
         for row, mine in pairs:
             if mine is not None or not args.task:
-                label = None if mine is None else mine["right"]
-                theirs.write(recorded_row(row, args.source, args.right, weights, label))
-                bar.add(label, False)
+                theirs.write(recorded_row(row, args.source, args.right, weights, mine))
+                bar.add(None if mine is None else mine["right"], False)
                 count += 1
             if mine is not None:
                 own.write(mine)

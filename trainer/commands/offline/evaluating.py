@@ -14,9 +14,9 @@ from ....rewards.offline.evaluation import Evaluation, evaluate_table, problem_l
 from ....rewards.offline.table import ScoreTable, read_tables
 from ....rewards.rows.read_scores import ReadRow, read_scores
 from ....sandbox.errors import DataError, TaskError, did_you_mean
+from ...report.evaluation_text import agreement_lines, evaluation_lines, row_line
 from ..output import CHECK_FAILED, GOOD, show
 from ..row_output import BadRows, RowOutput, publish
-from .evaluation_text import agreement_lines, evaluation_lines, row_line
 from .scoring import write_scores
 
 SHOWN = 10

@@ -13,9 +13,9 @@ from ....rewards.scheme import MarkScheme
 from ....sandbox.errors import DataError, TaskError
 from ....tasks.load_task import load_task
 from ....tasks.reward_entries import PROCESS
+from ...report.evaluation_text import row_line
 from ..output import CHECK_FAILED, GOOD, show
 from ..row_output import BadRows, RowOutput, count_lines, row_bar
-from .evaluation_text import row_line
 
 SHOWN = 20
 
@@ -25,7 +25,7 @@ def rescore(args: argparse.Namespace) -> int:
     if not args.diff and not args.output:
         raise TaskError("rescore: give -o FILE for the new scores, --diff to see what has changed, or both")
     path, bad = Path(args.scores), BadRows()
-    schemes = _Schemes(args)
+    schemes = Schemes(args)
     rows = read_scores(path, on_bad=bad.add if args.skip_bad else None)
     first = next(rows, None)
     if first is None:
@@ -89,7 +89,7 @@ def _value(value: float | None) -> str:
     return "none" if value is None else f"{value:g}"
 
 
-class _Schemes:
+class Schemes:
     """The schemes that the rows' tasks have now, each loaded once."""
 
     def __init__(self, args: argparse.Namespace):
@@ -98,6 +98,7 @@ class _Schemes:
         self.overrides: list[str] = list(args.overrides)
 
     def lineages(self) -> list[Lineage]:
+        """Return the lineages of the schemes that were loaded."""
         return [lineage for _, lineage in self._known.values()]
 
     def load_all(self, first: ReadRow) -> None:

@@ -14,9 +14,9 @@ from ....rewards.scheme import MarkScheme
 from ....sandbox.errors import DataError, first_of
 from ....tasks.load_task import load_task
 from ....tasks.schema import Task
+from ...report.evaluation_text import step_figures
 from ..output import CHECK_FAILED, GOOD, WRONG_USE, show
 from ..row_output import BadRows, RowOutput, count_lines, row_bar
-from .evaluation_text import step_figures
 
 
 def score(args: argparse.Namespace) -> int:

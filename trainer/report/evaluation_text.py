@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ....rewards.offline.against_labels import AgainstLabels, ErrorRates
-from ....rewards.offline.agreement import Agreement
-from ....rewards.offline.evaluation import Evaluation
-from ....rewards.offline.group_signal import Signal
-from ....rewards.offline.measures import Rate
-from ....rewards.rows.scores import ScoreRow
+from ...rewards.offline.against_labels import AgainstLabels, ErrorRates
+from ...rewards.offline.agreement import Agreement
+from ...rewards.offline.evaluation import Evaluation
+from ...rewards.offline.group_signal import Signal
+from ...rewards.offline.measures import Rate
+from ...rewards.rows.scores import ScoreRow
 
 _IN_WORDS = {True: "right", False: "wrong", None: "undecided"}
 

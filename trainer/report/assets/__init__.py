@@ -1,0 +1,1 @@
+"""The files that a report page is made of; uPlot is vendored with its licence."""
