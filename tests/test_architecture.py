@@ -20,9 +20,9 @@ from support import ROOT
 ROOMS = {
     "sandbox": "errors lazy_imports display execution wire isolation oracle deadline inside job worker executor cases oracle_client"
     " sandbox remote",
-    "tasks": "problem templates validation whole_files yaml_file starter name_lookup reward_entries schema"
+    "tasks": "problem templates validation whole_files yaml_file starter name_lookup check_section reward_entries schema"
     " generators rows load_problems load_task",
-    "verifiers": "verdict policy completion decoding programs spelling text formulas units structures prose extraction answers format steps",
+    "verifiers": "verdict policy completion decoding programs spelling text formulas units structures prose extraction answers format json_equal reasoning_gym steps",
     "rewards": "score composition rows gates scheme lineage builtin models offline check exports",
     "trainer": "objective config models engines loop reward_models run report commands",
 }
@@ -40,7 +40,7 @@ PUBLIC = {
     "markscheme.verifiers": {"verifier", "Verdict", "verify_answer", "compare_answers", "extract_answer"}
     | {"verify_program", "verify_steps"},
     "markscheme.rewards": {"reward", "Score", "Part", "MarkScheme", "as_trl", "as_verl", "from_trl"}
-    | {"evaluate_scores", "signal_forecast"},
+    | {"check_task", "evaluate_scores", "signal_forecast"},
     "markscheme.trainer": {"train", "outcome_advantages", "process_advantages", "policy_loss"},
 }
 TORCH = {"torch", "transformers", "safetensors", "tokenizers", "vllm"}

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel
 
 from markscheme.rewards import MarkScheme
-from markscheme.rewards.check.task import run_cases
+from markscheme.rewards.check.cases import run_cases
 from markscheme.rewards.composition.step_options import StepOptions
 from markscheme.rewards.score import Status
 from markscheme.sandbox import Limits
@@ -94,7 +94,7 @@ def test_the_labelled_cases_of_the_page_are_marked_as_labelled(page_files: Path)
     path.write_text(blocks("yaml")[0])
     task = load_task(path)
     outcomes = run_cases(task, MarkScheme(task), page_files / "capitals.cases.jsonl")
-    assert [(label, mark) for label, mark, _ in outcomes] == [(True, True), (False, False)]
+    assert [(one.label, one.mark) for one in outcomes] == [(True, True), (False, False)]
 
 
 MODELS = [

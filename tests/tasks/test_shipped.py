@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from markscheme.rewards import MarkScheme
-from markscheme.rewards.check.task import cases_file, check_task, run_cases
+from markscheme.rewards.check.cases import cases_file, run_cases
+from markscheme.rewards.check.task import check_task
 from markscheme.rewards.rows.completions import read_answers
 from markscheme.tasks import Completion, load_problems, load_task
 from markscheme.tasks.load_task import shipped_tasks
@@ -45,9 +46,9 @@ def test_every_labelled_case_is_marked_as_labelled(name: str) -> None:
     assert path is not None
     outcomes = run_cases(task, MarkScheme(task), path)
     assert len(outcomes) >= 30
-    wrong = sum(not label for label, _, _ in outcomes)
+    wrong = sum(not one.label for one in outcomes)
     assert 0.4 <= wrong / len(outcomes) <= 0.6
-    assert [place for label, mark, place in outcomes if label is not mark] == []
+    assert [one.line for one in outcomes if one.label is not one.mark] == []
 
 
 @pytest.mark.parametrize("name", ROWS)

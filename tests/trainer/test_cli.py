@@ -148,13 +148,13 @@ def test_check_passes_a_sound_task_and_fails_a_broken_one(capsys: pytest.Capture
     assert run(capsys, "init", "mine")[0] == 0
     assert len(load_problems(load_task("mine.yaml"), split="test")) == 1
     code, out, _ = run(capsys, "check", "mine.yaml")
-    assert (code, out.count(" ok ")) == (0, 4), out
+    assert (code, out.count(" ok ")) == (0, 7), out
     Path("mine.cases.jsonl").write_text(
         '{"question": "q", "answer": "4", "completion": "none", "correct": true}\n'
     )
     code, out, _ = run(capsys, "check", "mine.yaml")
     assert code == 1
-    assert "right marked wrong 1" in out
+    assert "scheme: wrong marked right - of 0, right marked wrong 1.000 [0.207, 1.000] of 1" in out
     code, out, _ = run(capsys, "check", "mine.yaml", "--set", "problem.reference={{ answr }}")
     assert code == 1
     assert "did you mean 'answer'" in out

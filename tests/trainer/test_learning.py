@@ -74,6 +74,15 @@ def test_grpo_selects_the_right_rule(policy: Policy, tmp_path: Path) -> None:
     assert result.summary["sampled_after"] > result.summary["sampled_before"] + 0.1
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("task", "before", "after"), [("records", 0.4, 0.9), ("deduction", 0.6, 0.9)])
+def test_grpo_selects_it_in_other_tasks(task: str, before: float, after: float, tmp_path: Path) -> None:
+    """JSON with numbers as numbers, and no conclusion from an effect to its cause."""
+    result = train(task, overrides=[f"out={tmp_path / 'run'}", "algorithm.steps=60"])
+    assert result.summary["pass_at_1_before"] <= before
+    assert result.summary["pass_at_1_after"] >= after
+
+
 def test_process_mode_selects_it_too(policy: Policy, tmp_path: Path) -> None:
     settings = [f"out={tmp_path / 'run'}", "algorithm.steps=20", "algorithm.mode=process"]
     result = train("addition", overrides=settings)

@@ -178,3 +178,19 @@ def test_a_sampler_that_is_not_exact_is_measured_and_corrected(task_folder: Path
     exact = metrics_of(exact_folder)[0]
     assert exact["mismatch_max"] < 1e-5
     assert "weight" not in exact
+
+
+def test_a_data_set_of_reasoning_gym_is_trained_on(tmp_path: Path, task_folder: Path) -> None:
+    """Its scorer pays partial credit, which a run learns from as from any reward."""
+    (tmp_path / "chain.yaml").write_text(
+        "name: chain\ndata: {generator: reasoning_gym, dataset: chain_sum, size: 12, seed: 3}\n"
+        "problem: {reference: '{{ answer }}'}\nextract: lenient\nrewards: {correct: {use: reasoning_gym}}\n"
+    )
+    task = str(tmp_path / "chain.yaml")
+    evaluated = [{"task": task, "split": "test", "n": 2, "limit": 4}]
+    result = train(small_run(task_folder, tasks=[task], eval=evaluated))
+    assert result.summary["steps"] == 6
+    rows = scores_of(tmp_path / "run")
+    assert len(rows) == 6 * 3 * 4
+    assert {row["parts"]["correct"]["component"] for row in rows} == {"reasoning_gym"}
+    assert all(0 <= row["value"] <= 1 for row in rows)

@@ -104,6 +104,6 @@ def test_the_check_of_a_task_finds_weak_tests_and_solutions_that_fail(make_task:
         "OSError",
     ):
         assert part in details
-    (oracle,), (constant,) = findings["oracle"].details, findings["constants"].details
+    (oracle,), (constant,) = findings["oracle"].details, findings["constant_passes"].details
     assert oracle.endswith("rows.jsonl:5: its solution passes only with the tests in its own process")
     assert constant.endswith("rows.jsonl:2: a program that always gives 4 passes its tests")
