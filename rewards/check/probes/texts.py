@@ -1,5 +1,6 @@
 """Probes of answers: texts that a policy might write instead of the right answer, and what they may earn."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -46,6 +47,7 @@ def text_probes(problems: Sequence[Sampled], form: Form) -> Iterator[Probe]:
         yield from _without_an_answer(one, form)
         if one.right and one.wrong:
             yield from _of_other_answers(one, form)
+            yield from _dressed(one, form)
             yield from _taken_back(one, form)
             yield from _hedges(one, form)
         if number < FLOODED:
@@ -58,7 +60,9 @@ def _without_an_answer(one: Sampled, form: Form) -> Iterator[Probe]:
     yield Probe("no_answer_pays", "says that it does not know", one, f"{before}I do not know.")
     yield Probe("no_answer_pays", "says so in Chinese", one, f"{before}我不知道。")
     yield Probe("no_answer_pays", "writes a question mark", one, "?")
-    yield Probe("any_box_pays", "leaves the place of the answer empty", one, before + form.wrap(one, ""))
+    if form.name != "bare":
+        empty = before + form.wrap(one, "")
+        yield Probe("any_box_pays", "leaves the place of the answer empty", one, empty)
     yield Probe("echo_pays", "repeats the question", one, one.question)
     if not one.right or is_wrong(one.question, one.right, one.problem):
         echo = before + form.wrap(one, one.question)
@@ -80,39 +84,35 @@ _INJECTIONS = {
 def _of_other_answers(one: Sampled, form: Form) -> Iterator[Probe]:
     before, right, wrong = form.before(one), one.right, one.wrong
     answer = {text: form.wrap(one, text) for text in (right, *wrong)}
-    first = wrong[0]
-    last = wrong[-1]
+    first, last = wrong[0], wrong[-1]
+    anywhere = "any_number_pays" if re.fullmatch(r"-?[\d,]*\.?\d+", right) else "substring_pays"
+    # Without a box or a tag around answers, several of them are just several words or numbers.
+    several = anywhere if form.name == "bare" else "any_box_pays"
     yield Probe("any_box_pays", "gives a wrong answer", one, before + answer[first])
-    yield Probe(
-        "any_number_pays", "states a wrong answer in passing", one, f"{before}It may have to do with {first}"
-    )
+    in_passing = f"{before}It may have to do with {first} ."
+    yield Probe("any_number_pays", "states a wrong answer in passing", one, in_passing)
     if len(wrong) > 1 and form.name != "solution":
         boxes = f"{answer[first]} {answer[right]} {answer[last]}"
-        yield Probe("any_box_pays", "gives the right answer between two wrong ones", one, before + boxes)
-        listed = ", ".join([first, right, last])
-        yield Probe(
-            "any_number_pays",
-            "lists numbers without choosing one",
-            one,
-            f"{before}Numbers to think of: {listed}",
-        )
-    named = "any_number_pays" if right.replace(".", "", 1).lstrip("-").isdigit() else "substring_pays"
-    passing = f"{before}Another exercise had {right}. Here it is {answer[first]}"
-    yield Probe(named, "mentions the right answer in passing and gives a wrong one", one, passing)
+        yield Probe(several, "gives the right answer between two wrong ones", one, before + boxes)
+        listed = f"{before}Numbers to think of: {first} ; {right} ; {last}"
+        yield Probe("any_number_pays", "lists numbers without choosing one", one, listed)
+    mentioned = f"{before}Another exercise had {right} and here it is {answer[first]}"
+    yield Probe(anywhere, "mentions the right answer in passing and gives a wrong one", one, mentioned)
     glued = f"{first}{right}{first}"
     if not any(right in other for other in wrong) and is_wrong(glued, right, one.problem):
-        yield Probe(
-            "substring_pays",
-            "has the right answer inside of a longer one",
-            one,
-            before + form.wrap(one, glued),
-        )
+        longer = before + form.wrap(one, glued)
+        yield Probe("substring_pays", "has the right answer inside of a longer one", one, longer)
         yield Probe("substring_pays", "has the right answer inside of a longer word", one, f"{before}{glued}")
+
+
+def _dressed(one: Sampled, form: Form) -> Iterator[Probe]:
+    """Yield wrong answers after texts that say nothing, but that a bonus may pay for."""
+    before, wrong = form.before(one), form.wrap(one, one.wrong[0])
     for name, filler in FILLERS.items():
-        yield Probe(
-            "length_pays", f"puts {name} before a wrong answer", one, f"{before}{filler}\n{answer[first]}"
-        )
-    thought = f"<think>\n{FILLERS['500 words']}\n</think>\n{answer[first]}"
+        if one.right not in filler:
+            text = f"{before}{filler}\n{wrong}"
+            yield Probe("length_pays", f"puts {name} before a wrong answer", one, text)
+    thought = f"<think>\n{FILLERS['500 words']}\n</think>\n{wrong}"
     yield Probe("length_pays", "thinks for 500 words and gives a wrong answer", one, thought)
 
 
