@@ -103,6 +103,11 @@ def said_by(role: str, messages: Iterable[Message], *, between: str = "") -> str
     return between.join(contents)
 
 
+def asked_in(prompt: Prompt) -> str:
+    """Return the text that a prompt asks: of chat messages, what the user says, a line for each message."""
+    return prompt if isinstance(prompt, str) else said_by("user", prompt, between="\n")
+
+
 @dataclass(slots=True, repr=False)
 class Completion:
     """One answer of a policy, with what is needed to score it and to learn from it.

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...sandbox.errors import MarkschemeError
 from ...tasks.load_problems import load_problems
-from ...tasks.problem import Problem, content_id, said_by
+from ...tasks.problem import Problem, asked_in, content_id, said_by
 from ...tasks.rows.row_files import Row, read_rows
 from ...tasks.schema import Task
 from .finding import Finding, Lines
@@ -38,12 +38,6 @@ def ngrams(words: Sequence[str], size: int) -> Iterator[str]:
         yield " ".join(words[start : start + size])
 
 
-def question_of(problem: Problem) -> str:
-    """Return the text that a policy is asked."""
-    prompt = problem.prompt
-    return prompt if isinstance(prompt, str) else said_by("user", prompt, between="\n")
-
-
 def duplicates(task: Task, problems: Iterable[Problem]) -> Finding:
     """Return the finding on problems that are in the held-out split `test` too, but for spaces and case."""
     own = task.data.split
@@ -63,14 +57,14 @@ def duplicates(task: Task, problems: Iterable[Problem]) -> Finding:
     for problem in problems:
         count += 1
         if _key(problem) in asked:
-            lines.add(f"problem {problem.id}: {question_of(problem)[:100]!r}")
+            lines.add(f"problem {problem.id}: {asked_in(problem.prompt)[:100]!r}")
     said = f"{lines.count} of {count} problems are in the held-out split too ({len(held_out)} problems)"
     return Finding("duplicates", not lines.count, said, lines.first)
 
 
 def _key(problem: Problem) -> str:
     # Not the words alone: `12 + 3` and `12 - 3` are different problems.
-    return content_id(" ".join(question_of(problem).casefold().split()))
+    return content_id(" ".join(asked_in(problem.prompt).casefold().split()))
 
 
 def contamination(problems: Iterable[tuple[str, Problem]], path: Path) -> Finding:
@@ -84,11 +78,11 @@ def contamination(problems: Iterable[tuple[str, Problem]], path: Path) -> Findin
     placed: list[tuple[str, str]] = []
     owners: dict[int, dict[int, set[int]]] = {}
     for place, problem in problems:
-        words = words_of(question_of(problem))
+        words = words_of(asked_in(problem.prompt))
         size = min(WORDS, len(words))
         for gram in {hash(gram) for gram in ngrams(words, size)} if size >= FEWEST else ():
             owners.setdefault(size, {}).setdefault(gram, set()).add(len(placed))
-        placed.append((place, question_of(problem)[-80:]))
+        placed.append((place, asked_in(problem.prompt)[-80:]))
     counts: Counter[int] = Counter()
     for by_gram in owners.values():
         for gram in [gram for gram, own in by_gram.items() if len(own) > max(1, COMMON * len(placed))]:

@@ -160,11 +160,13 @@ class _Solutions:
         self._scheme, self._count, self._wrong = scheme, 0, Lines()
 
     def add(self, place: str, score: Score) -> None:
+        """Count a solution's score."""
         self._count += 1
         if self._scheme.is_right(score) is not True:
             self._wrong.add(f"{place}: {explained(score)}")
 
     def finding(self) -> Finding:
+        """Return the finding on all solutions so far."""
         if not self._count:
             return Finding("solutions", None, "the task has no reference solutions")
         wrong = self._wrong.count
@@ -182,6 +184,7 @@ class _Steps:
         self._low = Lines()
 
     def add(self, place: str, problem: Problem, score: Score) -> None:
+        """Count the marks of a solution's steps."""
         self._solutions += 1
         part = score.parts.get(PROCESS)
         if part is not None and part.steps is None and part.value is None:
@@ -195,6 +198,7 @@ class _Steps:
                 self._low.add(f"{place}: {text!r}: {mark.value:.3g} {mark.reason}".rstrip())
 
     def findings(self) -> list[Finding]:
+        """Return the finding on all steps so far; none if the task has no `process:`."""
         if self._process is None:
             return []
         if not self._solutions:

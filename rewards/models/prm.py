@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal, Protocol
 from pydantic import Field
 
 from ...sandbox.errors import RewardError
-from ...tasks.problem import Completion, Problem
+from ...tasks.problem import Completion, Problem, asked_in
 from ..composition.reward_functions import reward
 from ..score import Score, Status
-from .prm_formats import MOST_UNREAD, Dtype, Encoder, PrmInput, find_format, question_of
+from .prm_formats import MOST_UNREAD, Dtype, Encoder, PrmInput, find_format
 
 Engine = Literal["torch", "vllm"]
 
@@ -95,7 +95,7 @@ def prm(
 
 def _input(scorer: Scorer, problem: Problem, texts: Sequence[str]) -> PrmInput | Score:
     """Return the model's input for a completion, or a Score that says why the model cannot judge it."""
-    question = question_of(problem)
+    question = asked_in(problem.prompt)
     try:
         encoded = scorer.encoder(question, texts)
     except RewardError as error:

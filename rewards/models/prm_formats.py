@@ -14,7 +14,6 @@ from typing import Any, Literal
 from jinja2 import TemplateError
 
 from ...sandbox.errors import RewardError, UnknownNameError
-from ...tasks.problem import Problem, said_by
 from ...verifiers.steps.token_positions import last_before
 
 Dtype = Literal["float32", "bfloat16", "float16"]
@@ -276,10 +275,3 @@ class Encoder:
         starts = [start for _, start in tokens]
         places = [tokens[last_before(starts, end)][0] for end in ends]
         return PrmInput(list(encoded["input_ids"]), places)
-
-
-def question_of(problem: Problem) -> str:
-    """Return a problem's prompt as one text; of chat messages, only the user's count."""
-    if isinstance(problem.prompt, str):
-        return problem.prompt
-    return said_by("user", problem.prompt, between="\n")

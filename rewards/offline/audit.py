@@ -6,7 +6,7 @@ from typing import Any
 
 from ...sandbox.errors import DataError, MarkschemeError, TaskError
 from ...tasks.load_problems import load_problems
-from ...tasks.problem import Completion, Problem, content_id, said_by
+from ...tasks.problem import Completion, Problem, asked_in, content_id
 from ...tasks.rows.problem_maker import ProblemMaker
 from ...tasks.rows.row_files import OnBad
 from ..rows.scores import Lineage, score_row
@@ -137,7 +137,7 @@ class _PromptFinder:
 
     def find(self, logged: LoggedRow) -> Problem:
         prompt = logged.prompt
-        text = prompt if isinstance(prompt, str) else said_by("user", prompt, between="\n")
+        text = asked_in(prompt)
         given = {"prompt": text, "question": text, "reference": logged.reference, **logged.columns}
         columns = {name: value for name, value in given.items() if value is not None}
         if self._maker.columns <= columns.keys():
@@ -177,7 +177,5 @@ class _PromptFinder:
             return {}  # such as a hub data set without a network; the log may still have what is needed
         by_prompt = {}
         for problem in problems:
-            asked = problem.prompt
-            text = asked if isinstance(asked, str) else said_by("user", asked, between="\n")
-            by_prompt[text] = problem
+            by_prompt[asked_in(problem.prompt)] = problem
         return by_prompt

@@ -12,13 +12,12 @@ from typing import Any
 from tqdm import tqdm
 
 from ...rewards.lineage import lineage_of
-from ...rewards.models.prm_formats import question_of
 from ...rewards.models.torch_runtime import quiet
 from ...rewards.rows.labelled_steps import read_labelled
 from ...rewards.scheme import MarkScheme
 from ...sandbox.errors import TaskError
 from ...tasks.load_task import load_task
-from ...tasks.problem import Completion, Problem
+from ...tasks.problem import Completion, Problem, asked_in
 from ...tasks.schema import Task
 from ...verifiers.steps.split import SplitPolicy, split_policy
 from ..config.run_config import SamplingConfig
@@ -136,7 +135,7 @@ class _Sampler:
         problems = [problem for _, problem, _ in answers]
         completions = [completion for _, _, completion in answers]
         return rule_rows(
-            self.loaded.scheme, problems, completions, [question_of(problem) for problem in problems]
+            self.loaded.scheme, problems, completions, [asked_in(problem.prompt) for problem in problems]
         )
 
     def _by_continuing(
@@ -149,7 +148,7 @@ class _Sampler:
         self.continuations += monte_carlo(
             with_steps, k, self.engine, self.policy, scheme, self.sampling, seed=seed
         )
-        return (monte_carlo_row(chain, question_of(chain.problem)) for chain in chains)
+        return (monte_carlo_row(chain, asked_in(chain.problem.prompt)) for chain in chains)
 
 
 def _split(args: argparse.Namespace, task: Task) -> SplitPolicy:

@@ -37,25 +37,12 @@ class Sampled:
     """Its right answer: the first reference, or else the solution; empty if it has neither."""
     wrong: tuple[str, ...]
     """Wrong answers of the same kind, most of them the right answers to other problems."""
-    kind: str = ""
+    kind: str
     """Which of the entries with a route apply to it; earnings are compared within a kind."""
-
-    @property
-    def question(self) -> str:
-        """The text that the policy is asked."""
-        prompt = self.problem.prompt
-        if isinstance(prompt, str):
-            return prompt
-        return "\n".join(str(message.get("content") or "") for message in prompt)
-
-    @property
-    def solution(self) -> str:
-        """The code of its solution; empty if it has none."""
-        return extract_program(str(self.problem.solution or "")).text or ""
 
 
 def sampled(
-    problems: Sequence[tuple[str, Problem]], *, programs: bool, kinds: Sequence[str] = ()
+    problems: Sequence[tuple[str, Problem]], *, programs: bool, kinds: Sequence[str]
 ) -> list[Sampled]:
     """Return problems with a right and wrong answers for each.
 
@@ -71,7 +58,7 @@ def sampled(
         wrong = [one for one in others if one and is_wrong(one, rights[i], problem)][:3]
         more = (one for one in _altered(rights[i], Random(i)) if is_wrong(one, rights[i], problem))
         wrong += [one for one in more if one not in wrong][: 3 - len(wrong)]
-        found.append(Sampled(place, problem, rights[i], tuple(wrong), kinds[i] if kinds else ""))
+        found.append(Sampled(place, problem, rights[i], tuple(wrong), kinds[i]))
     return found
 
 
@@ -96,15 +83,13 @@ def _altered(answer: str, rng: Random) -> list[str]:
     words = ["banana", "unicorn", "teapot", "lantern"]
     rng.shuffle(words)
     digits = answer.replace(",", "")
+    if not any(map(str.isdigit, digits)):
+        return words
     try:
-        if digits.lstrip("+-").isdecimal():
+        if digits.lstrip("+-").isdecimal():  # as a whole number, since a float would lose digits
             return [str(int(digits) + shift) for shift in (7, 13, 101)]
-        return (
-            [f"{float(digits) + shift:g}" for shift in (7, 13, 101)]
-            if any(map(str.isdigit, digits))
-            else words
-        )
-    except (ValueError, OverflowError):
+        return [f"{float(digits) + shift:g}" for shift in (7, 13, 101)]
+    except ValueError:
         return words
 
 

@@ -10,13 +10,12 @@ from ...scheme import MarkScheme
 from ...score import Status
 from ..explain import explained
 from ..finding import Example, Finding
-from .diagnosis import EXAMPLES, OF_PROGRAMS, defect_finding, diagnosed, tricks_of
+from .diagnosis import EXAMPLES, OF_PROGRAMS, defect_finding, diagnosed
 from .forms import right_answer
 from .lint import Linted, lint
 from .rewritten import LOST, lost_by_rewriting
 from .steps import steps_that_pay
 from .trial import Placed, Scored, Trial, scored, try_probes
-from .worth import observed
 
 REPEATED, REPEATED_PROGRAMS = 60, 10
 """Completions that are scored twice."""
@@ -66,8 +65,8 @@ def _first_of_each(defects: Sequence[Finding], check: CheckSection) -> list[Find
 
 def _summary(trial: Trial) -> Finding:
     """Return the finding on the probes as a whole: whether all could be made and judged."""
-    earned, scheme = trial.earned(), trial.scheme
-    said = f"{len(earned)} completions by {len(tricks_of(earned))} tricks on {len(trial.problems)} problem(s)"
+    earned, scheme = trial.earned, trial.scheme
+    said = f"{len(earned)} completions by {len(trial.tricks)} tricks on {len(trial.problems)} problem(s)"
     left_out = [code for code, share in scheme.task.check.probes.items() if share is False]
     said += f"; not looked for: {', '.join(left_out)}" if left_out else ""
     unjudged = [row for row in earned if row.worth is None]
@@ -106,7 +105,7 @@ def _summary(trial: Trial) -> Finding:
 def _by_defect(trial: Trial) -> dict[str, dict[str, float]]:
     """Return by defect what its tricks earned: the best mean, the most of one completion, the floor."""
     found: dict[str, dict[str, float]] = {}
-    for trick in tricks_of(trial.earned()):
+    for trick in trial.tricks:
         worths = [row.worth for row in trick.rows if row.worth is not None]
         one = found.setdefault(
             trick.defect, {"mean": 0.0, "max": 0.0, "floor": trial.scheme.task.check.may_earn(trick.defect)}
@@ -149,8 +148,8 @@ def _same_answer(problems: Sequence[Placed], trial: Trial) -> Iterator[Finding]:
 
 def _defects(trial: Trial) -> Iterator[Finding]:
     check = trial.scheme.task.check
-    tricks = tricks_of(trial.earned())
-    linted = Linted(trial.scheme, observed(trial.scheme, (score for _, score in trial.seen)), trial.seen)
+    tricks = trial.tricks
+    linted = Linted(trial.scheme, trial.bounds, trial.seen)
     found = [*_beaten(trial), *lint(linted)]
     yield from found
     if any(finding.name == "format_beats_answer" for finding in found):
@@ -167,7 +166,7 @@ def _defects(trial: Trial) -> Iterator[Finding]:
 
 def _beaten(trial: Trial) -> Iterator[Finding]:
     """Yield a finding if a wrong answer in the best form earns as much as a right one in the plainest."""
-    scheme, worth = trial.scheme, trial.worth()
+    scheme, worth = trial.scheme, trial.worth
     rows = [
         (one, one.wrong[0], plain)
         for one, plain in trial.forms.plainest

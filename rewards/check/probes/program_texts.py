@@ -82,7 +82,7 @@ def program_probes(problems: Sequence[Sampled], form: Form) -> Iterator[Probe]:
 def _entries(one: Sampled) -> list[str]:
     """Return the names of the functions that the tests call."""
     tests = typed_tests(one.problem.tests)
-    return [tests.entry] if isinstance(tests, Calls) else functions_of(one.solution)
+    return [tests.entry] if isinstance(tests, Calls) else functions_of(one.right)
 
 
 def _defined(names: Sequence[str], result: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
+from ....tasks.problem import asked_in
 from .forms import Form, Sampled, is_wrong
 
 FILLERS = {
@@ -63,9 +64,10 @@ def _without_an_answer(one: Sampled, form: Form) -> Iterator[Probe]:
     if form.name != "bare":
         empty = before + form.wrap(one, "")
         yield Probe("any_box_pays", "leaves the place of the answer empty", one, empty)
-    yield Probe("echo_pays", "repeats the question", one, one.question)
-    if not one.right or is_wrong(one.question, one.right, one.problem):
-        echo = before + form.wrap(one, one.question)
+    question = asked_in(one.problem.prompt)
+    yield Probe("echo_pays", "repeats the question", one, question)
+    if not one.right or is_wrong(question, one.right, one.problem):
+        echo = before + form.wrap(one, question)
         yield Probe("echo_pays", "repeats the question as its answer", one, echo)
     wrong = one.wrong[0] if one.wrong else "?"
     for trick, order in _INJECTIONS.items():

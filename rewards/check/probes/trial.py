@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from random import Random
 
 from ....tasks.problem import Completion, Problem
+from ...composition.combine import Bounds
 from ...gates import routed_elsewhere
 from ...scheme import MarkScheme
 from ...score import Score
 from ..explain import explained
-from .diagnosis import Earned
+from .diagnosis import Earned, Trick, tricks_of
 from .forms import Forms, Sampled, find_forms, sampled
 from .program_texts import program_probes
 from .texts import FILLERS, Probe, text_probes
@@ -37,12 +39,12 @@ class Trial:
     probes: Sequence[Probe]
     scores: Sequence[Score]
     """Of the probes."""
-    dressed: Sequence[tuple[Sampled, str, Score]]
+    dressed: Sequence[Scored]
     """Right answers with fillers before them, which reach entries that look at length or layout."""
     known: Sequence[Scored]
     """Other scored completions, such as labelled cases."""
 
-    @property
+    @cached_property
     def seen(self) -> list[Scored]:
         """Every scored completion."""
         probes = [
@@ -53,20 +55,35 @@ class Trial:
             for scores in self.forms.right.values()
             for one, score in zip(self.forms.problems, scores, strict=True)
         ]
-        return [*probes, *right, *((one.problem, score) for one, _, score in self.dressed), *self.known]
+        return [*probes, *right, *self.dressed, *self.known]
 
+    @cached_property
+    def bounds(self) -> dict[str, Bounds]:
+        """What `observed` makes of every score."""
+        return observed(self.scheme, (score for _, score in self.seen))
+
+    @cached_property
     def worth(self) -> Worth:
-        """Return how values become shares of a right answer's worth."""
-        bounds = observed(self.scheme, (score for _, score in self.seen))
-        return Worth(self.scheme, bounds, self.forms.scores)
+        """How values become shares of a right answer's worth."""
+        return Worth(self.scheme, self.bounds, self.forms.scores)
 
+    @cached_property
     def earned(self) -> list[Earned]:
-        """Return what the probes earned."""
-        worth = self.worth()
+        """What the probes earned."""
         return [
-            Earned(probe, worth.of(score, probe.problem.place), self.scheme.is_right(score), explained(score))
+            Earned(
+                probe,
+                self.worth.of(score, probe.problem.place),
+                self.scheme.is_right(score),
+                explained(score),
+            )
             for probe, score in zip(self.probes, self.scores, strict=True)
         ]
+
+    @cached_property
+    def tricks(self) -> list[Trick]:
+        """The same by trick."""
+        return tricks_of(self.earned)
 
 
 def try_probes(
@@ -98,7 +115,7 @@ def try_probes(
         for filler in FILLERS.values()
     ]
     dressed_scores = scored(scheme, texts)
-    dressed = [(one, text, score) for (one, text), score in zip(texts, dressed_scores, strict=True)]
+    dressed = [(one.problem, score) for (one, _), score in zip(texts, dressed_scores, strict=True)]
     scores = scored(scheme, [(probe.problem, probe.text) for probe in probes])
     return Trial(scheme, programs, chosen, forms, probes, scores, dressed, known)
 
