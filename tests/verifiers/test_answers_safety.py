@@ -199,6 +199,7 @@ def test_without_worker_processes_the_answer_is_undecided(monkeypatch: pytest.Mo
         assert (verdict.correct, verdict.reason, verdict.tier) == (None, Reason.UNAVAILABLE, "last")
         assert "no worker process" in verdict.evidence["error"]
         assert compare_answers("18", "18").correct is True
+    assert shared_pool().is_warm(math_verify._WORKER_MODULE, wait_s=60)
     assert compare_answers(*LAST_TIER_PAIR).correct is True, "the failure was kept"
 
 

@@ -178,7 +178,7 @@ WRONG: list[tuple[str, str, dict[str, Any], str, float]] = [
     ("only the first line", "print(1)", {"type": "stdio", "cases": [{"stdout": "1\n2\n"}]}, "failed", 0),
     ("one line too many", "print(1)\nprint(2)", {"type": "stdio", "cases": [{"stdout": "1\n"}]}, "failed", 0),
     ("right, then fails", "print(1)\n1 / 0", {"type": "stdio", "cases": [{"stdout": "1\n"}]}, "error", 0),
-    ("right, then floods", "print(1)\nwhile True: print(1)", {"type": "stdio", "cases": [{"stdout": "1\n"}]}, "output_limit", 0),
+    ("right, then floods", "print(1)\nwhile True: print('1' * 10_000)", {"type": "stdio", "cases": [{"stdout": "1\n"}]}, "output_limit", 0),
     ("leaves in the middle", "import os\ndef f(x):\n    if x == 3: os._exit(0)\n    return x * x", SQUARES_OF_2_3_5, "error", 2 / 3),
     ("unittest", "def f(x): return x + 2", {"type": "unittest", "code": "import unittest\nclass T(unittest.TestCase):\n    def test_a(self): self.assertEqual(f(2), 4)\n    def test_b(self): self.assertEqual(f(3), 9)"}, "failed", 0.5),
     ("unittest that ends", "import os\ndef f(x): os._exit(0)", {"type": "unittest", "code": "import unittest\nclass T(unittest.TestCase):\n    def test_a(self): self.assertEqual(1, 1)\n    def test_b(self): self.assertEqual(f(3), 9)"}, "error", 0.5),

@@ -98,6 +98,7 @@ def test_steps_cover_the_text_in_order_and_are_never_empty(text: str, by: str) -
 
 
 REPEATED = [
+    "a ```\n",
     "\\[", "$", "$a ", "```\n", "\\begin{a}", "a. ", "1. ", "(", "<think>", "......", "*", "# ", "1 x ", "1-", "((((", "=", "5 = ",
 ]  # fmt: skip
 """Pieces of text whose repetition once took quadratic time to split or to check."""

@@ -20,6 +20,8 @@ _MOST_CHARS = 200 * SEARCHED_CHARS
 """Only this many characters at the end of a completion are searched: a program is longer than an answer."""
 _MOST_PARSED = 20_000
 """Longer texts are not parsed to see whether they are Python."""
+_MOST_GUESSES = 50
+"""The most fences at the end of a line of code for which it is tried whether they close the block."""
 _INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060"
 """The byte order mark, and characters without width."""
 _FENCE = re.compile(r"`{3,}|~{3,}")
@@ -163,10 +165,10 @@ def _fenced_blocks(text: str) -> Iterator[tuple[str, Block]]:
     """Yield the language of each fenced block, and the block.
 
     A fence that names a language opens a block, also in the middle of a line; if another block is still open
-    at that point, it is dropped. A fence behind Python with nothing to open it closes a block that the prompt
+    at that point, it is dropped. If the first fence stands behind Python, it closes a block that the prompt
     has opened.
     """
-    opening, language, start = "", "", 0
+    opening, language, start, is_first, guesses = "", "", 0, True, 0
     for fence in _FENCE.finditer(text):
         line = text.rfind("\n", 0, fence.start()) + 1
         before = text[line : fence.start()].strip(_INVISIBLE)
@@ -183,13 +185,16 @@ def _fenced_blocks(text: str) -> Iterator[tuple[str, Block]]:
         if opening and not fence[0].startswith(opening):
             continue
         if opening and not names_language:
-            if at_start or ((not rest or rest.startswith("</")) and is_code(text[start : fence.start()])):
+            guesses += not at_start
+            may_close = guesses <= _MOST_GUESSES and (not rest or rest.startswith("</"))
+            if at_start or (may_close and is_code(text[start : fence.start()])):
                 yield language, (min(start, fence.start()), fence.start(), True)
                 opening = ""
-        elif not opening and at_start and not named and not rest and is_code(text[: fence.start()]):
+        elif is_first and at_start and not named and not rest and is_code(text[: fence.start()]):
             yield _PYTHON[0], (0, fence.start(), True)
         elif at_start or (names_language and not rest) or not (opening or named or rest):
             opening, language, start = fence[0], named, min(info.end() + 1, len(text))
+        is_first = False
     if opening:
         yield language, (start, len(text), False)
 
