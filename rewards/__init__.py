@@ -43,10 +43,12 @@ _HOMES = {
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)
 
 REWARDS.builtin |= {
+    "judge": "markscheme.rewards.models.judge.judge:judge",
     "language": "markscheme.rewards.builtin.shaping:language",
     "length": "markscheme.rewards.builtin.shaping:length",
     "overlong": "markscheme.rewards.builtin.shaping:overlong",
     "prm": "markscheme.rewards.models.prm:prm",
+    "rm": "markscheme.rewards.models.rm:rm",
     "repetition": "markscheme.rewards.builtin.shaping:repetition",
     "step_checker": "markscheme.rewards.builtin.step_rules:step_checker",
     "step_scores": "markscheme.rewards.builtin.step_rules:step_scores",

@@ -70,7 +70,7 @@ def _described(entry: Entry) -> dict[str, Any]:
         inner = [one for one in members if not isinstance(one, str)]
         version, source = None, _hash([COMPOSITES[component.how], *(one["source"] for one in inner)])
         named = [one if isinstance(one, str) else {one["component"]: one["parameters"]} for one in members]
-        parameters: dict[str, Any] = {"reduce": component.reduce, "of": named}
+        parameters: dict[str, Any] = {"reduce": component.reduce, "k": component.k, "of": named}
     else:
         options = {} if entry.steps is None else entry.steps.model_dump(mode="json")
         parameters = {**entry.parameters, **options}

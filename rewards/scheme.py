@@ -84,7 +84,7 @@ class MarkScheme:
         for name in (PROCESS, *self._order):
             entry = self._entries.get(name)
             if entry is not None and entry.steps is not None and not isinstance(entry.component, Composite):
-                return range_of(entry.component)
+                return range_of(entry.component, entry.parameters)
             if entry is not None and name == PROCESS:
                 return entry.bounds
         raise TaskError(f"task {self.task.name!r} marks no steps; add a `process:` to it")

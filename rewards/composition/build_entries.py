@@ -6,7 +6,7 @@ reported before anything is scored.
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -16,7 +16,7 @@ from ...tasks.schema import Task
 from ...verifiers.extraction.extract import rules_of
 from .deadlines import Address, address_of
 from .entries import COMPOSITES, Bounds, Composite, Entry, Reduction
-from .entry_ranges import circle, clipped, member_bounds, union
+from .entry_ranges import circle, clipped, combined_bounds, member_bounds
 from .reward_functions import Component, Reward, find_component, range_of, rewards_that_mark_steps
 from .step_options import StepOptions, keyword_parameters, step_options, typed_parameters
 
@@ -88,9 +88,9 @@ class _Builder:
         address = self._address(declared, component, task.where(*keys, "timeout_s"))
         also = tuple(StepOptions.model_fields) if options is not None else ()
         parameters = typed_parameters(component.name, component.function, given, where, also=also)
-        bounds = clipped(range_of(component), declared.clip, task.where(*keys, "clip"))
+        bounds = clipped(range_of(component, parameters), declared.clip, task.where(*keys, "clip"))
         if options is not None and options.reduce == "product":
-            self._check_product(range_of(component), keys)
+            self._check_product(range_of(component, parameters), keys)
         self._make_ready(component, parameters, where)
         self._check_worth(name, declared, bounds, keys)
         watched = keys[0] != "rewards"
@@ -128,8 +128,9 @@ class _Builder:
         except ValidationError as error:
             given = declared.parameters["reduce"]
             raise TaskError(
-                f"{task.where(*keys, 'reduce')}: expected mean, median or min (given: {given!r})"
+                f"{task.where(*keys, 'reduce')}: expected {', '.join(get_args(Reduction))} (given: {given!r})"
             ) from error
+        k = _spread_factor(task, reduce, extra, keys)
         if extra or (declared.use != "ensemble" and "reduce" in declared.parameters):
             key = next(iter(extra), "reduce")
             raise TaskError(
@@ -138,10 +139,10 @@ class _Builder:
             )
         members = tuple(self._member(member, (*keys, "of", i)) for i, member in enumerate(declared.of))
         ranges = tuple(member_bounds(task, self.declared, member, (name,)) for member in members)
-        bounds = clipped(union(ranges), declared.clip, where)
+        bounds = clipped(combined_bounds(ranges, reduce, k), declared.clip, where)
         self._check_worth(name, declared, bounds, keys)
         how: Any = declared.use
-        composite = Composite(how, members, reduce, ranges)
+        composite = Composite(how, members, reduce, k, ranges)
         return Entry(name, declared, composite, bounds, where, watched=keys[0] != "rewards")
 
     def _member(self, member: str | RewardEntry, keys: Keys) -> Entry | str:
@@ -182,7 +183,7 @@ class _Builder:
             return self.entry(PROCESS, declared, (PROCESS,))
         # The entry's own parts are reused, so that a model is not asked twice.
         shared = Composite("any_of", (declared.use,))
-        return Entry(PROCESS, declared, shared, range_of(component), where, watched=True)
+        return Entry(PROCESS, declared, shared, range_of(component, named.parameters), where, watched=True)
 
     def _address(self, declared: RewardEntry, component: Component, where: str) -> Address | None:
         """Return where a worker process finds a synchronous function that has a deadline."""
@@ -222,6 +223,28 @@ class _Builder:
                     f"{place}: expected a value within the range of {name!r}, {list(bounds)}, or leave_out or"
                     f" stop (given: {worth})"
                 )
+
+
+def _spread_factor(task: Task, reduce: Reduction, extra: dict[str, Any], keys: Keys) -> float:
+    """Take an ensemble's `k` out of its keys, and return it.
+
+    Raises:
+        TaskError: it is not a number from 0 up, or `reduce` does not use it.
+    """
+    if "k" not in extra:
+        return 1.0
+    k = extra.pop("k")
+    if (
+        reduce != "mean_minus_std"
+        or isinstance(k, bool)
+        or not isinstance(k, int | float)
+        or not 0 <= k < math.inf
+    ):
+        raise TaskError(
+            f"{task.where(*keys, 'k')}: expected a number from 0 up, with `reduce: mean_minus_std` (given:"
+            f" {k!r} with reduce: {reduce})"
+        )
+    return float(k)
 
 
 def _ordered(task: Task, entries: Mapping[str, Entry]) -> dict[str, Entry]:

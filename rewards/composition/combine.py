@@ -128,15 +128,19 @@ def _scale(ends: Sequence[Bounds], applies: Sequence[bool]) -> float:
     return scale if math.isfinite(scale) else 1.0
 
 
-def ensemble(values: Sequence[float | None], reduce: str) -> float | None:
-    """Return the mean, median or minimum of members' values; None if any is unknown.
+def ensemble(values: Sequence[float | None], reduce: str, k: float = 1.0) -> float | None:
+    """Return the mean, median or minimum of members' values, or mean - k std; None if any is unknown.
 
-    Values that are too large for a float make it infinite.
+    The std is that of the members (population). Reward models that disagree are unsure, and a policy that
+    seeks what only one of them overrates earns less (arXiv 2312.09244, section 5). Values that are too large
+    for a float make the result infinite.
     """
     known = [value for value in values if value is not None]
     if not known or len(known) < len(values):
         return None
     try:
+        if reduce == "mean_minus_std":
+            return statistics.fmean(known) - k * statistics.pstdev(known)
         return {"mean": statistics.fmean, "median": statistics.median, "min": min}[reduce](known)
     except OverflowError:
         return math.inf

@@ -19,12 +19,12 @@ from .reward_functions import Component
 from .step_options import StepOptions
 
 How = Literal["cascade", "any_of", "ensemble"]
-Reduction = Literal["mean", "median", "min"]
+Reduction = Literal["mean", "median", "min", "mean_minus_std"]
 
 COMPOSITES: dict[How, str] = {
     "cascade": "Ask the members in order; the first one that can judge a completion decides.",
     "any_of": "Take the best of the members' values.",
-    "ensemble": "Combine the members' values by `reduce`: mean (default), median or min.",
+    "ensemble": "Combine the members' values by `reduce`: mean (default), median, min or mean_minus_std.",
 }
 
 
@@ -37,6 +37,8 @@ class Composite:
     """Entries of its own, or names of other entries of the task, whose parts are then reused."""
     reduce: Reduction = "mean"
     """How an ensemble combines its members' values."""
+    k: float = 1.0
+    """With `mean_minus_std`: how many standard deviations of the members are subtracted."""
     member_bounds: tuple[Bounds, ...] = ()
     """The range of each member of an ensemble."""
 

@@ -39,9 +39,11 @@ def member_bounds(
         entry, path = declared[member], (*path, member)
     where = task.where("rewards", path[-1])
     if entry.use not in COMPOSITES:
-        bounds = range_of(find_component(task, entry.use, where))
+        bounds = range_of(find_component(task, entry.use, where), entry.parameters)
     elif entry.of:
-        bounds = union([member_bounds(task, declared, one, path) for one in entry.of])
+        ranges = [member_bounds(task, declared, one, path) for one in entry.of]
+        reduce, k = entry.parameters.get("reduce", "mean"), entry.parameters.get("k", 1.0)
+        bounds = combined_bounds(ranges, reduce, k if isinstance(k, int | float) else 1.0)
     else:
         return 0.0, 0.0  # building the empty composite itself is an error
     bounds = clipped(bounds, entry.clip, where)
@@ -51,6 +53,15 @@ def member_bounds(
 def union(ranges: Sequence[Bounds]) -> Bounds:
     """Return the smallest range that contains all of the given ones."""
     return min(low for low, _ in ranges), max(high for _, high in ranges)
+
+
+def combined_bounds(ranges: Sequence[Bounds], reduce: str, k: float) -> Bounds:
+    """Return the range of a composite's value, from those of its members."""
+    low, high = union(ranges)
+    if reduce != "mean_minus_std" or not k or low == high:
+        return low, high
+    # The std is largest, half of the range, where half of the members are at either end.
+    return low - k * (high - low) / 2, high
 
 
 def clipped(bounds: Bounds, clip: Bounds | None, where: str) -> Bounds:

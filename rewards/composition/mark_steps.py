@@ -23,7 +23,7 @@ def mark_steps(entry: Entry, rows: Rows) -> list[Any]:
     options, component = entry.steps, entry.component
     assert options is not None
     assert not isinstance(component, Composite)
-    bounds = range_of(component)
+    bounds = range_of(component, entry.parameters)
     steps_of: list[list[Step]] = []
     for completion in rows.completions:
         steps = split_steps(completion.text, options.split, prefill=completion.prefill)

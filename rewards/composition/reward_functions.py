@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -24,8 +24,9 @@ class Reward:
 
     name: str
     function: Callable[..., Any]
-    range: Bounds = (0.0, 1.0)
-    """The lowest and highest value; a value outside is a bug of the function."""
+    range: Bounds | Callable[..., Bounds] = (0.0, 1.0)
+    """The lowest and highest value, or a function of the entry's parameters that returns them; a value
+    outside is a bug of the reward."""
     batch: bool = False
     """Whether it takes lists of problems and completions, and returns a list."""
     is_async: bool = False
@@ -39,15 +40,17 @@ class Reward:
 Component = Reward | Verifier
 
 
-def range_of(component: Component) -> Bounds:
-    """Return a component's lowest and highest value: for a verifier, 0 and 1."""
-    return component.range if isinstance(component, Reward) else (0.0, 1.0)
+def range_of(component: Component, parameters: Mapping[str, Any]) -> Bounds:
+    """Return a component's lowest and highest value with an entry's parameters: for a verifier, 0 and 1."""
+    if not isinstance(component, Reward):
+        return 0.0, 1.0
+    return component.range(**parameters) if callable(component.range) else component.range
 
 
 def reward(
     name: str,
     *,
-    range: tuple[float, float] = (0.0, 1.0),  # noqa: A002 (the clearest name here)
+    range: Bounds | Callable[..., Bounds] = (0.0, 1.0),  # noqa: A002 (the clearest name here)
     batch: bool = False,
     steps: bool = False,
     ready: Callable[..., None] | None = None,
@@ -67,7 +70,8 @@ def reward(
 
     Args:
         name: the name to give in a task's `use:`.
-        range: the lowest and highest value; may be infinite, except with `steps`.
+        range: the lowest and highest value; may be infinite, except with `steps`. If it depends on the
+            entry's parameters: a function that takes those that are given, and returns it.
         batch: whether the function takes lists of problems and completions and returns a list of values.
         steps: whether the function takes the texts of the completion's steps as a third argument and returns
             one value per step: a number within `range`, a bool, a `Verdict`, or None for a step that it
@@ -85,15 +89,13 @@ def reward(
         raise RewardError(
             f'@reward needs the name to give in a task\'s `use:` (given: {name!r}); write @reward("name")'
         )
-    low, high = map(float, range)
-    if math.isnan(low) or math.isnan(high) or low > high:
-        raise RewardError(f"reward {name!r}: range must be (lowest, highest) (given: {range!r})")
+    bounds = range if callable(range) else _checked_range(name, range)
 
     def register(function: F) -> F:
         if steps:
-            _check_step_function(name, function, (low, high))
+            _check_step_function(name, function, bounds)
         is_async = inspect.iscoroutinefunction(function)
-        component = Reward(name, function, (low, high), batch, is_async, steps, ready)
+        component = Reward(name, function, bounds, batch, is_async, steps, ready)
         function.markscheme_component = component  # pyright: ignore[reportFunctionMemberAccess]
         REWARDS.register(name, function, rival=VERIFIERS)
         return function
@@ -101,10 +103,19 @@ def reward(
     return register
 
 
-def _check_step_function(name: str, function: Callable[..., Any], bounds: Bounds) -> None:
-    if not all(map(math.isfinite, bounds)):
+def _checked_range(name: str, given: Bounds) -> Bounds:
+    low, high = map(float, given)
+    if math.isnan(low) or math.isnan(high) or low > high:
+        raise RewardError(f"reward {name!r}: range must be (lowest, highest) (given: {given!r})")
+    return low, high
+
+
+def _check_step_function(
+    name: str, function: Callable[..., Any], bounds: Bounds | Callable[..., Bounds]
+) -> None:
+    if callable(bounds) or not all(map(math.isfinite, bounds)):
         raise RewardError(
-            f"reward {name!r}: marks of steps need a finite range (given: {list(bounds)}); give range=(0, 1)"
+            f"reward {name!r}: marks of steps need a finite range (given: {bounds}); give range=(0, 1)"
         )
     taken = sorted(set(keyword_parameters(function)) & set(StepOptions.model_fields))
     if taken:

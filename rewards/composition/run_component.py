@@ -38,7 +38,7 @@ def run_component(entry: Entry, rows: Rows) -> list[Part]:
     seconds = (time.perf_counter() - start) / max(len(results), 1)
     assert not isinstance(entry.component, Composite)
     is_verifier = isinstance(entry.component, Verifier)
-    low, high = range_of(entry.component)
+    low, high = range_of(entry.component, entry.parameters)
     lowest, highest = max(low, -_LARGEST), min(high, _LARGEST)
     parts = []
     for result in results:

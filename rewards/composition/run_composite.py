@@ -100,7 +100,7 @@ def _ensemble(composite: Composite, parts: Sequence[Part]) -> Part:
             counted.append(part.value)
         elif best <= 0:
             counted.append(best)
-    value = ensemble(counted, composite.reduce) if some_apply else None
+    value = ensemble(counted, composite.reduce, composite.k) if some_apply else None
     if value is None:
         return _copy(_first_unknown(parts) or parts[0], members=values)
     if not math.isfinite(value):

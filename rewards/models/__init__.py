@@ -1,1 +1,1 @@
-"""Rewards that run a model: process reward models on torch or vLLM, their formats, and batching."""
+"""Rewards that run a model: outcome and process reward models, on torch or vLLM, and judges."""

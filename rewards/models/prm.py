@@ -1,7 +1,6 @@
 """The reward `prm`: a process reward model marks every step with the probability that it is right."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import Field
@@ -9,8 +8,9 @@ from pydantic import Field
 from ...sandbox.errors import RewardError
 from ...tasks.problem import Completion, Problem, asked_in
 from ..composition.reward_functions import reward
-from ..score import Score, Status
-from .prm_formats import MOST_UNREAD, Dtype, Encoder, PrmInput, find_format
+from .loaded import loaded
+from .prm_formats import Dtype, Encoder, PrmInput, find_format
+from .readable import Unreadable, readable
 
 Engine = Literal["torch", "vllm"]
 
@@ -30,20 +30,23 @@ class Scorer(Protocol):
         ...
 
 
-@lru_cache(maxsize=4)
 def scorer_of(model: str, form: str, engine: Engine, device: str, dtype: Dtype, batch_tokens: int) -> Scorer:
-    """Return a loaded model; the four used last are kept, so that entries of a task can share one.
+    """Return a loaded model; entries of a task with the same settings share it.
 
     Raises:
         RewardError: the model cannot be loaded, or does not have what the format needs.
     """
-    if engine == "vllm":
-        from .prm_vllm import VllmPrm
 
-        return VllmPrm(model, find_format(form), dtype=dtype)
-    from .prm_torch import load_prm
+    def load() -> Scorer:
+        if engine == "vllm":
+            from .vllm_pooling import VllmPrm
 
-    return load_prm(model, find_format(form), device=device, dtype=dtype, batch_tokens=batch_tokens)
+            return VllmPrm(model, find_format(form), dtype=dtype)
+        from .prm_torch import load_prm
+
+        return load_prm(model, find_format(form), device=device, dtype=dtype, batch_tokens=batch_tokens)
+
+    return loaded(model, ("prm", form, engine, device, dtype, batch_tokens), load)
 
 
 def _ready(
@@ -84,38 +87,16 @@ def prm(
         batch_tokens: for torch: the most tokens of one forward pass, padding included.
     """
     scorer = scorer_of(model, form, engine, device, dtype, batch_tokens)
-    inputs = [_input(scorer, problem, texts) for problem, texts in zip(problems, steps, strict=True)]
-    readable = {i: encoded for i, encoded in enumerate(inputs) if isinstance(encoded, PrmInput)}
-    scores = scorer.score(list(readable.values()))
-    results: list[Any] = list(inputs)
-    for i, row in zip(readable, scores, strict=True):
+    results: list[Any] = [None] * len(problems)
+    inputs: dict[int, PrmInput] = {}
+    for i, (problem, texts) in enumerate(zip(problems, steps, strict=True)):
+        try:
+            inputs[i] = readable(scorer.encoder, asked_in(problem.prompt), texts, scorer.context)
+        except Unreadable as error:
+            results[i] = error.score
+    for i, row in zip(inputs, scorer.score(list(inputs.values())), strict=True):
         results[i] = row if len(row) == len(steps[i]) else _miscounted(len(row), len(steps[i]))
     return results
-
-
-def _input(scorer: Scorer, problem: Problem, texts: Sequence[str]) -> PrmInput | Score:
-    """Return the model's input for a completion, or a Score that says why the model cannot judge it."""
-    question = asked_in(problem.prompt)
-    try:
-        encoded = scorer.encoder(question, texts)
-    except RewardError as error:
-        # `_ready` has encoded another text, so it is this completion's text that cannot be encoded.
-        return Score(None, Status.UNPARSABLE, reason=str(error))
-    unread = scorer.encoder.unread(encoded)
-    if unread > MOST_UNREAD:
-        reason = (
-            f"the reward model's tokenizer has no tokens for {unread:.0%} of the input; is the text in a"
-            " language that the model does not know?"
-        )
-        return Score(None, Status.ABSTAIN, reason=reason)
-    most = scorer.context
-    if most is None or len(encoded.ids) <= most:
-        return encoded
-    # If the prompt is too long, the completion must not be punished for it.
-    with_one_step = len(scorer.encoder(question, texts[:1]).ids)
-    prompt_is_too_long = with_one_step > most and len(question) > len(texts[0])
-    reason = f"the input has {len(encoded.ids)} tokens; the reward model reads {most}"
-    return Score(None, Status.ABSTAIN if prompt_is_too_long else Status.TOO_LARGE, reason=reason)
 
 
 def _miscounted(scores: int, steps: int) -> RewardError:

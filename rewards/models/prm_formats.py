@@ -15,11 +15,10 @@ from jinja2 import TemplateError
 
 from ...sandbox.errors import RewardError, UnknownNameError
 from ...verifiers.steps.token_positions import last_before
+from .readable import UnfitCompletion, fault_of
 
 Dtype = Literal["float32", "bfloat16", "float16"]
 """The types that a model's weights may have."""
-MOST_UNREAD = 0.1
-"""The highest share of unknown tokens in an input; with more, the model would not judge the text itself."""
 _OWN_NUMBER = re.compile(r"\A[#*_ \t]{0,8}step[ \t]{1,4}\d{1,4}[ \t]{0,4}[:.)][*_]{0,4}[ \t]*", re.IGNORECASE)
 """A step's own number (`Step 3: ...`), which would be doubled in a format that numbers steps."""
 
@@ -95,6 +94,13 @@ def find_format(name: str) -> PrmFormat:
     return FORMATS[name]
 
 
+def special_texts(tokenizer: Any) -> list[str]:
+    """Return the texts that a tokenizer reads as special tokens."""
+    added = getattr(tokenizer, "added_tokens_decoder", {}).values()
+    special = [*tokenizer.all_special_tokens, *(token.content for token in added if token.special)]
+    return list(dict.fromkeys(text for text in special if len(text) > 1))
+
+
 @dataclass(frozen=True, slots=True)
 class PrmInput:
     """A model's input for one completion."""
@@ -123,9 +129,8 @@ class Encoder:
         self.by_tag = form.layout != "text" or form.head == "tokens"
         """Whether the tag has a token of its own; otherwise it may be part of the step's last token."""
         self.tag_id = self._last_id(form.tag) if self.by_tag else -1
-        added = getattr(tokenizer, "added_tokens_decoder", {}).values()
-        special = [*tokenizer.all_special_tokens, *(token.content for token in added if token.special)]
-        self._reserved = [text for text in (form.tag.strip(), *special) if len(text) > 1]
+        tag = form.tag.strip()
+        self._reserved = [*([tag] if len(tag) > 1 else []), *special_texts(tokenizer)]
         """Texts that no step may contain, because with them the policy could end a step or a turn at will."""
         self.answer_ids = (0, 1)
         """The columns of bad and good in the head's output: token ids or classes."""
@@ -158,25 +163,17 @@ class Encoder:
         """Return the model's input for a prompt and the steps that answer it.
 
         Raises:
-            RewardError: a step contains the tag or a special token, the chat template is missing or unusable,
-                or the places are not where the format expects them.
+            UnfitCompletion: a step contains the tag or a special token, or is not valid Unicode; or the
+                places are not where the format expects them.
+            RewardError: the chat template is missing or unusable.
         """
         for number, step in enumerate(steps, 1):
-            reserved = next((text for text in self._reserved if text in step), None)
-            if reserved is not None:
-                raise RewardError(
-                    f"step {number} contains {reserved!r}, which is a mark or a special token of the reward"
-                    " model"
-                )
+            if fault := fault_of(step, self._reserved):
+                raise UnfitCompletion(f"step {number} {fault}")
         layouts = {"text": self._text, "pieces": self._pieces, "chat": self._chat, "turns": self._turns}
         encoded = layouts[self.form.layout](self.form.prompt.format(prompt=prompt), steps)
         self._check(encoded, steps)
         return encoded
-
-    def unread(self, encoded: PrmInput) -> float:
-        """Return the share of an input, 0 to 1, that the tokenizer has no tokens for."""
-        unknown = self.tokenizer.unk_token_id
-        return 0.0 if unknown is None else encoded.ids.count(unknown) / max(len(encoded.ids), 1)
 
     def _check(self, encoded: PrmInput, steps: Sequence[str]) -> None:
         """Check that there is one place per step, in order, each at the token that the format expects."""
@@ -186,7 +183,7 @@ class Encoder:
         ascending = all(a < b for a, b in pairwise(encoded.places))
         one_per_step = len(encoded.places) == len(steps) and ascending
         if not one_per_step or (self.by_tag and matching < len(encoded.places)):
-            raise RewardError(
+            raise UnfitCompletion(
                 f"{self.name}: {len(steps)} steps, but only {matching} of their marks {self.form.tag!r} are"
                 f" where format {self.form.name!r} expects them; the tokenizer encodes the marks differently"
                 " in this text"

@@ -13,9 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from ...sandbox.errors import RewardError
-from .batching import by_length, right_padded
 from .prm_formats import Dtype, Encoder, PrmFormat, PrmInput
-from .torch_runtime import choose_device, quiet
+from .torch_runtime import by_length, choose_device, quiet, right_padded
 
 HEADS = ("score.", "v_head.")
 """Prefixes of a head's weights in checkpoints whose head transformers has no class for (Qwen, Skywork)."""

@@ -1,7 +1,6 @@
 """`audit`: score rows from another tool's log, as it recorded them and as a task of ours marks them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 from ...sandbox.errors import DataError, MarkschemeError, TaskError
@@ -13,7 +12,7 @@ from ..rows.scores import Lineage, score_row
 from ..rows.trainer_logs import LoggedRow
 from ..scheme import MarkScheme
 from ..score import Part, Score, Status
-from .scoring import CHUNK
+from .scoring import in_chunks
 
 RIGHT_FROM = 1.0
 """The lowest recorded score that calls a completion right."""
@@ -104,8 +103,7 @@ def remarked(
         DataError: see `on_bad`.
     """
     finder = _PromptFinder(scheme, split)
-    rows = iter(rows)
-    while chunk := list(islice(rows, CHUNK)):
+    for chunk in in_chunks(rows, lambda logged: logged.prompt):
         found: dict[int, Problem] = {}
         for i, logged in enumerate(chunk):
             try:

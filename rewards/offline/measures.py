@@ -111,9 +111,7 @@ def auroc(marks: ArrayLike, labels: ArrayLike) -> float | None:
     negatives = len(is_right) - positives
     if not positives or not negatives:
         return None
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    mean_ranks = np.cumsum(counts) - (counts - 1) / 2  # counted from 1
-    rank_sum = float(mean_ranks[inverse][is_right].sum())
+    rank_sum = float(_mean_ranks(values)[is_right].sum())
     return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)
 
 
@@ -160,3 +158,30 @@ def f1(erroneous: float | None, correct: float | None) -> float | None:
     if erroneous is None or correct is None:
         return None
     return 2 * erroneous * correct / (erroneous + correct) if erroneous + correct else 0.0
+
+
+def spearman(one: ArrayLike, other: ArrayLike) -> float | None:
+    """Return Spearman's rank correlation, with mean ranks for ties; None if one of the two is constant."""
+    ranks = [_mean_ranks(np.asarray(values, float)) for values in (one, other)]
+    centred = [rank - rank.mean() for rank in ranks] if len(ranks[0]) else ranks
+    scale = float(np.sqrt((centred[0] ** 2).sum() * (centred[1] ** 2).sum()))
+    return float((centred[0] * centred[1]).sum()) / scale if scale > 0 else None
+
+
+def _mean_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the rank of each value, from 1; tied values share their mean rank."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+
+
+def bootstrap_interval(values: ArrayLike, *, rounds: int = 2000, seed: int = 0) -> tuple[float, float]:
+    """Return the 95 % percentile interval of a mean, by resampling its values; one value per problem.
+
+    (NaN, NaN) without values.
+    """
+    sample = np.asarray(values, float)
+    if not len(sample):
+        return float("nan"), float("nan")
+    drawn = np.random.default_rng(seed).integers(len(sample), size=(rounds, len(sample)))
+    low, high = np.quantile(sample[drawn].mean(1), [0.025, 0.975])
+    return float(low), float(high)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from ..rows.read_scores import ReadRow
 from ..rows.scores import Lineage, ScoreRow, library_versions, score_row
 from ..scheme import MarkScheme
 from ..score import Score
-from .scoring import CHUNK
+from .scoring import in_chunks
 
 REPEATS = 2
 """How often changed rows are scored again, to see whether their marks are deterministic."""
@@ -52,8 +52,7 @@ def rescored(
         DataError: a row's problem cannot be found again.
     """
     finder = ProblemFinder()
-    rows = iter(rows)
-    while chunk := list(islice(rows, CHUNK)):
+    for chunk in in_chunks(rows, lambda read: (read.row.task, read.row.step, read.row.problem)):
         for (_, step), some in groupby(chunk, key=lambda read: (read.row.task, read.row.step)):
             members = list(some)
             scheme, lineage = schemes(members[0])

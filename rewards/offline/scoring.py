@@ -3,8 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from ...sandbox.errors import did_you_mean
 from ..rows.completions import Answer
@@ -12,10 +11,28 @@ from ..rows.scores import Lineage, score_row
 from ..scheme import MarkScheme
 from .step_metrics import StepTally, labels_of
 
+T = TypeVar("T")
 CHUNK = 256
-"""Answers that are scored at once; an interrupted command loses no more."""
+"""Answers that are scored at once, or some more so that those of a problem are not separated."""
 SHOWN = 20
 """The most places that a summary lists."""
+
+
+def in_chunks(items: Iterable[T], problem_of: Callable[[T], Any]) -> Iterator[list[T]]:
+    """Yield lists of about `CHUNK` items, which end only between problems.
+
+    A reward that compares the answers of a problem would give other scores if they were separated. A problem
+    with more than ten chunks of answers is.
+    """
+    chunk: list[T] = []
+    for item in items:
+        enough = len(chunk) >= CHUNK and problem_of(item) != problem_of(chunk[-1])
+        if enough or len(chunk) >= 10 * CHUNK:
+            yield chunk
+            chunk = []
+        chunk.append(item)
+    if chunk:
+        yield chunk
 
 
 def label_fault(row: Mapping[str, Any], column: str) -> str | None:
@@ -53,7 +70,7 @@ def scored_rows(
     """Yield each answer's score row, and why its labels of steps cannot be used (None if they can).
 
     Args:
-        scheme: scores the answers, `CHUNK` at a time.
+        scheme: scores the answers, about `CHUNK` at a time.
         lineage: of the scheme.
         answers: the answers.
         label: the column of the label, true or false; None = `label`, where rows have it.
@@ -61,8 +78,7 @@ def scored_rows(
         by: the column of the stratum.
         texts: whether to write prompt and reference, and not only their hashes.
     """
-    answers = iter(answers)
-    while chunk := list(islice(answers, CHUNK)):
+    for chunk in in_chunks(answers, lambda answer: (answer.problem.id, answer.problem.prompt)):
         scores = scheme.score([answer.problem for answer in chunk], [answer.completion for answer in chunk])
         for answer, score in zip(chunk, scores, strict=True):
             given = answer.row.get(label or "label")

@@ -26,7 +26,7 @@ MISTAKES = [
     ("a: {use: cascade}", "needs members"),
     ("a: {use: cascade, of: [b]}, b: {use: any_of}", "b: any_of needs members"),
     ("a: {use: answer, of: [boxed]}", "have members"),
-    ("a: {use: ensemble, of: [answer], reduce: max}", "expected mean, median or min"),
+    ("a: {use: ensemble, of: [answer], reduce: max}", "expected mean, median, min, mean_minus_std"),
     ("a: {use: cascade, of: [answer], reduce: min}", "no parameter 'reduce'"),
     ("a: {use: cascade, of: [{use: answer, weight: 2}]}", "a member has no weight"),
     ("a: {use: overlong, max_tokens: 5, cache_tokens: 6}", "cache_tokens of at most max_tokens"),

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from markscheme.rewards.models.batching import by_length
 from markscheme.rewards.models.prm import scorer_of
 from markscheme.rewards.models.prm_formats import find_format
 from markscheme.rewards.models.prm_torch import load_prm
+from markscheme.rewards.models.torch_runtime import by_length
 from markscheme.sandbox import RewardError
 from prm_by_hand import scores_by_hand
 from prm_models import FAMILIES, PROMPT, STEPS, save_prm

@@ -1,0 +1,1 @@
+"""Judges: language models that mark completions by a rubric, at any OpenAI-compatible endpoint."""
