@@ -24,7 +24,7 @@ ROOMS = {
     " generators rows load_problems load_task",
     "verifiers": "verdict policy completion decoding programs spelling text formulas units structures prose extraction answers format json_equal reasoning_gym steps",
     "rewards": "score composition rows gates scheme lineage builtin models offline check exports",
-    "trainer": "objective config models engines loop reward_models run report commands",
+    "trainer": "objective config models engines loop reward_models iterations run report commands",
 }
 """The package's folders from left to right, and the rooms of each from left to right: sub-folders and single files.
 
@@ -41,10 +41,19 @@ PUBLIC = {
     | {"verify_program", "verify_steps"},
     "markscheme.rewards": {"reward", "Score", "Part", "MarkScheme", "as_trl", "as_verl", "from_trl"}
     | {"check_task", "evaluate_scores", "signal_forecast"},
-    "markscheme.trainer": {"train", "outcome_advantages", "process_advantages", "policy_loss"},
+    "markscheme.trainer": {
+        "train",
+        "bradley_terry_loss",
+        "outcome_advantages",
+        "process_advantages",
+        "policy_loss",
+    },
 }
 TORCH = {"torch", "transformers", "safetensors", "tokenizers", "vllm"}
-MODEL_BASED = {f"rewards/models/{name}.py" for name in ("batching", "prm_torch", "prm_vllm", "torch_runtime")}
+MODEL_BASED = {
+    f"rewards/models/{name}.py"
+    for name in ("batching", "prm_torch", "rm_torch", "torch_runtime", "vllm_pooling")
+}
 """Files of rewards/ that run models: loaded when a task asks for one."""
 
 

@@ -120,7 +120,7 @@ def test_a_name_shows_its_parameters_their_types_and_defaults(capsys: pytest.Cap
     assert "did you mean 'length'" in capsys.readouterr().err
 
 
-NEEDS_A_MODEL = {"prm"}
+NEEDS_A_MODEL = {"judge", "prm", "rm"}
 
 
 @pytest.mark.parametrize("kind", ["rewards", "verifiers"])

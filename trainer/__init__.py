@@ -5,14 +5,16 @@ from typing import TYPE_CHECKING
 from ..sandbox.lazy_imports import lazy_names
 
 if TYPE_CHECKING:
+    from .objective.bradley_terry import bradley_terry_loss
     from .objective.outcome_advantages import outcome_advantages
     from .objective.policy_loss import policy_loss
     from .objective.process_advantages import process_advantages
     from .run.train import train
 
-__all__ = ["outcome_advantages", "policy_loss", "process_advantages", "train"]
+__all__ = ["bradley_terry_loss", "outcome_advantages", "policy_loss", "process_advantages", "train"]
 
 _HOMES = {
+    "bradley_terry_loss": "markscheme.trainer.objective.bradley_terry",
     "outcome_advantages": "markscheme.trainer.objective.outcome_advantages",
     "policy_loss": "markscheme.trainer.objective.policy_loss",
     "process_advantages": "markscheme.trainer.objective.process_advantages",

@@ -198,7 +198,9 @@ def test_a_reward_that_pays_any_boxed_number_raises_an_alarm(policy: Policy, tmp
 
 def test_a_reward_that_rises_while_answers_get_worse_raises_an_alarm(policy: Policy, tmp_path: Path) -> None:
     pays_for_short = "task.rewards={short: {use: length, target: 20, unit: tokens}}"
-    alarms = alarms_of_run(tmp_path / "run", pays_for_short, "task.watch=answer", "algorithm.lr=2e-3")
+    alarms = alarms_of_run(
+        tmp_path / "run", pays_for_short, "task.watch=answer", "algorithm.lr=2e-3", "algorithm.steps=32"
+    )
     assert {alarm["kind"] for alarm in alarms} & {"reward_parts_from_watch", "paid_but_wrong"}
     assert all(alarm["rows"] for alarm in alarms)
 

@@ -11,12 +11,12 @@ from gradients import CPU, random_completions
 from markscheme.sandbox import PolicyError
 from markscheme.trainer import train
 from markscheme.trainer.config.run_config import PolicyConfig
+from markscheme.trainer.loop.checkpoint import save_final
 from markscheme.trainer.models.forward import own_logprobs
 from markscheme.trainer.models.load_policy import load_policy
 from markscheme.trainer.models.lora import adapter_off, merged_weights
 from markscheme.trainer.models.policy import Policy
 from markscheme.trainer.models.weights import checkpoint_weights, write_weights
-from markscheme.trainer.run.checkpoint import save_final
 from small_runs import metrics_of, small_run
 from support import small_policy
 

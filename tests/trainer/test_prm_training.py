@@ -12,7 +12,8 @@ from markscheme.rewards.models.prm_torch import load_prm
 from markscheme.rewards.rows.labelled_steps import LabelledSteps
 from markscheme.sandbox import DataError, RewardError
 from markscheme.trainer.models.tiny import build_tokenizer
-from markscheme.trainer.reward_models.prm_training import PrmTraining, split_by_prompt, step_loss, train_prm
+from markscheme.trainer.reward_models.held_out import split_by_prompt
+from markscheme.trainer.reward_models.prm_training import PrmTraining, step_loss, train_prm
 from prm_models import save_prm
 from support import PrmFolder
 
@@ -25,6 +26,10 @@ def learnable_rows(count: int) -> list[LabelledSteps]:
         steps = tuple(f"the sum is {word}" for word in words)
         rows.append(LabelledSteps(f"x1 of {i}", steps, tuple(float(word != "two") for word in words)))
     return rows
+
+
+def prompt_of(row: LabelledSteps) -> str:
+    return row.prompt
 
 
 TOO_LONG = LabelledSteps("p", ("the sum " * 600,), (1.0,))
@@ -43,7 +48,7 @@ def test_training_learns_the_labels_and_saves_what_was_measured(
     assert report.held_out.balanced_accuracy > 0.9
     assert report.loss < 0.3
     saved = load_prm(tmp_path / "out", find_format(form))
-    _, held_out_rows = split_by_prompt(learnable_rows(120), 0.2)
+    _, held_out_rows = split_by_prompt(learnable_rows(120), 0.2, prompt_of)
     right = []
     for row in held_out_rows:
         (scores,) = saved.score([saved.encoder(row.prompt, row.steps)])
@@ -53,7 +58,7 @@ def test_training_learns_the_labels_and_saves_what_was_measured(
 
 
 def test_rows_with_the_same_prompt_are_held_out_together() -> None:
-    train, held_out = split_by_prompt(learnable_rows(50) * 3, 0.3)
+    train, held_out = split_by_prompt(learnable_rows(50) * 3, 0.3, prompt_of)
     assert held_out
     assert not {row.prompt for row in train} & {row.prompt for row in held_out}
 
@@ -74,13 +79,16 @@ def test_a_format_that_is_for_scoring_only_cannot_be_trained(tmp_path: Path, prm
         train_prm(learnable_rows(3), prm_folder("skywork"), tmp_path / "out", settings, device="cpu")
 
 
-def test_rows_that_the_tokenizer_cannot_read_are_an_error(tmp_path: Path) -> None:
+def test_rows_that_the_tokenizer_cannot_read_are_left_out(tmp_path: Path) -> None:
     folder = save_prm(tmp_path / "digits", "math_shepherd")
     build_tokenizer(tuple(dict.fromkeys("Step:0123456789+-=?What is ки\n"))).save_pretrained(folder)
     rows = [LabelledSteps("2+2", ("ZEBRAS JUMP OVER FOG",), (1.0,))] * 3
     settings = PrmTraining(form="math_shepherd", held_out=0)
-    with pytest.raises(DataError, match="no tokens for much of the text of 3 of 3 rows"):
+    with pytest.raises(DataError, match="3 cannot be read by its tokenizer"):
         train_prm(rows, folder, tmp_path / "out", settings, device="cpu")
+    good, special = LabelledSteps("2+2", ("2+2=4",), (1.0,)), LabelledSteps("2+2", ("2+2=ки",), (1.0,))
+    report = train_prm([good, *rows, special], folder, tmp_path / "out", settings, device="cpu")
+    assert (report.unreadable, report.too_long, report.trained_steps) == (4, 0, 1)
 
 
 def test_rows_that_are_too_long_are_left_out_and_counted(tmp_path: Path, prm_folder: PrmFolder) -> None:

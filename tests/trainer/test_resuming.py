@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from markscheme.sandbox import RunError
 from markscheme.trainer import train
-from markscheme.trainer.run.checkpoint import checkpoints
+from markscheme.trainer.loop.checkpoint import checkpoints
 from small_runs import metrics_of, process_run, scores_of, small_run
 
 

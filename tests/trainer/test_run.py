@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from markscheme.sandbox import RunError
 from markscheme.tasks import load_problems, load_task
 from markscheme.trainer import train
-from markscheme.trainer.run.checkpoint import checkpoints
+from markscheme.trainer.loop.checkpoint import checkpoints
 from small_runs import json_lines, metrics_of, notes_of, scores_of, small_run
 from support import small_policy
 

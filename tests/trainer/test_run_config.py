@@ -19,6 +19,9 @@ PAPERS: list[tuple[str, dict[str, Any]]] = [
     ("dr_grpo", {"std": "none", "aggregate": "constant"}),
     ("dapo", {"clip_low": 0.2, "clip_high": 0.28, "aggregate": "token_mean", "group_size": 16}),
     ("zscore", {"ratio": "none", "aggregate": "constant", "constant_length": 1}),
+    ("deepseekmath_iterative", {"iterations": 2, "lr": 1e-6, "kl_coef": 0.04, "group_size": 64}),
+    ("r1_stage1", {"lr": 3e-6, "kl_coef": 0.001, "group_size": 16, "clip_high": 10.0, "minibatches": 16}),
+    ("r1_stage2", {"steps": 106, "model_rewards_last": 25, "iterations": 1}),
 ]  # fmt: skip
 
 
@@ -27,6 +30,13 @@ def test_presets_have_the_values_of_the_papers(preset: str, values: dict[str, An
     algorithm = AlgorithmConfig(preset=preset)
     assert {key: getattr(algorithm, key) for key in values} == values
     assert AlgorithmConfig(preset=preset, lr=3e-4).lr == 3e-4
+
+
+def test_presets_may_say_how_to_sample() -> None:
+    run = {"tasks": ["x"], "algorithm": {"preset": "r1_stage2"}}
+    assert RunConfig.model_validate(run).sampling.temperature == 0.7
+    assert RunConfig.model_validate({**run, "sampling": {"temperature": 0.9}}).sampling.temperature == 0.9
+    assert RunConfig.model_validate({"tasks": ["x"]}).sampling.temperature == 1.0
 
 
 def test_the_defaults_of_the_schema_are_those_of_the_default_preset() -> None:

@@ -1,6 +1,7 @@
 """Arguments that several commands share. Standard library only, so that `--help` answers at once."""
 
 import argparse
+import math
 
 EPILOG = "exit codes: 0 good, 1 a check failed, 2 wrong use, 3 the run failed, 130 interrupted"
 TASK_HELP = "a shipped task's name or a .yaml file"
@@ -56,6 +57,29 @@ def add_skip_bad(command: argparse.ArgumentParser) -> None:
     )
 
 
+def add_sampling(command: argparse.ArgumentParser, *, n: int, split: str, max_new_tokens: int) -> None:
+    """Add the arguments of every command that samples completions."""
+    command.add_argument("--model", default="tiny", help="tiny (default), a folder or a hub id")
+    command.add_argument("-n", type=count, default=n, help=f"completions per problem (default {n})")
+    command.add_argument("--split", default=split, help=f"split of the task's data (default {split})")
+    command.add_argument("--limit", type=count, default=100, help="most problems (default 100)")
+    command.add_argument("--seed", type=int, default=0, help="seed of the random numbers (default 0)")
+    command.add_argument("--temperature", type=float, default=1.0, help="divides the logits (default 1.0)")
+    command.add_argument(
+        "--max-new-tokens",
+        type=count,
+        default=max_new_tokens,
+        help=f"longer completions are cut off (default {max_new_tokens})",
+    )
+    command.add_argument("--device", default="auto", help="auto (default), cpu, cuda, ...")
+    command.add_argument(
+        "--engine", choices=("hf", "vllm", "vllm_http"), default="hf", help="the sampler (default hf)"
+    )
+    command.add_argument(
+        "--url", action="append", default=[], help="a vLLM server for vllm_http; may be repeated"
+    )
+
+
 def count(text: str) -> int:
     """Return a whole number from 1 up, as an argument gives it."""
     if not text.isdigit() or int(text) < 1:
@@ -68,6 +92,17 @@ def count_or_none(text: str) -> int:
     if not text.isdigit():
         raise argparse.ArgumentTypeError(f"expected a whole number from 0 up (given: {text!r})")
     return int(text)
+
+
+def finite(text: str) -> float:
+    """Return a finite number, as an argument gives it."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"expected a number (given: {text!r})")
+    return value
 
 
 def share(text: str) -> float:

@@ -7,11 +7,13 @@ from .arguments import (
     TASK_HELP,
     Commands,
     add_rows_output,
+    add_sampling,
     add_skip_bad,
     count,
     count_or_none,
 )
 from .offline.arguments import add_cases, add_offline
+from .reward_models.arguments import add_reward_models
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -27,8 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_cases(commands)
     _add_sample(commands)
     add_offline(commands)
-    _add_label(commands)
-    _add_train_prm(commands)
+    add_reward_models(commands)
     _add_train(commands)
     _add_plot(commands)
     _add_names(commands)
@@ -72,7 +73,7 @@ def _add_sample(commands: Commands) -> None:
         "markscheme.trainer.commands.sampling:sample",
     )
     sample.add_argument("task", help=TASK_HELP)
-    _add_sampling(sample, n=8, split="test", max_new_tokens=48)
+    add_sampling(sample, n=8, split="test", max_new_tokens=48)
     add_rows_output(sample, "completions")
     sample.add_argument(
         "--top-p",
@@ -80,80 +81,6 @@ def _add_sample(commands: Commands) -> None:
         default=1.0,
         help="sample from the likeliest tokens of this probability (default 1.0)",
     )
-
-
-def _add_sampling(command: argparse.ArgumentParser, *, n: int, split: str, max_new_tokens: int) -> None:
-    """Add the arguments of every command that samples completions."""
-    command.add_argument("--model", default="tiny", help="tiny (default), a folder or a hub id")
-    command.add_argument("-n", type=count, default=n, help=f"completions per problem (default {n})")
-    command.add_argument("--split", default=split, help=f"split of the task's data (default {split})")
-    command.add_argument("--limit", type=count, default=100, help="most problems (default 100)")
-    command.add_argument("--seed", type=int, default=0, help="seed of the random numbers (default 0)")
-    command.add_argument("--temperature", type=float, default=1.0, help="divides the logits (default 1.0)")
-    command.add_argument(
-        "--max-new-tokens",
-        type=count,
-        default=max_new_tokens,
-        help=f"longer completions are cut off (default {max_new_tokens})",
-    )
-    command.add_argument("--device", default="auto", help="auto (default), cpu, cuda, ...")
-    command.add_argument(
-        "--engine", choices=("hf", "vllm", "vllm_http"), default="hf", help="the sampler (default hf)"
-    )
-    command.add_argument(
-        "--url", action="append", default=[], help="a vLLM server for vllm_http; may be repeated"
-    )
-
-
-def _add_label(commands: Commands) -> None:
-    label = commands.add(
-        "label",
-        "sample completions and label their steps, as training data for a process reward model",
-        "markscheme.trainer.commands.reward_models:label",
-    )
-    label.add_argument("task", help=TASK_HELP)
-    add_rows_output(label, "labelled steps", required=True)
-    label.add_argument(
-        "--by",
-        choices=("monte_carlo", "rule"),
-        default="monte_carlo",
-        help="monte_carlo (default): continue from each step and see how often the answer is right;"
-        " rule: the task's own `process:`",
-    )
-    label.add_argument("-k", type=count, default=8, help="continuations of each step (default 8)")
-    label.add_argument("--steps", help="how to split them: lines, separator, numbered, sentences, code")
-    _add_sampling(label, n=4, split="train", max_new_tokens=72)
-
-
-def _add_train_prm(commands: Commands) -> None:
-    prm = commands.add(
-        "train-prm",
-        "train a process reward model on labelled steps",
-        "markscheme.trainer.commands.reward_models:train_prm_command",
-    )
-    prm.add_argument("rows", help="JSONL: TRL's `prompt, completions, labels`, PRM800K or Math-Shepherd")
-    prm.add_argument("-o", "--output", required=True, help="the folder of the trained model")
-    prm.add_argument(
-        "--model", default="tiny", help="the model to start from: tiny (default), a folder or a hub id"
-    )
-    prm.add_argument("--task", help="the task that `--model tiny` is built for")
-    prm.add_argument("--form", default="classes", help="classes (default), trl or math_shepherd")
-    prm.add_argument("--epochs", type=count, default=3, help="passes over the rows (default 3)")
-    prm.add_argument(
-        "--batch-rows", type=count, default=32, help="completions of one optimizer step (default 32)"
-    )
-    prm.add_argument("--lr", type=float, default=1e-4, help="learning rate (default 1e-4)")
-    prm.add_argument(
-        "--held-out", type=float, default=0.1, help="share of prompts to measure on (default 0.1)"
-    )
-    prm.add_argument(
-        "--neutral",
-        choices=("right", "wrong", "skip"),
-        default="right",
-        help="how PRM800K's rating 0 is read (default right)",
-    )
-    prm.add_argument("--seed", type=int, default=0, help="seed of the random numbers (default 0)")
-    prm.add_argument("--device", default="auto", help="auto (default), cpu, cuda, ...")
 
 
 def _add_train(commands: Commands) -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ...sandbox.errors import did_you_mean
 from ..objective.settings import Aggregate, Correction, Kl, Level, Std
-from .presets import DEFAULT_PRESET, PRESETS, preset_values
+from .presets import DEFAULT_PRESET, PRESETS, SAMPLING_KEYS, preset_values
 
 TRL_NAMES = {
     "num_generations": "group_size",
@@ -42,7 +42,11 @@ class AlgorithmConfig(Section):
     """`outcome`: all tokens of a completion share one advantage, from its reward. `process`: each token has
     its own, which also depends on the marks of the steps; every task then needs a `process:` section."""
     steps: int = Field(default=100, ge=0)
-    """Training steps (M). In each, a batch of completions is sampled, scored and learned from."""
+    """Training steps (M) of an iteration. In each, a batch of completions is sampled, scored and learned
+    from."""
+    iterations: int = Field(default=1, ge=1)
+    """Iterations (I), each of `steps` steps. At the start of each, the policy becomes the reference; at its
+    end, a reward model that learns along is updated."""
     group_size: int = Field(default=64, ge=2)
     """Completions per problem (G), 2 or more, since an advantage compares the completions of one problem."""
     groups_per_step: int = Field(default=16, ge=1)
@@ -82,6 +86,15 @@ class AlgorithmConfig(Section):
     Bessel's correction), that of all rewards of the step (`batch`), or no division (`none`)."""
     eps: float = Field(default=0.0, ge=0)
     """Added to the standard deviation that advantages are divided by."""
+    std_floor: float = Field(default=0.0, ge=0)
+    """The standard deviation that advantages are divided by counts as at least this. The scores of a model
+    never tie, so without a floor the noise of a group that is all right gets advantages of full size."""
+    leave_out_unanimous: bool = False
+    """Leave out groups whose completions are all right or all wrong by the task's verifiers, however their
+    rewards differ."""
+    model_rewards_last: int | None = Field(default=None, ge=0)
+    """Entries that are judged by a model (`rm`, `prm`, `judge`, and composites of them) have weight 0 except
+    in the last so many steps of the run, as in DeepSeek-R1; null = they count from the start."""
     aggregate: Aggregate = "sequence_mean"
     """How the losses of tokens become one number: the mean over each completion, then over completions
     (`sequence_mean`: the paper's); the mean over all tokens (`token_mean`: DAPO); or each completion's sum
@@ -100,6 +113,11 @@ class AlgorithmConfig(Section):
     off_policy_delta: float | None = Field(default=None, gt=0)
     """Completions with a negative advantage get weight 0 if the mean of log(mu / pi) over their tokens is
     above this, in nats (DeepSeek-V3.2, equation 9); null = none are dropped in this way."""
+
+    @property
+    def total_steps(self) -> int:
+        """The training steps of all iterations."""
+        return self.iterations * self.steps
 
     @model_validator(mode="before")
     @classmethod
@@ -130,5 +148,5 @@ def _preset_of(given: dict[str, Any]) -> dict[str, Any]:
             f"unknown preset {name!r}{did_you_mean(str(name), PRESETS)} (known: {', '.join(PRESETS)})"
         )
     values = preset_values(name)
-    values.pop("max_new_tokens")  # a key of `sampling:`, which `RunConfig` fills in
-    return values
+    # Keys of `sampling:` are filled in by `RunConfig`.
+    return {key: value for key, value in values.items() if key not in SAMPLING_KEYS}

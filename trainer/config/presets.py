@@ -7,7 +7,9 @@ source says that, and where the value comes from. A run file can override every 
 from typing import Any
 
 Sourced = dict[str, tuple[Any, str]]
-"""From a key of `algorithm:` (or `max_new_tokens` of `sampling:`) to its value and source."""
+"""From a key of `algorithm:` (or of `sampling:`, see `SAMPLING_KEYS`) to its value and source."""
+SAMPLING_KEYS = ("max_new_tokens", "temperature")
+"""The keys of `sampling:` that a preset may have."""
 DEFAULT_PRESET = "deepseekmath"
 NOT_IN_PAPER = "not in the paper"
 CHOSEN_HERE = "chosen here"
@@ -24,24 +26,66 @@ def _adamw(no_source: str) -> Sourced:
     }
 
 
+_DEEPSEEKMATH: Sourced = {
+    **_adamw(NOT_IN_PAPER),
+    "group_size": (64, "section 4.2 of the paper: 64 outputs for each question"),
+    "groups_per_step": (16, "section 4.2 of the paper: a batch of 1024 outputs, 64 of each question"),
+    "lr": (1e-6, "section 4.2 of the paper"),
+    "inner_updates": (1, "section 4.2 of the paper: one update after each exploration stage"),
+    "kl_coef": (0.04, "section 4.2 of the paper"),
+    "kl": ("k3", "equation 4 of the paper"),
+    "ratio": ("token", "equation 3 of the paper"),
+    "clip_low": (0.2, f"{NOT_IN_PAPER}, which gives no value for epsilon; PPO's usual one"),
+    "clip_high": (0.2, f"{NOT_IN_PAPER}, which has one epsilon; the same as clip_low"),
+    "std": ("population", "section 4.1.2 of the paper says `std` without saying which"),
+    "eps": (0.0, "section 4.1.2 of the paper: nothing is added to the std"),
+    "aggregate": ("sequence_mean", "equation 3 of the paper"),
+    "max_new_tokens": (1024, "section 4.2 of the paper: the maximal length"),
+}
+_R1_STEP = "a step here is a rollout of 8,192 outputs, which the paper counts as 16 steps of 512"
+_R1: Sourced = {
+    **_adamw(NOT_IN_PAPER),
+    "group_size": (16, "16 outputs for each question"),
+    "groups_per_step": (512, "a rollout of 8,192 outputs, 16 for each question"),
+    "minibatches": (16, "each rollout is split into 16 minibatches"),
+    "steps": (25, f"the reference is replaced every 400 of the paper's steps; {_R1_STEP}"),
+    "lr": (3e-6, "the learning rate of R1-Zero"),
+    "inner_updates": (1, "a single inner epoch"),
+    "kl_coef": (0.001, "the KL coefficient of R1-Zero"),
+    "kl": ("k3", "equation 2 of the paper"),
+    "ratio": ("token", "GRPO's; the paper writes it per output"),
+    "clip_low": (1.0, "the clip ratio of the first stage is 10, so that a ratio is not clipped below"),
+    "clip_high": (10.0, "the clip ratio of the first stage is 10"),
+    "std": ("population", "equation 3 of the paper says `std` without saying which"),
+    "eps": (0.0, "equation 3 of the paper: nothing is added to the std"),
+    "aggregate": ("sequence_mean", "GRPO's"),
+    "temperature": (1.0, "the rollout temperature of R1-Zero"),
+    "max_new_tokens": (32768, "the maximal length of R1-Zero before its step 8,200"),
+}
+
+
 PRESETS: dict[str, tuple[str, Sourced]] = {
-    "deepseekmath": (
-        "GRPO as first published: DeepSeekMath (arXiv 2402.03300)",
+    "deepseekmath": ("GRPO as first published: DeepSeekMath (arXiv 2402.03300)", _DEEPSEEKMATH),
+    "deepseekmath_iterative": (
+        "iterated GRPO: DeepSeekMath (arXiv 2402.03300), Algorithm 1 with its outer loop; a `reward_model:`"
+        " is then updated by replay",
         {
-            **_adamw(NOT_IN_PAPER),
-            "group_size": (64, "section 4.2 of the paper: 64 outputs for each question"),
-            "groups_per_step": (16, "section 4.2 of the paper: a batch of 1024 outputs, 64 of each question"),
-            "lr": (1e-6, "section 4.2 of the paper"),
-            "inner_updates": (1, "section 4.2 of the paper: one update after each exploration stage"),
-            "kl_coef": (0.04, "section 4.2 of the paper"),
-            "kl": ("k3", "equation 4 of the paper"),
-            "ratio": ("token", "equation 3 of the paper"),
-            "clip_low": (0.2, f"{NOT_IN_PAPER}, which gives no value for epsilon; PPO's usual one"),
-            "clip_high": (0.2, f"{NOT_IN_PAPER}, which has one epsilon; the same as clip_low"),
-            "std": ("population", "section 4.1.2 of the paper says `std` without saying which"),
-            "eps": (0.0, "section 4.1.2 of the paper: nothing is added to the std"),
-            "aggregate": ("sequence_mean", "equation 3 of the paper"),
-            "max_new_tokens": (1024, "section 4.2 of the paper: the maximal length"),
+            **_DEEPSEEKMATH,
+            "iterations": (2, "figure 6 of the paper: two iterations"),
+        },
+    ),
+    "r1_stage1": (
+        "the first stage of reinforcement learning of DeepSeek-R1 (arXiv 2501.12948), on rule rewards only",
+        {**_R1, "iterations": (26, "10,400 of the paper's steps in periods of 400")},
+    ),
+    "r1_stage2": (
+        "the second stage of DeepSeek-R1 (arXiv 2501.12948): rules and models mixed, the models last",
+        {
+            **_R1,
+            "iterations": (1, "1,700 of the paper's steps; the paper names no new reference in this stage"),
+            "steps": (106, f"1,700 of the paper's steps; {_R1_STEP}"),
+            "model_rewards_last": (25, f"the last 400 of the paper's steps; {_R1_STEP}"),
+            "temperature": (0.7, "the second stage's sampling temperature"),
         },
     ),
     "trl": (

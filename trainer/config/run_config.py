@@ -10,7 +10,8 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from .algorithm_config import AlgorithmConfig, Section
-from .presets import DEFAULT_PRESET, PRESETS, preset_values
+from .presets import DEFAULT_PRESET, PRESETS, SAMPLING_KEYS, preset_values
+from .reward_model_config import RewardModelConfig
 
 
 class LoraConfig(Section):
@@ -121,6 +122,8 @@ class RunConfig(Section):
     """How completions are sampled."""
     engine: EngineConfig = EngineConfig()
     """The engine that samples the completions."""
+    reward_model: RewardModelConfig | None = None
+    """A reward model that is trained along with the policy, and guards against its over-optimisation."""
     eval: tuple[EvalConfig, ...] = ()
     """Held-out evaluations. The first one is reported in the run's summary."""
     save: SaveConfig = SaveConfig()
@@ -158,7 +161,7 @@ class RunConfig(Section):
     @model_validator(mode="before")
     @classmethod
     def _with_length(cls, data: Any) -> Any:
-        """Fill in `sampling.max_new_tokens` from TRL's `max_completion_length`, or else from the preset."""
+        """Fill in `sampling:` from the preset, and its length from TRL's `max_completion_length`."""
         if not isinstance(data, dict):
             return data
         algorithm = data.get("algorithm") or {}
@@ -168,9 +171,9 @@ class RunConfig(Section):
         algorithm, sampling = dict(algorithm), dict(sampling)
         in_sampling = sampling.pop("max_completion_length", None)
         length = algorithm.pop("max_completion_length", in_sampling)
-        if length is None:
-            length = _preset_length(algorithm.get("preset", DEFAULT_PRESET))
-        return {**data, "algorithm": algorithm, "sampling": {"max_new_tokens": length, **sampling}}
+        given = {} if length is None else {"max_new_tokens": length}
+        preset = _preset_sampling(algorithm.get("preset", DEFAULT_PRESET))
+        return {**data, "algorithm": algorithm, "sampling": {**preset, **given, **sampling}}
 
     @model_validator(mode="after")
     def _can_learn(self) -> "RunConfig":
@@ -207,7 +210,7 @@ def _is_share(value: Any) -> bool:
     return isinstance(value, int | float) and 0 < value < math.inf
 
 
-def _preset_length(preset: Any) -> int:
-    """Return a preset's `max_new_tokens`; an unknown preset is reported by its own field, not here."""
+def _preset_sampling(preset: Any) -> dict[str, Any]:
+    """Return a preset's values for `sampling:`; an unknown preset is reported by its own field, not here."""
     known = preset if isinstance(preset, str) and preset in PRESETS else DEFAULT_PRESET
-    return preset_values(known)["max_new_tokens"]
+    return {key: value for key, value in preset_values(known).items() if key in SAMPLING_KEYS}

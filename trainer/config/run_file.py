@@ -69,8 +69,12 @@ def _with_absolute_paths(config: RunConfig, folder: Path) -> RunConfig:
 
     evaluations = [each.model_copy(update={"task": absolute(each.task)}) for each in config.eval]
     model = absolute(config.policy.model, "config.json")
+    learned = config.reward_model
+    if learned is not None and learned.history is not None:
+        learned = learned.model_copy(update={"history": absolute(learned.history)})
     return config.model_copy(
         update={
+            "reward_model": learned,
             "tasks": {absolute(name): share for name, share in config.tasks.items()},
             "eval": tuple(evaluations),
             "policy": config.policy.model_copy(update={"model": model}),

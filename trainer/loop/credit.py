@@ -19,7 +19,7 @@ from ..config.algorithm_config import AlgorithmConfig
 from ..models.batch import for_each_token
 from ..objective.outcome_advantages import outcome_advantages
 from ..objective.process_advantages import StepSettings, pooled_spread, process_advantages
-from .rollout import Group, LoadedTask
+from .rollout import Group, LoadedTask, is_unanimous
 
 NOT_THE_COMPLETIONS_FAULT = frozenset({Status.INFRA_ERROR, Status.ABSTAIN, Status.BUG})
 
@@ -57,17 +57,23 @@ def credits_of(
     Args:
         groups: a training step's scored groups.
         tasks: the groups' tasks, by name.
-        algorithm: mode, std and eps.
+        algorithm: mode, std, its floor and eps, and whether unanimous groups are left out.
         tokenizer: the policy's; it maps the steps' characters to the sampled ids.
         step: the number of the training step, on which scheduled weights depend.
     """
     rewards_PG = torch.tensor([group.rewards for group in groups], dtype=torch.float64)
-    outcomes_PG = outcome_advantages(rewards_PG, std=algorithm.std, eps=algorithm.eps)
+    outcomes_PG = outcome_advantages(
+        rewards_PG, std=algorithm.std, eps=algorithm.eps, std_floor=algorithm.std_floor
+    )
     outcomes_or_nan = torch.where(rewards_PG.isnan(), torch.nan, outcomes_PG).tolist()
     credits_PG = [
         [Credit(advantages) for advantages in for_each_token(group.completions, outcomes)]
         for outcomes, group in zip(outcomes_or_nan, groups, strict=True)
     ]
+    if algorithm.leave_out_unanimous:
+        for row, group in zip(credits_PG, groups, strict=True):
+            if is_unanimous(group, tasks[group.task]):
+                row[:] = [Credit(None) for _ in row]
     if algorithm.mode == "process":
         for row, group in zip(credits_PG, groups, strict=True):
             _place_steps(row, group, tasks[group.task], tokenizer)
@@ -107,7 +113,13 @@ def _add_process(
     ]
     marks = [[_marks(score) for _, score in row] for row in kept]
     settings = StepSettings(
-        entry.credit, entry.pool, algorithm.std, algorithm.eps, entry.centred, clip_at=middle
+        entry.credit,
+        entry.pool,
+        algorithm.std,
+        algorithm.eps,
+        entry.centred,
+        clip_at=middle,
+        std_floor=algorithm.std_floor,
     )
     if algorithm.std == "batch":
         settings = replace(settings, std=pooled_spread(marks, settings) or "none")

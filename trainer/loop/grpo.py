@@ -8,9 +8,8 @@
     10     for update = 1, ..., mu
     11         maximise the objective                                 Learner.learn, for lines 10 and 11
 
-Line 4, the loop over the steps, is in `run/train.py`. The outer loop (lines 2, 3 and 12) is not implemented:
-a run is its first iteration. The reference stays the policy that the run began with, and a reward model is
-not trained further.
+Line 4, the loop over the steps, is in `run/train.py`; the outer loop (lines 2, 3 and 12) is in
+`iterations/outer_loop.py`.
 """
 
 import time

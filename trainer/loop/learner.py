@@ -149,7 +149,7 @@ class Learner:
         rate = rate_at(
             step,
             lr=algorithm.lr,
-            steps=algorithm.steps,
+            steps=algorithm.total_steps,
             warmup_steps=algorithm.warmup_steps,
             schedule=algorithm.schedule,
         )

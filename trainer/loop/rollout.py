@@ -65,6 +65,12 @@ def group_is_flat(group: Group) -> bool:
     return len({score.value for score in scores}) < 2 and len(marks) < 2
 
 
+def is_unanimous(group: Group, loaded: LoadedTask) -> bool:
+    """Return whether no two completions of a group are known to differ in being right."""
+    marks = {loaded.scheme.is_right(score) for score in group.scores}
+    return not {True, False} <= marks
+
+
 class ProblemOrder:
     """The order in which a run goes through its problems.
 

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...rewards.models.batching import by_length, right_padded
+from ...rewards.models.torch_runtime import by_length, right_padded
 from ...tasks.problem import Completion
 
 

@@ -14,7 +14,9 @@ from .settings import Std
 Rewards = Tensor | Sequence[float] | Sequence[Sequence[float]]
 
 
-def outcome_advantages(rewards_PG: Rewards, *, std: Std = "population", eps: float = 0.0) -> Tensor:
+def outcome_advantages(
+    rewards_PG: Rewards, *, std: Std = "population", eps: float = 0.0, std_floor: float = 0.0
+) -> Tensor:
     """Return the advantages A = (r - mean(r)) / (std(r) + eps), with mean and std over each group.
 
     DeepSeekMath (arXiv 2402.03300), section 4.1.2; the paper names neither the kind of std nor an
@@ -31,6 +33,8 @@ def outcome_advantages(rewards_PG: Rewards, *, std: Std = "population", eps: flo
             as in TRL); `batch` (population std of all rewards of the batch, with each group's own mean: Lite
             PPO, arXiv 2508.08221); `none` (no division: Dr. GRPO, arXiv 2503.20783).
         eps: added to the std.
+        std_floor: the std counts as at least this, so that the noise of a model's scores, which never tie, is
+            not blown up to advantages of full size in a group that is all right or all wrong.
 
     Returns:
         The same shape, device and dtype (float64 for sequences and whole numbers), computed in float64. Exact
@@ -38,12 +42,12 @@ def outcome_advantages(rewards_PG: Rewards, *, std: Std = "population", eps: flo
         that is alone in its group.
 
     Raises:
-        ValueError: infinite rewards, a negative eps, an unknown std, or no group dimension.
+        ValueError: infinite rewards, a negative eps or std_floor, an unknown std, or no group dimension.
     """
     given = rewards_PG if isinstance(rewards_PG, Tensor) else torch.tensor(rewards_PG, dtype=torch.float64)
     if not given.dtype.is_floating_point:
         given = given.to(torch.float64)
-    _check(given, std, eps)
+    _check(given, std, eps, std_floor)
     rewards = given.to(torch.float64)
     counts = ~rewards.isnan()
     n = counts.sum(-1, keepdim=True)
@@ -59,17 +63,20 @@ def outcome_advantages(rewards_PG: Rewards, *, std: Std = "population", eps: flo
     else:
         correction = 1 if std == "sample" else 0
         spread = (centred.square().sum(-1, keepdim=True) / (n - correction).clamp(min=1)).sqrt()
+    spread = spread.clamp(min=std_floor)
     scaled = centred / torch.where(spread + eps > 0, spread + eps, 1.0)
     return scaled.to(device=given.device, dtype=given.dtype)
 
 
-def _check(rewards: Tensor, std: str, eps: float) -> None:
+def _check(rewards: Tensor, std: str, eps: float, std_floor: float) -> None:
     if rewards.dim() == 0:
         raise ValueError(f"rewards need a group dimension, [P, G] or [G] (given: the number {rewards})")
     if std not in get_args(Std):
         raise ValueError(f"std must be one of {', '.join(get_args(Std))} (given: {std!r})")
     if not eps >= 0:
         raise ValueError(f"eps must be 0 or more (given: {eps})")
+    if not std_floor >= 0:
+        raise ValueError(f"std_floor must be 0 or more (given: {std_floor})")
     if torch.isinf(rewards).any():
         raise ValueError("rewards must be finite (given: an infinite one); use NaN to leave a completion out")
 

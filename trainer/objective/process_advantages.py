@@ -30,6 +30,7 @@ class StepSettings:
     eps: float = 0.0
     centred: bool = False
     clip_at: float = 0.5
+    std_floor: float = 0.0
 
 
 def process_advantages(
@@ -44,6 +45,7 @@ def process_advantages(
     gate_labels: Sequence[bool | None] | None = None,
     centred: bool = False,
     clip_at: float = 0.5,
+    std_floor: float = 0.0,
 ) -> Tensor:
     """Return the advantage of every token of one group's completions, from the rewards of their steps.
 
@@ -83,6 +85,7 @@ def process_advantages(
         centred: centre each step's reward by the mean over the steps with the same index, instead of over all
             (only with `sum`).
         clip_at: with `clip`, the lowest reward at which a step costs nothing.
+        std_floor: as in `outcome_advantages`.
 
     Returns:
         `[G, max(lengths)]`, float64; 0 beyond a completion's own tokens. Exact zeros if all rewards of the
@@ -92,7 +95,7 @@ def process_advantages(
         ValueError: the lists do not match, ends descend or lie outside of their completion, a reward is
             infinite, a name is unknown, or a number is out of range.
     """
-    settings = StepSettings(credit, pool, std, eps, centred, clip_at)
+    settings = StepSettings(credit, pool, std, eps, centred, clip_at, std_floor)
     _check_settings(settings)
     _check_steps(step_rewards, step_ends, lengths)
     if gate_labels is not None and len(gate_labels) != len(lengths):
@@ -182,6 +185,7 @@ def _normalised(values_GK: Tensor, weights_GK: Tensor, settings: StepSettings) -
         spread = _spread(deviations_GK, weights_GK, settings)
     else:
         spread = torch.tensor(float(std), dtype=torch.float64)
+    spread = spread.clamp(min=settings.std_floor)
     return deviations_GK / torch.where(spread + eps > 0, spread + eps, 1.0)
 
 
@@ -246,9 +250,10 @@ def _check_settings(settings: StepSettings) -> None:
         value = getattr(settings, name)
         if value not in known:
             raise ValueError(f"{name} must be one of {', '.join(known)} (given: {value!r})")
-    if not settings.eps >= 0 or not math.isfinite(settings.clip_at):
+    if not (settings.eps >= 0 and settings.std_floor >= 0 and math.isfinite(settings.clip_at)):
         raise ValueError(
-            f"eps must be 0 or more and clip_at finite (given: {settings.eps}, {settings.clip_at})"
+            "eps must be 0 or more, std_floor too, and clip_at finite (given:"
+            f" {settings.eps}, {settings.std_floor}, {settings.clip_at})"
         )
     if settings.credit == "clip" and settings.centred:
         raise ValueError(

@@ -1,1 +1,1 @@
-"""Training process reward models (PRMs): labelling the steps of completions, and learning from the labels."""
+"""Training reward models: on pairs and on labelled steps, with replay, and a decision on every update."""

@@ -1,37 +1,32 @@
 """Training a process reward model by cross-entropy on the labels of steps, at the position where each ends.
 
 Training and scoring encode their inputs with the same `Encoder` (`rewards/models/`), so that the model is
-used as it was trained. Rows that are too long for the model are left out instead of being cut. Steps without
-a label are part of the input, but add nothing to the loss.
+used as it was trained. Rows that the model cannot read are left out; none is cut. Steps without a label are
+part of the input, but add nothing to the loss.
 """
 
-import hashlib
 import json
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ...rewards.models.batching import by_length
-from ...rewards.models.prm_formats import MOST_UNREAD, PrmFormat, PrmInput, find_format
+from ...rewards.models.prm_formats import PrmFormat, PrmInput, find_format
 from ...rewards.models.prm_torch import HeadedModel, Prm, load_prm
-from ...rewards.models.torch_runtime import choose_device, quiet
+from ...rewards.models.readable import Unreadable, readable
+from ...rewards.models.torch_runtime import by_length, choose_device, quiet
 from ...rewards.offline.step_metrics import StepMetrics, step_metrics
 from ...rewards.rows.labelled_steps import LabelledSteps
 from ...sandbox.errors import DataError, RewardError
-from ..models.optimizer import rate_at
-
-PrmProgress = Callable[[int, int, float], None]
-"""Called after every optimizer step with (steps done, steps in all, loss in nats)."""
+from .fitting import Examples, Fitting, Progress, check_folder, epochs_of, fit
+from .held_out import split_by_prompt
 
 
 @dataclass(frozen=True)
-class PrmTraining:
+class PrmTraining(Fitting):
     """The settings of a training."""
 
     form: str = "classes"
@@ -40,12 +35,6 @@ class PrmTraining:
     """Passes over the rows."""
     batch_rows: int = 32
     """Completions per optimizer step."""
-    lr: float = 1e-4
-    """Learning rate at the end of the warm-up. After that it falls linearly towards 0, which it would reach
-    one step after the last one."""
-    weight_decay: float = 0.01
-    warmup: float = 0.05
-    """Share of the optimizer steps over which the learning rate rises linearly; at least one step."""
     held_out: float = 0.1
     """Share of the prompts that are used for measuring only, chosen by a hash of the prompt."""
     seed: int = 0
@@ -63,6 +52,9 @@ class PrmReport:
     """Labelled steps in the training rows."""
     too_long: int
     """Training rows that were left out because they exceed the model's context."""
+    unreadable: int
+    """Training rows that were left out because a step has a special token of the model in its text, or the
+    tokenizer has no tokens for much of the text."""
     loss: float
     """Mean over the optimizer steps of the last epoch, in nats per labelled step."""
     held_out: StepMetrics
@@ -70,18 +62,17 @@ class PrmReport:
 
     def figures(self) -> dict[str, Any]:
         """Return the outcome as plain data."""
-        return {
-            "trained_steps": self.trained_steps,
-            "too_long": self.too_long,
-            "loss": self.loss,
-            "held_out": self.held_out.as_dict(),
-        }
+        names = ("trained_steps", "too_long", "unreadable", "loss")
+        return {**{name: getattr(self, name) for name in names}, "held_out": self.held_out.as_dict()}
 
 
 @dataclass(frozen=True)
-class _Example:
+class Example:
+    """A labelled completion as a model's input."""
+
     encoded: PrmInput
     labels: tuple[float | None, ...]
+    prompt: str
 
 
 def train_prm(
@@ -91,7 +82,7 @@ def train_prm(
     settings: PrmTraining | None = None,
     *,
     device: str = "auto",
-    progress: PrmProgress | None = None,
+    progress: Progress | None = None,
 ) -> PrmReport:
     """Train a process reward model, and save it as a plain Hugging Face folder with a report, prm.json.
 
@@ -105,49 +96,63 @@ def train_prm(
 
     Raises:
         RewardError: the model cannot be loaded, or does not have the head of the format.
-        DataError: no step has a label, or the tokenizer cannot read the rows.
+        DataError: no row that the model can read has a label.
     """
     settings = settings or PrmTraining()
+    check_folder(out)
     form = find_format(settings.form)
     torch.manual_seed(settings.seed)
     model = _start(source, form, device, settings)
-    training_rows, held_out_rows = split_by_prompt(rows, settings.held_out)
-    examples, too_long = _examples(model, training_rows)
-    labelled = sum(label is not None for example in examples for label in example.labels)
+    training_rows, held_out_rows = split_by_prompt(rows, settings.held_out, lambda row: row.prompt)
+    examples = examples_of(model, training_rows)
+    labelled = sum(label is not None for example in examples.items for label in example.labels)
     if labelled == 0:
         raise DataError(
             f"there is nothing to learn from: no step of {len(training_rows)} rows has a label"
-            f" ({too_long} rows are longer than the model's {model.context} tokens); give other rows"
+            f" ({examples.too_long} rows are longer than the model's {model.context} tokens,"
+            f" {examples.unreadable} cannot be read by its tokenizer); give other rows or another model"
         )
-    loss = _fit(model, examples, settings, progress)
+    batches = epochs_of(examples.items, settings.batch_rows, settings.epochs, f"prm/{settings.seed}")
+    losses = fit(
+        model.model,
+        batches,
+        lambda batch: backward(model, batch, settings.batch_tokens),
+        settings,
+        progress,
+    )
+    per_epoch = len(batches) // settings.epochs
+    loss = sum(losses[-per_epoch:]) / per_epoch
     # The model is saved before it is measured, or it would be lost if the held-out rows cannot be encoded.
-    out.mkdir(parents=True, exist_ok=True)
-    model.model.save_pretrained(out)
-    model.tokenizer.save_pretrained(out)
-    report = PrmReport(out, labelled, too_long, loss, measure(model, held_out_rows))
-    content = {"form": form.name, "threshold": form.threshold, **report.figures()}
-    (out / "prm.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
+    save_prm(model, out, {})
+    quality = measure(model, held_out_rows)
+    report = PrmReport(out, labelled, examples.too_long, examples.unreadable, loss, quality)
+    save_prm(model, out, report.figures())
     return report
 
 
-def split_by_prompt(
-    rows: Sequence[LabelledSteps], share: float
-) -> tuple[list[LabelledSteps], list[LabelledSteps]]:
-    """Return the training rows and the held-out rows, about `share` of all; no prompt is in both."""
-
-    def is_held_out(row: LabelledSteps) -> bool:
-        digest = hashlib.sha256(f"held out/{row.prompt}".encode()).digest()
-        return int.from_bytes(digest[:4]) < share * 2**32
-
-    return [row for row in rows if not is_held_out(row)], [row for row in rows if is_held_out(row)]
+def save_prm(model: Prm, out: Path, more: dict[str, Any]) -> None:
+    """Write a model, its tokenizer and prm.json to a folder."""
+    out.mkdir(parents=True, exist_ok=True)
+    model.model.save_pretrained(out)
+    model.tokenizer.save_pretrained(out)
+    content = {"form": model.form.name, "threshold": model.form.threshold, **more}
+    (out / "prm.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
 def measure(model: Prm, rows: Sequence[LabelledSteps]) -> StepMetrics:
-    """Return how well a model's scores agree with the labels; rows that are too long are left out."""
-    examples, _ = _examples(model, rows)
-    scores = model.score([example.encoded for example in examples])
+    """Return how well a model's scores agree with the labels; rows that it cannot read are left out."""
+    _, marks, labels = marked(model, rows)
+    return step_metrics(marks, labels, threshold=model.form.threshold)
+
+
+def marked(
+    model: Prm, rows: Sequence[LabelledSteps]
+) -> tuple[list[Example], list[list[float]], list[list[bool | None]]]:
+    """Return the rows that a model can read as its inputs, its marks of their steps, and their labels."""
+    examples = examples_of(model, rows).items
+    marks = model.score([example.encoded for example in examples])
     labels = [[None if label is None else label >= 0.5 for label in example.labels] for example in examples]
-    return step_metrics(scores, labels, threshold=model.form.threshold)
+    return examples, marks, labels
 
 
 def _start(source: str | Path, form: PrmFormat, device: str, settings: PrmTraining) -> Prm:
@@ -164,70 +169,33 @@ def _start(source: str | Path, form: PrmFormat, device: str, settings: PrmTraini
         model = model.to(choose_device(device))
         return Prm(model, tokenizer, form, name=str(source), batch_tokens=settings.batch_tokens)
     loaded = load_prm(source, form, device=device, batch_tokens=settings.batch_tokens)
-    if isinstance(loaded.model, HeadedModel):
-        raise RewardError(
-            f"format {form.name!r} is for scoring only and cannot be trained; train `classes`, `trl` or"
-            " `math_shepherd`"
-        )
+    check_trainable(loaded)
     return loaded
 
 
-def _examples(model: Prm, rows: Sequence[LabelledSteps]) -> tuple[list[_Example], int]:
-    """Return the rows that fit into the model's context, encoded, and how many do not fit.
-
-    Raises:
-        DataError: the tokenizer has no tokens for much of the text of some rows.
-    """
-    examples = [_Example(model.encoder(row.prompt, row.steps), row.labels) for row in rows]
-    unread = sum(model.encoder.unread(example.encoded) > MOST_UNREAD for example in examples)
-    if unread:
-        raise DataError(
-            f"the tokenizer of {model.encoder.name!r} has no tokens for much of the text of {unread} of"
-            f" {len(rows)} rows; train a model that can read them (`tiny` can read its own task only)"
+def check_trainable(prm: Any) -> None:
+    """Raise a RewardError if a model, loaded on torch, has a head that cannot be saved again."""
+    if isinstance(prm.model, HeadedModel):
+        raise RewardError(
+            f"format {prm.form.name!r} is for scoring only and cannot be trained; train `classes`, `trl` or"
+            " `math_shepherd`"
         )
-    context = model.context or math.inf
-    fitting = [example for example in examples if len(example.encoded.ids) <= context]
-    return fitting, len(examples) - len(fitting)
 
 
-def _fit(
-    model: Prm,
-    examples: Sequence[_Example],
-    settings: PrmTraining,
-    progress: PrmProgress | None,
-) -> float:
-    """Train the model, and return the mean loss of the last epoch's optimizer steps."""
-    parameters = [p for p in model.model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=settings.lr, weight_decay=settings.weight_decay)
-    per_epoch = math.ceil(len(examples) / settings.batch_rows)
-    steps = per_epoch * settings.epochs
-    warmup_steps = max(1, round(settings.warmup * steps))
-    losses: list[float] = []
-    model.model.train()
-    for step, batch in enumerate(_minibatches(examples, settings), 1):
-        rate = rate_at(step, lr=settings.lr, steps=steps, warmup_steps=warmup_steps, schedule="linear")
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        optimizer.zero_grad()
-        losses.append(_backward(model, batch, settings.batch_tokens))
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        if progress is not None:
-            progress(step, steps, losses[-1])
-    model.model.eval()
-    return sum(losses[-per_epoch:]) / per_epoch
+def examples_of(model: Prm, rows: Sequence[LabelledSteps]) -> Examples[Example]:
+    """Return rows as a model's inputs."""
+    examples: Examples[Example] = Examples()
+    for row in rows:
+        try:
+            encoded = readable(model.encoder, row.prompt, row.steps, model.context)
+        except Unreadable as error:
+            examples.leave_out(error)
+        else:
+            examples.items.append(Example(encoded, row.labels, row.prompt))
+    return examples
 
 
-def _minibatches(examples: Sequence[_Example], settings: PrmTraining) -> Iterator[list[_Example]]:
-    """Yield the examples of each optimizer step, in another order in every epoch."""
-    for epoch in range(settings.epochs):
-        order = list(examples)
-        Random(f"prm/{settings.seed}/{epoch}").shuffle(order)
-        for begin in range(0, len(order), settings.batch_rows):
-            yield order[begin : begin + settings.batch_rows]
-
-
-def _backward(model: Prm, batch: Sequence[_Example], budget: int) -> float:
+def backward(model: Prm, batch: Sequence[Example], budget: int) -> float:
     """Compute a minibatch's gradients, in passes of at most `budget` tokens or of one row.
 
     Returns:

@@ -4,12 +4,16 @@ run.yaml          the run file with every default filled in
 tasks.json        each task with every default filled in, and its hash
 metrics.jsonl     one row per step
 eval.jsonl        one row per evaluation
+iterations.jsonl  one row per iteration: the policy on the held-out prompts, and whether it was rolled back
+reward_model.jsonl  one row per update of the reward model: before, after, accepted or not, and why
 alarms.jsonl      one row per alarm
 notes.jsonl       one row per note: what the run adapted by itself, or what went wrong on the way
 scores/           every completion with its score, compressed; a new file (shard) after each checkpoint
 evaluations/      every completion of the held-out evaluations with its score, compressed
 checkpoints/      step-000010/, ...
-reference/        the initial policy, where the KL needs it
+reference/        the initial policy, where the KL needs it; with iterations also reference-000100/, ...
+reward_models/    iteration-0001/, ...: the reward model after each accepted update
+replay/           what the reward model learned from and was measured on, by iteration
 final/            the trained model, a plain Hugging Face folder
 summary.json      the run in one row
 tensorboard/      the metrics for TensorBoard, where the run asks for it
@@ -30,7 +34,14 @@ from ...sandbox.errors import RunError
 from ...tasks.whole_files import written_whole
 from ..config.run_config import RunConfig
 
-LOGS = ("metrics.jsonl", "eval.jsonl", "alarms.jsonl", "notes.jsonl")
+LOGS = (
+    "metrics.jsonl",
+    "eval.jsonl",
+    "iterations.jsonl",
+    "reward_model.jsonl",
+    "alarms.jsonl",
+    "notes.jsonl",
+)
 
 
 class RunFolder:

@@ -13,7 +13,7 @@ from typing import Any
 from ...rewards.score import Score, Status
 from ...sandbox.errors import RunError
 from ..loop.grpo import Step
-from ..loop.rollout import Group, LoadedTask, group_is_flat
+from ..loop.rollout import Group, LoadedTask, group_is_flat, is_unanimous
 from .alarms import WINDOW, distinct, flat_cause, shown_row, signs_of
 from .step_summary import rows_of, summary_of
 
@@ -47,6 +47,7 @@ def step_metrics(step: Step, tasks: Mapping[str, LoadedTask]) -> dict[str, Any]:
     times = {f"time_{phase}": spent for phase, spent in step.seconds.items()}
     return {
         **metrics,
+        "unanimous_advantage": _unanimous_share(step, tasks),
         **step.learned,
         "tokens": tokens,
         **times,
@@ -74,6 +75,15 @@ def _metrics(groups: Sequence[Group], tasks: Mapping[str, LoadedTask]) -> dict[s
         **_step_mark_metrics(scores),
         **{f"status/{status}": count / len(scores) for status, count in sorted(statuses.items())},
     }
+
+
+def _unanimous_share(step: Step, tasks: Mapping[str, LoadedTask]) -> float | None:
+    """Return the share of all |advantage| that is in groups whose completions are all right or all wrong."""
+    sizes = [sum(abs(credit.mean) for credit in row) for row in step.credits]
+    flat = [
+        size for size, group in zip(sizes, step.groups, strict=True) if is_unanimous(group, tasks[group.task])
+    ]
+    return sum(flat) / sum(sizes) if sum(sizes) else None
 
 
 def _part_metrics(groups: Sequence[Group], tasks: Mapping[str, LoadedTask]) -> dict[str, float | None]:

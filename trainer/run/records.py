@@ -60,7 +60,7 @@ def _show_alarm(run: Run, alarm: Alarm) -> None:
 
 def evaluate_due(run: Run, step: int) -> None:
     """Run the evaluations that are due at a step, except those that a resumed run finds in its log."""
-    steps = run.config.algorithm.steps
+    steps = run.config.algorithm.total_steps
     logged = {(row["step"], row["index"]) for row in run.folder.read("eval.jsonl")}
     for index, (settings, loaded) in enumerate(run.evals):
         due = step in (0, steps) or (settings.every and step % settings.every == 0)

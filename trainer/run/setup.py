@@ -13,6 +13,16 @@ from ...sandbox.errors import RunError
 from ..config.run_config import EvalConfig, RunConfig
 from ..engines.base import Engine
 from ..engines.make import make_engine
+from ..iterations.outer_loop import OuterLoop
+from ..iterations.parts import Parts, reference_folder
+from ..loop.checkpoint import (
+    checkpoints,
+    drop_checkpoints,
+    load_state,
+    restore_optimizer,
+    save_model,
+    write_whole,
+)
 from ..loop.learner import Learner
 from ..loop.rollout import LoadedTask, ProblemOrder
 from ..models.forward import choose_way
@@ -20,7 +30,6 @@ from ..models.load_policy import load_policy
 from ..models.lora import ADAPTER
 from ..models.policy import Policy
 from ..models.tiny import tiny_policy
-from .checkpoint import checkpoints, load_state, restore_optimizer, save_model, write_whole
 from .folder import RunFolder
 from .load_tasks import RunTasks, described, load_run_tasks
 from .monitor import Monitor
@@ -41,6 +50,7 @@ class Run:
     """The training tasks, by their own names."""
     evals: list[tuple[EvalConfig, LoadedTask]]
     """The held-out evaluations, in the order of the run file's `eval:`."""
+    outer_loop: OuterLoop
     order: ProblemOrder
     monitor: Monitor
     progress: Progress
@@ -83,7 +93,14 @@ def set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progres
     state = load_state(saved) if saved else {}
     policy = _policy(config, run_tasks, saved, progress, notes)
     tasks, evals = _encoded(run_tasks, policy, config)
-    learner = _learner(config, folder, policy, saved is not None, notes)
+    held_out = {
+        name: problems.encoded(policy, config.sampling.max_new_tokens)
+        for name, problems in run_tasks.guarding.items()
+    }
+    outer_state = state.get("outer_loop")
+    learner = _learner(
+        config, folder, policy, outer_state if saved else None, notes, resumed=saved is not None
+    )
     check_tensorboard(config)
     engine = make_engine(config.engine, policy, notes.add)
     with ExitStack() as undo:
@@ -95,6 +112,17 @@ def set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progres
             _rewind(folder, config, task_records, saved, learner)
         else:
             _create(folder, config, task_records, learner)
+        parts = Parts(
+            config,
+            folder.path,
+            learner,
+            engine,
+            [*tasks.values(), *(loaded for _, loaded in evals), *held_out.values()],
+            held_out,
+            lambda step: _restore(learner, config, folder.checkpoints / f"step-{step:06d}"),
+            folder.append,
+            progress.say,
+        )
         run = Run(
             config,
             folder,
@@ -102,6 +130,7 @@ def set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progres
             engine,
             tasks,
             evals,
+            OuterLoop(parts, outer_state),
             ProblemOrder(tasks, config.seed, state.get("cursors")),
             Monitor(tasks, state.get("monitor")),
             progress,
@@ -109,6 +138,9 @@ def set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progres
             done,
             state.get("seconds", 0.0),
         )
+        if saved:  # a kill may have come before what the checkpoint made superfluous was removed
+            drop_checkpoints(folder.checkpoints, config.save.keep, run.outer_loop.needed_checkpoints)
+            run.outer_loop.saved()
         progress.say(_introduction(run))
         notes.keep_in(folder, lambda: run.done)
         undo.pop_all()  # from here on, `Run.close` closes the engine
@@ -184,35 +216,62 @@ def _policy(
     return load_policy(config.policy, source, device, adapter=adapter, seed=config.seed, note=notes.add)
 
 
-def _learner(config: RunConfig, folder: RunFolder, policy: Policy, resumed: bool, notes: Notes) -> Learner:
+def _restore(learner: Learner, config: RunConfig, checkpoint: Path) -> None:
+    """Take policy and optimizer back to a checkpoint."""
+    policy = learner.policy
+    adapter = checkpoint / ADAPTER if config.policy.lora is not None else None
+    source = policy.source if adapter else checkpoint
+    saved = load_policy(config.policy, source, policy.device, adapter=adapter)
+    policy.model.load_state_dict(saved.model.state_dict())
+    restore_optimizer(learner.optimizer, checkpoint)
+
+
+def _learner(
+    config: RunConfig,
+    folder: RunFolder,
+    policy: Policy,
+    outer_state: Mapping[str, Any] | None,
+    notes: Notes,
+    *,
+    resumed: bool,
+) -> Learner:
     way, reason = choose_way(policy)
     if reason:
         notes.add(f"in the update, a prompt is computed again for each of its completions: {reason}")
-    return Learner(policy, _reference(config, folder, policy, resumed), config, way)
+    step = (outer_state or {}).get("reference_step", 0)
+    return Learner(policy, _reference(config, folder, policy, step, resumed=resumed), config, way)
 
 
-def _reference(config: RunConfig, folder: RunFolder, policy: Policy, resumed: bool) -> Any | None:
-    """Return the frozen reference of the KL: a copy of the policy as it was before the first step.
+def _reference(
+    config: RunConfig, folder: RunFolder, policy: Policy, step: int, *, resumed: bool
+) -> Any | None:
+    """Return the frozen reference of the KL: a copy of the policy as it was after a step, usually 0.
 
-    It is None if there is no KL, and with LoRA, where the policy without its adapter is the reference.
+    It is None if there is no KL, and with LoRA in the first iteration, where the policy without its adapter
+    is the reference.
     """
-    if not config.algorithm.kl_coef or config.policy.lora is not None:
+    has_adapter = config.policy.lora is not None
+    if not config.algorithm.kl_coef or (has_adapter and not step):
         return None
-    if resumed:
-        saved = load_policy(config.policy, folder.path / "reference", policy.device)
-        return saved.model.requires_grad_(False)
-    return copy.deepcopy(policy.model).requires_grad_(False)
+    if not resumed:
+        return copy.deepcopy(policy.model).requires_grad_(False)
+    path = reference_folder(folder.path, step)
+    adapter = path / ADAPTER if has_adapter else None
+    saved = load_policy(config.policy, policy.source if adapter else path, policy.device, adapter=adapter)
+    return saved.model.requires_grad_(False)
 
 
 def _needed_bytes(policy: Policy, config: RunConfig) -> int:
     """Estimate how much disk space the run will take.
 
-    There are `save.keep` checkpoints and the next one while it is written, each with the weights and two
-    float32 moments per trained parameter; the final model; the reference, where there is one; and the logs.
+    There are `save.keep` checkpoints, the next one while it is written and that of the best point, each with
+    the weights and two float32 moments per trained parameter; the final model; the reference and the next
+    one, where there is a KL; and the logs. Reward models are not counted.
     """
     weights = sum(p.numel() * p.element_size() for p in policy.model.parameters())
     moments = 2 * sum(p.numel() * 4 for p in policy.model.parameters() if p.requires_grad)
-    checkpoint_bytes = (weights + moments) * (config.save.keep + 1)
-    other_models = weights * (2 if config.algorithm.kl_coef else 1)
+    checkpoint_bytes = (weights + moments) * (config.save.keep + (2 if config.reward_model else 1))
+    references = 0 if not config.algorithm.kl_coef else 1 + (config.algorithm.iterations > 1)
+    other_models = weights * (1 + references)
     logs = 16 * 2**20
     return checkpoint_bytes + other_models + logs

@@ -16,8 +16,8 @@ from ...rewards.models.torch_runtime import quiet
 from ...sandbox.errors import RunError, first_line
 from ..config.run_config import RunConfig
 from ..config.run_file import load_run
+from ..loop.checkpoint import checkpoints, save_checkpoint, save_final, write_whole
 from ..loop.grpo import Step, grpo_step
-from .checkpoint import checkpoints, save_checkpoint, save_final, write_whole
 from .folder import RunFolder
 from .progress import Progress, Silent
 from .records import evaluate_due, record_step, run_summary
@@ -70,7 +70,7 @@ def train(
     else:
         config = load_run(run, overrides=overrides)
         folder = RunFolder(Path(config.out) if config.out else _new_folder(config))
-    reporter = progress(config.algorithm.steps) if progress else Silent()
+    reporter = progress(config.algorithm.total_steps) if progress else Silent()
     try:
         with _torch_settings(config):
             state = set_up(config, folder, resume, reporter, allow_code)
@@ -110,19 +110,24 @@ def _resumed(path: Path, overrides: Sequence[str]) -> tuple[RunConfig, RunFolder
     before, after = load_run(path / "run.yaml"), load_run(path / "run.yaml", overrides=overrides)
     if _fixed(before) != _fixed(after):
         raise RunError(
-            f"{path}: only {', '.join(MAY_CHANGE)} and algorithm.steps may be changed when a run is resumed"
+            f"{path}: only {', '.join(MAY_CHANGE)} and algorithm.steps (with several iterations:"
+            " algorithm.iterations; with model_rewards_last neither) may be changed when a run is resumed"
             f" (given: {', '.join(overrides)}); start a new run for other changes"
         )
     return after, RunFolder(path)
 
 
 MAY_CHANGE = ("save", "eval", "engine", "trackers", "out", "microbatch_tokens")
-"""Keys of a run file that may change when a run is resumed; `algorithm.steps` may too."""
+"""Keys of a run file that may change when a run is resumed; `algorithm.steps` may too, or, with several
+iterations, `algorithm.iterations`."""
 
 
 def _fixed(config: RunConfig) -> dict[str, Any]:
     """Return the settings that a resumed run must keep."""
-    return config.model_dump(exclude={**dict.fromkeys(MAY_CHANGE, True), "algorithm": {"steps"}})
+    grows = {"steps" if config.algorithm.iterations == 1 else "iterations"}
+    if config.algorithm.model_rewards_last is not None:
+        grows = set()  # a run that became longer would have paid for models in other steps
+    return config.model_dump(exclude={**dict.fromkeys(MAY_CHANGE, True), "algorithm": grows})
 
 
 @contextmanager
@@ -139,10 +144,12 @@ def _torch_settings(config: RunConfig) -> Iterator[None]:
 
 def _train(run: Run) -> RunResult:
     """Take the remaining steps, then write the final model, unless the run is interrupted."""
-    steps = run.config.algorithm.steps
+    steps = run.config.algorithm.total_steps
     with _interruptible() as interrupted:
         if run.done == 0:
-            _save(run)  # before the first step, so that the run can be resumed from its start
+            run.outer_loop.begin()
+            if not checkpoints(run.folder.checkpoints):
+                _save(run)  # before the first step, so that the run can be resumed from its start
             evaluate_due(run, 0)
         if run.done >= steps > 0:
             run.progress.say(
@@ -151,7 +158,8 @@ def _train(run: Run) -> RunResult:
         last: Step | None = None
         while run.done < steps and not interrupted.is_set():
             last = _take_step(run)
-            if run.done % run.config.save.every == 0 or run.done == steps or interrupted.is_set():
+            ends_iteration = run.done % run.config.algorithm.steps == 0
+            if ends_iteration or run.done % run.config.save.every == 0 or interrupted.is_set():
                 _save(run)
     if interrupted.is_set() and run.done < steps:
         run.progress.say(
@@ -175,6 +183,7 @@ def _take_step(run: Run) -> Step:
     run.done = step.number
     run.seconds += time.perf_counter() - began
     record_step(run, step)
+    run.outer_loop.after_step(step)
     evaluate_due(run, run.done)
     return step
 
@@ -216,7 +225,12 @@ def _interruptible() -> Iterator[threading.Event]:
 
 def _save(run: Run) -> None:
     """Write a checkpoint, and begin a new file of scores."""
-    state = {"cursors": run.order.cursors, "monitor": run.monitor.state(), "seconds": run.seconds}
+    state = {
+        "cursors": run.order.cursors,
+        "monitor": run.monitor.state(),
+        "seconds": run.seconds,
+        "outer_loop": run.outer_loop.state(),
+    }
     save_checkpoint(
         run.folder.checkpoints,
         run.done,
@@ -225,5 +239,7 @@ def _save(run: Run) -> None:
         run.learner.optimizer,
         state,
         keep=run.config.save.keep,
+        pinned=run.outer_loop.needed_checkpoints,
     )
+    run.outer_loop.saved()
     run.folder.begin_shard(run.done + 1)

@@ -8,7 +8,7 @@ has its final name is complete.
 import json
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ def save_checkpoint(
     state: Mapping[str, Any],
     *,
     keep: int,
+    pinned: Collection[int] = (),
 ) -> Path:
     """Write the checkpoint of a step, delete all but the newest `keep` of them, and return its folder.
 
@@ -41,6 +42,7 @@ def save_checkpoint(
         optimizer: its state is saved, not its settings.
         state: everything else that the run needs, ready for JSON; `load_state` returns it.
         keep: checkpoints to keep, this one included.
+        pinned: steps whose checkpoints are kept too.
 
     Raises:
         RunError: the checkpoint cannot be written; the earlier ones are kept.
@@ -54,9 +56,18 @@ def save_checkpoint(
         (partial / "state.json").write_text(json.dumps(content), encoding="utf-8")
 
     path = write_whole(folder / f"step-{step:06d}", write)
-    for old in checkpoints(folder)[:-keep]:
-        shutil.rmtree(old)
+    drop_checkpoints(folder, keep, pinned)
     return path
+
+
+def drop_checkpoints(folder: Path, keep: int, pinned: Collection[int]) -> None:
+    """Delete all checkpoints but the newest `keep` and those of the `pinned` steps."""
+    for old in checkpoints(folder)[:-keep]:
+        if step_of(old) not in pinned:
+            (old / "state.json").unlink()  # first, so that half a checkpoint does not count as one
+    for path in folder.glob("step-*"):
+        if not (path / "state.json").is_file():
+            shutil.rmtree(path)
 
 
 def save_model(folder: Path, model: Any, tokenizer: Any) -> None:
@@ -115,6 +126,11 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> Path:
 def checkpoints(folder: Path) -> list[Path]:
     """Return the complete checkpoints in a folder, oldest first."""
     return sorted(path for path in folder.glob("step-*") if (path / "state.json").is_file())
+
+
+def step_of(checkpoint: Path) -> int:
+    """Return the step of a checkpoint."""
+    return int(checkpoint.name.removeprefix("step-"))
 
 
 def load_state(checkpoint: Path) -> dict[str, Any]:

@@ -1,35 +1,26 @@
-"""`markscheme label` and `train-prm`: labelling steps, and training a process reward model on the labels."""
+"""`markscheme label`: sampling completions and labelling their steps."""
 
 import argparse
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
-from ...rewards.lineage import lineage_of
-from ...rewards.models.torch_runtime import quiet
-from ...rewards.rows.labelled_steps import read_labelled
-from ...rewards.scheme import MarkScheme
-from ...sandbox.errors import TaskError
-from ...tasks.load_task import load_task
-from ...tasks.problem import Completion, Problem, asked_in
-from ...tasks.schema import Task
-from ...verifiers.steps.split import SplitPolicy, split_policy
-from ..config.run_config import SamplingConfig
-from ..engines.base import Engine, prompt_seed
-from ..loop.rollout import LoadedTask
-from ..models.policy import Policy
-from ..models.tiny import one_thread, tiny_policy
-from ..reward_models.prm_training import PrmProgress, PrmReport, PrmTraining, train_prm
-from ..reward_models.step_labels import chain_of, monte_carlo, monte_carlo_row, rule_rows
-from .output import GOOD, show
-from .row_output import BadRows, RowOutput, row_bar
-from .sampling import check_kept, chunks_of, header_of, sampler_of, sampling_of
+from ....rewards.lineage import lineage_of
+from ....rewards.scheme import MarkScheme
+from ....sandbox.errors import TaskError
+from ....tasks.load_task import load_task
+from ....tasks.problem import Completion, Problem, asked_in
+from ....tasks.schema import Task
+from ....verifiers.steps.split import SplitPolicy, split_policy
+from ...config.run_config import SamplingConfig
+from ...engines.base import Engine, prompt_seed
+from ...loop.rollout import LoadedTask
+from ...models.policy import Policy
+from ...reward_models.step_labels import chain_of, monte_carlo, monte_carlo_row, rule_rows
+from ..output import GOOD, show
+from ..row_output import BadRows, RowOutput, row_bar
+from ..sampling import check_kept, chunks_of, header_of, sampler_of, sampling_of
 
 
 def label(args: argparse.Namespace) -> int:
@@ -155,56 +146,3 @@ def _split(args: argparse.Namespace, task: Task) -> SplitPolicy:
     """Return how to split completions: by `--steps`, else as the task's `process:` does, else by lines."""
     own = task.process.parameters.get("split", "lines") if task.process is not None else "lines"
     return split_policy(args.steps or own)
-
-
-def train_prm_command(args: argparse.Namespace) -> int:
-    """Train a process reward model."""
-    source: str | Path = args.model
-    if args.model == "tiny":
-        if not args.task:
-            raise TaskError(
-                "train-prm --model tiny needs --task, because the tiny model is built for one task; give"
-                " --task NAME, or another --model"
-            )
-        with quiet():
-            source = tiny_policy(load_task(args.task), args.seed)
-    settings = PrmTraining(
-        form=args.form,
-        epochs=args.epochs,
-        batch_rows=args.batch_rows,
-        lr=args.lr,
-        held_out=args.held_out,
-        seed=args.seed,
-    )
-    rows = read_labelled(Path(args.rows), neutral=args.neutral)
-    with one_thread(), quiet(), _bar() as progress:
-        report = train_prm(rows, source, Path(args.output), settings, device=args.device, progress=progress)
-    show(args, {"folder": args.output, **report.figures()}, _lines(args, report))
-    return GOOD
-
-
-@contextmanager
-def _bar() -> Iterator[PrmProgress]:
-    """Yield a function that shows the progress of a training, as a bar if standard error is a terminal."""
-    with tqdm(unit="step", file=sys.stderr, dynamic_ncols=True, disable=not sys.stderr.isatty()) as bar:
-
-        def progress(done: int, steps: int, loss: float) -> None:
-            bar.total = steps
-            bar.set_postfix_str(f"loss {loss:.4f}", refresh=False)
-            bar.update(done - bar.n)
-
-        yield progress
-
-
-def _lines(args: argparse.Namespace, report: PrmReport) -> list[str]:
-    held = report.held_out
-
-    def figure(value: float | None) -> str:
-        return "-" if value is None else f"{value:.3f}"
-
-    return [
-        f"{report.trained_steps} labelled steps, {args.epochs} epoch(s): loss {report.loss:.4f};"
-        f" {report.too_long} row(s) too long; written to {args.output}",
-        f"  held out ({held.steps} steps): balanced accuracy {figure(held.balanced_accuracy)}, first-error F1"
-        f" {figure(held.first_error_f1)}, AUROC {figure(held.auroc)}, ECE {figure(held.ece)}",
-    ]
