@@ -4,12 +4,12 @@ import json
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from random import Random
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 
 from ..sandbox.errors import DataError, TaskError, first_of
-from .problem import Problem, content_id
+from .problem import Problem, content_id, prompt_key
 from .rows.problem_list import read_problem_list
 from .rows.problem_maker import ProblemMaker
 from .rows.row_files import OnBad
@@ -33,7 +33,7 @@ class LoadedProblems(Sequence[Problem]):
     def add(self, index: int, problem: Problem, copies: int = 1) -> None:
         """Add the problem that was made of the source's row `index`."""
         for _ in range(copies):
-            self._append(index, _number(problem.id), prompt_number(problem), prompt_size(problem))
+            self._append(index, int(content_id(problem.id), 16), prompt_number(problem), prompt_size(problem))
 
     def _append(self, index: int, problem_id: int, prompt: int, size: int) -> None:
         self._indices.append(index)
@@ -77,13 +77,9 @@ class LoadedProblems(Sequence[Problem]):
         yield from sorted(order[prompts[order] != of_first].tolist())
 
 
-def _number(content: Any) -> int:
-    return int(content_id(content), 16)
-
-
 def prompt_number(problem: Problem) -> int:
-    """Return a number below 2**64 that identifies a prompt."""
-    return _number(problem.prompt)
+    """Return a number below 2**64 that identifies a prompt, whatever its white space and case."""
+    return int(prompt_key(problem.prompt), 16)
 
 
 def prompt_size(problem: Problem) -> int:
@@ -208,8 +204,7 @@ def _split_filter(task: Task, split: str) -> Callable[[Problem], bool]:
     wants_test = split == "test" and own != "test"
 
     def keep(problem: Problem) -> bool:
-        # A hash of the prompt decides, so that the same prompt is always on the same side.
-        fraction = int(content_id(problem.prompt), 16) / 16**16
-        return (fraction < share) == wants_test
+        # The prompt decides, so that the same prompt is always on the same side.
+        return (prompt_number(problem) / 16**16 < share) == wants_test
 
     return keep

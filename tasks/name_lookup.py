@@ -6,11 +6,13 @@ when nothing else has the name). `module:attr` and `file.py:attr` execute code t
 task file must be trusted like a script; `allow_code=False` (`--no-code`) refuses them.
 """
 
+import ast
 import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Sequence
+import sysconfig
+from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
@@ -168,6 +170,63 @@ def _load_file(path: Path) -> ModuleType:
             _in_task_file.reset(token)
         _files[key] = module
     return _files[key]
+
+
+def local_sources(target: str, folder: Path) -> list[Path]:
+    """Return the user's own files that `module:attr` or `file.py:attr` executes.
+
+    These are the named file and what it imports, directly or through others, by its import statements. The
+    standard library, installed packages and this package are left out.
+    """
+    source = target.rpartition(":")[0]
+    waiting = [folder / source] if source.endswith(".py") else list(_own_files(source, folder))
+    found: list[Path] = []
+    while waiting:
+        path = waiting.pop().resolve()
+        if path not in found and path.is_file():
+            found.append(path)
+            for name in _imported_names(path):
+                waiting += _own_files(name, path.parent)
+    return found
+
+
+def _imported_names(path: Path) -> Iterator[str]:
+    """Yield the modules that a file may import; names in a package are relative to the file's folder."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError, OSError):
+        return  # importing it will say what is wrong
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            yield base
+            yield from (f"{base}.{alias.name}".lstrip(".") for alias in node.names)
+
+
+def _own_files(module: str, folder: Path) -> Iterator[Path]:
+    """Yield the files of a module and of the packages around it, if they are the user's own."""
+    top, *inner = module.split(".")
+    if not top or top == "markscheme":
+        return
+    roots = [folder, folder.parent]
+    if not any((root / top).exists() or (root / f"{top}.py").exists() for root in roots):
+        try:
+            spec = importlib.util.find_spec(top)
+        except (ImportError, ValueError):
+            return
+        if spec is None or spec.origin is None:
+            return
+        package = Path(spec.origin).resolve()
+        roots = [package.parents[1] if package.name == "__init__.py" else package.parent]
+        installed = [Path(place).resolve() for place in sysconfig.get_paths().values()]
+        if any(roots[0].is_relative_to(place) for place in installed):
+            return
+    for root in roots:
+        for depth in range(len(inner) + 1):
+            path = root.joinpath(top, *inner[:depth])
+            yield from (path.with_name(f"{path.name}.py"), path / "__init__.py")
 
 
 GENERATORS = Table("generator")

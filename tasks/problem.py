@@ -108,6 +108,17 @@ def asked_in(prompt: Prompt) -> str:
     return prompt if isinstance(prompt, str) else said_by("user", prompt, between="\n")
 
 
+def prompt_key(prompt: Prompt) -> str:
+    """Return 16 hex digits that are the same for prompts that differ in white space and case only.
+
+    >>> from markscheme.tasks.problem import prompt_key
+    >>> prompt_key("What is  2 + 2?") == prompt_key("what is 2 + 2? ")
+    True
+    """
+    asked = " ".join(asked_in(prompt).casefold().split())
+    return content_id(asked or prompt)
+
+
 @dataclass(slots=True, repr=False)
 class Completion:
     """One answer of a policy, with what is needed to score it and to learn from it.

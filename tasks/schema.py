@@ -7,6 +7,7 @@ is checked here: `MarkScheme`, in rewards/, looks up the components that a task 
 import dataclasses
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator,
 from ..sandbox.errors import did_you_mean
 from ..sandbox.execution import Limits
 from .check_section import CheckSection
+from .name_lookup import local_sources
 from .reward_entries import PROCESS, ProcessEntry, RewardEntry
 from .yaml_file import YamlFile
 
@@ -44,7 +46,7 @@ class DataSource(BaseModel):
     """The split that problems are taken from (default `train`)."""
     held_out: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Share of the rows to hold out as the split `test`, from 0 (default) to below 1. Rows are chosen by a
-    hash of their prompt, so a prompt is always on the same side."""
+    hash of their prompt, whatever its white space and case, so that a prompt is always on the same side."""
     shuffle: bool = False
     """Shuffle the rows by `seed` before `limit` is applied (default: false); a streamed data set is shuffled
     within a buffer of 10,000 rows."""
@@ -251,6 +253,14 @@ class Task(BaseModel):
 
         The `check:` section is not part of it, since it changes no score.
         """
+        return self._hash()
+
+    @property
+    def training_hash(self) -> str:
+        """The hash without what may change in the middle of a run: `watch` and every `on_failure`."""
+        return self._hash(drop=("watch", "on_failure"))
+
+    def _hash(self, drop: tuple[str, ...] = ()) -> str:
         sources = {name: self._source_hash(name) for name in sorted(set(self._named_files()))}
         # These sections were added to the schema later. A task without them keeps its old hash, so that older
         # runs can still be resumed.
@@ -259,7 +269,8 @@ class Task(BaseModel):
         }
         if self.data.problems is None:
             absent["data"] = {"problems"}
-        content = {"task": self.model_dump(mode="json", exclude=absent), "sources": sources}
+        task = _without(self.model_dump(mode="json", exclude=absent), drop)
+        content = {"task": task, "sources": sources}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def _source_hash(self, name: str) -> str:
@@ -267,7 +278,7 @@ class Task(BaseModel):
         return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "missing"
 
     def _named_files(self) -> Iterator[str]:
-        """Yield `data.problems`, and the `file.py` of every `file.py:attr` in the task, nested ones too."""
+        """Yield `data.problems` and the user's own code that the task executes, also what it imports."""
         if self.data.problems is not None:
             yield self.data.problems
         uses = [self.data.generator or ""]
@@ -281,4 +292,17 @@ class Task(BaseModel):
             else:
                 uses.append(entry.use)
                 entries.extend(entry.of)
-        yield from (use.partition(":")[0] for use in uses if ".py:" in use)
+        for use in uses:
+            if ".py:" in use:
+                yield use.partition(":")[0]  # also if it is missing
+            if ":" in use:
+                named = (self.folder / use.partition(":")[0]).resolve()
+                others = [path for path in local_sources(use, self.folder) if path != named]
+                yield from (os.path.relpath(path, self.folder.resolve()) for path in others)
+
+
+def _without(content: Any, keys: tuple[str, ...]) -> Any:
+    """Return nested JSON without some keys, at any depth."""
+    if isinstance(content, dict):
+        return {key: _without(value, keys) for key, value in content.items() if key not in keys}
+    return [_without(item, keys) for item in content] if isinstance(content, list) else content

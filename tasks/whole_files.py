@@ -68,10 +68,25 @@ def partial_of(path: Path) -> Path:
 
 
 def put_in_place(partial: Path, path: Path) -> None:
-    """Rename a complete file or folder to its own name; a file keeps the permissions of the one before."""
+    """Rename a complete file or folder to its own name; a file keeps the permissions of the one before.
+
+    Its content is on the disk before it has the name, and so is the name when this returns.
+    """
     if path.is_file() and partial.is_file():
         partial.chmod(stat.S_IMODE(path.stat().st_mode))
+    for written in (*(partial.rglob("*") if partial.is_dir() else ()), partial):
+        to_disk(written)
     partial.replace(path)
+    to_disk(path.parent)
+
+
+def to_disk(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _remove(path: Path) -> None:

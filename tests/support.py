@@ -93,7 +93,7 @@ def small_policy(folder: Path, architecture: str = "llama", *, chat: bool = Fals
     import torch
     import transformers
 
-    from markscheme.trainer.models.tiny import build_tokenizer
+    from markscheme.trainer.models.built_in.tiny import build_tokenizer
 
     characters = "abcdefghijklmnopqrstuvwxyz0123456789+-=?.,:<>/\\{}|_ \n" + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     tokenizer = build_tokenizer(tuple(characters))

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...sandbox.errors import MarkschemeError
 from ...tasks.load_problems import load_problems
-from ...tasks.problem import Problem, asked_in, content_id, said_by
+from ...tasks.problem import Problem, asked_in, prompt_key, said_by
 from ...tasks.rows.row_files import Row, read_rows
 from ...tasks.schema import Task
 from .finding import Finding, Lines
@@ -51,20 +51,16 @@ def duplicates(task: Task, problems: Iterable[Problem]) -> Finding:
         held_out = load_problems(task, split="test")
     except MarkschemeError as error:
         return Finding("duplicates", None, f"no held-out split to compare with: {str(error).splitlines()[0]}")
-    asked = {_key(problem) for problem in held_out}
+    # Not by the words alone: `12 + 3` and `12 - 3` are different problems.
+    asked = {prompt_key(problem.prompt) for problem in held_out}
     lines = Lines()
     count = 0
     for problem in problems:
         count += 1
-        if _key(problem) in asked:
+        if prompt_key(problem.prompt) in asked:
             lines.add(f"problem {problem.id}: {asked_in(problem.prompt)[:100]!r}")
     said = f"{lines.count} of {count} problems are in the held-out split too ({len(held_out)} problems)"
     return Finding("duplicates", not lines.count, said, lines.first)
-
-
-def _key(problem: Problem) -> str:
-    # Not the words alone: `12 + 3` and `12 - 3` are different problems.
-    return content_id(" ".join(asked_in(problem.prompt).casefold().split()))
 
 
 def contamination(problems: Iterable[tuple[str, Problem]], path: Path) -> Finding:

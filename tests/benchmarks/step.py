@@ -62,6 +62,7 @@ class MarkschemeLoop:
         from markscheme.trainer.config.run_file import load_run
         from markscheme.trainer.run.folder import RunFolder
         from markscheme.trainer.run.progress import Silent
+        from markscheme.trainer.run.resume import Start
         from markscheme.trainer.run.setup import set_up
 
         config = load_run(
@@ -80,7 +81,7 @@ class MarkschemeLoop:
                 "save": {"every": 1000},
             }
         )
-        self.run = set_up(config, RunFolder(folder / "run"), False, Silent(), True)
+        self.run = set_up(config, RunFolder(folder / "run"), Start(), Silent(), True)
         self.steps: list[TimedStep] = []
 
     def step(self) -> None:

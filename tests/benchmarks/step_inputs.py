@@ -43,7 +43,7 @@ def make_model(folder: Path, shape: dict[str, int], vocabulary: int | None = Non
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from markscheme.trainer.models.tiny import build_tokenizer
+    from markscheme.trainer.models.built_in.tiny import build_tokenizer
 
     torch.manual_seed(0)
     tokenizer = build_tokenizer(tuple(CHARACTERS))

@@ -7,7 +7,7 @@ import pytest
 from markscheme.rewards import MarkScheme
 from markscheme.sandbox import RewardError, TaskError
 from markscheme.tasks import Completion, Problem
-from markscheme.trainer.models.tiny import build_tokenizer
+from markscheme.trainer.models.built_in.tiny import build_tokenizer
 from prm_by_hand import scores_by_hand
 from prm_models import STEPS, save_prm
 from support import TWO_PLUS_TWO, MakeTask, PrmFolder

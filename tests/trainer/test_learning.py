@@ -17,11 +17,11 @@ from markscheme.trainer import train
 from markscheme.trainer.commands.cli import main
 from markscheme.trainer.config.run_config import PolicyConfig, SamplingConfig
 from markscheme.trainer.engines.hf import HfEngine
-from markscheme.trainer.models import tiny
+from markscheme.trainer.models.built_in import tiny
+from markscheme.trainer.models.built_in.tiny import tiny_policy
 from markscheme.trainer.models.load_policy import load_policy
 from markscheme.trainer.models.policy import Policy
 from markscheme.trainer.models.prompts import encode_prompt
-from markscheme.trainer.models.tiny import tiny_policy
 from markscheme.trainer.reward_models.step_labels import Chain, chain_of, monte_carlo, monte_carlo_row
 from small_runs import json_lines
 

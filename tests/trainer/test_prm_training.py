@@ -11,7 +11,7 @@ from markscheme.rewards.models.prm_formats import find_format
 from markscheme.rewards.models.prm_torch import load_prm
 from markscheme.rewards.rows.labelled_steps import LabelledSteps
 from markscheme.sandbox import DataError, RewardError
-from markscheme.trainer.models.tiny import build_tokenizer
+from markscheme.trainer.models.built_in.tiny import build_tokenizer
 from markscheme.trainer.reward_models.held_out import split_by_prompt
 from markscheme.trainer.reward_models.prm_training import PrmTraining, step_loss, train_prm
 from prm_models import save_prm

@@ -30,10 +30,10 @@ from ..engines.base import Engine, prompt_seed
 from ..engines.make import make_engine
 from ..loop.evaluation import SampleTally, sampled_groups
 from ..loop.rollout import Group, LoadedTask
+from ..models.built_in.tiny import one_thread, tiny_policy
 from ..models.load_policy import load_policy
 from ..models.policy import Policy
 from ..models.prompts import EncodedPrompts
-from ..models.tiny import one_thread, tiny_policy
 from .output import GOOD, show
 from .row_output import BadRows, RowOutput, row_bar
 

@@ -16,15 +16,14 @@ iterations is in `state()`. So a run that is killed anywhere repeats the end of 
 import copy
 import shutil
 from collections.abc import Mapping
-from pathlib import Path
 from random import Random
 from typing import Any
 
 from ...rewards.composition.entries import Entry
 from ...rewards.models.loaded import forget
 from ...rewards.models.torch_runtime import quiet
-from ...sandbox.errors import RunError, TaskError
-from ..loop.checkpoint import save_model, write_whole
+from ...sandbox.errors import TaskError
+from ..loop.checkpoint import require_whole, save_model, write_whole
 from ..loop.grpo import Step
 from ..loop.rollout import Group, LoadedTask, scored_groups
 from ..reward_models.replay_buffer import ReplayBuffer
@@ -233,12 +232,9 @@ class OuterLoop:
         assert self.settings is not None
         if model == self.model:
             return
-        source = self._declared if model is None else str((self.parts.folder / model).resolve())
-        if model is not None and not Path(source).is_dir():
-            raise RunError(
-                f"{source}: the checkpoint needs this reward model, and it is not there; restore the folder,"
-                " or start the run again"
-            )
+        source = self._declared
+        if model is not None:
+            source = str(require_whole(self.parts.folder / model).resolve())
         forget(str(self.entry.parameters["model"]))
         for loaded in self._users:
             use_model(loaded, self.settings.entry, source)

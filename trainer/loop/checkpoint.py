@@ -1,10 +1,11 @@
 """Checkpoints, which hold everything that a run needs to continue as if it had never stopped.
 
 A checkpoint is a folder `step-NNNNNN` with a plain Hugging Face model (with LoRA, the adapter only),
-`optimizer.safetensors` and `state.json`. It is written under a hidden name and then renamed, so a folder that
-has its final name is complete.
+`optimizer.safetensors`, `state.json` and the checksums of all files. It is written under a hidden name and
+then renamed, so a folder that has its final name is complete; the checksums show what happens to it later.
 """
 
+import hashlib
 import json
 import shutil
 import warnings
@@ -19,6 +20,9 @@ from safetensors.torch import load_file, save_file
 from ...sandbox.errors import RunError
 from ...tasks.whole_files import written_whole
 from ..models.lora import ADAPTER, has_adapter, merged_weights
+
+CHECKSUMS = "checksums.json"
+"""Name of the file with the SHA-256 of all others in a folder that was written whole."""
 
 
 def save_checkpoint(
@@ -64,9 +68,9 @@ def drop_checkpoints(folder: Path, keep: int, pinned: Collection[int]) -> None:
     """Delete all checkpoints but the newest `keep` and those of the `pinned` steps."""
     for old in checkpoints(folder)[:-keep]:
         if step_of(old) not in pinned:
-            (old / "state.json").unlink()  # first, so that half a checkpoint does not count as one
-    for path in folder.glob("step-*"):
-        if not (path / "state.json").is_file():
+            (old / CHECKSUMS).unlink()  # first, so that half a checkpoint does not count as one
+    for path in _step_folders(folder):
+        if not (path / CHECKSUMS).is_file():
             shutil.rmtree(path)
 
 
@@ -106,7 +110,7 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> Path:
     """Create a folder with the content that `write` puts into it, completely or not at all.
 
     Args:
-        path: the folder to create; one that is already there is replaced.
+        path: the folder to create, with a file of checksums; one that is already there is replaced.
         write: called with a temporary folder, which is then renamed to `path`.
 
     Raises:
@@ -116,6 +120,8 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> Path:
         with written_whole(path) as partial:
             partial.mkdir()
             write(partial)
+            checksums = {name: _checksum(partial / name) for name in _files_in(partial)}
+            (partial / CHECKSUMS).write_text(json.dumps(checksums, indent=1), encoding="utf-8")
     except (OSError, SafetensorError) as error:
         raise RunError(
             f"{path} cannot be written ({error}); free some space, then continue with --resume"
@@ -123,9 +129,75 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> Path:
     return path
 
 
+def _files_in(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def damage_in(folder: Path) -> str | None:
+    """Return what has happened to a folder that `write_whole` wrote; None if it is as it was written."""
+    try:
+        checksums = dict(json.loads((folder / CHECKSUMS).read_text(encoding="utf-8")))
+        for name, checksum in checksums.items():
+            if not (folder / name).is_file():
+                return f"{name} is missing"
+            if _checksum(folder / name) != checksum:
+                return f"{name} was cut or changed"
+    except (OSError, ValueError, TypeError) as error:
+        return f"{CHECKSUMS} cannot be read ({type(error).__name__})"
+    return None if checksums else f"{CHECKSUMS} is empty"
+
+
+def require_whole(folder: Path) -> Path:
+    """Return a folder that `write_whole` wrote, if it is as it was written.
+
+    Raises:
+        RunError: it is not.
+    """
+    damage = damage_in(folder)
+    if damage is not None:
+        raise RunError(f"{folder}: {damage}; restore it from a backup, or start a new run")
+    return folder
+
+
+def newest_whole(folder: Path, note: Callable[[str], None]) -> Path | None:
+    """Return the newest checkpoint in a folder that is undamaged; None if there are no checkpoints at all.
+
+    Damaged ones that are newer are removed, since the run will write them again.
+
+    Args:
+        folder: the run's folder of checkpoints.
+        note: called with a line for each damaged one.
+
+    Raises:
+        RunError: all of them are damaged.
+    """
+    damaged = []
+    for path in reversed(_step_folders(folder)):
+        damage = damage_in(path)
+        if damage is None:
+            for later, said in damaged:
+                note(f"the checkpoint {later.name} is damaged ({said}); going back to {path.name}")
+                shutil.rmtree(later, ignore_errors=True)
+            return path
+        damaged.append((path, damage))
+    if damaged:
+        listed = ", ".join(f"{path.name} ({said})" for path, said in damaged)
+        raise RunError(f"{folder}: no checkpoint is whole: {listed}; restore one of them, or start a new run")
+    return None
+
+
 def checkpoints(folder: Path) -> list[Path]:
     """Return the complete checkpoints in a folder, oldest first."""
-    return sorted(path for path in folder.glob("step-*") if (path / "state.json").is_file())
+    return [path for path in _step_folders(folder) if (path / CHECKSUMS).is_file()]
+
+
+def _step_folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("step-*") if path.name[5:].isdigit())
 
 
 def step_of(checkpoint: Path) -> int:

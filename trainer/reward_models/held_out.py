@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from ...tasks.problem import Prompt, asked_in
+from ...tasks.problem import Prompt, prompt_key
 
 T = TypeVar("T")
 
@@ -12,10 +12,10 @@ T = TypeVar("T")
 def is_held_out(prompt: Prompt, share: float) -> bool:
     """Return whether a prompt is held out, as about `share` of all prompts are.
 
-    That depends on the prompt alone, so a prompt is never held out in one file and trained on in another; the
-    prompts of a smaller share are among those of a larger one.
+    That depends on the prompt alone, whatever its white space and case, so a prompt is never held out in one
+    file and trained on in another; the prompts of a smaller share are among those of a larger one.
     """
-    digest = hashlib.sha256(f"held out/{asked_in(prompt)}".encode(errors="backslashreplace")).digest()
+    digest = hashlib.sha256(f"held out/{prompt_key(prompt)}".encode()).digest()
     return int.from_bytes(digest[:4]) < share * 2**32
 
 

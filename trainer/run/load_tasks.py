@@ -1,5 +1,7 @@
 """Loading a run's tasks before there is a model: schemes, training problems and held-out problems."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -54,6 +56,8 @@ class RunTasks:
     """In the order of the run file's `eval:`."""
     guarding: dict[str, TaskProblems]
     """By task name: the prompts that the run's `reward_model:` holds out; empty if it has none."""
+    data: dict[str, dict[str, Any]]
+    """For each of `trained`, how many problems its data has, and a hash of them in their order."""
 
     @property
     def first(self) -> Task:
@@ -79,13 +83,31 @@ def load_run_tasks(config: RunConfig, allow_code: bool) -> RunTasks:
     schemes = {name: MarkScheme(task, process=by_steps) for name, task in tasks.items()}
     held_out = [(settings, _held_out(settings, config, tasks, allow_code)) for settings in config.eval]
     evaluated = [problem for _, split in held_out for problem in split.problems]
-    trained = {name: _trained(task, schemes[name], evaluated) for name, task in tasks.items()}
+    data = {name: DataDigest() for name in tasks}
+    trained = {name: _trained(task, schemes[name], evaluated, data[name]) for name, task in tasks.items()}
     guarding: dict[str, TaskProblems] = {}
     if config.reward_model is not None:
         _check_reward_model(config.reward_model, schemes)
         for name, problems in trained.items():
             trained[name], guarding[problems.task.name] = _set_aside(problems, config.reward_model)
-    return RunTasks(trained, held_out, guarding)
+    return RunTasks(trained, held_out, guarding, {name: digest.state() for name, digest in data.items()})
+
+
+class DataDigest:
+    """Hashes the problems that a task's data has, in their order, as `load_problems` reads them."""
+
+    def __init__(self) -> None:
+        self._count, self._digest = 0, hashlib.sha256()
+
+    def add(self, problem: Problem) -> None:
+        """Take in the next problem."""
+        self._count += 1
+        content = json.dumps(problem.model_dump(), default=repr, sort_keys=True)
+        self._digest.update(content.encode())
+
+    def state(self) -> dict[str, Any]:
+        """Return the number of problems and their hash."""
+        return {"problems": self._count, "hash": self._digest.hexdigest()}
 
 
 def _load(name: str, config: RunConfig, allow_code: bool) -> Task:
@@ -151,9 +173,14 @@ def _held_out(
     return TaskProblems(task, scheme, problems)
 
 
-def _trained(task: Task, scheme: MarkScheme, held_out: Sequence[Problem]) -> TaskProblems:
+def _trained(task: Task, scheme: MarkScheme, held_out: Sequence[Problem], digest: DataDigest) -> TaskProblems:
     check = ReferenceCheck(scheme)
-    problems = without_overlap(load_problems(task, each=check), held_out)
+
+    def each(problem: Problem, place: str) -> None:
+        check(problem, place)
+        digest.add(problem)
+
+    problems = without_overlap(load_problems(task, each=each), held_out)
     if not problems:
         raise RunError(
             f"task {task.name!r}: there is nothing to train on, because every training problem is also held"

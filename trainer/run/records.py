@@ -1,18 +1,17 @@
 """Recording a run: what each step and each evaluation writes to the run's folder and shows to the reader."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from ...rewards.rows.scores import header_row, score_row
-from ..config.run_config import EvalConfig
 from ..loop.evaluation import evaluate
 from ..loop.grpo import Step
 from ..loop.rollout import Group, LoadedTask
-from .monitor import Alarm, step_metrics
 from .setup import Run
 from .tensorboard import numbers_of
+from .watching.monitor import Alarm, step_metrics
 
 
 def record_step(run: Run, step: Step) -> None:
@@ -58,17 +57,26 @@ def _show_alarm(run: Run, alarm: Alarm) -> None:
         )
 
 
-def evaluate_due(run: Run, step: int) -> None:
-    """Run the evaluations that are due at a step, except those that a resumed run finds in its log."""
-    steps = run.config.algorithm.total_steps
-    logged = {(row["step"], row["index"]) for row in run.folder.read("eval.jsonl")}
-    for index, (settings, loaded) in enumerate(run.evals):
-        due = step in (0, steps) or (settings.every and step % settings.every == 0)
-        if due and (step, index) not in logged:
-            _evaluate_one(run, step, index, settings, loaded)
+def evaluations_due(run: Run) -> list[int]:
+    """Return which evaluations are due after the last step and not in the log yet, by their index."""
+    step, steps = run.done, run.config.algorithm.total_steps
+    logged = [(row["step"], *_kind_of(row)) for row in run.folder.read("eval.jsonl")]
+    return [
+        index
+        for index, (settings, loaded) in enumerate(run.evals)
+        if (step in (0, steps) or (settings.every and step % settings.every == 0))
+        and (step, loaded.task.name, settings.split, settings.n) not in logged
+    ]
 
 
-def _evaluate_one(run: Run, step: int, index: int, settings: EvalConfig, loaded: LoadedTask) -> None:
+def _kind_of(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what two rows of eval.jsonl must have in common to be compared."""
+    return row["task"], row["split"], row["n"]
+
+
+def evaluate_one(run: Run, index: int) -> None:
+    """Do an evaluation and record it."""
+    step, (settings, loaded) = run.done, run.evals[index]
     # The seed does not depend on the step, so the evaluations of a run differ by the policy only.
     seed = random.Random(f"eval/{run.config.seed}/{settings.task}/{settings.split}").getrandbits(62)
     evaluated = evaluate(run.engine, loaded, settings.n, run.config.sampling, seed=seed)
@@ -118,7 +126,8 @@ def run_summary(run: Run) -> dict[str, Any]:
         "train_seconds": round(run.seconds, 3),
         "alarms": len(run.folder.read("alarms.jsonl")),
     }
-    evaluations = [row for row in run.folder.read("eval.jsonl") if row["index"] == 0]
+    first = [(loaded.task.name, settings.split, settings.n) for settings, loaded in run.evals[:1]]
+    evaluations = [row for row in run.folder.read("eval.jsonl") if _kind_of(row) in first]
     if evaluations:
         for when, row in (("before", evaluations[0]), ("after", evaluations[-1])):
             summary[f"pass_at_1_{when}"] = row["pass_at_1"]

@@ -1,7 +1,6 @@
 """Setting up a run: its tasks, its policy, its engine, and, once all of them are ready, its folder."""
 
 import copy
-import json
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -9,33 +8,34 @@ from pathlib import Path
 from typing import Any
 
 from ...rewards.models.torch_runtime import choose_device
-from ...sandbox.errors import RunError
 from ..config.run_config import EvalConfig, RunConfig
 from ..engines.base import Engine
 from ..engines.make import make_engine
 from ..iterations.outer_loop import OuterLoop
 from ..iterations.parts import Parts, reference_folder
 from ..loop.checkpoint import (
-    checkpoints,
     drop_checkpoints,
-    load_state,
+    require_whole,
     restore_optimizer,
     save_model,
     write_whole,
 )
 from ..loop.learner import Learner
 from ..loop.rollout import LoadedTask, ProblemOrder
+from ..models.built_in.smollm2 import smollm2_policy
+from ..models.built_in.tiny import tiny_policy
 from ..models.forward import choose_way
 from ..models.load_policy import load_policy
 from ..models.lora import ADAPTER
 from ..models.policy import Policy
-from ..models.tiny import tiny_policy
 from .folder import RunFolder
 from .load_tasks import RunTasks, described, load_run_tasks
-from .monitor import Monitor
 from .notes import Notes
 from .progress import Progress
+from .resume import Start
+from .same_run import identity_of, refuse_other_run
 from .tensorboard import TensorBoard, check_tensorboard
+from .watching.monitor import Monitor
 
 
 @dataclass
@@ -54,6 +54,8 @@ class Run:
     order: ProblemOrder
     monitor: Monitor
     progress: Progress
+    identity: dict[str, Any]
+    """What a checkpoint keeps to recognise the run; see `identity_of`."""
     tensorboard: TensorBoard | None = None
     done: int = 0
     """The number of the last finished step; 0 at the start."""
@@ -72,15 +74,15 @@ class Run:
             self.tensorboard.close()
 
 
-def set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progress, allow_code: bool) -> Run:
+def set_up(config: RunConfig, folder: RunFolder, start: Start, progress: Progress, allow_code: bool) -> Run:
     """Return the run, ready for its next step.
 
     A new run's folder is created last, once everything else is ready.
 
     Args:
         config: the run's.
-        folder: the run's; with `resume` it holds at least one checkpoint.
-        resume: continue after the newest checkpoint.
+        folder: the run's.
+        start: the beginning, or the checkpoint to continue from.
         progress: shows the warm start of the tiny policy, the notes, and a line that introduces the run.
         allow_code: whether task files may name `module:attr` and `file.py:attr`.
 
@@ -88,10 +90,15 @@ def set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progres
         MarkschemeError: a part of the run cannot be loaded, started or written.
     """
     notes = Notes(progress)
+    for line in start.notes:
+        notes.add(line)
     run_tasks = load_run_tasks(config, allow_code)
-    saved = checkpoints(folder.checkpoints)[-1] if resume else None
-    state = load_state(saved) if saved else {}
+    saved, state = start.checkpoint, start.state
     policy = _policy(config, run_tasks, saved, progress, notes)
+    identity = identity_of(config, run_tasks, policy)
+    if saved:
+        for line in refuse_other_run(folder.path, state["run"], identity):
+            notes.add(line)
     tasks, evals = _encoded(run_tasks, policy, config)
     held_out = {
         name: problems.encoded(policy, config.sampling.max_new_tokens)
@@ -109,7 +116,7 @@ def set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progres
         engine.sync(policy, done)
         task_records = described([*(split for _, split in evals), *tasks.values()])
         if saved:
-            _rewind(folder, config, task_records, saved, learner)
+            _rewind(folder, config, task_records, start, learner, notes)
         else:
             _create(folder, config, task_records, learner)
         parts = Parts(
@@ -134,6 +141,7 @@ def set_up(config: RunConfig, folder: RunFolder, resume: bool, progress: Progres
             ProblemOrder(tasks, config.seed, state.get("cursors")),
             Monitor(tasks, state.get("monitor")),
             progress,
+            identity,
             TensorBoard(folder.path, config, done) if config.trackers else None,
             done,
             state.get("seconds", 0.0),
@@ -183,23 +191,19 @@ def _create(folder: RunFolder, config: RunConfig, task_records: Mapping[str, Any
 
 
 def _rewind(
-    folder: RunFolder, config: RunConfig, task_records: Mapping[str, Any], saved: Path, learner: Learner
+    folder: RunFolder,
+    config: RunConfig,
+    task_records: Mapping[str, Any],
+    start: Start,
+    learner: Learner,
+    notes: Notes,
 ) -> None:
     """Take the folder and the optimizer back to a checkpoint."""
-    _refuse_changed_tasks(folder, task_records)
-    folder.rewind(load_state(saved)["step"])
+    assert start.checkpoint is not None
+    folder.rewind(start.state["step"], start.state["written"], notes.add)
     folder.write_config(config)
-    restore_optimizer(learner.optimizer, saved)
-
-
-def _refuse_changed_tasks(folder: RunFolder, task_records: Mapping[str, Any]) -> None:
-    before = json.loads((folder.path / "tasks.json").read_text(encoding="utf-8"))
-    for name, task in task_records.items():
-        if before.get(name, {}).get("hash") != task["hash"]:
-            raise RunError(
-                f"{folder.path}: task {name!r} has changed since the run began, so scores before and after"
-                " would not be comparable; undo the change or start a new run"
-            )
+    folder.write_json("tasks.json", task_records)
+    restore_optimizer(learner.optimizer, start.checkpoint)
 
 
 def _policy(
@@ -212,13 +216,15 @@ def _policy(
     source: str | Path = config.policy.model
     if source == "tiny":
         source = tiny_policy(tasks.first, config.seed, progress=progress.warm_start)
+    elif source == "smollm2":
+        source = smollm2_policy(notes.add)
     adapter = saved / ADAPTER if saved else None
     return load_policy(config.policy, source, device, adapter=adapter, seed=config.seed, note=notes.add)
 
 
 def _restore(learner: Learner, config: RunConfig, checkpoint: Path) -> None:
     """Take policy and optimizer back to a checkpoint."""
-    policy = learner.policy
+    policy, checkpoint = learner.policy, require_whole(checkpoint)
     adapter = checkpoint / ADAPTER if config.policy.lora is not None else None
     source = policy.source if adapter else checkpoint
     saved = load_policy(config.policy, source, policy.device, adapter=adapter)
@@ -255,7 +261,7 @@ def _reference(
         return None
     if not resumed:
         return copy.deepcopy(policy.model).requires_grad_(False)
-    path = reference_folder(folder.path, step)
+    path = require_whole(reference_folder(folder.path, step))
     adapter = path / ADAPTER if has_adapter else None
     saved = load_policy(config.policy, policy.source if adapter else path, policy.device, adapter=adapter)
     return saved.model.requires_grad_(False)

@@ -1,7 +1,5 @@
 """`train`: the loop over the steps of a run, from a run file to a trained policy in the run's folder."""
 
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,12 +14,14 @@ from ...rewards.models.torch_runtime import quiet
 from ...sandbox.errors import RunError, first_line
 from ..config.run_config import RunConfig
 from ..config.run_file import load_run
-from ..loop.checkpoint import checkpoints, save_checkpoint, save_final, write_whole
+from ..loop.checkpoint import checkpoints, save_checkpoint, save_final, step_of, write_whole
 from ..loop.grpo import Step, grpo_step
 from .folder import RunFolder
-from .progress import Progress, Silent
-from .records import evaluate_due, record_step, run_summary
+from .progress import Progress, Silent, terminal_progress
+from .records import evaluate_one, evaluations_due, record_step, run_summary
+from .resume import Start, resumed
 from .setup import Run, set_up
+from .stopping import Stop
 
 
 @dataclass
@@ -40,7 +40,7 @@ def train(
     *,
     overrides: Sequence[str] = (),
     resume: bool = False,
-    progress: Callable[[int], Progress] | None = None,
+    progress: Callable[[int], Progress] | bool | None = None,
     allow_code: bool = True,
 ) -> RunResult:
     """Train a policy by GRPO, and return the run's folder and its summary.
@@ -57,33 +57,35 @@ def train(
             `resume`: the folder of a run.
         overrides: `key=value` settings that replace those of the file, with dotted keys such as
             `algorithm.lr=1e-5`; `task.KEY=value` changes every task.
-        resume: continue after the newest checkpoint, as if the run had never stopped.
-        progress: called with the number of steps; returns the object that shows the progress. None = show
-            nothing.
+        resume: continue after the newest whole checkpoint, as if the run had never stopped.
+        progress: True shows the progress on standard error, as the command line does; None or False shows
+            nothing. A function is called with the number of steps and returns the object that shows it.
         allow_code: whether task files may name `module:attr` and `file.py:attr`, which execute code.
 
     Raises:
         MarkschemeError: the run cannot start, or cannot continue.
     """
     if resume:
-        config, folder = _resumed(Path(str(run)), overrides)
+        config, folder, start = resumed(Path(str(run)), overrides)
     else:
         config = load_run(run, overrides=overrides)
-        folder = RunFolder(Path(config.out) if config.out else _new_folder(config))
-    reporter = progress(config.algorithm.total_steps) if progress else Silent()
+        folder, start = RunFolder(Path(config.out) if config.out else _new_folder(config)), Start()
+    show = terminal_progress if progress is True else progress or (lambda total: Silent())
+    reporter = show(config.algorithm.total_steps)
     try:
-        with _torch_settings(config):
-            state = set_up(config, folder, resume, reporter, allow_code)
+        with _torch_settings(config), Stop(reporter.say).listening() as stop:
+            state = set_up(config, folder, start, reporter, allow_code)
             try:
-                return _train(state)
+                return _train(state, stop)
             finally:
                 state.close()
     except torch.OutOfMemoryError as error:
         raise RunError(
-            f"out of memory ({first_line(error)}); lower microbatch_tokens or engine.max_rows, then"
-            " continue with --resume"
+            f"out of memory ({first_line(error)}); continue with smaller batches: markscheme train"
+            f" {folder.path} --resume --set microbatch_tokens=512 --set engine.max_rows=64"
         ) from error
     finally:
+        folder.unlock()
         reporter.close()
 
 
@@ -95,39 +97,6 @@ def _new_folder(config: RunConfig) -> Path:
         number += 1
         folder = base.with_name(f"{base.name}-{number}")
     return folder
-
-
-def _resumed(path: Path, overrides: Sequence[str]) -> tuple[RunConfig, RunFolder]:
-    """Return the settings and the folder of a run to resume.
-
-    Raises:
-        RunError: there is nothing to resume, or an override changes what must stay the same.
-    """
-    if not (path / "run.yaml").is_file():
-        raise RunError(f"{path} is not the folder of a run: it has no run.yaml; give the folder of a run")
-    if not checkpoints(path / "checkpoints"):
-        raise RunError(f"{path} has no complete checkpoint to resume from; start the run again")
-    before, after = load_run(path / "run.yaml"), load_run(path / "run.yaml", overrides=overrides)
-    if _fixed(before) != _fixed(after):
-        raise RunError(
-            f"{path}: only {', '.join(MAY_CHANGE)} and algorithm.steps (with several iterations:"
-            " algorithm.iterations; with model_rewards_last neither) may be changed when a run is resumed"
-            f" (given: {', '.join(overrides)}); start a new run for other changes"
-        )
-    return after, RunFolder(path)
-
-
-MAY_CHANGE = ("save", "eval", "engine", "trackers", "out", "microbatch_tokens")
-"""Keys of a run file that may change when a run is resumed; `algorithm.steps` may too, or, with several
-iterations, `algorithm.iterations`."""
-
-
-def _fixed(config: RunConfig) -> dict[str, Any]:
-    """Return the settings that a resumed run must keep."""
-    grows = {"steps" if config.algorithm.iterations == 1 else "iterations"}
-    if config.algorithm.model_rewards_last is not None:
-        grows = set()  # a run that became longer would have paid for models in other steps
-    return config.model_dump(exclude={**dict.fromkeys(MAY_CHANGE, True), "algorithm": grows})
 
 
 @contextmanager
@@ -142,26 +111,27 @@ def _torch_settings(config: RunConfig) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _train(run: Run) -> RunResult:
+def _train(run: Run, stop: Stop) -> RunResult:
     """Take the remaining steps, then write the final model, unless the run is interrupted."""
     steps = run.config.algorithm.total_steps
-    with _interruptible() as interrupted:
+    last: Step | None = None
+    with stop.patient():
         if run.done == 0:
             run.outer_loop.begin()
             if not checkpoints(run.folder.checkpoints):
                 _save(run)  # before the first step, so that the run can be resumed from its start
-            evaluate_due(run, 0)
-        if run.done >= steps > 0:
+        elif run.done >= steps:
             run.progress.say(
                 f"nothing to do: {run.done} of {steps} steps are done; raise algorithm.steps to continue"
             )
-        last: Step | None = None
-        while run.done < steps and not interrupted.is_set():
+        _evaluate(run, stop)
+        while run.done < steps and not stop.requested:
             last = _take_step(run)
             ends_iteration = run.done % run.config.algorithm.steps == 0
-            if ends_iteration or run.done % run.config.save.every == 0 or interrupted.is_set():
+            if ends_iteration or run.done % run.config.save.every == 0 or stop.requested:
                 _save(run)
-    if interrupted.is_set() and run.done < steps:
+            _evaluate(run, stop)
+    if stop.requested and (run.done < steps or evaluations_due(run)):
         run.progress.say(
             f"interrupted after step {run.done}; continue with: markscheme train {run.folder.path} --resume"
         )
@@ -169,8 +139,19 @@ def _train(run: Run) -> RunResult:
     return _finish(run, last)
 
 
+def _evaluate(run: Run, stop: Stop) -> None:
+    """Do the evaluations that are due. A signal cuts them short, and a resumed run does them again."""
+    for index in evaluations_due(run):
+        if not stop.requested:
+            saved = any(step_of(path) == run.done for path in checkpoints(run.folder.checkpoints))
+            with stop.at_once():
+                evaluate_one(run, index)
+            if stop.requested and not saved:
+                _save(run)
+
+
 def _take_step(run: Run) -> Step:
-    """Take the next step, log it, and do the evaluations that are due after it."""
+    """Take the next step and log it."""
     began = time.perf_counter()
     step = grpo_step(
         run.done + 1,
@@ -184,7 +165,6 @@ def _take_step(run: Run) -> Step:
     run.seconds += time.perf_counter() - began
     record_step(run, step)
     run.outer_loop.after_step(step)
-    evaluate_due(run, run.done)
     return step
 
 
@@ -203,29 +183,11 @@ def _finish(run: Run, last: Step | None) -> RunResult:
     return RunResult(run.folder.path, summary)
 
 
-@contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """Yield an event that the first Ctrl-C sets, to stop after the step; a second one interrupts at once."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event  # only the main thread may handle signals
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def stop_after_step(number: int, frame: Any) -> None:
-        event.set()
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, stop_after_step)
-    try:
-        yield event
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def _save(run: Run) -> None:
     """Write a checkpoint, and begin a new file of scores."""
     state = {
+        "run": run.identity,
+        "written": run.folder.state(),
         "cursors": run.order.cursors,
         "monitor": run.monitor.state(),
         "seconds": run.seconds,

@@ -13,7 +13,7 @@ from ....rewards.rows.labelled_steps import read_labelled
 from ....rewards.rows.preferences import read_preferences
 from ....sandbox.errors import TaskError
 from ....tasks.load_task import load_task
-from ...models.tiny import one_thread, tiny_policy
+from ...models.built_in.tiny import one_thread, tiny_policy
 from ...reward_models.fitting import Progress
 from ...reward_models.prm_training import PrmReport, PrmTraining, train_prm
 from ...reward_models.rm_training import RmReport, RmTraining, train_rm

@@ -11,9 +11,6 @@ import hashlib
 import inspect
 import json
 import math
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
@@ -25,10 +22,11 @@ import torch
 import transformers
 from torch import Tensor
 
-from ...sandbox.errors import PolicyError
-from ...tasks.name_lookup import GENERATORS, resolve
-from ...tasks.rows.sources import make_generator
-from ...tasks.schema import Task
+from ....sandbox.errors import PolicyError
+from ....tasks.name_lookup import GENERATORS, resolve
+from ....tasks.rows.sources import make_generator
+from ....tasks.schema import Task
+from .cache import built_once
 
 RECIPE: dict[str, Any] = {
     "version": 1,
@@ -79,21 +77,12 @@ def tiny_policy(task: Task, seed: int, *, progress: WarmStartProgress | None = N
         PolicyError: the task has no generator with a teacher.
     """
     generator = _generator(task)
-    folder = cache_folder() / f"tiny-{type(generator).__name__.lower()}-{_key(task, generator, seed)}"
-    if folder.is_dir():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".building-"))
-    try:
+
+    def build(folder: Path) -> None:
         with one_thread():
-            _build(generator, seed, building, progress)
-        building.rename(folder)
-    except OSError:
-        if not folder.is_dir():  # if it is there now, another process has built the same policy first
-            raise
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-    return folder
+            _build(generator, seed, folder, progress)
+
+    return built_once(f"tiny-{type(generator).__name__.lower()}-{_key(task, generator, seed)}", build)
 
 
 @contextmanager
@@ -109,12 +98,6 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def cache_folder() -> Path:
-    """Return the user's cache folder for built policies."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "markscheme"
 
 
 def _generator(task: Task) -> Any:

@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ...rewards.score import Status
-from ...sandbox.display import number
-from ..loop.rollout import Group, LoadedTask
+from ....rewards.score import Status
+from ....sandbox.display import number
+from ...loop.rollout import Group, LoadedTask
 from .step_summary import UNREAD, Row, failed, is_paid, is_wrong_by, rows_of
 
 WINDOW = 5

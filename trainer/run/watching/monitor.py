@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...rewards.score import Score, Status
-from ...sandbox.errors import RunError
-from ..loop.grpo import Step
-from ..loop.rollout import Group, LoadedTask, group_is_flat, is_unanimous
+from ....rewards.score import Score, Status
+from ....sandbox.errors import RunError
+from ...loop.grpo import Step
+from ...loop.rollout import Group, LoadedTask, group_is_flat, is_unanimous
 from .alarms import WINDOW, distinct, flat_cause, shown_row, signs_of
 from .step_summary import rows_of, summary_of
 

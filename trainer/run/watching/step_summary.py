@@ -7,9 +7,9 @@ import math
 import statistics
 from collections.abc import Iterator, Sequence
 
-from ...rewards.score import Score, Status
-from ...tasks.problem import Completion, Problem
-from ..loop.rollout import Group, LoadedTask, group_is_flat
+from ....rewards.score import Score, Status
+from ....tasks.problem import Completion, Problem
+from ...loop.rollout import Group, LoadedTask, group_is_flat
 
 FAILURES = (
     Status.TIMEOUT,

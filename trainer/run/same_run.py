@@ -1,0 +1,148 @@
+"""What a run that is resumed must have in common with the run that it was: settings, tasks, data, tokenizer.
+
+Marks and advantages before and after would not be comparable if the task had changed. The order of problems
+and the ids of tokens would mean something else if the data or the tokenizer had.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ...sandbox.errors import RunError
+from ..config.run_config import RunConfig
+from ..models.policy import Policy
+from .load_tasks import RunTasks
+
+MAY_CHANGE = ("save", "eval", "engine", "trackers", "microbatch_tokens", "task_overrides", "out")
+"""Keys of a run file that need not stay the same. `algorithm.steps` may change too, or, with several
+iterations, `algorithm.iterations`. Of the tasks, `watch` and `on_failure` may change."""
+
+
+def identity_of(config: RunConfig, tasks: RunTasks, policy: Policy) -> dict[str, Any]:
+    """Return what must stay the same, for a checkpoint, ready for JSON."""
+    return {
+        "config": config.model_dump(mode="json"),
+        "tasks": {
+            problems.task.name: {"hash": problems.task.training_hash, "data": tasks.data[name]}
+            for name, problems in tasks.trained.items()
+        },
+        "kept": {problems.task.name: len(problems.problems) for problems in tasks.trained.values()},
+        "tokenizer": _tokenizer_hash(config.policy.model),
+        # Weights that are not trained are not in the checkpoint, but in the folder that the policy came from.
+        "frozen_weights": _frozen_hash(policy.model),
+    }
+
+
+def refuse_changed_settings(folder: Path, before: Mapping[str, Any], now: RunConfig) -> None:
+    """Refuse to resume a run with other settings than a checkpoint was made with.
+
+    Args:
+        folder: the run's.
+        before: the run's settings in the checkpoint.
+        now: those of run.yaml and of the overrides.
+
+    Raises:
+        RunError: a setting that must stay the same has changed.
+    """
+    then = RunConfig.model_validate(before)
+    fixed, wanted = _flat(_fixed(then)), _flat(_fixed(now))
+    changed = [
+        f"{key} (was {fixed.get(key)!r}, now {wanted.get(key)!r})"
+        for key in sorted({*fixed, *wanted})
+        if fixed.get(key) != wanted.get(key)
+    ]
+    if changed:
+        free = [*MAY_CHANGE[:5], *(f"algorithm.{key}" for key in _growing(then))]
+        raise RunError(
+            f"{folder}: these settings cannot change when a run is resumed: {', '.join(changed)}; give them"
+            f" the values that they had (in run.yaml or by --set), or start a new run with the new ones. What"
+            f" may change: {', '.join(free)}, and a task's watch and on_failure"
+        )
+
+
+def _growing(config: RunConfig) -> set[str]:
+    """Return the key of `algorithm:` that makes a run longer, unless that would change its earlier steps."""
+    if config.algorithm.model_rewards_last is not None:
+        return set()  # a run that became longer would have paid for models in other steps
+    return {"steps" if config.algorithm.iterations == 1 else "iterations"}
+
+
+def _fixed(config: RunConfig) -> dict[str, Any]:
+    exclude: dict[str, Any] = {**dict.fromkeys(MAY_CHANGE, True), "algorithm": _growing(config)}
+    return config.model_dump(mode="json", exclude=exclude)
+
+
+def _flat(content: Any, place: str = "") -> dict[str, Any]:
+    """Return nested mappings as one, with dotted keys."""
+    if not isinstance(content, dict) or not content:
+        return {place: content}
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        flat |= _flat(value, f"{place}.{key}" if place else str(key))
+    return flat
+
+
+def refuse_other_run(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Refuse to resume a run with other tasks, data or tokens; return notes on what may have changed.
+
+    Args:
+        folder: the run's.
+        before: the identity in the checkpoint.
+        now: that of the run as it would go on.
+
+    Raises:
+        RunError: something that must stay the same has changed.
+    """
+    advice = "undo that, or start a new run"
+    for name, task in now["tasks"].items():
+        old = before["tasks"].get(name, {})
+        if old.get("hash") != task["hash"]:
+            raise RunError(
+                f"{folder}: task {name!r} has changed since the run began, or the code that its rewards"
+                f" execute; scores before and after would not be comparable: {advice}"
+            )
+        count, rows = old["data"]["problems"], task["data"]["problems"]
+        if count != rows:
+            raise RunError(
+                f"{folder}: the data of task {name!r} had {count} problems and has {rows}: {advice}"
+            )
+        if old["data"] != task["data"]:
+            raise RunError(
+                f"{folder}: the data of task {name!r} has {rows} problems as before, but their content or"
+                f" their order has changed: {advice}"
+            )
+    model, notes = before["config"]["policy"]["model"], []
+    if before["frozen_weights"] != now["frozen_weights"]:
+        raise RunError(f"{folder}: the weights that the adapter belongs to have changed in {model}: {advice}")
+    if before["tokenizer"] != now["tokenizer"]:
+        changed = f"the tokenizer or the chat template in {model} has changed"
+        if now["config"]["policy"]["lora"] is not None:
+            raise RunError(f"{folder}: {changed}: {advice}")
+        notes.append(f"{changed}; the run goes on with its own copy, which is in its checkpoints")
+    return notes + [
+        f"the held-out problems have changed: of task {name!r}, {count} problems are trained on instead of"
+        f" {before['kept'][name]}, in another order from here on"
+        for name, count in now["kept"].items()
+        if count != before["kept"].get(name)
+    ]
+
+
+def _tokenizer_hash(model: str) -> str:
+    """Return a hash of the tokenizer's files in a model's folder; of a hub id, that of no files."""
+    digest = hashlib.sha256()
+    for pattern in ("*token*", "vocab*", "merges*", "chat_template*"):
+        for path in sorted(Path(model).glob(pattern)):
+            if path.is_file():
+                digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _frozen_hash(model: Any) -> str:
+    """Return a hash of a sample of the weights that are not trained."""
+    digest = hashlib.sha256()
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            sample = parameter.detach().flatten()[:: max(1, parameter.numel() // 64)].float().cpu()
+            digest.update(name.encode() + sample.numpy().tobytes())
+    return digest.hexdigest()
