@@ -7,13 +7,12 @@ a small driver is sent along with the program, and sends plain data back.
 import inspect
 import json
 import marshal
+import os
 import time
-import urllib.error
-import urllib.request
 from functools import lru_cache
 from typing import Any
 
-from .errors import InfraError, SandboxError
+from .errors import InfraError, SandboxError, first_line
 from .execution import Limits
 from .executor import Executor
 from .isolation.tiers import Tier
@@ -23,6 +22,8 @@ from .wire import codec
 from .wire.protocol import BY_ITSELF, WALL
 from .wire.records import COMPILE, DEFINED, FAILED, RAISED, VALUE, Record
 
+KEY_ENV = "SANDBOX_API_KEY"
+"""The environment variable that holds the server's key, where it asks for one."""
 _ATTEMPTS = 3
 _MARK = "\x1emarkscheme "
 """The start of each line of standard output that holds a record of the driver."""
@@ -167,21 +168,29 @@ class RemoteSandbox(Executor):
             "files": {},
             "fetch_files": [],
         }
-        request = urllib.request.Request(
-            f"{self.url}/run_code", json.dumps(body).encode(), {"Content-Type": "application/json"}
-        )
+        import httpx2  # only for remote sandboxes, because it takes a while to import
+
+        key = os.environ.get(KEY_ENV, "").strip()
+        headers = {"Content-Type": "application/json"}
+        headers |= {"Authorization": f"Bearer {key}"} if key else {}
         problem: Exception | str = ""
         for attempt in range(_ATTEMPTS):
             time.sleep(attempt * 0.5)
             try:
-                with urllib.request.urlopen(request, timeout=limits.wall_s + 120) as response:
-                    answer = json.loads(response.read())
-            except urllib.error.HTTPError as error:
-                problem = f"{error.code} {error.reason}"
-                error.close()
-                continue
-            except (OSError, ValueError) as error:
-                problem = error
+                response = httpx2.post(
+                    f"{self.url}/run_code",
+                    content=json.dumps(body),
+                    headers=headers,
+                    timeout=limits.wall_s + 120,
+                )
+                if response.status_code in (401, 403, 404):
+                    raise SandboxError(
+                        f"the sandbox server {self.url} answers {response.status_code}: give its address, and"
+                        f" its key, if it asks for one, in the environment variable {KEY_ENV}"
+                    )
+                answer = response.raise_for_status().json()
+            except (httpx2.HTTPError, ValueError) as error:
+                problem = first_line(error)
                 continue
             if isinstance(answer, dict) and answer.get("status") in ("Success", "Failed"):
                 return answer

@@ -5,13 +5,16 @@ The string under each key is its description in `markscheme schema run`, which e
 
 import math
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from .algorithm_config import AlgorithmConfig, Section
 from .presets import DEFAULT_PRESET, PRESETS, SAMPLING_KEYS, preset_values
 from .reward_model_config import RewardModelConfig
+
+Truncated = Literal["keep", "mask", "leave_out"]
+"""What is learned from completions that were cut off; see `SamplingConfig`."""
 
 
 class LoraConfig(Section):
@@ -50,6 +53,16 @@ class SamplingConfig(Section):
     """Sample from the smallest set of tokens whose probability reaches this; 1 = from all tokens."""
     max_new_tokens: int = Field(default=1024, ge=1)
     """Tokens after which a completion is cut off. If it is not given, a run takes the preset's value."""
+    stop: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Texts that end a completion. It ends with the token that completes the first of them, which is kept."""
+    truncated: Truncated = "keep"
+    """Completions that were cut off, in training: `keep` learns from them like from others, `mask` lets them
+    count in their group's mean and spread only, `leave_out` not even there."""
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _one_stop(cls, stop: Any) -> Any:
+        return (stop,) if isinstance(stop, str) else stop
 
 
 class EngineConfig(Section):
@@ -68,6 +81,8 @@ class EngineConfig(Section):
     weights_folder: str | None = None
     """`vllm_http`: folder in which new weights are handed to the servers; null = /dev/shm, or else the
     temporary folder."""
+    key_env: str = "VLLM_API_KEY"
+    """`vllm_http`: the environment variable that holds the servers' key, where they ask for one."""
     timeout_s: float = Field(default=600, gt=0)
     """`vllm_http`: seconds after which a request counts as failed."""
     retry_s: float = Field(default=60, ge=0)

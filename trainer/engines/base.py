@@ -5,10 +5,13 @@ distribution that it was drawn from. `HfEngine` samples from the policy's own we
 `VllmServers` have copies of them (`copy_engine.py`).
 """
 
+import math
 from abc import ABC, abstractmethod
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from random import Random
 
+from ...sandbox.errors import RunError
 from ...tasks.problem import Completion
 from ..config.run_config import SamplingConfig
 from ..models.policy import EncodedPrompt, Policy
@@ -73,16 +76,57 @@ def prompt_seed(seed: int, index: int) -> int:
 
 
 def completion_of(
-    policy: Policy, prompt: EncodedPrompt, ids: list[int], logprobs: list[float], version: int
+    policy: Policy,
+    prompt: EncodedPrompt,
+    ids: Sequence[int],
+    logprobs: Sequence[float | None],
+    version: int,
+    *,
+    stop: Sequence[str] = (),
+    where: str = "the engine",
 ) -> Completion:
-    """Return sampled ids as a completion; its finish_reason is `stop` if the last id is an end token."""
-    stopped = bool(ids) and ids[-1] in policy.eos_ids
+    """Return sampled ids as a completion, up to the token that completes a text of `stop`.
+
+    Its finish_reason is `stop` if it ends with such a text or with an end token.
+
+    Raises:
+        RunError: there is not one finite log-probability for each of one or more tokens, which is the fault
+            of the engine, `where`.
+    """
+    if len(ids) != len(logprobs) or not ids:
+        raise RunError(
+            f"{where} returned a completion of {len(ids)} tokens with {len(logprobs)} log-probabilities"
+            " (expected: at least one token, and one log-probability for each), which is the engine's fault;"
+            " use the version that markscheme's extra installs"
+        )
+    end = stop_length(policy, ids, stop)
+    own_ids, own = list(ids[:end]), [math.nan if one is None else one for one in logprobs[:end]]
+    for place, logprob in enumerate(own):
+        if not math.isfinite(logprob):
+            raise RunError(
+                f"{where} returned the log-probability {logprobs[place]} for token {place + 1} of"
+                f" {len(own)}, which is the engine's fault: its kernels or its precision fail on this model;"
+                " set engine.dtype to float32, or sample with engine.kind hf. Nothing was learned from this"
+                " step: continue with --resume"
+            )
     return Completion(
-        text=policy.decode(ids),
-        token_ids=ids,
-        logprobs=logprobs,
+        text=policy.decode(own_ids),
+        token_ids=own_ids,
+        logprobs=own,
         prompt_token_ids=prompt.token_ids,
-        finish_reason="stop" if stopped else "length",
+        finish_reason="stop" if end is not None or own_ids[-1] in policy.eos_ids else "length",
         weight_version=version,
         prefill=prompt.prefill,
     )
+
+
+def stop_length(policy: Policy, ids: Sequence[int], stop: Sequence[str]) -> int | None:
+    """Return with how many of the ids the text first contains one of `stop`; None if it never does."""
+
+    def contains(count: int) -> bool:
+        text = policy.decode(ids[:count])
+        return any(one in text for one in stop)
+
+    if not stop or not contains(len(ids)):
+        return None
+    return bisect_left(range(1, len(ids) + 1), True, key=contains) + 1

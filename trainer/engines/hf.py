@@ -23,7 +23,7 @@ from ..models.forward import TOLERANCE, differences_to_own, random_completions
 from ..models.kv_cache import sampling_cache
 from ..models.notes import Note, ignored
 from ..models.policy import EncodedPrompt, Policy
-from .base import Engine, completion_of
+from .base import Engine, completion_of, stop_length
 
 EXACT = 1e-4
 """Sampled log-probabilities count as exact if they differ by less than this (nats) from the model's own."""
@@ -191,19 +191,28 @@ class _Decoding:
     ) -> list[int]:
         """Append the new token of every live row, and return the groups that this completes.
 
-        `live` is updated: a row whose new token is an end token is not live any more.
+        `live` is updated: a row that its new token ends is not live any more.
         """
         complete = []
         for i, row in enumerate(rows):
             if live[i]:
                 self.tokens[row].append(ids[i])
                 self.logprobs[row].append(logprobs[i])
-                if ids[i] in self.eos_ids:
+                if ids[i] in self.eos_ids or self._stops(row):
                     live[i] = False
                     self.unfinished[row // self.n] -= 1
                     if not self.unfinished[row // self.n]:
                         complete.append(row // self.n)
         return complete
+
+    def _stops(self, row: int) -> bool:
+        """Return whether a row contains one of the texts that end a completion."""
+        stop, policy = self.sampling.stop, self.engine.policy
+        if not stop:
+            return False
+        # Only the end is decoded at every token; where a stop text seems to be, the whole row decides.
+        end = policy.decode(self.tokens[row][-max(map(len, stop)) - 8 :])
+        return any(one in end for one in stop) and stop_length(policy, self.tokens[row], stop) is not None
 
     def _prefill(self) -> tuple[Tensor, Any, Tensor, Tensor]:
         """Compute each prompt once, padded on the left, and copy its states for every row of its group.
@@ -235,6 +244,14 @@ class _Decoding:
     def _completions(self, group: int) -> list[Completion]:
         engine, prompt = self.engine, self.prompts[group]
         return [
-            completion_of(engine.policy, prompt, self.tokens[row], self.logprobs[row], engine.weight_version)
+            completion_of(
+                engine.policy,
+                prompt,
+                self.tokens[row],
+                self.logprobs[row],
+                engine.weight_version,
+                stop=self.sampling.stop,
+                where="transformers",
+            )
             for row in range(group * self.n, (group + 1) * self.n)
         ]

@@ -1,13 +1,12 @@
 """The client of one vLLM server: requests over HTTP, their answers, and which failures may pass."""
 
-import http.client
-import json
+import os
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import httpx2
 
 from ...sandbox.errors import RunError
 from ..config.run_config import SamplingConfig
@@ -21,10 +20,20 @@ class ServerTrouble(Exception):
 
 
 class Server:
-    """A vLLM server, with what a run knows about its state."""
+    """A vLLM server, with what a run knows about its state.
 
-    def __init__(self, url: str, timeout_s: float):
+    Args:
+        url: its address.
+        timeout_s: seconds after which a request counts as failed.
+        key_env: the environment variable that has its key, if it asks for one.
+    """
+
+    def __init__(self, url: str, timeout_s: float, key_env: str = "VLLM_API_KEY"):
         self.url, self.timeout_s = url.rstrip("/"), timeout_s
+        key = os.environ.get(key_env, "").strip()
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        limits = httpx2.Limits(max_connections=None)
+        self._client = httpx2.Client(timeout=timeout_s, headers=headers, limits=limits)
         self.lock = threading.Lock()
         """Held while one of several threads restores the server's weights."""
         self.failing_since: float | None = None
@@ -40,7 +49,7 @@ class Server:
 
     def get(self, path: str) -> Any:
         """Return the JSON answer to a GET request; for the errors see `post`."""
-        return self._ask(urllib.request.Request(self.url + path))
+        return self._ask("GET", path)
 
     def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """Return the JSON answer to a POST request.
@@ -49,29 +58,35 @@ class Server:
             ServerTrouble: there is no answer, it is not JSON, or its status may pass (5xx, 408, 429).
             RunError: the server rejects the request itself.
         """
-        data = json.dumps(body or {}).encode()
-        headers = {"Content-Type": "application/json"}
-        return self._ask(urllib.request.Request(self.url + path, data, headers))
+        return self._ask("POST", path, body or {})
 
-    def _ask(self, request: urllib.request.Request) -> Any:
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         try:
-            with urllib.request.urlopen(request, timeout=self.timeout_s) as answer:
-                text = answer.read()
-        except urllib.error.HTTPError as error:
-            message = error.read(2000).decode(errors="replace")
-            if error.code >= 500 or error.code in (408, 429):
-                raise ServerTrouble(f"answered {error.code}: {message}") from error
-            path = request.full_url.removeprefix(self.url)
-            raise RunError(f"{self.url} rejects {path} ({error.code}): {message}") from error
-        except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
-            # While connecting, urllib wraps a timeout into a URLError; while reading, it does not.
-            if isinstance(error, TimeoutError) or isinstance(getattr(error, "reason", None), TimeoutError):
-                raise ServerTrouble(f"took longer than engine.timeout_s ({self.timeout_s:g} s)") from error
+            answer = self._client.request(method, self.url + path, json=body)
+        except httpx2.TimeoutException as error:
+            raise ServerTrouble(f"took longer than engine.timeout_s ({self.timeout_s:g} s)") from error
+        except httpx2.HTTPError as error:
             raise ServerTrouble(f"cannot be reached ({error})") from error
+        except (httpx2.InvalidURL, ValueError) as error:
+            raise RunError(f"engine.urls: {self.url!r} is not an address: {error}") from error
+        message = answer.text[:2000]
+        if answer.status_code >= 500 or answer.status_code in (408, 429):
+            raise ServerTrouble(f"answered {answer.status_code}: {message}")
+        if answer.status_code in (401, 403):
+            raise RunError(
+                f"{self.url} refuses the key ({answer.status_code}); set the environment variable that"
+                " engine.key_env names"
+            )
+        if answer.status_code >= 300:
+            raise RunError(f"{self.url} rejects {path} ({answer.status_code}): {message}")
         try:
-            return json.loads(text or b"null")
+            return answer.json() if answer.content else None
         except ValueError as error:
-            raise ServerTrouble(f"answered with something that is not JSON: {text[:200]!r}") from error
+            raise ServerTrouble(f"answered with something that is not JSON: {message[:200]!r}") from error
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
 
     def version(self) -> str | None:
         """Return the version label of its weights; None if it was never sent any."""
@@ -117,6 +132,7 @@ class Server:
                 "top_p": sampling.top_p,
                 "seed": seed,
                 "stop_token_ids": list(stop_ids),
+                "stop": list(sampling.stop),
                 "logprobs": 0,  # of the sampled token only
                 "return_token_ids": True,
                 "skip_special_tokens": False,
@@ -125,12 +141,11 @@ class Server:
 
     def completions_in(
         self, answer: Any, n: int, sampling: SamplingConfig
-    ) -> list[tuple[list[int], list[float]]]:
+    ) -> list[tuple[list[int], list[float | None]]]:
         """Return the token ids and log-probabilities of each completion in an answer to `sample`.
 
         Raises:
             ServerTrouble: a completion was broken off, or there are not `n` of them.
-            RunError: a completion has no tokens, or not one log-probability for each.
             KeyError, TypeError, AttributeError: the answer does not have vLLM's form.
         """
         completions = []
@@ -140,12 +155,6 @@ class Server:
                 raise ServerTrouble(f"ended a completion with finish_reason {choice['finish_reason']!r}")
             if sampling.temperature == 0:
                 logprobs = [0.0] * len(ids)
-            if len(ids) != len(logprobs) or not ids:
-                raise RunError(
-                    f"{self.url} returned a completion of {len(ids)} tokens with {len(logprobs)}"
-                    " log-probabilities (expected: at least one token, and one log-probability for each); use"
-                    " the vLLM version that markscheme[vllm] installs"
-                )
             completions.append((ids, logprobs))
         if len(completions) != n:
             raise ServerTrouble(f"returned {len(completions)} completions (expected: {n})")

@@ -1,14 +1,16 @@
-"""Starting a vLLM server that takes weights from a run: the command, and a server that belongs to the run."""
+"""Starting a vLLM server that takes weights from a run: the command, and a server that ends with the run."""
 
+import contextlib
 import os
 import shlex
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import httpx2
 
 from ...sandbox.errors import RunError
 
@@ -66,8 +68,49 @@ def shell_line(environment: dict[str, str], command: list[str]) -> str:
     return " ".join([*(f"{key}={value}" for key, value in environment.items()), shlex.join(command)])
 
 
+class Kept:
+    """A keeper process (`keeper.py`), which removes a folder and ends a command when this process ends.
+
+    Args:
+        folder: the folder to remove; None = it has none.
+        command: the command to run; empty = it runs none.
+        log: takes the command's output.
+        environment: of the command, beside this process's own.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None,
+        command: Sequence[str] = (),
+        *,
+        log: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ):
+        keeper = Path(__file__).with_name("keeper.py")
+        with open(log or os.devnull, "ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-I", str(keeper), str(folder or ""), *command],
+                env={**os.environ, **(environment or {})},
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C ends the run, and the run's end ends this
+            )
+
+    def close(self) -> None:
+        """Let the keeper end its command and remove its folder, and wait for that."""
+        assert self.process.stdin is not None
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
+        try:
+            self.process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
 class OwnServer:
-    """A vLLM server that this run starts on a free port, and ends.
+    """A vLLM server that this run starts on a free port, and that ends with the run, however that ends.
 
     Args:
         model: a folder or a hub id.
@@ -77,44 +120,48 @@ class OwnServer:
         folder: where the server's log is written.
 
     Raises:
-        RunError: the server ends early, or does not answer in time; the message has the end of its log.
+        RunError: see `start`.
     """
 
     def __init__(self, model: str, *, dtype: str, on_cpu: bool, memory: float | None, folder: Path):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        environment, command = server_command(
+        self._environment, self._command = server_command(
             model, dtype=dtype, port=port, python=sys.executable, on_cpu=on_cpu, memory=memory
         )
         self.url, self.log = f"http://127.0.0.1:{port}", folder / "server.log"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                command,
-                env={**os.environ, **environment},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C ends the run, and the run then ends the server
-            )
+        self.start()
+
+    def start(self) -> None:
+        """Start the server, also again after it has ended.
+
+        Raises:
+            RunError: it ends early, or does not answer in time; the message has the end of its log.
+        """
+        self._kept = Kept(None, self._command, log=self.log, environment=self._environment)
         try:
             self._wait_until_healthy()
         except BaseException:
             self.close()
             raise
 
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code of the server; None while it runs."""
+        return self._kept.process.poll()
+
     def _wait_until_healthy(self) -> None:
         deadline = time.monotonic() + START_S
         reason = f"it did not answer within {START_S} s"
         while time.monotonic() < deadline:
-            exit_code = self.process.poll()
-            if exit_code is not None:
-                reason = f"it ended with exit code {exit_code}"
+            if self.exit_code is not None:
+                reason = f"it ended with exit code {self.exit_code}"
                 break
             try:
-                with urllib.request.urlopen(f"{self.url}/health", timeout=5):
-                    return
-            except (urllib.error.URLError, OSError):
+                httpx2.get(f"{self.url}/health", timeout=5).raise_for_status()
+                return
+            except httpx2.HTTPError:
                 time.sleep(0.5)
         end_of_log = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:]
         raise RunError(
@@ -122,11 +169,5 @@ class OwnServer:
         )
 
     def close(self) -> None:
-        """Ask the server to end, and kill it if it has not after 20 seconds."""
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        """End the server, with the processes that it has started."""
+        self._kept.close()

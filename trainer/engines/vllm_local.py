@@ -91,8 +91,10 @@ class VllmEngine(CopyEngine):
                 top_p=sampling.top_p,
                 max_tokens=sampling.max_new_tokens,
                 stop_token_ids=list(self.policy.eos_ids),
+                stop=list(sampling.stop),
                 logprobs=0,  # of the sampled token only
-                detokenize=False,
+                detokenize=bool(sampling.stop),
+                skip_special_tokens=False,
                 seed=prompt_seed(seed, i),
                 output_kind=RequestOutputKind.FINAL_ONLY,
             )
@@ -114,7 +116,7 @@ class VllmEngine(CopyEngine):
             RunError: some of its tokens were not sampled from the weights that were pushed last.
         """
         ids = list(output.token_ids)
-        logprobs = [step[token].logprob for step, token in zip(output.logprobs, ids, strict=True)]
+        logprobs = [step[token].logprob for step, token in zip(output.logprobs, ids, strict=False)]
         if sampling.temperature == 0:
             logprobs = [0.0] * len(ids)
         for span in output.weight_versions or ():
@@ -123,7 +125,15 @@ class VllmEngine(CopyEngine):
                     f"{self.where} sampled tokens from weights of version {span.version}, after those of"
                     f" version {self._label} had been loaded; continue with --resume"
                 )
-        return completion_of(self.policy, prompt, ids, logprobs, self.weight_version)
+        return completion_of(
+            self.policy,
+            prompt,
+            ids,
+            logprobs,
+            self.weight_version,
+            stop=sampling.stop,
+            where=self.where,
+        )
 
     def push(self, policy: Policy, version: int) -> None:
         """Pass the weights as tensors, and drop the prefix cache; see `CopyEngine.push`."""

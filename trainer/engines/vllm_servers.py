@@ -11,7 +11,6 @@ stops before it learns from an incomplete batch.
 
 import math
 import queue
-import shutil
 import threading
 import time
 import uuid
@@ -29,11 +28,13 @@ from ..models.weights import shape_of, weights_folder, write_weights
 from .base import completion_of, prompt_seed
 from .copy_engine import CopyEngine
 from .vllm_client import Server, ServerTrouble
-from .vllm_launch import OwnServer, server_command, shell_line
+from .vllm_launch import Kept, OwnServer, server_command, shell_line
 from .vllm_queue import Work
 
 REQUESTS = 64
 """The most requests that are sent to one server at a time."""
+RESTARTS = 3
+"""How often the server that a run started is started again before it has to complete a prompt."""
 
 
 class VllmServers(CopyEngine):
@@ -58,13 +59,18 @@ class VllmServers(CopyEngine):
         self._run = uuid.uuid4().hex[:8]
         self._label = ""
         """This step's version label on the servers, with `_run` in it, since other runs may use them too."""
+        self._kept = Kept(self._folder)
+        """Removes the folder if this process is killed."""
         self._own: OwnServer | None = None
+        self._own_restarts = 0
+        """How often the own server was started again since it last completed a group."""
         self._closed = False
         """Whether threads that still restore a server must stop; another run may use it by now."""
         self._losing = threading.Lock()
         """Held in `_leave_out`, or the last two servers could each be left out in favour of the other."""
         self._probed: list[Server] | None = None
         """During a probe, a list of the one server that is probed; else None, and `generate` uses all."""
+        self.servers: list[Server] = []
         on_cpu = policy.device.type == "cpu"
         environment, command = server_command(policy.source, dtype=self.dtype, on_cpu=on_cpu)
         self._start_with = shell_line(environment, command)
@@ -75,7 +81,7 @@ class VllmServers(CopyEngine):
                     policy.source, dtype=self.dtype, on_cpu=on_cpu, memory=config.memory, folder=self._folder
                 )
                 urls = (self._own.url,)
-            self.servers = [Server(url, config.timeout_s) for url in urls]
+            self.servers = [Server(url, config.timeout_s, config.key_env) for url in urls]
             for server in self.servers:
                 self._check(server)
         except BaseException:
@@ -144,6 +150,7 @@ class VllmServers(CopyEngine):
         with server.lock:
             while not self._closed:
                 answers = True
+                self._start_again_if_ended(server)
                 try:
                     self._put_if_needed(server, trouble)
                 except ServerTrouble as error:
@@ -162,6 +169,26 @@ class VllmServers(CopyEngine):
                 if answers:
                     return  # its weights are right; only the next request can show whether it works again
                 pause = min(2 * pause, 5.0)
+
+    def _start_again_if_ended(self, server: Server) -> None:
+        """Start the server that belongs to this run again if its process has ended.
+
+        Raises:
+            RunError: it does not start, or has ended `RESTARTS` times without completing a group.
+        """
+        if self._own is None or self._own.exit_code is None or self._closed:
+            return
+        self._own_restarts += 1
+        if self._own_restarts > RESTARTS:
+            raise RunError(
+                f"the vLLM server that this run started has ended {RESTARTS} times without completing a"
+                f" prompt; see {self._own.log}"
+            )
+        code = self._own.exit_code
+        self.note(f"the vLLM server that this run started has ended (exit code {code}); it is started again")
+        self._own.close()
+        self._own.start()
+        server.failing_since = None
 
     def _put_if_needed(self, server: Server, trouble: ServerTrouble | None) -> None:
         """Send a server this step's weights unless it has them.
@@ -267,7 +294,7 @@ class VllmServers(CopyEngine):
                 f"gave an answer that does not have vLLM's form ({type(error).__name__}: {error})"
             )
         else:
-            server.failing_since = None
+            server.failing_since, self._own_restarts = None, 0
             work.done.put((index, group))
             return
         work.waiting.put(index)
@@ -288,13 +315,23 @@ class VllmServers(CopyEngine):
         if server.version() != self._label or server.puts != puts or not server.put_complete:
             raise ServerTrouble("was restarted, or got weights from elsewhere, while it sampled")
         return [
-            completion_of(self.policy, prompt, ids, logprobs, self.weight_version)
+            completion_of(
+                self.policy,
+                prompt,
+                ids,
+                logprobs,
+                self.weight_version,
+                stop=work.sampling.stop,
+                where=server.url,
+            )
             for ids, logprobs in server.completions_in(answer, work.n, work.sampling)
         ]
 
     def close(self) -> None:
         """End the server that was started here, and remove the weights."""
         self._closed = True
+        for server in self.servers:
+            server.close()
         if self._own is not None:
             self._own.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._kept.close()

@@ -16,6 +16,7 @@ from ...rewards.score import Score, Status
 from ...tasks.reward_entries import PROCESS, ProcessEntry
 from ...verifiers.steps.token_positions import step_ends
 from ..config.algorithm_config import AlgorithmConfig
+from ..config.run_config import Truncated
 from ..models.batch import for_each_token
 from ..objective.outcome_advantages import outcome_advantages
 from ..objective.process_advantages import StepSettings, pooled_spread, process_advantages
@@ -49,6 +50,7 @@ def credits_of(
     algorithm: AlgorithmConfig,
     tokenizer: Any,
     step: int,
+    truncated: Truncated = "keep",
 ) -> list[list[Credit]]:
     """Return the credit of every completion of every group.
 
@@ -60,8 +62,11 @@ def credits_of(
         algorithm: mode, std, its floor and eps, and whether unanimous groups are left out.
         tokenizer: the policy's; it maps the steps' characters to the sampled ids.
         step: the number of the training step, on which scheduled weights depend.
+        truncated: what happens to completions that were cut off; see `SamplingConfig`.
     """
     rewards_PG = torch.tensor([group.rewards for group in groups], dtype=torch.float64)
+    if truncated == "leave_out":
+        rewards_PG[_cut_off(groups)] = torch.nan
     outcomes_PG = outcome_advantages(
         rewards_PG, std=algorithm.std, eps=algorithm.eps, std_floor=algorithm.std_floor
     )
@@ -80,7 +85,16 @@ def credits_of(
         for name in {group.task for group in groups}:
             pairs = zip(credits_PG, groups, strict=True)
             _add_process([pair for pair in pairs if pair[1].task == name], tasks[name], algorithm, step)
+    if truncated == "mask":
+        for row, cut in zip(credits_PG, _cut_off(groups).tolist(), strict=True):
+            for credit, is_cut in zip(row, cut, strict=True):
+                credit.advantages = None if is_cut else credit.advantages
     return credits_PG
+
+
+def _cut_off(groups: Sequence[Group]) -> torch.Tensor:
+    """Return which completions were cut off at their greatest length, `[P, G]`."""
+    return torch.tensor([[c.finish_reason == "length" for c in group.completions] for group in groups])
 
 
 def _place_steps(row: Sequence[Credit], group: Group, loaded: LoadedTask, tokenizer: Any) -> None:

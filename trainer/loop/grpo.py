@@ -68,7 +68,9 @@ def grpo_step(
     scored = time.perf_counter()
     if after_scoring is not None:
         after_scoring(groups)
-    credits_PG = credits_of(groups, tasks, algorithm, learner.policy.tokenizer, number)
+    credits_PG = credits_of(
+        groups, tasks, algorithm, learner.policy.tokenizer, number, config.sampling.truncated
+    )
     completions = [completion for group in groups for completion in group.completions]
     advantages = [credit.advantages for row in credits_PG for credit in row]
     exact = engine.is_exact(config.sampling)

@@ -63,8 +63,9 @@ def _paid_but_wrong(
     recent = history[-WINDOW:]
     low, high = loaded.scheme.range_at(step)
     for name in loaded.task.watch:
-        paid = sum(summary[f"paid/{name}"] for summary in recent)
-        unearned = sum(summary[f"unearned/{name}"] for summary in recent)
+        # An entry that is watched since the run was resumed is not in the earlier summaries.
+        paid = sum(summary.get(f"paid/{name}", 0) for summary in recent)
+        unearned = sum(summary.get(f"unearned/{name}", 0) for summary in recent)
         if paid >= 16 and unearned / paid >= 0.25:
             message = (
                 f"of the completions that got nearly full reward in the last {WINDOW} steps, {name!r} calls"
@@ -99,7 +100,7 @@ def _reward_parts_from_watch(
         now = _mean_of(after, f"watch/{name}")
         confirmed = now - _mean_of(before, f"watch/{name}")
         has_room = now < 0.95  # an entry at its top cannot rise any further
-        if confirmed < 0.2 * gain and has_room:
+        if f"watch/{name}" in before[0] and confirmed < 0.2 * gain and has_room:
             message = (
                 f"since the start of the run the reward rose by {gain:.2f} {measure}, but {name!r} by"
                 f" {confirmed:+.2f}: the policy may be gaming the reward"
