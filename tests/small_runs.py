@@ -2,8 +2,12 @@
 
 import gzip
 import json
+import time
 from pathlib import Path
 from typing import Any
+
+import torch
+from safetensors.torch import load_file
 
 from support import small_policy
 
@@ -86,3 +90,17 @@ def scores_of(folder: Path) -> list[dict[str, Any]]:
 def notes_of(folder: Path) -> list[str]:
     """Return the notes that a run kept for its readers."""
     return [row["note"] for row in json_lines(folder / "notes.jsonl")]
+
+
+def wait_for(path: Path, pause: float) -> None:
+    """Wait until a file or folder exists, but not for ever: what comes next would fail anyway."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not path.exists():
+        time.sleep(pause)
+
+
+def assert_equal_weights(one: Path, other: Path) -> None:
+    """Two files hold the same weights, to the bit."""
+    first, second = load_file(one), load_file(other)
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first), one

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from damage import cut, each_once, flipped, resumed_after
 from safetensors.torch import load_file
 
+from damage import cut, each_once, flipped, resumed_after
 from markscheme.sandbox import MarkschemeError, RunError
 from markscheme.trainer import train
 from markscheme.trainer.loop.checkpoint import checkpoints

@@ -5,30 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-import torch
-from safetensors.torch import load_file
 
 from markscheme.sandbox import RunError
 from markscheme.trainer import train
 from markscheme.trainer.loop.checkpoint import checkpoints
-from small_runs import metrics_of, process_run, scores_of, small_run
-
-
-def wait_for(path: Path, pause: float) -> None:
-    """Wait until a file or folder exists, but not for ever: what comes next would fail anyway."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and not path.exists():
-        time.sleep(pause)
-
-
-def assert_equal_weights(one: Path, other: Path) -> None:
-    first, second = load_file(one), load_file(other)
-    assert first.keys() == second.keys()
-    assert all(torch.equal(first[name], second[name]) for name in first), one
+from small_runs import assert_equal_weights, metrics_of, process_run, scores_of, small_run, wait_for
 
 
 def test_a_killed_run_resumes_to_the_bit(task_folder: Path) -> None:
