@@ -114,3 +114,22 @@ def test_advantages_sum_to_zero_whatever_is_added_to_the_rewards_and_in_any_orde
     assert advantages.sum(-1).abs().max() < 1e-9
     assert torch.allclose(outcome_advantages(rewards + shift, std=std), advantages, atol=1e-6)
     assert torch.allclose(outcome_advantages(rewards[:, order], std=std), advantages[:, order])
+
+
+@pytest.mark.parametrize("scale", [1e200, 1e-300, 1e308, 5e-324])
+@pytest.mark.parametrize("std", ["population", "sample", "batch"])
+def test_the_size_of_rewards_does_not_matter(scale: float, std: Std) -> None:
+    """Squares of such rewards are out of float64's range, and sums of the largest are too."""
+    expected = outcome_advantages([[1.0, 0.0, 0.0, 1.0]], std=std)
+    assert torch.allclose(outcome_advantages([[scale, 0.0, 0.0, scale]], std=std), expected)
+
+
+def test_bfloat16_rewards_that_differ_are_different() -> None:
+    advantages = outcome_advantages(torch.tensor([[1.0, 0.98]], dtype=torch.bfloat16))
+    assert advantages.dtype == torch.bfloat16
+    assert advantages.tolist() == [[1.0, -1.0]]
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (3, 0), (0,)])
+def test_empty_groups_have_no_advantages(shape: tuple[int, ...]) -> None:
+    assert outcome_advantages(torch.zeros(shape)).shape == shape

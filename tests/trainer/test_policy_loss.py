@@ -272,3 +272,35 @@ def test_the_token_form_of_gspo_equals_gspo_where_a_completion_has_one_advantage
     ratios = (((new - old) * mask).sum(-1) / mask.sum(-1)).exp()
     expected = -(ratios[:, None] * uneven * mask) / mask.sum(-1, keepdim=True) / 3
     assert torch.allclose(gradient, expected, atol=1e-12)
+
+
+def test_tokens_that_are_not_finite_are_dropped_and_counted() -> None:
+    """The loss and its gradient are those of the other tokens."""
+    nan, inf = float("nan"), float("inf")
+    logprobs = torch.tensor([[-1.0, -inf, -0.5, nan], [-1.0, -2.0, -3.0, nan]], requires_grad=True)
+    old = torch.tensor([[-1.1, -1.0, -0.5, -1.0], [-1.0, nan, -3.0, -1.0]])
+    mask = torch.tensor([[1, 1, 1, 0], [1, 1, 1, 0]])
+    loss, stats = policy_loss(logprobs, old, torch.ones(2, 1), mask)
+    finite = torch.tensor([[1, 0, 1, 0], [1, 0, 1, 0]])
+    clean = logprobs.detach().nan_to_num(0.0, 0.0, 0.0).requires_grad_()
+    expected, _ = policy_loss(clean, old.nan_to_num(0.0), torch.ones(2, 1), finite)
+    assert stats["not_finite"].item() == pytest.approx(2 / 6)
+    assert torch.equal(loss, expected)
+    loss.backward()
+    expected.backward()
+    assert logprobs.grad is not None
+    assert clean.grad is not None
+    assert torch.equal(logprobs.grad, clean.grad)
+
+
+def test_ratios_are_bounded() -> None:
+    loss, stats = policy_loss(
+        torch.zeros(1, 2),
+        torch.full((1, 2), -900.0),
+        -torch.ones(1, 1),
+        torch.ones(1, 2),
+        ref_logprobs_BT=torch.full((1, 2), 900.0),
+        kl_coef=0.1,
+    )
+    assert torch.isfinite(loss)
+    assert stats["ratio"].item() == pytest.approx(math.exp(20))

@@ -222,3 +222,16 @@ def test_the_std_of_a_batch_is_pooled_over_groups() -> None:
     for credit in CREDITS:
         with_empty_groups = [[], [[0.1, 0.9]], []]
         assert pooled_spread(with_empty_groups, StepSettings(credit)) > 0
+
+
+@pytest.mark.parametrize("scale", [1e200, 1e-300])
+@pytest.mark.parametrize("credit", ["sum", "clip"])
+def test_the_size_of_step_rewards_does_not_matter(scale: float, credit: Credit) -> None:
+    rewards, ends, lengths = [[1.0, 0.0], [1.0, 1.0], [0.0, 0.0]], [[1, 2], [0, 1], [0, 1]], [3, 2, 2]
+    expected = process_advantages(rewards, ends, lengths, credit=credit)
+    scaled = [[reward * scale for reward in row] for row in rewards]
+    given = process_advantages(scaled, ends, lengths, credit=credit, clip_at=0.5 * scale)
+    assert torch.allclose(given, expected)
+    assert pooled_spread([scaled], StepSettings()) == pytest.approx(
+        scale * pooled_spread([rewards], StepSettings())
+    )

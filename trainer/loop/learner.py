@@ -28,6 +28,9 @@ from ..objective.objectives import OBJECTIVES
 from ..objective.off_policy import importance_weights, mismatch, off_policy_mask
 from ..objective.settings import LossSettings
 
+MOST_NOT_FINITE = 0.01
+"""The share of tokens that are dropped because a value of theirs is not finite, above which a run stops."""
+
 
 class Learner:
     """The policy with its optimizer and, where the KL needs one, its reference.
@@ -113,7 +116,8 @@ class Learner:
             loss, stats = self._loss(batch, logprobs_BT, denominator)
             if not torch.isfinite(loss):
                 raise RunError(
-                    f"the loss is {loss.item()} at step {step}; lower algorithm.lr or look at the rewards"
+                    f"the loss is {loss.item()} at step {step}; start a new run with a lower algorithm.lr, or"
+                    " look at the rewards"
                 )
             loss.backward()
             mask_BT = batch.mask_BT > 0
@@ -121,6 +125,12 @@ class Learner:
             if first:
                 stats |= mismatch(logprobs_BT, batch.sampled_logprobs_BT, batch.mask_BT)
             _add(totals, loss, stats, float(mask_BT.sum()) / tokens_computed)
+        if totals.get("not_finite", 0.0) > MOST_NOT_FINITE:
+            raise RunError(
+                f"{totals['not_finite']:.0%} of the tokens have log-probabilities that are not finite at step"
+                f" {step}: the policy has diverged; start a new run with a lower algorithm.lr, from the"
+                " checkpoint before if you like (policy.model: its folder)"
+            )
         return {**totals, **self._step(step, no_gradient=not computed)}
 
     def _denominator(self, rows: int, tokens: int) -> float:
@@ -143,8 +153,8 @@ class Learner:
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, algorithm.max_grad_norm)
         if not torch.isfinite(norm):
             raise RunError(
-                f"the gradient's norm is {norm.item()} at step {step}; lower algorithm.lr or look at the"
-                " rewards"
+                f"the gradient's norm is {norm.item()} at step {step}; start a new run with a lower"
+                " algorithm.lr, or look at the rewards"
             )
         rate = rate_at(
             step,

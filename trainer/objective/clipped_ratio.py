@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from .aggregate import loss_of, token_mean
-from .inputs import LossInputs
+from .inputs import LossInputs, bounded
 from .settings import LossSettings, Ratio
 
 
@@ -15,10 +15,11 @@ def clipped_ratio(inputs: LossInputs, settings: LossSettings) -> tuple[Tensor, d
 
     Returns:
         The loss (a scalar), and means over tokens without gradient: `ratio`; `clipped_low` and
-        `clipped_high`, the shares of tokens whose clip is active; `kl` (k3), where there is a reference.
+        `clipped_high`, the shares of tokens whose clip is active; `not_finite`, the share of tokens that are
+        dropped because a value of theirs is not finite; `kl` (k3), where there is a reference.
     """
     inputs64 = inputs.in_float64()
-    ratio_BT = _log_ratio(inputs64, settings.ratio).exp()
+    ratio_BT = bounded(_log_ratio(inputs64, settings.ratio)).exp()
     clipped_BT = ratio_BT.clamp(1 - settings.clip_low, 1 + settings.clip_high)
     surrogate_BT = torch.minimum(ratio_BT * inputs64.advantages_BT, clipped_BT * inputs64.advantages_BT)
     loss, stats = loss_of(surrogate_BT, ratio_BT, inputs64, settings)
@@ -28,6 +29,7 @@ def clipped_ratio(inputs: LossInputs, settings: LossSettings) -> tuple[Tensor, d
         "ratio": token_mean(ratio_BT.detach(), inputs64.mask_BT),
         "clipped_low": token_mean(below_BT.double(), inputs64.mask_BT),
         "clipped_high": token_mean(above_BT.double(), inputs64.mask_BT),
+        "not_finite": inputs.not_finite(),
     }
     return loss.to(inputs.logprobs_BT.dtype), shares | stats
 

@@ -37,9 +37,10 @@ class LossInputs:
     def in_float64(self) -> "LossInputs":
         """Return the same inputs in float64, with zeros wherever the mask is 0.
 
-        Padding may hold any value, even infinities, which would make sums and gradients NaN.
+        Padding may hold any value, even infinities, which would make sums and gradients NaN. A token with
+        such a value is masked out too; `not_finite` says how many there are.
         """
-        mask = self.mask_BT.to(torch.float64)
+        mask = torch.where(self._finite(), self.mask_BT.to(torch.float64), 0.0)
 
         def masked(tensor: Tensor) -> Tensor:
             return torch.where(mask > 0, tensor.to(torch.float64), 0.0)
@@ -49,10 +50,39 @@ class LossInputs:
             old_logprobs_BT=masked(self.old_logprobs_BT),
             advantages_BT=masked(self.advantages_BT.expand_as(mask)),
             mask_BT=mask,
-            weights_BT=None if self.weights_BT is None else self.weights_BT.to(torch.float64),
+            weights_BT=None if self.weights_BT is None else masked(self.weights_BT),
             ref_logprobs_BT=None if self.ref_logprobs_BT is None else masked(self.ref_logprobs_BT),
             denominator=self.denominator,
         )
+
+    def _finite(self) -> Tensor:
+        """Return where every value of a token is finite, `[B, T]`."""
+        given = (
+            self.logprobs_BT,
+            self.old_logprobs_BT,
+            self.advantages_BT,
+            self.weights_BT,
+            self.ref_logprobs_BT,
+        )
+        finite = torch.ones_like(self.logprobs_BT, dtype=torch.bool)
+        for tensor in given:
+            if tensor is not None:
+                finite = finite & tensor.isfinite()
+        return finite
+
+    def not_finite(self) -> Tensor:
+        """Return the share of the tokens that count for which a value is infinite or NaN."""
+        counted = self.mask_BT > 0
+        return (counted & ~self._finite()).sum().double() / counted.sum().clamp(min=1)
+
+
+LARGEST_LOG_RATIO = 20.0
+"""Logarithms of ratios are limited to this size (a ratio of 5e8), so that no exponential overflows."""
+
+
+def bounded(log_ratio_BT: Tensor) -> Tensor:
+    """Return logarithms of ratios, limited to `LARGEST_LOG_RATIO`; beyond it they have no gradient."""
+    return log_ratio_BT.clamp(-LARGEST_LOG_RATIO, LARGEST_LOG_RATIO)
 
 
 Objective = Callable[[LossInputs, LossSettings], tuple[Tensor, dict[str, Tensor]]]

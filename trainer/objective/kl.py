@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from .inputs import bounded
 from .settings import Kl
 
 
@@ -10,9 +11,9 @@ def kl_estimate(logprobs_BT: Tensor, ref_logprobs_BT: Tensor, kind: Kl) -> Tenso
     """Return an estimate of KL(pi || pi_ref) for each sampled token, in nats.
 
     k1 = log pi/pi_ref; k2 = k1^2 / 2; k3 (and k3_ratio) = x - log x - 1 with x = pi_ref/pi, which is
-    never negative (DeepSeekMath, arXiv 2402.03300, equation 4).
+    never negative (DeepSeekMath, arXiv 2402.03300, equation 4). Logarithms of ratios are `bounded`.
     """
-    k1 = logprobs_BT - ref_logprobs_BT
+    k1 = bounded(logprobs_BT - ref_logprobs_BT)
     if kind == "k1":
         return k1
     if kind == "k2":

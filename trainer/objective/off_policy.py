@@ -88,6 +88,7 @@ def mismatch(logprobs_BT: Tensor, sampled_logprobs_BT: Tensor, mask_BT: Tensor) 
     """
     counted_BT = mask_BT > 0
     difference = (logprobs_BT - sampled_logprobs_BT).detach().double()[counted_BT]
+    difference = difference[difference.isfinite()]
     if not difference.numel():
         return dict.fromkeys(("mismatch_mean", "mismatch_max", "mismatch_k3"), torch.zeros(()))
     size = difference.abs()

@@ -37,9 +37,9 @@ def outcome_advantages(
             not blown up to advantages of full size in a group that is all right or all wrong.
 
     Returns:
-        The same shape, device and dtype (float64 for sequences and whole numbers), computed in float64. Exact
-        zeros for a group whose rewards are equal up to rounding of the input's dtype, and for a completion
-        that is alone in its group.
+        The same shape, device and dtype (float64 for sequences and whole numbers), computed in float64, also
+        for rewards as large as 1e300 or as small as 1e-300. Exact zeros for a group whose rewards are equal
+        up to rounding, and for a completion that is alone in its group.
 
     Raises:
         ValueError: infinite rewards, a negative eps or std_floor, an unknown std, or no group dimension.
@@ -48,7 +48,12 @@ def outcome_advantages(
     if not given.dtype.is_floating_point:
         given = given.to(torch.float64)
     _check(given, std, eps, std_floor)
-    rewards = given.to(torch.float64)
+    if not given.numel():
+        return torch.zeros_like(given)
+    unscaled = given.to(torch.float64)
+    # Powers of two, by which dividing changes no digit, bring squares into the range of float64.
+    scale = power_of_two(unscaled, None if std == "batch" else -1)
+    rewards, eps, floor = unscaled / scale, eps / scale, std_floor / scale
     counts = ~rewards.isnan()
     n = counts.sum(-1, keepdim=True)
     zeroed = rewards.nan_to_num(0.0)
@@ -56,16 +61,24 @@ def outcome_advantages(
     flat = equal_to_rounding(rewards, (-1,), given.dtype)
     centred = torch.where(counts & (n > 1) & ~flat, zeroed - mean, 0.0)
     if std == "none":
-        return centred.to(given.dtype)
+        return (centred * scale).to(given.dtype)
     if std == "batch":
         known = rewards[counts]
         spread = known.std(correction=0) if known.numel() > 1 else torch.zeros((), dtype=torch.float64)
     else:
         correction = 1 if std == "sample" else 0
         spread = (centred.square().sum(-1, keepdim=True) / (n - correction).clamp(min=1)).sqrt()
-    spread = spread.clamp(min=std_floor)
+    spread = torch.maximum(spread, floor)
     scaled = centred / torch.where(spread + eps > 0, spread + eps, 1.0)
     return scaled.to(device=given.device, dtype=given.dtype)
+
+
+def power_of_two(values: Tensor, over: int | None = None) -> Tensor:
+    """Return the power of two at the largest absolute value, of all or along a dimension; 1 if that is 0."""
+    sizes = values.nan_to_num(0.0).abs()
+    largest = sizes.amax() if over is None else sizes.amax(over, keepdim=True)
+    exponent = torch.frexp(largest).exponent.clamp(-1000, 1000)
+    return torch.ldexp(torch.ones_like(largest), torch.where(largest > 0, exponent, 0))
 
 
 def _check(rewards: Tensor, std: str, eps: float, std_floor: float) -> None:
@@ -84,9 +97,11 @@ def _check(rewards: Tensor, std: str, eps: float, std_floor: float) -> None:
 def equal_to_rounding(values: Tensor, over: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     """Return whether all values along the dimensions `over` (which are kept) are equal up to rounding.
 
-    Rounding is that of `dtype`; NaN does not count. Without this check, the rewards 0.1 + 0.2 and 0.3, which
+    Rounding is that of `dtype`, or of float32 if `dtype` is coarser, in which other numbers than equal ones
+    seldom come that close; NaN does not count. Without this check, the rewards 0.1 + 0.2 and 0.3, which
     differ by rounding only, would be scaled to advantages of about 1 and -1.
     """
     high = values.nan_to_num(-torch.inf).amax(over, keepdim=True)
     low = values.nan_to_num(torch.inf).amin(over, keepdim=True)
-    return high - low <= 4 * torch.finfo(dtype).eps * torch.maximum(high.abs(), low.abs())
+    eps = min(torch.finfo(dtype).eps, torch.finfo(torch.float32).eps)
+    return high - low <= 4 * eps * torch.maximum(high.abs(), low.abs())

@@ -64,8 +64,9 @@ def policy_loss(
 
     Returns:
         The loss (a scalar in the dtype of `logprobs_BT`, computed in float64), and means over tokens without
-        gradient: `ratio`; `clipped_low` and `clipped_high` (shares of tokens whose clip is active); `kl` (k3,
-        if there is a reference).
+        gradient: `ratio`; `clipped_low` and `clipped_high` (shares of tokens whose clip is active);
+        `not_finite` (share of tokens that are dropped, because a value of theirs is infinite or NaN); `kl`
+        (k3, if there is a reference). Logarithms of ratios are limited to +-20.
 
     Raises:
         ValueError: shapes do not match, a name is unknown, or `kl_coef` has no reference.

@@ -5,7 +5,7 @@ Shapes: `_G` completions of one problem (a group), `_K` their steps, `_T` their 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import get_args
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ...tasks.reward_entries import Credit, Pool
-from .outcome_advantages import equal_to_rounding
+from .outcome_advantages import equal_to_rounding, power_of_two
 from .settings import Std
 
 Ragged = Sequence[Sequence[float]]
@@ -105,14 +105,30 @@ def process_advantages(
     if not len(lengths):
         return torch.zeros(0, 0, dtype=torch.float64)
     rewards_GK = _padded(step_rewards)
+    # As in `outcome_advantages`: no digit changes, and squares stay in the range of float64.
+    scale = float(power_of_two(rewards_GK))
+    rewards_GK, settings = rewards_GK / scale, _scaled(settings, scale)
     values_GK, weights_GK = _statistics_of(rewards_GK, settings)
     z_GK = _normalised(values_GK, weights_GK, settings)
+    z_GK = z_GK * scale if std == "none" else z_GK
     if gate_labels is not None:
         z_GK = gated(z_GK, gate_labels)
     if credit == "clip":
         return _on_tokens(z_GK, z_GK[:, -1], step_ends, lengths)
     credit_GK = _suffix_sum(torch.where(rewards_GK.isnan(), 0.0, z_GK))
     return _on_tokens(credit_GK, torch.zeros(len(lengths), dtype=torch.float64), step_ends, lengths)
+
+
+def _scaled(settings: StepSettings, scale: float) -> StepSettings:
+    """Return the settings for rewards that were divided by a number."""
+    std = settings.std if isinstance(settings.std, str) else settings.std / scale
+    return replace(
+        settings,
+        std=std,
+        eps=settings.eps / scale,
+        clip_at=settings.clip_at / scale,
+        std_floor=settings.std_floor / scale,
+    )
 
 
 def gated(z_GK: Tensor, labels: Sequence[bool | None]) -> Tensor:
@@ -167,12 +183,15 @@ def pooled_spread(step_rewards: Sequence[Ragged], settings: StepSettings) -> flo
     `std`.
     """
     squares, total = 0.0, 0.0
-    for group in filter(len, step_rewards):
-        values_GK, weights_GK = _statistics_of(_padded(group), settings)
+    groups = [_padded(group) for group in filter(len, step_rewards)]
+    scale = max((float(power_of_two(rewards_GK)) for rewards_GK in groups), default=1.0)
+    settings = _scaled(settings, scale)
+    for rewards_GK in groups:
+        values_GK, weights_GK = _statistics_of(rewards_GK / scale, settings)
         deviations_GK = _deviations(values_GK, weights_GK, settings.centred)
         squares += float((deviations_GK.square() * weights_GK).sum())
         total += float(weights_GK.sum())
-    return math.sqrt(squares / total) if total else 0.0
+    return math.sqrt(squares / total) * scale if total else 0.0
 
 
 def _normalised(values_GK: Tensor, weights_GK: Tensor, settings: StepSettings) -> Tensor:

@@ -23,4 +23,5 @@ def reinforce(inputs: LossInputs, settings: LossSettings) -> tuple[Tensor, dict[
     mean_ratio = (inputs64.mask_BT > 0).any().double()  # every ratio is 1; 0 if no token counts
     zero = torch.zeros_like(mean_ratio)
     shares = {"ratio": mean_ratio, "clipped_low": zero, "clipped_high": zero}
+    shares["not_finite"] = inputs.not_finite()
     return loss.to(inputs.logprobs_BT.dtype), shares | stats
