@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .tasks.load_task import load_task
     from .tasks.problem import Completion, Problem
     from .tasks.schema import Task
+    from .trainer.loop.sample import sample
     from .trainer.run.train import train
     from .verifiers.answers.compare import compare_answers
     from .verifiers.answers.verify import verify_answer
@@ -41,6 +42,7 @@ _HOMES = {
     "load_problems": "markscheme.tasks",
     "load_task": "markscheme.tasks",
     "reward": "markscheme.rewards",
+    "sample": "markscheme.trainer",
     "train": "markscheme.trainer",
     "verifier": "markscheme.verifiers",
     "verify_answer": "markscheme.verifiers",
@@ -62,6 +64,7 @@ __all__ = [
     "load_problems",
     "load_task",
     "reward",
+    "sample",
     "train",
     "verifier",
     "verify_answer",

@@ -60,11 +60,15 @@ class LoadedProblems(Sequence[Problem]):
 
     def without_prompts(self, prompts: set[int]) -> "LoadedProblems":
         """Return the problems whose `prompt_number` is not among `prompts`."""
+        return self.without({i for i, prompt in enumerate(self._prompts) if prompt in prompts})
+
+    def without(self, dropped: set[int]) -> "LoadedProblems":
+        """Return the problems whose index is not among `dropped`."""
         kept = LoadedProblems(self._maker, self._source)
         columns = zip(self._indices, self._ids, self._prompts, self.prompt_sizes, strict=True)
-        for index, problem_id, prompt, size in columns:
-            if prompt not in prompts:
-                kept._append(index, problem_id, prompt, size)
+        for i, column in enumerate(columns):
+            if i not in dropped:
+                kept._append(*column)
         return kept
 
     def with_an_id_of_another_prompt(self) -> Iterator[int]:
@@ -177,6 +181,13 @@ def _problems(
         if most is not None and len(problems) >= most:
             break
     return problems
+
+
+def without(problems: Sequence[Problem], dropped: set[int]) -> Sequence[Problem]:
+    """Return the problems whose index is not among `dropped`."""
+    if isinstance(problems, LoadedProblems):
+        return problems.without(dropped)
+    return [problem for i, problem in enumerate(problems) if i not in dropped]
 
 
 def without_overlap(train: Sequence[Problem], held_out: Iterable[Problem]) -> Sequence[Problem]:

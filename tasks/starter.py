@@ -10,7 +10,7 @@ description: What is asked, in one sentence
 # The rows: a local .jsonl, .json, .csv or .parquet file, a folder of such files, the id of a Hugging Face data
 # set, or {generator: ..., limit: ...}. `held_out` is the share of rows that become the split `test`; they are
 # chosen by a hash of the prompt, so adding rows moves no other row to the other side.
-data: {path: NAME.jsonl, held_out: 0.4}
+data: {path: NAME.jsonl, held_out: 0.5}
 # How a row becomes a problem: jinja2 templates over the row's columns.
 problem:
   prompt: "{{ question }}"

@@ -138,7 +138,7 @@ def _record_lines(node: yaml.Node, path: KeyPath, file: YamlFile) -> None:
             _record_lines(item, (*path, index), file)
 
 
-def apply_overrides(file: YamlFile, overrides: Sequence[str]) -> None:
+def apply_overrides(file: YamlFile, overrides: Sequence[str], *, option: str = "--set") -> None:
     """Set `key.path=value` pairs in a parsed file. Values are read as YAML, templates stay text.
 
     Raises:
@@ -147,7 +147,7 @@ def apply_overrides(file: YamlFile, overrides: Sequence[str]) -> None:
     for override in overrides:
         keys, equals, text = override.partition("=")
         if not equals or not keys.strip():
-            raise TaskError(f"--set {override!r}: expected key=value, such as rewards.correct.weight=0.5")
+            raise TaskError(f"{option} {override!r}: expected key=value, such as rewards.correct.weight=0.5")
         # A YAML alias makes two keys share one object, and only one of them should change.
         file.data = copy.deepcopy(file.data)
         *parents, last = keys.strip().split(".")

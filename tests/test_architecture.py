@@ -43,6 +43,7 @@ PUBLIC = {
     | {"check_task", "evaluate_scores", "signal_forecast"},
     "markscheme.trainer": {
         "train",
+        "sample",
         "bradley_terry_loss",
         "outcome_advantages",
         "process_advantages",

@@ -172,7 +172,7 @@ def test_check_looks_at_a_model_too(capsys: pytest.CaptureFixture[str]) -> None:
         "an answer ends at token 1 '<eos>'",
         "has a chat template and reads 256 tokens",
         "| <|user|>",
-        "the chat template opens '<think>",
+        "the prompt ends with '<think>",
     ):
         assert part in out
     code, out, _ = run(capsys, "check", "addition", "--limit", "5", "--model", "./gone")

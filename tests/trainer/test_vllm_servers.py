@@ -49,7 +49,7 @@ def test_a_run_starts_a_server_of_its_own_and_ends_it(tmp_path: Path) -> None:
     finally:
         engine.close()
     assert engine._own is not None
-    assert engine._own.process.poll() is not None
+    assert engine._own.exit_code is not None
     assert not engine._folder.exists()
 
 

@@ -59,7 +59,10 @@ def add_skip_bad(command: argparse.ArgumentParser) -> None:
 
 def add_sampling(command: argparse.ArgumentParser, *, n: int, split: str, max_new_tokens: int) -> None:
     """Add the arguments of every command that samples completions."""
-    command.add_argument("--model", default="tiny", help="tiny (default), a folder or a hub id")
+    command.add_argument(
+        "--model", default="tiny", help="tiny (default), smollm2, a folder (also of an adapter) or a hub id"
+    )
+    add_template(command)
     command.add_argument("-n", type=count, default=n, help=f"completions per problem (default {n})")
     command.add_argument("--split", default=split, help=f"split of the task's data (default {split})")
     command.add_argument("--limit", type=count, default=100, help="most problems (default 100)")
@@ -71,12 +74,26 @@ def add_sampling(command: argparse.ArgumentParser, *, n: int, split: str, max_ne
         default=max_new_tokens,
         help=f"longer completions are cut off (default {max_new_tokens})",
     )
+    command.add_argument(
+        "--stop", action="append", default=[], metavar="TEXT", help="ends a completion; may be repeated"
+    )
     command.add_argument("--device", default="auto", help="auto (default), cpu, cuda, ...")
     command.add_argument(
         "--engine", choices=("hf", "vllm", "vllm_http"), default="hf", help="the sampler (default hf)"
     )
     command.add_argument(
         "--url", action="append", default=[], help="a vLLM server for vllm_http; may be repeated"
+    )
+
+
+def add_template(command: argparse.ArgumentParser) -> None:
+    """Add `--template`."""
+    command.add_argument(
+        "--template",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="argument of the model's chat template, such as enable_thinking=false; may be repeated",
     )
 
 

@@ -1,6 +1,8 @@
 """`markscheme check --model`: how a model reads a task's prompts, and at which tokens its answers end."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from ...rewards.check.finding import Finding
 from ...sandbox.errors import MarkschemeError
@@ -9,24 +11,31 @@ from ...tasks.problem import Problem
 from ...tasks.schema import Task
 from ...verifiers.completion import thinking_end
 from ...verifiers.decoding import special_ids
+from ..loop.sample import SamplerSettings, policy_for
 from ..models.policy import EncodedPrompt, Policy
-from ..models.prompts import EncodedPrompts, render_prompt
-from .sampling import policy_for
+from ..models.prompts import EncodedPrompts, encode_prompt, render_prompt
+
+SHOWN_IDS = 40
+"""Token ids of a prompt that are shown from its start and from its end."""
 
 
-def check_model(task: Task, model: str, *, limit: int | None = 1000) -> list[Finding]:
+def check_model(
+    task: Task, model: str, *, limit: int | None = 1000, template: Mapping[str, Any] | None = None
+) -> list[Finding]:
     """Return findings on a model for a task: its end tokens, tags, chat template, context and prompts.
 
     Args:
         task: the task whose prompts the model is to read.
-        model: `tiny`, a folder or a hub id.
+        model: `tiny`, `smollm2`, a folder or a hub id.
         limit: encode at most this many problems; None = all.
+        template: arguments of the chat template.
     """
+    notes: list[str] = []
     try:
-        policy = policy_for(task, model)
+        policy = policy_for(task, SamplerSettings(model=model, template=template), notes.append)
     except MarkschemeError as error:
         return [Finding("model", False, str(error))]
-    findings = [Finding("model", True, _description(policy)), _tags(policy, task)]
+    findings = [Finding("model", True, _description(policy), notes), _tags(policy, task)]
     try:
         problems = load_problems(task, limit=limit)
     except MarkschemeError:
@@ -93,12 +102,21 @@ def _tags_of(task: Task) -> list[str]:
 
 def _first_prompt(policy: Policy, task: Task, problem: Problem) -> list[str]:
     text, _ = render_prompt(policy, task, problem)
-    return ["the first prompt, as the model reads it:", *(f"| {line}" for line in text.splitlines())]
+    ids = encode_prompt(policy, task, problem, max_new_tokens=1).token_ids
+    tokens = [
+        f"{i} {token!r}" for i, token in zip(ids, policy.tokenizer.convert_ids_to_tokens(ids), strict=True)
+    ]
+    shown = tokens if len(tokens) <= 2 * SHOWN_IDS else [*tokens[:SHOWN_IDS], "...", *tokens[-SHOWN_IDS:]]
+    return [
+        "the first prompt, as the model reads it:",
+        *(f"| {line}" for line in text.splitlines()),
+        f"its {len(ids)} token ids: {', '.join(shown)}",
+    ]
 
 
 def _thinking_prefix(prompt: EncodedPrompt) -> Finding:
     if prompt.prefill:
-        message = f"the chat template opens {prompt.prefill!r}, which is scored as the start of the answer"
+        message = f"the prompt ends with {prompt.prefill!r}, which is scored as the start of the answer"
     else:
         message = "the prompt does not open a thinking part"
     return Finding("thinking prefix", True, message)

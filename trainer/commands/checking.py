@@ -31,8 +31,9 @@ def check(args: argparse.Namespace) -> int:
         )
     if args.model:
         from .check_model import check_model
+        from .sampling import template_of
 
-        findings += check_model(task, args.model, limit=args.limit)
+        findings += check_model(task, args.model, limit=args.limit, template=template_of(args))
     good = all(finding.good is not False for finding in findings)
     lines = [f"{task.name} (version {task.version}, {task.hash[:12]})", *_lines(findings)]
     result = {

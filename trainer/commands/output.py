@@ -26,6 +26,11 @@ def show(args: argparse.Namespace, result: Any, lines: Sequence[str]) -> None:
     )
 
 
+def say(line: str) -> None:
+    """Print a line for a person on standard error."""
+    print(line, file=sys.stderr, flush=True)
+
+
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 
 

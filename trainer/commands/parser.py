@@ -9,6 +9,7 @@ from .arguments import (
     add_rows_output,
     add_sampling,
     add_skip_bad,
+    add_template,
     count,
     count_or_none,
 )
@@ -49,6 +50,7 @@ def _add_check(commands: Commands) -> None:
     )
     check.add_argument("task", help=TASK_HELP)
     check.add_argument("--model", help="also check a model: chat template, end tokens, prompt lengths")
+    add_template(check)
     check.add_argument(
         "--limit", type=count, default=1000, help="check at most this many problems (default 1000)"
     )

@@ -1,6 +1,6 @@
 """`markscheme sample`: sampling completions of a task outside training, and the baseline pass@k.
 
-`markscheme label` samples with the same functions, and `markscheme check --model` loads models with them.
+`markscheme label` samples with the same functions.
 """
 
 import argparse
@@ -8,99 +8,86 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from ...rewards.lineage import lineage_of
-from ...rewards.models.torch_runtime import choose_device, quiet
 from ...rewards.rows.completions import completion_row
 from ...rewards.rows.scores import Lineage, header_row
-from ...rewards.scheme import MarkScheme, ReferenceCheck
+from ...rewards.scheme import MarkScheme
 from ...rewards.score import Status
 from ...sandbox.errors import DataError, TaskError
-from ...tasks.load_problems import load_problems
 from ...tasks.load_task import load_task
 from ...tasks.problem import Completion, Problem
 from ...tasks.schema import Task
-from ...tasks.validation import first_fault
-from ..config.run_config import EngineConfig, PolicyConfig, SamplingConfig
+from ...tasks.yaml_file import YamlFile, apply_overrides
+from ..config.run_config import SamplingConfig
 from ..engines.base import Engine, prompt_seed
-from ..engines.make import make_engine
 from ..loop.evaluation import SampleTally, sampled_groups
 from ..loop.rollout import Group, LoadedTask
-from ..models.built_in.tiny import one_thread, tiny_policy
-from ..models.load_policy import load_policy
+from ..loop.sample import SamplerSettings, sampler, validated
 from ..models.policy import Policy
-from ..models.prompts import EncodedPrompts
-from .output import GOOD, show
+from .output import GOOD, say, show
 from .row_output import BadRows, RowOutput, row_bar
 
 CHUNK_ROWS = 512
 """Completions that are sampled in one call."""
 
 
-def policy_for(task: Task, model: str, *, seed: int = 0, device: str = "auto") -> Policy:
-    """Return the model with a name; `tiny` is built for the task, anything else is a folder or a hub id."""
-    with quiet():
-        source: str | Path = tiny_policy(task, seed) if model == "tiny" else model
-    return load_policy(PolicyConfig(model=model), source, choose_device(device))
-
-
-def sampling_of(**settings: Any) -> SamplingConfig:
-    """Return the sampling settings that a command was given.
+def settings_of(args: argparse.Namespace) -> SamplerSettings:
+    """Return the model, the engine and the problems that a command names.
 
     Raises:
-        DataError: one of them is out of its range.
+        TaskError: servers are named for an engine that uses none, or `--template` is not `KEY=VALUE`.
     """
-    try:
-        return SamplingConfig(**settings)
-    except ValidationError as error:
-        raise DataError(str(first_fault(error))) from error
+    if args.url and args.engine != "vllm_http":
+        raise TaskError(
+            f"{args.command}: --url names vLLM servers and needs --engine vllm_http (given: {args.engine})"
+        )
+    return SamplerSettings(
+        args.model,
+        args.split,
+        args.limit,
+        args.seed,
+        args.device,
+        args.engine,
+        tuple(args.url),
+        template_of(args),
+    )
+
+
+def template_of(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the arguments of the chat template that `--template` gives."""
+    file = YamlFile(None, {})
+    apply_overrides(file, args.template, option="--template")
+    return file.data
+
+
+def sampling_of(args: argparse.Namespace) -> SamplingConfig:
+    """Return how a command samples.
+
+    Raises:
+        DataError: a setting is out of its range.
+    """
+    names = ("temperature", "top_p", "max_new_tokens", "stop")
+    return validated(SamplingConfig, **{name: getattr(args, name) for name in names if hasattr(args, name)})
 
 
 @contextmanager
 def sampler_of(
     args: argparse.Namespace, task: Task, scheme: MarkScheme, bad: BadRows
 ) -> Iterator[tuple[Policy, Engine, LoadedTask]]:
-    """Yield the model that a command names, an engine that samples from it, and the problems to sample.
-
-    With `--skip-bad`, rows that make no problem are added to `bad`.
-
-    Raises:
-        TaskError: servers are named for an engine that uses none.
-        MarkschemeError: the data, the model or the engine cannot be used.
-    """
-    if args.url and args.engine != "vllm_http":
-        raise TaskError(
-            f"{args.command}: --url names vLLM servers and needs --engine vllm_http (given: {args.engine})"
-        )
-    check = ReferenceCheck(scheme, skip=args.skip_bad)
-    problems = load_problems(
-        task,
-        split=args.split,
-        limit=args.limit,
-        each=check,
-        on_bad=bad.add if args.skip_bad else None,
-    )
-    check.finish()
-    policy = policy_for(task, args.model, seed=args.seed, device=args.device)
-    prompts = EncodedPrompts(policy, task, problems, args.max_new_tokens)
-    prompts.check()
-    engine = make_engine(EngineConfig(kind=args.engine, urls=tuple(args.url)), policy)
-    try:
-        engine.sync(policy, 0)
-        with one_thread():
-            yield policy, engine, LoadedTask(task, scheme, problems, prompts)
-    finally:
-        engine.close()
+    """Yield what `sampler` yields for a command; with `--skip-bad`, rows that cannot be used go to `bad`."""
+    on_bad = bad.add if args.skip_bad else None
+    settings = settings_of(args)
+    with sampler(task, scheme, settings, args.max_new_tokens, on_bad=on_bad, note=say) as parts:
+        yield parts
 
 
 def header_of(kind: str, args: argparse.Namespace, lineage: Lineage) -> dict[str, Any]:
     """Return the header of a file of sampled rows: what must be the same for `--resume` to continue it."""
     names = ("model", "engine", "split", "limit", "n", "seed", "temperature", "top_p", "max_new_tokens")
     sampling = {name: getattr(args, name) for name in names if hasattr(args, name)}
+    sampling |= {name: getattr(args, name) for name in ("stop", "template") if getattr(args, name)}
     return header_row(kind, [lineage], sampling=sampling, overrides=args.overrides)
 
 
@@ -121,7 +108,7 @@ def sample(args: argparse.Namespace) -> int:
         raise DataError(
             f"temperature 0 gives the same completion {args.n} times; use -n 1 or a positive temperature"
         )
-    sampling = sampling_of(temperature=args.temperature, top_p=args.top_p, max_new_tokens=args.max_new_tokens)
+    sampling = sampling_of(args)
     scheme, bad = MarkScheme(task, process=False), BadRows()
     header = header_of("completions", args, lineage_of(scheme))
     with (
@@ -207,7 +194,8 @@ def _lines(args: argparse.Namespace, task: Task, figures: dict[str, Any]) -> lis
         f"{figures['problems']} problems of {task.name}/{args.split}, {args.n} completions"
         f" each, by {args.model}",
         f"  pass@1 {figures['sampled_pass_at_1']:.3f} [{low:.3f}, {high:.3f}]; {', '.join(above_1)}",
-        f"  mixed groups (their rewards differ, so GRPO can learn from them): {figures['mixed_groups']:.0%};"
-        f" {figures['undecided']} completions undecided; {figures['tokens']:.0f} tokens on average",
+        f"  groups whose rewards differ, so that GRPO can learn from them: {figures['mixed_groups']:.0%};"
+        f" with right and with wrong answers: {figures['right_and_wrong']:.0%}",
+        f"  {figures['undecided']} completions undecided; {figures['tokens']:.0f} tokens on average",
     ]
     return [*lines, f"  written to {args.output}"] if args.output else lines

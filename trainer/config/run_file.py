@@ -68,7 +68,7 @@ def _with_absolute_paths(config: RunConfig, folder: Path) -> RunConfig:
         return name
 
     evaluations = [each.model_copy(update={"task": absolute(each.task)}) for each in config.eval]
-    model = absolute(config.policy.model, "config.json")
+    model = absolute(absolute(config.policy.model, "config.json"), "adapter_config.json")
     learned = config.reward_model
     if learned is not None and learned.history is not None:
         learned = learned.model_copy(update={"history": absolute(learned.history)})

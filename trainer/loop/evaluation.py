@@ -12,7 +12,7 @@ from ...rewards.offline.evaluation import pass_at_k
 from ...rewards.offline.measures import mean_rate, wilson_interval
 from ..config.run_config import SamplingConfig
 from ..engines.base import Engine
-from .rollout import Group, LoadedTask, group_is_flat, scored_groups
+from .rollout import Group, LoadedTask, group_is_flat, is_unanimous, scored_groups
 
 
 @dataclass
@@ -82,7 +82,7 @@ class SampleTally:
     def __init__(self, loaded: LoadedTask, n: int):
         self._loaded, self._n = loaded, n
         self._right, self._undecided, self._tokens = array("i"), 0, 0
-        self._mixed = 0
+        self._mixed = self._right_and_wrong = 0
         self._rewards: list[float] = [0.0, 0]
         self._watch: dict[str, list[float]] = {name: [0.0, 0] for name in loaded.task.watch}
         """Sum and number of known values."""
@@ -94,6 +94,7 @@ class SampleTally:
         self._undecided += undecided
         self._tokens += sum(len(completion.token_ids) for completion in group.completions)
         self._mixed += not group_is_flat(group)
+        self._right_and_wrong += not is_unanimous(group, self._loaded)
         for score in group.scores:
             _add_known(self._rewards, score.value)
             for name, tally in self._watch.items():
@@ -110,6 +111,7 @@ class SampleTally:
                 k: statistics.fmean(pass_at_k(n, right, k) for right in self._right) for k in _powers_up_to(n)
             },
             "mixed_groups": self._mixed / groups,
+            "right_and_wrong": self._right_and_wrong / groups,
             "undecided": self._undecided,
             "reward": _mean(self._rewards),
             "tokens": self._tokens / (groups * n),

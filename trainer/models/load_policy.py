@@ -1,6 +1,7 @@
 """Loading a policy from a folder or the hub, with its adapter, gradient checkpointing and end tokens."""
 
 import inspect
+import json
 import os
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 from ...rewards.models.torch_runtime import quiet
 from ...sandbox.errors import PolicyError, first_line
 from ..config.run_config import PolicyConfig
-from .lora import add_adapter
+from .lora import add_adapter, merged
 from .notes import Note, ignored
 from .policy import Policy
 
@@ -41,8 +42,10 @@ def load_policy(
         PolicyError: the model does not load, cannot be sampled from or trained as configured, or has no
             end-of-sequence token.
     """
-    source = os.path.expanduser(str(path))
-    model, tokenizer = _from_pretrained(source, config.model)
+    source, own_adapter = _without_adapter(os.path.expanduser(str(path)), config.model)
+    model, tokenizer = _from_pretrained(source, config.model, own_adapter)
+    if own_adapter is not None and config.lora is None:
+        model = merged(model, own_adapter)
     model = model.to(device).eval()
     parameters = inspect.signature(model.forward).parameters
     if not {"past_key_values", "cache_params"} & set(parameters):
@@ -51,28 +54,66 @@ def load_policy(
             " read, so it cannot be sampled from; give a causal language model"
         )
     if config.lora is not None:
-        add_adapter(model, config.lora, adapter, seed=seed)
+        add_adapter(model, config.lora, adapter or own_adapter, seed=seed)
     if config.gradient_checkpointing:
         checkpoint_layers(model, config.model)
     eos_ids = end_tokens(model, tokenizer, config.model)
     dropouts = _dropouts(model)
     if dropouts:
         note(f"dropout is set to 0 ({dropouts}), so that sampling and training use one distribution")
-    dtype = getattr(torch, config.dtype)
-    return Policy(model, tokenizer, eos_ids, config.model, config.chat_template, dtype, source)
+    unused = [key for key in config.template if key not in str(tokenizer.chat_template)]
+    if unused:
+        note(
+            f"policy.template: {', '.join(unused)} has no effect, because the chat template does not read it"
+        )
+    return Policy(
+        model,
+        tokenizer,
+        eos_ids,
+        config.model,
+        config.chat_template,
+        getattr(torch, config.dtype),
+        source,
+        config.template,
+        brought_adapter=own_adapter is not None and config.lora is not None,
+    )
 
 
-def _from_pretrained(source: str, name: str) -> tuple[Any, Any]:
-    """Return the model and the tokenizer of a folder or hub id; errors call it `name`."""
+def _without_adapter(source: str, name: str) -> tuple[str, Path | None]:
+    """Return the model that an adapter's folder belongs to, and the folder; for another source, None for it.
+
+    Raises:
+        PolicyError: the adapter does not say to which model it belongs.
+    """
+    settings = Path(source) / "adapter_config.json"
+    if not settings.is_file():
+        return source, None
+    try:
+        base = json.loads(settings.read_text(encoding="utf-8"))["base_model_name_or_path"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PolicyError(
+            f"policy.model {name!r}: {settings} names no base_model_name_or_path, the model that the adapter"
+            f" belongs to ({type(error).__name__}); add it"
+        ) from error
+    beside = Path(source) / str(base)
+    return str(beside.resolve() if beside.is_dir() else base), Path(source)
+
+
+def _from_pretrained(source: str, name: str, adapter: Path | None) -> tuple[Any, Any]:
+    """Return the model and the tokenizer of a folder or hub id; errors call it `name`.
+
+    An adapter's folder may bring its own tokenizer.
+    """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    expected = "give `tiny`, a folder with a model and its tokenizer, or a hub id"
+    brings_tokenizer = adapter is not None and (adapter / "tokenizer_config.json").is_file()
+    expected = "give `tiny`, `smollm2`, a folder with a model and its tokenizer, or a hub id"
     if source.startswith((".", "/")) and not Path(source).is_dir():
         # transformers would take the path of a folder that does not exist for a hub id.
         raise PolicyError(f"policy.model {name!r} does not load: there is no folder {source}; {expected}")
     try:
         with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(source)
+            tokenizer = AutoTokenizer.from_pretrained(adapter if brings_tokenizer else source)
             model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32)
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise PolicyError(

@@ -45,9 +45,28 @@ def add_adapter(model: Any, config: LoraConfig, saved: Path | None, *, seed: int
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             model.add_adapter(settings)
-    except ValueError as error:
+    except (ValueError, RuntimeError, OSError) as error:
         raise PolicyError(f"policy.lora: {first_line(error)}") from error
     _refuse_tied_embeddings(model)
+
+
+def merged(model: Any, adapter: Path) -> Any:
+    """Return a model with the adapter in a folder merged into its weights.
+
+    Raises:
+        PolicyError: peft is not installed, or the adapter does not fit the model.
+    """
+    try:
+        from peft import PeftModel  # pyright: ignore[reportMissingImports]
+
+        return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+    except ImportError as error:
+        raise PolicyError(
+            f"policy.model {adapter} is an adapter and needs peft, which does not load ({error}): pip install"
+            " 'markscheme[lora]'"
+        ) from error
+    except (ValueError, RuntimeError, OSError) as error:
+        raise PolicyError(f"policy.model: the adapter {adapter} does not fit: {first_line(error)}") from error
 
 
 def _refuse_tied_embeddings(model: Any) -> None:

@@ -1,8 +1,8 @@
 """The model that learns, with its tokenizer: precision and context length."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -33,7 +33,11 @@ class Policy:
     dtype: torch.dtype = torch.float32
     """Of the computation only. The weights are float32, because bfloat16 would round small updates away."""
     source: str = ""
-    """The folder or hub id that it was loaded from."""
+    """The folder or hub id that it was loaded from; if that is an adapter's, the model that it belongs to."""
+    template: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of the chat template."""
+    brought_adapter: bool = False
+    """Whether it trains an adapter that it was loaded with."""
 
     @property
     def device(self) -> torch.device:

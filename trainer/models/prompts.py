@@ -1,14 +1,13 @@
 """From a problem to a prompt as the policy reads it: chat template, opened thinking, token ids."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
 from jinja2 import TemplateError
 
 from ...sandbox.errors import PolicyError
 from ...tasks.load_problems import place_in, prompt_size, prompt_sizes
-from ...tasks.problem import Problem
+from ...tasks.problem import Problem, said_by
 from ...tasks.schema import Task
 from ...verifiers.completion import Marks, thinking_end, thinking_marks
 from ...verifiers.steps.token_positions import common_length
@@ -37,21 +36,30 @@ def render_prompt(policy: Policy, task: Task, problem: Problem) -> tuple[str, st
         messages.append({"role": "user", "content": problem.prompt})
     else:
         messages += problem.prompt
-    with_opening = _templated(policy, task, messages, opening=True)
-    without_opening = _templated(policy, task, messages, opening=False)
+    if messages[-1].get("role") == "assistant":
+        # The policy continues the answer that the prompt begins.
+        text = _templated(policy, task, messages, continue_final_message=True)
+        begun = said_by("assistant", messages[-1:])
+        return text, begun if text.endswith(begun) else begun.strip()
+    with_opening = _templated(policy, task, messages, add_generation_prompt=True)
+    without_opening = _templated(policy, task, messages)
     opening = with_opening[common_length(with_opening, without_opening) :]
     return with_opening, _unclosed_thinking(opening, thinking_marks(task.thinking or ()))
 
 
-def _templated(policy: Policy, task: Task, messages: Sequence[Any], *, opening: bool) -> str:
-    """Return messages as the chat template renders them, with or without the opening of an answer."""
+def _templated(policy: Policy, task: Task, messages: Sequence[Any], **how: bool) -> str:
+    """Return messages as the chat template renders them; `how` says how the text ends."""
     try:
-        return policy.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=opening)
-    except TemplateError as error:
+        return policy.tokenizer.apply_chat_template(messages, tokenize=False, **policy.template, **how)
+    except (TemplateError, ValueError, TypeError) as error:
         raise PolicyError(
             f"task {task.name!r}: the chat template of {policy.name!r} rejects the messages: {error};"
-            " change the prompt or `system:`"
+            " change the prompt, `system:` or policy.template"
         ) from error
+
+
+class PromptTooLong(PolicyError):
+    """A prompt does not fit into the context together with the new tokens."""
 
 
 def encode_prompt(
@@ -67,13 +75,17 @@ def encode_prompt(
     from_template = bool(policy.tokenizer.chat_template) and text != problem.prompt
     # A chat template writes the special tokens itself; adding them again would double BOS.
     ids = policy.tokenizer(text, add_special_tokens=not from_template)["input_ids"]
+    bos = policy.tokenizer.bos_token_id
+    if not from_template and bos is not None and ids[:2] == [bos, bos]:
+        ids = ids[1:]  # the prompt brings its own, and the tokenizer has added another
     where = f"{place or f'problem {problem.id}'} of {task.name!r}"
     if not ids:
         raise PolicyError(f"{where}: the prompt {text!r} has no tokens; drop the row or give it a prompt")
     if policy.context is not None and len(ids) + max_new_tokens > policy.context:
-        raise PolicyError(
+        raise PromptTooLong(
             f"{where}: a prompt of {len(ids)} tokens and {max_new_tokens} new tokens exceed the context"
-            f" of {policy.context}; lower sampling.max_new_tokens or drop long prompts"
+            f" of {policy.context}; lower max_new_tokens, or drop such prompts (in a run"
+            " data.drop_long_prompts: true, else --skip-bad)"
         )
     _check_tokenizer(policy, text, ids, where)
     return EncodedPrompt(list(ids), prefill)
@@ -109,19 +121,31 @@ class EncodedPrompts(Sequence[EncodedPrompt]):
     def check(self) -> None:
         """Encode the first prompts, and all that may be too long.
 
-        A prompt has at most as many tokens as bytes, so the others need not be encoded.
-
         Raises:
             PolicyError: see `encode_prompt`.
         """
-        first = self._problems[0]
+        for index in range(min(self.CHECKED, len(self))):
+            self[index]
+        for _, error in self.too_long():
+            raise error
+
+    def too_long(self) -> Iterator[tuple[int, PromptTooLong]]:
+        """Yield the indices of prompts that leave no room for the new tokens, each with its error.
+
+        A prompt has at most as many tokens as bytes, so most need not be encoded for that.
+        """
+        first, context = self._problems[0], self._policy.context
+        if context is None:
+            return
         written, _ = render_prompt(self._policy, self._task, first)
         added = len(written.encode(errors="backslashreplace")) - prompt_size(first) + 2  # BOS and EOS
-        context = self._policy.context
-        room = math.inf if context is None else context - self._max_new_tokens - max(added, 2)
+        room = context - self._max_new_tokens - max(added, 2)
         for index, size in enumerate(prompt_sizes(self._problems)):
-            if index < self.CHECKED or size > room:
-                self[index]
+            if size > room:
+                try:
+                    self[index]
+                except PromptTooLong as error:
+                    yield index, error
 
 
 def _check_tokenizer(policy: Policy, text: str, ids: Sequence[int], where: str) -> None:

@@ -53,7 +53,7 @@ def outcome_advantages(
     unscaled = given.to(torch.float64)
     # Powers of two, by which dividing changes no digit, bring squares into the range of float64.
     scale = power_of_two(unscaled, None if std == "batch" else -1)
-    rewards, eps, floor = unscaled / scale, eps / scale, std_floor / scale
+    rewards, scaled_eps, floor = unscaled / scale, eps / scale, std_floor / scale
     counts = ~rewards.isnan()
     n = counts.sum(-1, keepdim=True)
     zeroed = rewards.nan_to_num(0.0)
@@ -69,7 +69,8 @@ def outcome_advantages(
         correction = 1 if std == "sample" else 0
         spread = (centred.square().sum(-1, keepdim=True) / (n - correction).clamp(min=1)).sqrt()
     spread = torch.maximum(spread, floor)
-    scaled = centred / torch.where(spread + eps > 0, spread + eps, 1.0)
+    divisor = spread + scaled_eps
+    scaled = centred / torch.where(divisor > 0, divisor, 1.0)
     return scaled.to(device=given.device, dtype=given.dtype)
 
 

@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from ...rewards.scheme import MarkScheme, ReferenceCheck
 from ...sandbox.errors import RunError, TaskError
-from ...tasks.load_problems import load_problems, without_overlap
+from ...tasks.load_problems import load_problems, without, without_overlap
 from ...tasks.load_task import load_task
 from ...tasks.problem import Problem
 from ...tasks.reward_entries import RewardEntry
@@ -44,6 +44,27 @@ class TaskProblems:
         prompts = EncodedPrompts(policy, self.task, self.problems, max_new_tokens)
         prompts.check()
         return LoadedTask(self.task, self.scheme, self.problems, prompts, share)
+
+    def without_long_prompts(
+        self, policy: Policy, max_new_tokens: int, note: Callable[[str], None]
+    ) -> "TaskProblems":
+        """Return the task without the problems whose prompt leaves no room for `max_new_tokens`.
+
+        Raises:
+            RunError: none is left.
+        """
+        prompts = EncodedPrompts(policy, self.task, self.problems, max_new_tokens)
+        dropped = {index for index, _ in prompts.too_long()}
+        if not dropped:
+            return self
+        said = (
+            f"{len(dropped)} of {len(self.problems)} problems of {self.task.name!r} are dropped: their"
+            f" prompts and {max_new_tokens} new tokens exceed the context of {policy.context} tokens"
+        )
+        if len(dropped) == len(self.problems):
+            raise RunError(f"{said}; lower sampling.max_new_tokens")
+        note(said)
+        return replace(self, problems=without(self.problems, dropped))
 
 
 @dataclass(frozen=True)

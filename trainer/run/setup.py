@@ -22,14 +22,13 @@ from ..loop.checkpoint import (
 )
 from ..loop.learner import Learner
 from ..loop.rollout import LoadedTask, ProblemOrder
-from ..models.built_in.smollm2 import smollm2_policy
-from ..models.built_in.tiny import tiny_policy
+from ..models.built_in.by_name import source_of_model
 from ..models.forward import choose_way
 from ..models.load_policy import load_policy
 from ..models.lora import ADAPTER
 from ..models.policy import Policy
 from .folder import RunFolder
-from .load_tasks import RunTasks, described, load_run_tasks
+from .load_tasks import RunTasks, TaskProblems, described, load_run_tasks
 from .notes import Notes
 from .progress import Progress
 from .resume import Start
@@ -99,11 +98,7 @@ def set_up(config: RunConfig, folder: RunFolder, start: Start, progress: Progres
     if saved:
         for line in refuse_other_run(folder.path, state["run"], identity):
             notes.add(line)
-    tasks, evals = _encoded(run_tasks, policy, config)
-    held_out = {
-        name: problems.encoded(policy, config.sampling.max_new_tokens)
-        for name, problems in run_tasks.guarding.items()
-    }
+    tasks, evals, held_out = _encoded(run_tasks, policy, config, notes)
     outer_state = state.get("outer_loop")
     learner = _learner(
         config, folder, policy, outer_state if saved else None, notes, resumed=saved is not None
@@ -156,18 +151,22 @@ def set_up(config: RunConfig, folder: RunFolder, start: Start, progress: Progres
 
 
 def _encoded(
-    run_tasks: RunTasks, policy: Policy, config: RunConfig
-) -> tuple[dict[str, LoadedTask], list[tuple[EvalConfig, LoadedTask]]]:
-    """Return the training tasks and the evaluations with their prompts as the policy's token ids."""
-    max_new_tokens = config.sampling.max_new_tokens
+    run_tasks: RunTasks, policy: Policy, config: RunConfig, notes: Notes
+) -> tuple[dict[str, LoadedTask], list[tuple[EvalConfig, LoadedTask]], dict[str, LoadedTask]]:
+    """Return training tasks, evaluations and guarding prompts, all of them as the policy's token ids."""
+
+    def encoded(problems: TaskProblems, share: float = 1.0) -> LoadedTask:
+        room = config.sampling.max_new_tokens
+        if config.data.drop_long_prompts:
+            problems = problems.without_long_prompts(policy, room, notes.add)
+        return problems.encoded(policy, room, share)
+
     tasks = {
-        problems.task.name: problems.encoded(policy, max_new_tokens, config.tasks[name])
+        problems.task.name: encoded(problems, config.tasks[name])
         for name, problems in run_tasks.trained.items()
     }
-    evals = [
-        (settings, held_out.encoded(policy, max_new_tokens)) for settings, held_out in run_tasks.held_out
-    ]
-    return tasks, evals
+    evals = [(settings, encoded(problems)) for settings, problems in run_tasks.held_out]
+    return tasks, evals, {name: encoded(problems) for name, problems in run_tasks.guarding.items()}
 
 
 def _introduction(run: Run) -> str:
@@ -213,11 +212,9 @@ def _policy(
     device = choose_device(config.device)
     if saved is not None and config.policy.lora is None:
         return load_policy(config.policy, saved, device, note=notes.add)
-    source: str | Path = config.policy.model
-    if source == "tiny":
-        source = tiny_policy(tasks.first, config.seed, progress=progress.warm_start)
-    elif source == "smollm2":
-        source = smollm2_policy(notes.add)
+    source = source_of_model(
+        config.policy.model, tasks.first, config.seed, progress=progress.warm_start, note=progress.say
+    )
     adapter = saved / ADAPTER if saved else None
     return load_policy(config.policy, source, device, adapter=adapter, seed=config.seed, note=notes.add)
 
@@ -253,11 +250,11 @@ def _reference(
 ) -> Any | None:
     """Return the frozen reference of the KL: a copy of the policy as it was after a step, usually 0.
 
-    It is None if there is no KL, and with LoRA in the first iteration, where the policy without its adapter
-    is the reference.
+    It is None if there is no KL, and with a new adapter in the first iteration, where the policy without its
+    adapter is the reference.
     """
     has_adapter = config.policy.lora is not None
-    if not config.algorithm.kl_coef or (has_adapter and not step):
+    if not config.algorithm.kl_coef or (has_adapter and not step and not policy.brought_adapter):
         return None
     if not resumed:
         return copy.deepcopy(policy.model).requires_grad_(False)

@@ -30,7 +30,7 @@ def label(args: argparse.Namespace) -> int:
         raise TaskError(
             f"label --by rule: task {task.name!r} has no `process:`, which would name the rule; add one"
         )
-    sampling = sampling_of(temperature=args.temperature, max_new_tokens=args.max_new_tokens)
+    sampling = sampling_of(args)
     scheme, bad = MarkScheme(task, process=args.by == "rule"), BadRows()
     header = header_of("labelled_steps", args, lineage_of(scheme))
     header["header"]["labels"] = {"by": args.by, "k": args.k, "steps": args.steps}

@@ -13,11 +13,12 @@ from ....rewards.rows.labelled_steps import read_labelled
 from ....rewards.rows.preferences import read_preferences
 from ....sandbox.errors import TaskError
 from ....tasks.load_task import load_task
+from ...models.built_in.smollm2 import smollm2_policy
 from ...models.built_in.tiny import one_thread, tiny_policy
 from ...reward_models.fitting import Progress
 from ...reward_models.prm_training import PrmReport, PrmTraining, train_prm
 from ...reward_models.rm_training import RmReport, RmTraining, train_rm
-from ..output import GOOD, show
+from ..output import GOOD, say, show
 from ..row_output import BadRows
 
 
@@ -82,6 +83,8 @@ def train_prm_of(args: argparse.Namespace) -> int:
 
 def source_of(args: argparse.Namespace) -> str | Path:
     """Return the model that a training starts from: a folder or hub id, or the tiny policy of a task."""
+    if args.model == "smollm2":
+        return smollm2_policy(say)
     if args.model != "tiny":
         return args.model
     if not args.task:

@@ -1,0 +1,32 @@
+"""From the name of a policy to the folder or hub id that it is loaded from."""
+
+from pathlib import Path
+
+from ....rewards.models.torch_runtime import quiet
+from ....tasks.schema import Task
+from ..notes import Note, ignored
+from .smollm2 import smollm2_policy
+from .tiny import WarmStartProgress, tiny_policy
+
+NAMES = ("tiny", "smollm2")
+
+
+def source_of_model(
+    model: str, task: Task, seed: int, *, progress: WarmStartProgress | None = None, note: Note = ignored
+) -> str | Path:
+    """Return the folder of a policy with one of `NAMES`, building or unpacking it; else `model` itself.
+
+    Args:
+        model: as a run file or the command line names it.
+        task: the task that `tiny` is built for.
+        seed: of `tiny`.
+        progress: called after each step of the warm start of `tiny`.
+        note: called with one line before `smollm2` is downloaded or converted.
+
+    Raises:
+        PolicyError: the policy cannot be built or unpacked.
+    """
+    if model not in NAMES:
+        return model
+    with quiet():
+        return tiny_policy(task, seed, progress=progress) if model == "tiny" else smollm2_policy(note)
