@@ -10,6 +10,7 @@ __all__ = ["Completion", "Problem", "Task", "load_problems", "load_task"]
 
 GENERATORS.builtin |= {
     "addition": "markscheme.tasks.generators.addition:Addition",
+    "arithmetic_in_words": "markscheme.tasks.generators.arithmetic_in_words:ArithmeticInWords",
     "deduction": "markscheme.tasks.generators.deduction:Deduction",
     "list_programs": "markscheme.tasks.generators.list_programs:ListPrograms",
     "records": "markscheme.tasks.generators.records:Records",
