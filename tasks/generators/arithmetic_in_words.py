@@ -3,8 +3,8 @@
     Calculate 34 plus 48. Reply with just the number.
     Mia has 14 stickers and gives 5 away. How many stickers are left? Reply with just the number.
 
-There is no teacher and there are no text pieces, so the tiny policy cannot be built for these problems. A real
-model answers them, such as `policy: {model: smollm2}`.
+There is no teacher and there are no text pieces, so the tiny policy cannot be built for these problems. A
+real model answers them, such as `policy: {model: smollm2}`.
 """
 
 import hashlib
