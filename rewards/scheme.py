@@ -48,6 +48,8 @@ class MarkScheme:
     """
 
     def __init__(self, task: Task, *, process: bool = True):
+        if not isinstance(task, Task):
+            raise TaskError(f"MarkScheme takes a task, as load_task(...) returns it (given: {task!r:.60})")
         self.task = task
         self._entries = build_entries(task, process=process)
         self._order = [name for name in (*task.rewards, *task.watch, PROCESS) if name in self._entries]
@@ -173,11 +175,14 @@ class MarkScheme:
             RewardError: the lists differ in length, or there was a failure whose `on_failure` is `stop`.
             SandboxError: no safe sandbox can be started for the programs.
         """
+        if isinstance(problems, Problem) or isinstance(completions, Completion):
+            raise RewardError("score() takes lists: score([problem], [completion])")
         if len(problems) != len(completions):
             raise RewardError(
                 "score() takes one problem per completion, so lists of the same length"
                 f" (given: {len(problems)} problems and {len(completions)} completions)"
             )
+        _check_kinds(problems, completions)
         parts: dict[str, Sequence[Part]] = {}
         rows = Rows(problems, completions, parts)
         for name, entry in self._entries.items():
@@ -309,3 +314,20 @@ def _is_verifier(entry: Entry) -> bool:
     if isinstance(entry.component, Composite):
         return all(not isinstance(member, str) and _is_verifier(member) for member in entry.component.members)
     return isinstance(entry.component, Verifier)
+
+
+def _check_kinds(problems: Sequence[Problem], completions: Sequence[Completion]) -> None:
+    """Refuse texts where a problem or a completion belongs.
+
+    Raises:
+        RewardError: there is one.
+    """
+    for one in problems:
+        if not isinstance(one, Problem):
+            raise RewardError(
+                f"score() takes a Problem for each completion (given: {one!r:.60}); load_problems(task) makes"
+                " them, or Problem(prompt=..., reference=...)"
+            )
+    for one in completions:
+        if not isinstance(one, Completion):
+            raise RewardError(f"score() takes Completions (given: {one!r:.60}); give Completion(text)")

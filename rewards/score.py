@@ -1,5 +1,6 @@
 """`Score`: what a completion is worth, part by part, with a status that says whose fault a failure is."""
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -146,3 +147,12 @@ class Score:
     def _repr_html_(self) -> str:
         parts = {name: f"{part.line()} x {number(part.weight)}" for name, part in self.parts.items()}
         return html_table(f"Score {number(self.value)}, {self.status}", {**parts, "reason": self.reason})
+
+
+def failure_line(part: Part) -> str:
+    """Return a failed part's reason, with the file and the line where the reward's own code raised it."""
+    trace = str((part.detail or {}).get("traceback", ""))
+    places = re.findall(r'File "([^"]+)", line (\d+)', trace)
+    own = [one for one in places if not re.search(r"/(markscheme|site-packages|python3[.\d]*)/", one[0])]
+    place = (own or places or [None])[-1]
+    return part.reason if place is None else f"{part.reason} ({place[0]}:{place[1]})"

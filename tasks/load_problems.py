@@ -133,6 +133,10 @@ def load_problems(
         DataError: there are no rows, or some rows are broken or do not fit the templates; the message lists
             up to 20 of them.
     """
+    if not isinstance(task, Task):
+        raise TaskError(f"load_problems takes a task, as load_task(...) returns it (given: {task!r:.60})")
+    if limit is not None and not (isinstance(limit, int) and limit >= 1):
+        raise DataError(f"limit must be a whole number from 1 up, or None for all (given: {limit!r})")
     split = split or task.data.split
     most = min((n for n in (task.data.limit, limit) if n is not None), default=None)
     errors: list[str] = []

@@ -57,6 +57,8 @@ def load_task(name_or_path: str | Path, *, overrides: Sequence[str] = (), allow_
         TaskError: the file is wrong; the message lists every mistake with file, line, key and remedy.
         UnknownNameError: no task has this name.
     """
+    if not isinstance(name_or_path, str | Path):
+        raise TaskError(f"load_task takes the name or the file of a task (given: {name_or_path!r:.60})")
     return task_from(read_yaml(find_task(name_or_path)), overrides=overrides, allow_code=allow_code)
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ..sandbox.errors import did_you_mean
+
 _UNION_BRANCH = re.compile(r"[\[\](){}]|^(constrained-str|str|int|float|bool|list|dict|tuple|none)$")
 """Matches the names of union branches, which pydantic puts between the keys of a path; no key does."""
 
@@ -43,7 +45,11 @@ def faults_of(error: ValidationError) -> Iterator[Fault]:
         keys = tuple(key for key in detail["loc"] if not _is_union_branch(key))
         if keys not in seen:
             seen.add(keys)
-            yield Fault(keys, detail["type"], detail["msg"].removeprefix("Value error, "), detail["input"])
+            message = detail["msg"].removeprefix("Value error, ")
+            if detail["type"] == "literal_error":
+                known = re.findall(r"'([^']*)'", detail.get("ctx", {}).get("expected", ""))
+                message += did_you_mean(str(detail["input"]), known)
+            yield Fault(keys, detail["type"], message, detail["input"])
 
 
 def _is_union_branch(key: str | int) -> bool:

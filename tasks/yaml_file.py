@@ -6,7 +6,7 @@ This differs from plain PyYAML where YAML 1.1 surprises people: only `true` and 
 
 import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -47,6 +47,8 @@ class YamlFile:
     data: dict[str, Any]
     lines: dict[KeyPath, int] = field(default_factory=dict)
     """The line of each key and list item, counted from 1."""
+    overrides: dict[KeyPath, str] = field(default_factory=dict)
+    """The `--set` that set a key, by its path."""
 
     @property
     def name(self) -> str:
@@ -141,27 +143,44 @@ def _record_lines(node: yaml.Node, path: KeyPath, file: YamlFile) -> None:
 def apply_overrides(file: YamlFile, overrides: Sequence[str], *, option: str = "--set") -> None:
     """Set `key.path=value` pairs in a parsed file. Values are read as YAML, templates stay text.
 
+    A whole number in a path is the index of a list's item, counted from 0, such as `eval.0.n=8`.
+
     Raises:
-        TaskError: an override has no `=` or no key, or its path goes through a value that is not a mapping.
+        TaskError: an override has no `=` or no key, its path goes through a value that is neither a mapping
+            nor a list, or a list has no such item.
     """
+    if isinstance(overrides, str):
+        raise TaskError(f"overrides is a list of {option} settings: [{overrides!r}] (given: a text)")
     for override in overrides:
         keys, equals, text = override.partition("=")
         if not equals or not keys.strip():
             raise TaskError(f"{option} {override!r}: expected key=value, such as rewards.correct.weight=0.5")
         # A YAML alias makes two keys share one object, and only one of them should change.
         file.data = copy.deepcopy(file.data)
-        *parents, last = keys.strip().split(".")
-        target: Any = file.data
-        for depth, key in enumerate(parents):
-            if target.get(key) is None:
-                target[key] = {}
-            target = target[key]
-            if not isinstance(target, dict):
-                through = ".".join(parents[: depth + 1])
-                raise TaskError(
-                    f"--set {override!r}: {through} is {target!r}, not a mapping; set {through} as a whole"
-                )
-        target[last] = _override_value(text)
+        path: KeyPath = tuple(int(key) if key.isdigit() else key for key in keys.strip().split("."))
+        _set(file.data, path, _override_value(text), f"{option} {override!r}")
+        file.overrides[path] = f"{option} {override}"
+
+
+def _set(data: Any, path: KeyPath, value: Any, setting: str) -> None:
+    """Set what is at a path of nested mappings and lists; mappings that are not there are made.
+
+    Raises:
+        TaskError: the path goes through another value, or a list has no such item.
+    """
+    for depth, key in enumerate(path):
+        if isinstance(data, list) and not (isinstance(key, int) and key < len(data)):
+            raise TaskError(f"{setting}: {key} is no item of a list of {len(data)}, counted from 0")
+        if not isinstance(data, dict | list):
+            through = ".".join(map(str, path[:depth]))
+            raise TaskError(f"{setting}: {through} is {data!r}, not a mapping; set {through} as a whole")
+        container: Any = data
+        place = str(key) if isinstance(data, dict) else key
+        if depth == len(path) - 1:
+            container[place] = value
+        elif isinstance(data, dict) and data.get(place) is None:
+            container[place] = {}
+        data = container[place]
 
 
 def _override_value(text: str) -> Any:
@@ -173,8 +192,14 @@ def _override_value(text: str) -> Any:
         return text
 
 
-def validate(model: type[M], file: YamlFile) -> M:
+def validate(model: type[M], file: YamlFile, *, elsewhere: Mapping[str, type[BaseModel]] | None = None) -> M:
     """Return the model that a parsed file describes.
+
+    Args:
+        model: the model.
+        file: the parsed file.
+        elsewhere: other models whose keys may be given under a prefix, such as `task.`; unknown keys are
+            looked for there too.
 
     Raises:
         TaskError: the file does not fit the model; the message has one line per mistake, with its place, what
@@ -183,18 +208,48 @@ def validate(model: type[M], file: YamlFile) -> M:
     try:
         return model.model_validate(file.data)
     except ValidationError as error:
-        raise TaskError("\n".join(_explained(model, file, fault) for fault in faults_of(error))) from error
+        models = {"": model, **(elsewhere or {})}
+        raise TaskError("\n".join(_explained(models, file, fault) for fault in faults_of(error))) from error
 
 
-def _explained(model: type[BaseModel], file: YamlFile, fault: Fault) -> str:
+def _explained(models: Mapping[str, type[BaseModel]], file: YamlFile, fault: Fault) -> str:
     place = file.where(*fault.keys)
+    given = [text for path, text in file.overrides.items() if path[: len(fault.keys)] == fault.keys]
+    by = f" (by {given[0]})" if given else ""
     if fault.kind == "extra_forbidden":
-        allowed = _allowed_keys(model, fault.keys[:-1])
-        near = did_you_mean(str(fault.keys[-1]), allowed)
-        return f"{place}: unknown key{near} (allowed: {', '.join(allowed)})"
+        allowed = _allowed_keys(models[""], fault.keys[:-1])
+        near = _meant(models, fault, allowed)
+        return f"{place}: unknown key{near}{by} (allowed: {', '.join(allowed)})"
     if fault.kind == "missing":
         return f"{place}: is missing; add it"
-    return f"{place}: {fault.rule}"
+    return f"{place}: {fault.rule}{by}"
+
+
+def _meant(models: Mapping[str, type[BaseModel]], fault: Fault, allowed: Sequence[str]) -> str:
+    """Return which keys may have been meant by an unknown one: the same key elsewhere, or close ones.
+
+    What was given below it is kept, so that `rewards.format.weight` becomes `task.rewards.format.weight`.
+    """
+    key, below, value = str(fault.keys[-1]), "", fault.given
+    while isinstance(value, dict) and len(value) == 1:
+        ((inner, value),) = value.items()
+        below += f".{inner}"
+    same = [
+        prefix + path + below
+        for prefix, model in models.items()
+        for path in _key_paths(model)
+        if path.rpartition(".")[2] == key and (not prefix or path == key)
+    ]
+    if same:
+        return f"; did you mean {' or '.join(map(repr, same[:3]))}?"
+    return did_you_mean(key, allowed)
+
+
+def _key_paths(model: type[BaseModel]) -> Iterator[str]:
+    """Yield the dotted paths of a model's keys and of the keys of its sections."""
+    for key in _allowed_keys(model, ()):
+        yield key
+        yield from (f"{key}.{inner}" for inner in _allowed_keys(model, (key,)))
 
 
 def _allowed_keys(model: type[BaseModel], keys: KeyPath) -> list[str]:

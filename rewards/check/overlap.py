@@ -6,11 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...sandbox.errors import MarkschemeError
-from ...tasks.load_problems import load_problems
 from ...tasks.problem import Problem, asked_in, prompt_key, said_by
 from ...tasks.rows.row_files import Row, read_rows
-from ...tasks.schema import Task
 from .finding import Finding, Lines
 
 WORDS = 13
@@ -38,28 +35,22 @@ def ngrams(words: Sequence[str], size: int) -> Iterator[str]:
         yield " ".join(words[start : start + size])
 
 
-def duplicates(task: Task, problems: Iterable[Problem]) -> Finding:
-    """Return the finding on problems that are in the held-out split `test` too, but for spaces and case."""
-    own = task.data.split
-    if own == "test":
-        return Finding(
-            "duplicates", None, "the task's own split is `test`, so there is no other to compare it with"
-        )
-    if task.data.streaming:
-        return Finding("duplicates", None, "the data set is streamed, so its splits are not compared")
-    try:
-        held_out = load_problems(task, split="test")
-    except MarkschemeError as error:
-        return Finding("duplicates", None, f"no held-out split to compare with: {str(error).splitlines()[0]}")
+def duplicates(problems: Sequence[Problem], held_out: Sequence[Problem] | None) -> Finding:
+    """Return the finding on problems that are in the held-out split too.
+
+    White space and case do not count. None = there is no such split.
+    """
+    if held_out is None:
+        return Finding("duplicates", None, "there is no held-out split to compare with")
     # Not by the words alone: `12 + 3` and `12 - 3` are different problems.
     asked = {prompt_key(problem.prompt) for problem in held_out}
     lines = Lines()
-    count = 0
     for problem in problems:
-        count += 1
         if prompt_key(problem.prompt) in asked:
             lines.add(f"problem {problem.id}: {asked_in(problem.prompt)[:100]!r}")
-    said = f"{lines.count} of {count} problems are in the held-out split too ({len(held_out)} problems)"
+    said = (
+        f"{lines.count} of {len(problems)} problems are in the held-out split too ({len(held_out)} problems)"
+    )
     return Finding("duplicates", not lines.count, said, lines.first)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from ...sandbox.errors import DataError, MarkschemeError
+from ...sandbox.errors import DataError, MarkschemeError, RewardError, first_line
 from ...tasks.check_section import DEFECTS
 from ...tasks.load_problems import load_problems, place_in
 from ...tasks.problem import Completion, Problem
@@ -12,7 +12,7 @@ from ...tasks.rows.row_files import OnBad
 from ...tasks.schema import Task
 from ..gates import routed_elsewhere
 from ..scheme import MarkScheme, ReferenceCheck
-from ..score import Score
+from ..score import Score, Status, failure_line
 from .cases import ScoredCase, cases_file, cases_finding, cases_place, run_cases
 from .explain import explained
 from .finding import Finding, Lines
@@ -64,13 +64,14 @@ def check_task(
     data, problems = _data(task, limit, check, on_bad)
     findings = [_scheme(task, scheme), data]
     if problems:
-        findings.append(_references(check, scheme, len(problems)))
+        findings += [_references(check, scheme, len(problems)), _rewards(scheme, problems)]
     # Problems that cannot be judged are a finding; the other checks go on without them.
     good = [i for i in range(len(problems)) if not check.faults or not scheme.faults_of(problems[i])]
     if good:
         findings += [*_solutions(scheme, problems, good, progress), *_routes(scheme, problems)]
     if problems:
-        findings.append(duplicates(task, problems))
+        held_out, finding = _held_out(task, scheme, limit)
+        findings += [finding, duplicates(problems, held_out)]
         if against is not None:
             findings.append(contamination(_placed(problems, range(len(problems))), against))
     cases_result, cases = _cases(task, scheme)
@@ -91,9 +92,20 @@ def _placed(problems: Sequence[Problem], chosen: Sequence[int]) -> Iterator[tupl
 
 
 def _routes(scheme: MarkScheme, problems: Sequence[Problem]) -> Iterator[Finding]:
-    """Yield a finding on each entry with a route that no problem takes."""
+    """Yield a finding on each entry whose column a row lacks, or with a route that no problem takes."""
     for name, entry in scheme.entries.items():
-        if entry.route and all(routed_elsewhere(entry, problem, scheme.task) for problem in problems):
+        lacking = Lines()
+        for i, problem in enumerate(problems if entry.route else ()):
+            missing = [column for column in entry.route if column not in problem.info]
+            if missing:
+                columns = ", ".join(map(str, problem.info))
+                lacking.add(f"{place_in(problems, i)}: no column {missing[0]!r} (columns: {columns})")
+        if lacking.count:
+            said = (
+                f"{entry.where} ({name}): {lacking.count} of {len(problems)} rows lack a column to route by"
+            )
+            yield Finding("routing columns", False, said, lacking.first)
+        elif entry.route and all(routed_elsewhere(entry, problem, scheme.task) for problem in problems):
             said = f"{entry.where} ({name}): no problem has {dict(entry.route)}"
             yield Finding("gate_never_opens", False, f"{DEFECTS['gate_never_opens']}: {said}")
 
@@ -151,6 +163,40 @@ def _references(check: ReferenceCheck, scheme: MarkScheme, problems: int) -> Fin
         return _failed("references", check.error())
     result = f"all {problems} problem(s) have a reference or tests that the verifiers can use"
     return Finding("references", True, result)
+
+
+def _rewards(scheme: MarkScheme, problems: Sequence[Problem]) -> Finding:
+    """Run every reward once on a real row, whatever its weight."""
+    problem = problems[0]
+    text = problem.solution or " ".join(problem.references) or "an answer"
+    try:
+        (score,) = scheme.score([problem], [Completion(text)])
+    except RewardError as error:  # an `on_failure` says stop, which the probes will look into
+        return Finding("rewards", None, first_line(error))
+    failed = [
+        f"{name}: {part.status}: {failure_line(part)}"
+        for name, part in score.parts.items()
+        if part.status in (Status.BUG, Status.INFRA_ERROR)
+    ]
+    place = place_in(problems, 0)
+    if failed:
+        return Finding("rewards", False, f"{len(failed)} reward(s) fail on {place}", failed)
+    return Finding("rewards", True, f"each of {len(score.parts)} ran on {place}")
+
+
+def _held_out(task: Task, scheme: MarkScheme, limit: int | None) -> tuple[Sequence[Problem] | None, Finding]:
+    """Load the split `test`, on which runs are evaluated; None if there is none."""
+    check = ReferenceCheck(scheme)
+    if task.data.split == "test" or task.data.streaming:
+        why = "streamed" if task.data.streaming else "of the split `test` itself"
+        return None, Finding("held-out split", None, f"not read: the task's data is {why}")
+    try:
+        problems = load_problems(task, split="test", limit=limit, each=check)
+    except MarkschemeError as error:
+        return None, Finding("held-out split", None, f"none: {first_line(error)}")
+    if check.faults:
+        return problems, _failed("held-out split", check.error())
+    return problems, Finding("held-out split", True, f"{len(problems)} problem(s) in the split 'test'")
 
 
 class _Solutions:

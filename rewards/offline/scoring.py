@@ -9,6 +9,7 @@ from ...sandbox.errors import did_you_mean
 from ..rows.completions import Answer
 from ..rows.scores import Lineage, score_row
 from ..scheme import MarkScheme
+from ..score import Part, failure_line
 from .step_metrics import StepTally, labels_of
 
 T = TypeVar("T")
@@ -127,8 +128,11 @@ class ScoreSummary:
     """Places of the first rows that could not be judged."""
     differing: list[str] = field(default_factory=list)
     """Places of the first rows whose mark differs from the label."""
+    failures: dict[str, Counter[str]] = field(default_factory=dict)
+    """By entry: how many of its values are failures, by status."""
     bugs: int = 0
     first_bug: str = ""
+    """The place of the first bug's row, the entry and the reason."""
     steps: StepTally = field(default_factory=StepTally)
     _total: float = 0.0
     _valued: int = 0
@@ -152,9 +156,13 @@ class ScoreSummary:
             if part["value"] is not None:
                 tally[0] += part["value"]
                 tally[1] += 1
+            if part["status"] not in ("ok", "not_applicable"):
+                self.failures.setdefault(name, Counter())[part["status"]] += 1
             if part["status"] == "bug":
                 self.bugs += 1
-                self.first_bug = self.first_bug or part["reason"]
+                if not self.first_bug:
+                    place = row.get("place") or f"row {self.rows}"
+                    self.first_bug = f"{place}: {name}: {_where_raised(part)}"
         if self.step_bounds is not None:
             self._add_steps(row["steps"] or [], *self.step_bounds)
 
@@ -189,6 +197,7 @@ class ScoreSummary:
             "left_out": self.rows - self._valued,
             "parts": {name: total / count if count else None for name, (total, count) in self._parts.items()},
             "status": dict(self.status),
+            "failures": {name: dict(counts) for name, counts in self.failures.items()},
             "undecided_rows": self.undecided,
         }
         if self.label:
@@ -198,3 +207,8 @@ class ScoreSummary:
                 "differing_rows": self.differing,
             }
         return figures
+
+
+def _where_raised(part: Mapping[str, Any]) -> str:
+    """Return the reason of a failed part of a row, with the place in the reward's code."""
+    return failure_line(Part(None, reason=part["reason"], detail=part.get("detail")))

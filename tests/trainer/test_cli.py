@@ -148,7 +148,7 @@ def test_check_passes_a_sound_task_and_fails_a_broken_one(capsys: pytest.Capture
     assert run(capsys, "init", "mine")[0] == 0
     assert len(load_problems(load_task("mine.yaml"), split="test")) == 1
     code, out, _ = run(capsys, "check", "mine.yaml")
-    assert (code, out.count(" ok ")) == (0, 7), out
+    assert (code, out.count(" ok ")) == (0, 9), out
     Path("mine.cases.jsonl").write_text(
         '{"question": "q", "answer": "4", "completion": "none", "correct": true}\n'
     )

@@ -5,7 +5,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from ...sandbox.errors import TaskError
 from ...tasks.load_task import find_task
+from ...tasks.schema import Task
 from ...tasks.yaml_file import YamlFile, apply_overrides, read_yaml, validate
 from .run_config import RunConfig
 
@@ -25,6 +27,10 @@ def load_run(run: str | Path | dict[str, Any] | RunConfig, *, overrides: Sequenc
     Raises:
         TaskError: all mistakes of the run at once, each with file, line and key.
     """
+    if not isinstance(run, str | Path | dict | RunConfig):
+        raise TaskError(f"a run is a file, a task's name, a mapping or a RunConfig (given: {run!r:.60})")
+    if isinstance(overrides, str):
+        raise TaskError(f"overrides is a list of settings: [{overrides!r}] (given: a text)")
     if isinstance(run, RunConfig):
         if not overrides:
             return run
@@ -35,7 +41,7 @@ def load_run(run: str | Path | dict[str, Any] | RunConfig, *, overrides: Sequenc
     if for_tasks:
         file.data["task_overrides"] = [*(file.data.get("task_overrides") or ()), *for_tasks]
     folder = file.path.parent if file.path else Path()
-    return _with_absolute_paths(validate(RunConfig, file), folder)
+    return _with_absolute_paths(validate(RunConfig, file, elsewhere={FOR_TASKS: Task}), folder)
 
 
 def _run_file(name: str | Path) -> YamlFile:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from ...rewards.models.torch_runtime import choose_device
 from ...rewards.scheme import MarkScheme, ReferenceCheck
-from ...sandbox.errors import DataError
+from ...sandbox.errors import DataError, did_you_mean
 from ...tasks.load_problems import load_problems, place_in, without
 from ...tasks.load_task import load_task
 from ...tasks.rows.row_files import OnBad
@@ -151,6 +151,13 @@ def sample(
     Raises:
         MarkschemeError: the task, the data, the model or the engine cannot be used.
     """
+    known = [one.name for one in fields(SamplerSettings)]
+    for name in settings:
+        if name not in known:
+            near = did_you_mean(name, known)
+            raise DataError(f"sample() takes no {name!r}{near} (settings: {', '.join(known)})")
+    if not (isinstance(n, int) and n >= 1):
+        raise DataError(f"n must be a whole number from 1 up (given: {n!r})")
     task = task if isinstance(task, Task) else load_task(task)
     scheme, chosen = MarkScheme(task, process=False), SamplerSettings(**settings)
     sampling = validated(

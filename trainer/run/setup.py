@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...rewards.models.torch_runtime import choose_device
+from ..config.effects import without_effect
 from ..config.run_config import EvalConfig, RunConfig
 from ..engines.base import Engine
 from ..engines.make import make_engine
@@ -26,6 +27,7 @@ from ..models.built_in.by_name import source_of_model
 from ..models.forward import choose_way
 from ..models.load_policy import load_policy
 from ..models.lora import ADAPTER
+from ..models.notes import Note
 from ..models.policy import Policy
 from .folder import RunFolder
 from .load_tasks import RunTasks, TaskProblems, described, load_run_tasks
@@ -55,6 +57,8 @@ class Run:
     progress: Progress
     identity: dict[str, Any]
     """What a checkpoint keeps to recognise the run; see `identity_of`."""
+    note: Note
+    """Takes lines for the run's reader."""
     tensorboard: TensorBoard | None = None
     done: int = 0
     """The number of the last finished step; 0 at the start."""
@@ -90,6 +94,8 @@ def set_up(config: RunConfig, folder: RunFolder, start: Start, progress: Progres
     """
     notes = Notes(progress)
     for line in start.notes:
+        notes.add(line)
+    for line in without_effect(config):
         notes.add(line)
     run_tasks = load_run_tasks(config, allow_code)
     saved, state = start.checkpoint, start.state
@@ -137,6 +143,7 @@ def set_up(config: RunConfig, folder: RunFolder, start: Start, progress: Progres
             Monitor(tasks, state.get("monitor")),
             progress,
             identity,
+            notes.add,
             TensorBoard(folder.path, config, done) if config.trackers else None,
             done,
             state.get("seconds", 0.0),

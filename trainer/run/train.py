@@ -16,6 +16,7 @@ from ..config.run_config import RunConfig
 from ..config.run_file import load_run
 from ..loop.checkpoint import checkpoints, save_checkpoint, save_final, step_of, write_whole
 from ..loop.grpo import Step, grpo_step
+from ..loop.rollout import Group
 from .folder import RunFolder
 from .progress import Progress, Silent, terminal_progress
 from .records import evaluate_one, evaluations_due, record_step, run_summary
@@ -159,13 +160,20 @@ def _take_step(run: Run) -> Step:
         run.engine,
         run.tasks,
         run.order,
-        after_scoring=run.monitor.stop_on_bugs,
+        after_scoring=lambda groups: _look_at_failures(run, groups),
     )
     run.done = step.number
     run.seconds += time.perf_counter() - began
     record_step(run, step)
     run.outer_loop.after_step(step)
     return step
+
+
+def _look_at_failures(run: Run, groups: list[Group]) -> None:
+    """Name each reward at its first failure, and stop on too many bugs."""
+    for line in run.monitor.first_failures(groups):
+        run.note(line)
+    run.monitor.stop_on_bugs(groups)
 
 
 def _finish(run: Run, last: Step | None) -> RunResult:

@@ -110,6 +110,12 @@ def _lines(result: dict[str, Any], output: str | None) -> list[str]:
         f"  parts: {', '.join(parts)}",
         f"  status: {', '.join(f'{name} {count}' for name, count in result['status'].items())}",
     ]
+    if result["failures"]:
+        counted = (
+            f"{name} {', '.join(f'{status} {count}' for status, count in counts.items())}"
+            for name, counts in result["failures"].items()
+        )
+        lines.append(f"  failures by entry: {'; '.join(counted)}")
     if result["undecided_rows"]:
         rows = ", ".join(result["undecided_rows"][:10])
         lines.append(f"  undecided: {rows}; left out (see on_failure), -o FILE shows why")

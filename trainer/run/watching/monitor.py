@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ....rewards.score import Score, Status
+from ....rewards.score import Score, Status, failure_line
 from ....sandbox.errors import RunError
 from ...loop.grpo import Step
 from ...loop.rollout import Group, LoadedTask, group_is_flat, is_unanimous
 from .alarms import WINDOW, distinct, flat_cause, shown_row, signs_of
-from .step_summary import rows_of, summary_of
+from .step_summary import FAILURES, rows_of, summary_of
 
 BUG_WINDOW, BUG_SHARE = 256, 0.05
 QUIET = 20
@@ -131,6 +131,8 @@ class Monitor:
             name: list(history.get(name, ())) for name in tasks
         }
         self._raised: dict[str, int] = dict(state.get("raised", {}))
+        self._failed: set[str] = set(state.get("failed", ()))
+        """Entries with a failure that was not the completion's fault, as `TASK/ENTRY`."""
         self._ever_mixed = bool(state.get("ever_mixed", False))
 
     def state(self) -> dict[str, Any]:
@@ -140,13 +142,14 @@ class Monitor:
             "history": self._history,
             "raised": self._raised,
             "ever_mixed": self._ever_mixed,
+            "failed": sorted(self._failed),
         }
 
     def stop_on_bugs(self, groups: Sequence[Group]) -> None:
         """Count the completions on which a reward function had a bug.
 
         Raises:
-            RunError: there are too many; the message has the traceback of this step's first bug.
+            RunError: there are too many; the message says where this step's first bug was raised.
         """
         first = None
         for _, _, score in rows_of(groups):
@@ -156,11 +159,25 @@ class Monitor:
                 first = buggy[0]
         if first is not None and sum(self._bugs) > BUG_SHARE * BUG_WINDOW:
             name, part = first
-            trace = (part.detail or {}).get("traceback", "")
             raise RunError(
                 f"reward {name!r} failed on {sum(self._bugs)} of the last {len(self._bugs)} completions:"
-                f" {part.reason}; fix the function, then start the run again\n{trace}".rstrip()
+                f" {failure_line(part)}; fix the function and start a new run"
             )
+
+    def first_failures(self, groups: Sequence[Group]) -> list[str]:
+        """Return a line on each entry that has failed for the first time, with the place of the failure."""
+        lines = []
+        for group in groups:
+            for score in group.scores:
+                for name, part in score.parts.items():
+                    key = f"{group.task}/{name}"
+                    if part.status in FAILURES and key not in self._failed:
+                        self._failed.add(key)
+                        lines.append(
+                            f"reward {name!r} of {group.task} failed on problem {group.problem.id}:"
+                            f" {failure_line(part)}; such rows are left out unless on_failure says otherwise"
+                        )
+        return lines
 
     def observe(self, step: int, groups: Sequence[Group]) -> list[Alarm]:
         """Add a finished step to the history, and return the alarms that it raises."""
