@@ -141,7 +141,7 @@ def test_tensorboard_gets_the_metrics(task_folder: Path, monkeypatch: pytest.Mon
     rewards = [row["reward"] for row in metrics_of(folder)]
     assert [event.value for event in events] == pytest.approx(rewards, rel=1e-5)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(RunError, match="pip install tensorboard"):
+    with pytest.raises(RunError, match="pip install accelerate"):
         train(small_run(task_folder, "other", trackers=["tensorboard"]))
 
 

@@ -2,12 +2,14 @@
 
 import argparse
 import sys
+import tempfile
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
 
-from ...sandbox.errors import MarkschemeError, RunError, SandboxError
-from .output import GOOD, INTERRUPTED, RUN_FAILED, WRONG_USE, is_stdout, show
+from ...sandbox.errors import MarkschemeError, RunError, SandboxError, first_line
+from .output import GOOD, INTERRUPTED, RUN_FAILED, WRONG_USE, fail, is_stdout, show
 from .parser import build_parser
 
 TRAINING_PACKAGES = ("torch", "transformers", "safetensors", "tokenizers")
@@ -45,11 +47,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MarkschemeError as error:
         if args.json:
             show(args, {"error": type(error).__name__, "message": str(error)}, [])
-        print(f"error: {error}", file=sys.stderr)
+        fail(str(error))
         return RUN_FAILED if isinstance(error, RunError | SandboxError) else WRONG_USE
     except OSError as error:  # such as a folder that may not be searched
-        print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        fail(f"{error.filename or 'a file'}: {error.strerror or error}")
         return WRONG_USE
+    except Exception as error:  # a bug of ours
+        fail(f"{type(error).__name__}: {first_line(error)}; this is a bug of markscheme: {_kept_trace()}")
+        return RUN_FAILED
+
+
+def _kept_trace() -> str:
+    """Write the traceback of the exception that is being handled to a file, and say where it is."""
+    with tempfile.NamedTemporaryFile("w", prefix="markscheme-", suffix=".txt", delete=False) as file:
+        file.write(traceback.format_exc())
+    return f"please report it with {file.name}"
 
 
 @contextmanager

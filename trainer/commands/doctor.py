@@ -13,8 +13,8 @@ from ...sandbox.sandbox import best_tier, check_platform, try_tier
 from .output import GOOD, RUN_FAILED, show
 
 BASE = (
-    "markscheme", "pydantic", "datasets", "jinja2", "pyyaml", "jsonschema", "tqdm", "sympy", "mpmath",
-    "math-verify",
+    "markscheme", "pydantic", "datasets", "jinja2", "pyyaml", "jsonschema", "httpx2", "rich", "sympy",
+    "mpmath", "math-verify",
 )  # fmt: skip
 """The packages without which markscheme does not work."""
 OPTIONAL = {
@@ -25,7 +25,8 @@ OPTIONAL = {
     "adamw-8bit": ("bitsandbytes",),
     "ray": ("ray",),
     "plot": ("matplotlib",),
-    "tensorboard": ("tensorboard",),
+    "smollm2": ("gguf",),
+    "trackers": ("accelerate", "tensorboard", "wandb"),
 }
 """The packages of each optional feature."""
 

@@ -34,6 +34,12 @@ def build_parser() -> argparse.ArgumentParser:
     _add_train(commands)
     _add_plot(commands)
     _add_names(commands)
+    completion = commands.add(
+        "completion",
+        "print the completion script of a shell, such as `markscheme completion bash`",
+        "markscheme.trainer.commands.list_schema_init:completion",
+    )
+    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
     commands.add(
         "doctor",
         "show versions, devices, optional packages, and what confines untrusted programs here",

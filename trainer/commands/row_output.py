@@ -12,11 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from tqdm import tqdm
+from rich.progress import Progress, TaskID
 
 from ...rewards.rows.scores import json_line
 from ...sandbox.errors import DataError, TaskError, first_of
 from ...tasks.whole_files import partial_of, put_in_place, regular_place
+from ..run.progress import bar_of
 from .output import is_stdout
 
 
@@ -260,8 +261,8 @@ def publish(rows: Path, target: str) -> None:
 class RowBar:
     """A progress bar of rows: how many, how fast, the time left, the share right, and bugs so far."""
 
-    def __init__(self, bar: "tqdm[Any]"):
-        self._bar = bar
+    def __init__(self, bar: Progress, task: TaskID):
+        self._bar, self._task = bar, task
         self._right = self._judged = self._bugs = 0
 
     def add(self, right: bool | None, has_bug: bool) -> None:
@@ -271,28 +272,19 @@ class RowBar:
         self._bugs += has_bug
         if self._judged:
             shown = f"right {self._right / self._judged:.1%}, bugs {self._bugs}"
-            self._bar.set_postfix_str(shown, refresh=False)
+            self._bar.update(self._task, shown=shown)
         self.advance(1)
 
     def advance(self, count: int) -> None:
         """Count rows of which nothing is known but that they are done."""
-        self._bar.update(count)
+        self._bar.advance(self._task, count)
 
 
 @contextmanager
 def row_bar(total: int | None, *, unit: str = "row", done: int = 0) -> Iterator[RowBar]:
     """Yield a bar on standard error, which is hidden if that is not a terminal."""
-    hidden = not sys.stderr.isatty()
-    with tqdm(
-        total=total,
-        initial=done,
-        unit=unit,
-        file=sys.stderr,
-        dynamic_ncols=True,
-        disable=hidden,
-        smoothing=0.05,
-    ) as bar:
-        yield RowBar(bar)
+    with bar_of(f"{unit}s", sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+        yield RowBar(bar, bar.add_task("", total=total, completed=done, shown=""))
 
 
 def count_lines(path: Path, limit: int | None) -> int | None:

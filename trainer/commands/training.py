@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.table import Table
+
 from ...sandbox.errors import TaskError
 from ..report.curve import draw_curves
 from ..run.progress import terminal_progress
@@ -49,18 +51,34 @@ def _seeds(text: str | None) -> list[int | None]:
     return [int(seed) for seed in seeds]
 
 
-def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    lines = [
-        "task         seed  greedy pass@1 before -> after   sampled before -> after   steps  train s  folder"
-    ]
+def _table(rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Return a table with one row per run, and a line for each that raised alarms."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("task", no_wrap=True)
+    table.add_column("seed", justify="right")
+    table.add_column("greedy pass@1")
+    table.add_column("sampled")
+    table.add_column("steps", justify="right")
+    table.add_column("train s", justify="right")
+    table.add_column("alarms", justify="right")
     for row in rows:
-        greedy = _arrow(row.get("pass_at_1_before"), row.get("pass_at_1_after"))
-        sampled = _arrow(row.get("sampled_before"), row.get("sampled_after"))
-        lines.append(
-            f"{row['task']:<12} {row['seed']:>4}  {greedy:<30}  {sampled:<24}  {row['steps']:>5}"
-            f"  {row['train_seconds']:>7.1f}  {row['folder']}"
+        table.add_row(
+            row["task"],
+            str(row["seed"]),
+            _arrow(row.get("pass_at_1_before"), row.get("pass_at_1_after")),
+            _arrow(row.get("sampled_before"), row.get("sampled_after")),
+            str(row["steps"]),
+            f"{row['train_seconds']:.1f}",
+            str(row["alarms"]),
         )
-    return lines
+    folders = [f"{row['folder']}{_alarms(row)}" for row in rows]
+    return [table, *folders]
+
+
+def _alarms(row: Mapping[str, Any]) -> str:
+    """Return which alarms a run raised, and where its rows show them."""
+    kinds = ", ".join(f"{kind} {count}" for kind, count in row["alarm_kinds"].items())
+    return f": alarms {kinds}; see alarms.jsonl there" if kinds else ""
 
 
 def _arrow(before: float | None, after: float | None) -> str:

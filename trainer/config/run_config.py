@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from .algorithm_config import AlgorithmConfig, Section
 from .presets import DEFAULT_PRESET, PRESETS, SAMPLING_KEYS, preset_values
@@ -136,6 +136,21 @@ class SaveConfig(Section):
     """Checkpoints to keep, the newest ones."""
 
 
+class TrackerConfig(Section):
+    """An experiment tracker, through `accelerate.tracking`. Other keys are settings of the backend."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
+
+    use: Literal[
+        "aim", "clearml", "comet_ml", "dvclive", "mlflow", "swanlab", "tensorboard", "trackio", "wandb"
+    ]
+    """The backend. `tensorboard` writes to tensorboard/ in the run's folder."""
+    project: str = "markscheme"
+    """The project that the run belongs to, where the backend has projects."""
+    name: str | None = None
+    """The run's name; null = the name of its folder."""
+
+
 class RunConfig(Section):
     """One training run: the content of a run file."""
 
@@ -169,10 +184,17 @@ class RunConfig(Section):
     and leaves the size of an update as it is. null = 2048 on a CPU, else 16384."""
     out: str | None = None
     """The run's folder; null = runs/NAME-TIME-sSEED."""
-    trackers: tuple[Literal["tensorboard"], ...] = ()
-    """Where metrics go besides metrics.jsonl; `tensorboard` writes to tensorboard/ in the run's folder."""
+    trackers: tuple[TrackerConfig, ...] = ()
+    """Where metrics go besides metrics.jsonl: names such as `tensorboard`, or `{use: wandb, project: x}`."""
     task_overrides: tuple[str, ...] = ()
     """`key=value` settings for every task, as the command line's `--set task.key=value` gives them."""
+
+    @field_validator("trackers", mode="before")
+    @classmethod
+    def _by_their_names(cls, trackers: Any) -> Any:
+        if isinstance(trackers, list | tuple):
+            return [{"use": one} if isinstance(one, str) else one for one in trackers]
+        return trackers
 
     @field_validator("tasks", mode="before")
     @classmethod

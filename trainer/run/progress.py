@@ -4,7 +4,10 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Protocol, TextIO
 
-from tqdm import tqdm
+import rich.progress
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 SHOWN = (
     ("reward", "reward", "{:.3f}"), ("accuracy", "acc", "{:.3f}"),
@@ -41,42 +44,71 @@ def summary_line(metrics: Mapping[str, Any]) -> str:
     return " ".join([*shown[:2], *watched, *shown[2:]])
 
 
+def bar_of(unit: str, stream: TextIO, *, hidden: bool = False) -> rich.progress.Progress:
+    """Return a progress bar that fits the width of the terminal: what is done, the time left, and a text.
+
+    Its tasks have a field `shown`, the text at the end, which is cut where the line ends.
+    """
+    return rich.progress.Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=16),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[shown]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
+        console=Console(file=stream, highlight=False),
+        disable=hidden,
+        expand=True,
+    )
+
+
 class Bar:
     """A progress bar with the remaining time, for a terminal."""
 
     def __init__(self, total: int, stream: TextIO):
         self.stream, self.total = stream, total
-        self._bar: tqdm | None = None
+        self._bar: rich.progress.Progress | None = None
         self._unit = ""
 
-    def _get(self, unit: str, total: int, initial: int = 0) -> tqdm:
+    def _get(self, unit: str, total: int, initial: int = 0) -> rich.progress.Progress:
         """Return the open bar; a bar of another unit (the warm start's) is closed first."""
         if self._bar is None or self._unit != unit:
             self.close()
-            self._bar = tqdm(total=total, initial=initial, unit=unit, file=self.stream, dynamic_ncols=True)
-            self._unit = unit
+            self._bar, self._unit = bar_of(unit, self.stream), unit
+            self._bar.add_task("", total=total, completed=initial, shown="")
+            self._bar.start()
         return self._bar
 
     def step(self, number: int, metrics: Mapping[str, Any]) -> None:
         """Advance the bar to a step, with the step's metrics after it."""
-        bar = self._get("step", self.total, number - 1)
-        bar.set_postfix_str(summary_line(metrics), refresh=False)
-        bar.update(number - bar.n)
+        bar = self._get("steps", self.total, number - 1)
+        bar.update(TaskID(0), completed=number, shown=summary_line(metrics))
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
-        tqdm.write(line, file=self.stream)
+        console = Console(file=self.stream, highlight=False) if self._bar is None else self._bar.console
+        style = "bold red" if line.startswith(("ALARM", "warning")) else None
+        console.print(line, style=style, markup=False, soft_wrap=True)
 
     def warm_start(self, done: int, total: int) -> None:
         """Advance the bar of the warm start."""
-        bar = self._get("warm start", total)
-        bar.update(done - bar.n)
+        if done == 1:
+            self.say(warm_start_line(total))
+        self._get("steps of warm start", total).update(TaskID(0), completed=done)
 
     def close(self) -> None:
         """Close the open bar, if there is one."""
         if self._bar is not None:
-            self._bar.close()
+            self._bar.stop()
             self._bar = None
+
+
+def warm_start_line(total: int) -> str:
+    """Return a line on what is done before the first run with a tiny policy."""
+    return (
+        f"building the tiny policy: 125,000 parameters, {total} steps of imitating a teacher that makes"
+        " mistakes (about half a minute; it is kept in the cache for the next run)"
+    )
 
 
 class Lines:
@@ -102,7 +134,9 @@ class Lines:
 
     def warm_start(self, done: int, total: int) -> None:
         """Print a line for the first, the last and every 200th step."""
-        if done == 1 or done % 200 == 0 or done == total:
+        if done == 1:
+            self.say(warm_start_line(total))
+        if done % 200 == 0 or done == total:
             self.say(f"warm start {done}/{total}")
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 """Recording a run: what each step and each evaluation writes to the run's folder and shows to the reader."""
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -10,7 +11,6 @@ from ..loop.evaluation import evaluate
 from ..loop.grpo import Step
 from ..loop.rollout import Group, LoadedTask
 from .setup import Run
-from .tensorboard import numbers_of
 from .watching.monitor import Alarm, step_metrics
 
 
@@ -25,8 +25,7 @@ def record_step(run: Run, step: Step) -> None:
     for alarm in run.monitor.observe(step.number, step.groups):
         run.folder.append("alarms.jsonl", asdict(alarm))
         _show_alarm(run, alarm)
-    if run.tensorboard is not None:
-        run.tensorboard.log(numbers_of(metrics), step.number)
+    run.trackers.log(metrics, step.number)
     run.progress.step(step.number, metrics)
 
 
@@ -99,8 +98,8 @@ def evaluate_one(run: Run, index: int) -> None:
     if settings.n > 1:
         line += f", pass@{settings.n} {figures['pass_at_k'][settings.n]:.3f}"
     run.progress.say(line)
-    if run.tensorboard is not None:
-        run.tensorboard.log(numbers_of(figures, f"eval/{loaded.task.name}/"), step)
+    run.trackers.log(figures, step, prefix=f"eval/{loaded.task.name}/")
+    run.trackers.show(f"eval/{loaded.task.name}/samples", evaluated.greedy, step)
 
 
 def _evaluated_rows(
@@ -118,13 +117,15 @@ def run_summary(run: Run) -> dict[str, Any]:
 
     `before` and `after` are the first and the newest results of the first evaluation in the run file.
     """
+    alarms = run.folder.read("alarms.jsonl")
     summary: dict[str, Any] = {
         "schema": 1,
         "task": run.config.name,
         "seed": run.config.seed,
         "steps": run.done,
         "train_seconds": round(run.seconds, 3),
-        "alarms": len(run.folder.read("alarms.jsonl")),
+        "alarms": len(alarms),
+        "alarm_kinds": dict(Counter(alarm["kind"] for alarm in alarms)),
     }
     first = [(loaded.task.name, settings.split, settings.n) for settings, loaded in run.evals[:1]]
     evaluations = [row for row in run.folder.read("eval.jsonl") if _kind_of(row) in first]

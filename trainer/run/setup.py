@@ -35,7 +35,7 @@ from .notes import Notes
 from .progress import Progress
 from .resume import Start
 from .same_run import identity_of, refuse_other_run
-from .tensorboard import TensorBoard, check_tensorboard
+from .trackers import Trackers, check_trackers
 from .watching.monitor import Monitor
 
 
@@ -59,7 +59,7 @@ class Run:
     """What a checkpoint keeps to recognise the run; see `identity_of`."""
     note: Note
     """Takes lines for the run's reader."""
-    tensorboard: TensorBoard | None = None
+    trackers: Trackers
     done: int = 0
     """The number of the last finished step; 0 at the start."""
     seconds: float = 0.0
@@ -71,10 +71,9 @@ class Run:
         return self.learner.policy
 
     def close(self) -> None:
-        """Stop the engine and close the TensorBoard record."""
+        """Stop the engine and end what the trackers record."""
         self.engine.close()
-        if self.tensorboard is not None:
-            self.tensorboard.close()
+        self.trackers.close()
 
 
 def set_up(config: RunConfig, folder: RunFolder, start: Start, progress: Progress, allow_code: bool) -> Run:
@@ -109,7 +108,7 @@ def set_up(config: RunConfig, folder: RunFolder, start: Start, progress: Progres
     learner = _learner(
         config, folder, policy, outer_state if saved else None, notes, resumed=saved is not None
     )
-    check_tensorboard(config)
+    check_trackers(config)
     engine = make_engine(config.engine, policy, notes.add)
     with ExitStack() as undo:
         undo.callback(engine.close)
@@ -144,7 +143,7 @@ def set_up(config: RunConfig, folder: RunFolder, start: Start, progress: Progres
             progress,
             identity,
             notes.add,
-            TensorBoard(folder.path, config, done) if config.trackers else None,
+            Trackers(config, folder.path, done),
             done,
             state.get("seconds", 0.0),
         )

@@ -18,6 +18,7 @@ from ..loop.checkpoint import checkpoints, save_checkpoint, save_final, step_of,
 from ..loop.grpo import Step, grpo_step
 from ..loop.rollout import Group
 from .folder import RunFolder
+from .model_card import model_card
 from .progress import Progress, Silent, terminal_progress
 from .records import evaluate_one, evaluations_due, record_step, run_summary
 from .resume import Start, resumed
@@ -183,10 +184,14 @@ def _finish(run: Run, last: Step | None) -> RunResult:
         run.progress.say(f"warning: {reason}")
         alarm = {"step": run.done, "kind": "never_learned", "message": reason, "rows": []}
         run.folder.append("alarms.jsonl", alarm)
-    write_whole(
-        run.folder.path / "final", lambda path: save_final(path, run.policy.model, run.policy.tokenizer)
-    )
     summary = run_summary(run)
+    card = model_card(run.config, list(run.tasks.values()), summary, run.folder.read("eval.jsonl"))
+
+    def write(path: Path) -> None:
+        save_final(path, run.policy.model, run.policy.tokenizer)
+        (path / "README.md").write_text(card, encoding="utf-8", errors="backslashreplace")
+
+    write_whole(run.folder.path / "final", write)
     run.folder.write_json("summary.json", summary)
     return RunResult(run.folder.path, summary)
 

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tqdm import tqdm
-
 from ....rewards.models.torch_runtime import quiet
 from ....rewards.rows.labelled_steps import read_labelled
 from ....rewards.rows.preferences import read_preferences
@@ -18,6 +16,7 @@ from ...models.built_in.tiny import one_thread, tiny_policy
 from ...reward_models.fitting import Progress
 from ...reward_models.prm_training import PrmReport, PrmTraining, train_prm
 from ...reward_models.rm_training import RmReport, RmTraining, train_rm
+from ...run.progress import bar_of
 from ..output import GOOD, say, show
 from ..row_output import BadRows
 
@@ -99,12 +98,11 @@ def source_of(args: argparse.Namespace) -> str | Path:
 @contextmanager
 def bar() -> Iterator[Progress]:
     """Yield a function that shows the progress of a training, as a bar if standard error is a terminal."""
-    with tqdm(unit="step", file=sys.stderr, dynamic_ncols=True, disable=not sys.stderr.isatty()) as bar:
+    with bar_of("steps", sys.stderr, hidden=not sys.stderr.isatty()) as shown:
+        task = shown.add_task("", total=None, shown="")
 
         def progress(done: int, steps: int, loss: float) -> None:
-            bar.total = steps
-            bar.set_postfix_str(f"loss {loss:.4f}", refresh=False)
-            bar.update(done - bar.n)
+            shown.update(task, total=steps, completed=done, shown=f"loss {loss:.4f}")
 
         yield progress
 

@@ -4,6 +4,7 @@ An alarm never stops or changes the training. It says what diverged from what, a
 Only bugs stop a run: those of reward functions, if more than 5 % of the last 256 completions met one.
 """
 
+import re
 import statistics
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 
 from ....rewards.score import Score, Status, failure_line
 from ....sandbox.errors import RunError
+from ....tasks.problem import Completion
 from ...loop.grpo import Step
 from ...loop.rollout import Group, LoadedTask, group_is_flat, is_unanimous
 from .alarms import WINDOW, distinct, flat_cause, shown_row, signs_of
@@ -70,11 +72,33 @@ def _metrics(groups: Sequence[Group], tasks: Mapping[str, LoadedTask]) -> dict[s
         "flat_groups": sum(map(group_is_flat, groups)) / len(groups),
         "left_out": 1 - len(values) / len(scores),
         "length": statistics.fmean(len(completion.token_ids) for completion in completions),
+        **_lengths_by_answer(completions, judged),
+        "self_checks": sum(bool(_SELF_CHECK.search(c.text)) for c in completions) / len(completions),
         "cut": sum(completion.finish_reason == "length" for completion in completions) / len(completions),
         **_part_metrics(groups, tasks),
         **_step_mark_metrics(scores),
         **{f"status/{status}": count / len(scores) for status, count in sorted(statuses.items())},
     }
+
+
+def _lengths_by_answer(
+    completions: Sequence[Completion], judged: Sequence[bool | None]
+) -> dict[str, float | None]:
+    """Return the mean length of right and of wrong completions, in tokens; None where there are none."""
+    lengths: dict[bool | None, list[int]] = {True: [], False: [], None: []}
+    for completion, right in zip(completions, judged, strict=True):
+        lengths[right].append(len(completion.token_ids))
+    return {
+        f"length_{name}": statistics.fmean(lengths[right]) if lengths[right] else None
+        for name, right in (("right", True), ("wrong", False))
+    }
+
+
+_SELF_CHECK = re.compile(
+    r"\b(let me (re)?check|(re|double|cross)[- ]?check|let's (re)?check|verify|verification|to check|wait,)",
+    re.IGNORECASE,
+)
+"""Matches what an answer says where it checks itself."""
 
 
 def _unanimous_share(step: Step, tasks: Mapping[str, LoadedTask]) -> float | None:
