@@ -42,7 +42,13 @@ def faults_of(error: ValidationError) -> Iterator[Fault]:
     """Yield the mistakes, one per place, because pydantic reports one for every branch of a union."""
     seen: set[tuple[str | int, ...]] = set()
     for detail in error.errors(include_url=False):
-        keys = tuple(key for key in detail["loc"] if not _is_union_branch(key))
+        *outer, last = detail["loc"] or ("",)
+        # The last one is the user's own key where that is the mistake, whatever it looks like.
+        kept = detail["type"] in ("extra_forbidden", "missing") or not _is_union_branch(last)
+        keys = (
+            *(key for key in outer if not _is_union_branch(key)),
+            *([last] if kept and last != "" else []),
+        )
         if keys not in seen:
             seen.add(keys)
             message = detail["msg"].removeprefix("Value error, ")

@@ -177,7 +177,7 @@ def test_a_killed_command_resumes_to_the_same_file(tmp_path: Path) -> None:
     assert len(rows_in("s.jsonl")) == 1801
 
 
-class StopError(Exception):
+class StopError(BaseException):
     """Ends a command at a given row."""
 
 

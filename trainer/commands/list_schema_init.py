@@ -53,16 +53,6 @@ def schema(args: argparse.Namespace) -> int:
     return GOOD
 
 
-def completion(args: argparse.Namespace) -> int:
-    """Print a script that completes commands and options in a shell."""
-    import shtab
-
-    from .parser import build_parser
-
-    print(shtab.complete(build_parser(), args.shell), file=getattr(args, "stdout", None))
-    return GOOD
-
-
 def list_names(args: argparse.Namespace) -> int:
     """List the names of one kind, or show one of them."""
     if args.what == "presets":

@@ -37,9 +37,10 @@ def build_parser() -> argparse.ArgumentParser:
     completion = commands.add(
         "completion",
         "print the completion script of a shell, such as `markscheme completion bash`",
-        "markscheme.trainer.commands.list_schema_init:completion",
+        "markscheme.trainer.commands.completion:completion",
     )
     completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+    completion.set_defaults(whole_parser=parser)
     commands.add(
         "doctor",
         "show versions, devices, optional packages, and what confines untrusted programs here",

@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,8 @@ def load_policy(
     dropouts = _dropouts(model)
     if dropouts:
         note(f"dropout is set to 0 ({dropouts}), so that sampling and training use one distribution")
-    unused = [key for key in config.template if key not in str(tokenizer.chat_template)]
+    template = str(tokenizer.chat_template)
+    unused = [key for key in config.template if not re.search(rf"\b{re.escape(key)}\b", template)]
     if unused:
         note(
             f"policy.template: {', '.join(unused)} has no effect, because the chat template does not read it"

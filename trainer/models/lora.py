@@ -59,7 +59,8 @@ def merged(model: Any, adapter: Path) -> Any:
     try:
         from peft import PeftModel  # pyright: ignore[reportMissingImports]
 
-        return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+        whole: Any = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+        return whole.requires_grad_(True)  # peft has frozen what the adapter belongs to
     except ImportError as error:
         raise PolicyError(
             f"policy.model {adapter} is an adapter and needs peft, which does not load ({error}): pip install"

@@ -35,8 +35,8 @@ from .notes import Notes
 from .progress import Progress
 from .resume import Start
 from .same_run import identity_of, refuse_other_run
-from .trackers import Trackers, check_trackers
 from .watching.monitor import Monitor
+from .watching.trackers import Trackers, check_trackers
 
 
 @dataclass

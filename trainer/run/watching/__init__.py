@@ -1,1 +1,1 @@
-"""Watching a run: the metrics of each step, and alarms where a reward shows signs of being gamed."""
+"""Watching a run: metrics of each step, trackers, and alarms where a reward shows signs of being gamed."""

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...sandbox.errors import RunError, first_line
-from ..config.run_config import RunConfig, TrackerConfig
-from ..loop.rollout import Group
+from ....sandbox.errors import RunError, first_line
+from ...config.run_config import RunConfig, TrackerConfig
+from ...loop.rollout import Group
 
 SHOWN = 20
 """Completions in the table of an evaluation."""
