@@ -91,6 +91,24 @@ def check_five_updates(engine: CopyEngine, policy: Policy) -> None:
         assert {completion.weight_version for group in after for completion in group} == {version}
 
 
+STOPS = SamplingConfig(max_new_tokens=48, stop=("ab", "e"))
+
+
+def check_stops(policy: Policy, groups: Sequence[Sequence[Completion]]) -> int:
+    """Every completion ends with the token that completes the first stop text, or has none; return how many end so."""
+    stopped = 0
+    for completion in (one for group in groups for one in group):
+        assert policy.decode(completion.token_ids) == completion.text
+        found = [text for text in STOPS.stop if text in completion.text]
+        assert not any(text in policy.decode(completion.token_ids[:-1]) for text in STOPS.stop)
+        if found:
+            stopped += 1
+            assert completion.finish_reason == "stop"
+            assert completion.text.endswith(found[0])
+        assert len(completion.logprobs) == len(completion.token_ids)
+    return stopped
+
+
 def token_ids_of(groups: Sequence[Sequence[Completion]]) -> list[list[list[int]]]:
     """Return the sampled ids of every completion of every group."""
     return [[completion.token_ids for completion in group] for group in groups]

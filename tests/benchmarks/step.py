@@ -45,9 +45,9 @@ rewards: {digits: {use: 'digits.py:digits'}}
 """
 
 
-def write_task(folder: Path, filler: int) -> Path:
+def write_task(folder: Path, shape: dict[str, Any]) -> Path:
     """Write the prompts and the reward as a task, and return the task's file."""
-    rows = [{"prompt": prompt, "reference": "0"} for prompt in make_prompts(filler)]
+    rows = [{"prompt": prompt, "reference": "0"} for prompt in make_prompts(shape)]
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "digits.py").write_text(REWARD_FILE)
     task = folder / "digits.yaml"
@@ -58,7 +58,7 @@ def write_task(folder: Path, filler: int) -> Path:
 class MarkschemeLoop:
     """Our training loop, one step at a time."""
 
-    def __init__(self, folder: Path, shape: dict[str, int]):
+    def __init__(self, folder: Path, shape: dict[str, Any]):
         from markscheme.trainer.config.run_file import load_run
         from markscheme.trainer.run.folder import RunFolder
         from markscheme.trainer.run.progress import Silent
@@ -67,14 +67,14 @@ class MarkschemeLoop:
 
         config = load_run(
             {
-                "tasks": [str(write_task(folder, shape["filler"]))],
-                "policy": {"model": str(folder / "model")},
+                "tasks": [str(write_task(folder, shape))],
+                "policy": {"model": str(folder / "model"), "chat_template": False},
                 "algorithm": {
                     "preset": "trl",
                     "group_size": shape["group_size"],
                     "groups_per_step": shape["groups"],
                     "steps": 1000,
-                    "lr": LEARNING_RATE,
+                    "lr": shape.get("lr", LEARNING_RATE),
                     "schedule": "constant",
                 },
                 "sampling": {"max_new_tokens": shape["new_tokens"]},
@@ -256,7 +256,7 @@ def main() -> None:
     else:
         print_times([args.shape] if args.shape else list(SHAPES))
         print_shares_outside_the_model()
-        print_memory([args.shape] if args.shape else ["8x8x64", "widely differing"])
+        print_memory([args.shape] if args.shape else ["8x8x64", "widely differing", "SmolLM2-135M"])
 
 
 if __name__ == "__main__":

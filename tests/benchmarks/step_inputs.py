@@ -1,17 +1,20 @@
 """The shapes, the model, the prompts and the reward that both sides of `step.py` train with."""
 
+import shutil
 from pathlib import Path
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-SHAPES: dict[str, dict[str, int]] = {
+SHAPES: dict[str, dict[str, Any]] = {
     "8x8x64": {"groups": 8, "group_size": 8, "new_tokens": 64, "filler": 0, "hidden": 128, "layers": 4, "steps": 12},
     "long prompt": {"groups": 4, "group_size": 8, "new_tokens": 64, "filler": 240, "hidden": 128, "layers": 4, "steps": 8},
     "2x4x32": {"groups": 2, "group_size": 4, "new_tokens": 32, "filler": 0, "hidden": 64, "layers": 2, "steps": 60},
     "widely differing": {"groups": 4, "group_size": 8, "new_tokens": 768, "filler": 140, "hidden": 128, "layers": 4, "steps": 6},
+    "SmolLM2-135M": {"groups": 8, "group_size": 8, "new_tokens": 32, "filler": 0, "model": "smollm2", "steps": 3, "lr": 5e-6},
 }  # fmt: skip
 """By name: prompts per step (`groups`), completions per prompt (`group_size`), the most tokens per completion,
-characters put before each question (`filler`), the model's width and layers, and the steps that are timed."""
+characters put before each question (`filler`), the model's width and layers (or the name of a real `model`, whose
+prompts are sums in words), and the steps that are timed."""
 LEARNING_RATE = 1e-3
 CHARACTERS = "".join(map(chr, range(32, 127))) + "\n"
 """The tokenizer's vocabulary: printable ASCII and the line break."""
@@ -30,8 +33,8 @@ def digit_share(text: str) -> float:
     return sum(character.isdigit() for character in text) / max(len(text), 1)
 
 
-def make_model(folder: Path, shape: dict[str, int], vocabulary: int | None = None) -> None:
-    """Save a random Llama and a tokenizer of single characters.
+def make_model(folder: Path, shape: dict[str, Any], vocabulary: int | None = None) -> None:
+    """Save a random Llama and a tokenizer of single characters, or copy the real model that a shape names.
 
     Args:
         folder: where to save them.
@@ -43,8 +46,12 @@ def make_model(folder: Path, shape: dict[str, int], vocabulary: int | None = Non
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
+    from markscheme.trainer.models.built_in.smollm2 import smollm2_policy
     from markscheme.trainer.models.built_in.tiny import build_tokenizer
 
+    if shape.get("model"):
+        shutil.copytree(smollm2_policy(), folder)
+        return
     torch.manual_seed(0)
     tokenizer = build_tokenizer(tuple(CHARACTERS))
     config = LlamaConfig(
@@ -64,8 +71,14 @@ def make_model(folder: Path, shape: dict[str, int], vocabulary: int | None = Non
     tokenizer.save_pretrained(folder)
 
 
-def make_prompts(filler: int) -> list[str]:
-    """Return 64 questions of 20 to 22 characters, each with `filler` characters of instructions before it."""
-    rng = Random(0)
+def make_prompts(shape: dict[str, Any]) -> list[str]:
+    """Return 64 questions of 20 to 22 characters, each with `filler` characters of instructions before it.
+
+    For a real model they are sums in words, as its chat template writes them.
+    """
+    rng, filler = Random(0), shape["filler"]
+    if shape.get("model"):
+        form = "<|im_start|>user\nCalculate {} plus {}.<|im_end|>\n<|im_start|>assistant\n"
+        return [form.format(rng.randint(10, 99), rng.randint(10, 99)) for _ in range(64)]
     start = ("Work it out step by step. " * (filler // 26 + 1))[:filler]
     return [f"{start}Compute {rng.randint(1, 9999)} + {rng.randint(1, 9999)} = " for _ in range(64)]

@@ -39,7 +39,7 @@ class StepTimer(TrainerCallback):
 
 
 def train_with_trl(
-    folder: Path, shape: dict[str, int], steps: int, after_each_step: Callable[[], None] | None
+    folder: Path, shape: dict[str, Any], steps: int, after_each_step: Callable[[], None] | None
 ) -> list[TimedStep]:
     """Run TRL's loop on the model in `folder / "model"`, and return the cost of each step."""
     timer = StepTimer(after_each_step)
@@ -54,21 +54,21 @@ def train_with_trl(
         reward_funcs=[digits],
         processing_class=AutoTokenizer.from_pretrained(folder / "model"),
         callbacks=[timer],
-        train_dataset=Dataset.from_dict({"prompt": make_prompts(shape["filler"])}),
+        train_dataset=Dataset.from_dict({"prompt": make_prompts(shape)}),
     )
     with contextlib.redirect_stdout(sys.stderr):  # standard output is for the result
         trainer.train()
     return timer.steps
 
 
-def _trl_config(output: Path, shape: dict[str, int], steps: int) -> GRPOConfig:
+def _trl_config(output: Path, shape: dict[str, Any], steps: int) -> GRPOConfig:
     return GRPOConfig(
         output_dir=str(output),
         per_device_train_batch_size=shape["groups"] * shape["group_size"],
         gradient_accumulation_steps=1,
         num_generations=shape["group_size"],
         max_completion_length=shape["new_tokens"],
-        learning_rate=LEARNING_RATE,
+        learning_rate=shape.get("lr", LEARNING_RATE),
         lr_scheduler_type="constant",
         max_steps=steps,
         temperature=1.0,

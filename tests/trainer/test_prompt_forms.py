@@ -23,6 +23,7 @@ from markscheme.trainer.models.policy import EncodedPrompt, Policy
 from markscheme.trainer.models.prompts import encode_prompt, render_prompt
 from small_runs import assert_equal_weights, metrics_of, notes_of, small_run
 from support import MakeTask, small_policy
+from vllm_engines import STOPS, check_stops
 
 CHATML = (
     "{% for m in messages %}<im_start>{{ m.role }}\n{{ m.content }}<im_end>\n{% endfor %}"
@@ -138,24 +139,6 @@ def test_check_shows_the_ids_that_the_model_reads(tmp_path: Path, task: Task) ->
     (found,) = [one for one in check_model(task, str(tmp_path / "model")) if one.name == "prompts"]
     first, second = ids_of(policy, "<i")
     assert re.match(rf"its \d+ token ids: {first} '<', {second} 'i', ", found.details[-1])
-
-
-STOPS = SamplingConfig(max_new_tokens=48, stop=("ab", "e"))
-
-
-def check_stops(policy: Policy, groups: list[Any]) -> int:
-    """Every completion ends with the token that completes the first stop text, or has none; return how many end so."""
-    stopped = 0
-    for completion in (one for group in groups for one in group):
-        assert policy.decode(completion.token_ids) == completion.text
-        found = [text for text in STOPS.stop if text in completion.text]
-        assert not any(text in policy.decode(completion.token_ids[:-1]) for text in STOPS.stop)
-        if found:
-            stopped += 1
-            assert completion.finish_reason == "stop"
-            assert completion.text.endswith(found[0])
-        assert len(completion.logprobs) == len(completion.token_ids)
-    return stopped
 
 
 def test_stop_texts_end_completions(tmp_path: Path) -> None:
