@@ -28,7 +28,7 @@ MISTAKES: list[tuple[str, int, tuple[str, ...]]] = [
     ("report nowhere -o page.html", 2, ("nowhere",)),
     ("pairs answers.jsonl -o pairs.jsonl", 2, ("answers.jsonl",)),
     ("sample mine.yaml", 2, ("policy.model `tiny` needs a task whose generator has a teacher", "--model")),
-    ("sample mine.yaml --model nowhere/model", 2, ("policy.model 'nowhere/model' does not load",)),
+    ("sample mine.yaml --model ./nowhere", 2, ("policy.model './nowhere' does not load: there is no folder",)),
     ("sample addition --temperature -1", 2, ("temperature", "greater than or equal to 0")),
     ("sample addition --url http://localhost:1", 2, ("--engine vllm_http",)),
     ("train addition --set lr=1e-3", 2, ("lr: unknown key", "did you mean 'algorithm.lr'")),

@@ -55,6 +55,7 @@ def test_an_ended_run_resumes_to_the_bit(task_folder: Path, moment: str, number:
     assert json_lines(folder / "eval.jsonl") == json_lines(whole / "eval.jsonl")
 
 
+@pytest.mark.slow
 def test_a_run_in_process_mode_that_is_killed_resumes_to_the_bit(step_task_folder: Path) -> None:
     whole = train(process_run(step_task_folder, "whole")).folder
     assert run_ended(process_run(step_task_folder, "ended"), "in a step", signal.SIGKILL).returncode == -9
@@ -75,7 +76,7 @@ def slow(problem, completion):
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_nothing_is_left_of_a_run_that_is_ended(tmp_path: Path, number: signal.Signals) -> None:
     """Its rewards run in worker processes, and its programs in the sandbox."""
     rewards = "rewards:\n  slow: {use: 'mine.py:slow', timeout_s: 5}\n  tests: {use: unit_tests}\nextract: lenient\n"
