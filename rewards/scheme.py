@@ -16,7 +16,7 @@ from ..verifiers.steps.split import whole
 from ..verifiers.verdict import Verifier
 from .composition.build_entries import build_entries
 from .composition.combine import applying, fold, total_range
-from .composition.entries import Bounds, Composite, Entry, Rows, reference_readers
+from .composition.entries import Bounds, Composite, Entry, Rows, check_kinds, reference_readers
 from .composition.reward_functions import range_of
 from .gates import part_is_right, run_where_it_applies
 from .score import COMPLETIONS_FAULT, Part, Score, Status, StepMark
@@ -182,7 +182,7 @@ class MarkScheme:
                 "score() takes one problem per completion, so lists of the same length"
                 f" (given: {len(problems)} problems and {len(completions)} completions)"
             )
-        _check_kinds(problems, completions)
+        check_kinds(problems, completions)
         parts: dict[str, Sequence[Part]] = {}
         rows = Rows(problems, completions, parts)
         for name, entry in self._entries.items():
@@ -314,20 +314,3 @@ def _is_verifier(entry: Entry) -> bool:
     if isinstance(entry.component, Composite):
         return all(not isinstance(member, str) and _is_verifier(member) for member in entry.component.members)
     return isinstance(entry.component, Verifier)
-
-
-def _check_kinds(problems: Sequence[Problem], completions: Sequence[Completion]) -> None:
-    """Refuse texts where a problem or a completion belongs.
-
-    Raises:
-        RewardError: there is one.
-    """
-    for one in problems:
-        if not isinstance(one, Problem):
-            raise RewardError(
-                f"score() takes a Problem for each completion (given: {one!r:.60}); load_problems(task) makes"
-                " them, or Problem(prompt=..., reference=...)"
-            )
-    for one in completions:
-        if not isinstance(one, Completion):
-            raise RewardError(f"score() takes Completions (given: {one!r:.60}); give Completion(text)")

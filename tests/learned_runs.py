@@ -1,10 +1,5 @@
 """Small runs whose reward is an outcome reward model that is trained along, and what such a model learns from."""
 
-import os
-import shutil
-import subprocess
-import sys
-import time
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -78,40 +73,6 @@ def learned_run(folder: Path, out: str = "run", **changes: Any) -> dict[str, Any
     return small_run(
         folder, out, **{"eval": [], "algorithm": algorithm, "reward_model": reward_model, **changes}
     )
-
-
-def kill_until_done(folder: Path, out: str, *, kills: int, rng: Random, longest_s: float = 2.0) -> Path:
-    """Run in processes that are killed with SIGKILL at random moments, then to the end; return the run.
-
-    A process is killed up to `longest_s` seconds after it has begun to write.
-    """
-    run, path, exit_code = learned_run(folder, out), folder / out, -1
-    for left in range(kills, -1, -1):
-        begun = any((path / "checkpoints").glob("step-*/state.json"))
-        if path.exists() and not begun:
-            shutil.rmtree(path)
-        call = f"train({str(path)!r}, resume=True)" if begun else f"train({run!r})"
-        command = [sys.executable, "-c", f"from markscheme.trainer import train; {call}"]
-        before = _last_change(path)
-        process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
-        if left:
-            while _last_change(path) == before and process.poll() is None:
-                time.sleep(0.01)
-            time.sleep(rng.uniform(0, longest_s))
-            process.kill()
-        exit_code = process.wait()
-    assert exit_code == 0
-    return path
-
-
-def _last_change(folder: Path) -> int:
-    times = [0]
-    for file in folder.rglob("*"):
-        try:
-            times.append(file.stat().st_mtime_ns)
-        except FileNotFoundError:  # a process is just writing there
-            continue
-    return max(times)
 
 
 def differing_files(run: Path, other: Path) -> list[str]:

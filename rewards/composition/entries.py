@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ...sandbox.errors import RewardError
 from ...tasks.problem import Completion, Problem
 from ...tasks.reward_entries import RewardEntry
 from ...verifiers.verdict import Verifier
@@ -125,3 +126,20 @@ def reference_readers(entries: Sequence[Entry]) -> list[Verifier]:
         and isinstance(entry.component, Verifier)
         and (entry.component.reference_fault or entry.component.tests_fault)
     ]
+
+
+def check_kinds(problems: Sequence[Problem], completions: Sequence[Completion]) -> None:
+    """Refuse texts where a problem or a completion belongs.
+
+    Raises:
+        RewardError: there is one.
+    """
+    for one in problems:
+        if not isinstance(one, Problem):
+            raise RewardError(
+                f"score() takes a Problem for each completion (given: {one!r:.60}); load_problems(task) makes"
+                " them, or Problem(prompt=..., reference=...)"
+            )
+    for one in completions:
+        if not isinstance(one, Completion):
+            raise RewardError(f"score() takes Completions (given: {one!r:.60}); give Completion(text)")

@@ -10,7 +10,7 @@ from injections import INJECTIONS
 from markscheme.rewards import MarkScheme
 from markscheme.tasks import Completion, Problem
 from markscheme.trainer.engines.vllm_launch import OwnServer
-from smollm2 import smollm2
+from markscheme.trainer.models.built_in.smollm2 import smollm2_policy
 from support import MakeTask
 
 pytest.importorskip("vllm", reason="vLLM is not installed here: `make test-slow` has an environment")
@@ -23,7 +23,7 @@ SHARE = 4
 def test_a_real_model_judges_and_its_replies_are_verdicts(tmp_path: Path, make_task: MakeTask) -> None:
     """The server holds the model to the offered verdicts. How often SmolLM2 gives in to an order is printed: that is
     the model's own weakness, which neither the template nor the parsing can mend."""
-    folder = smollm2(tmp_path / "smollm2")
+    folder = smollm2_policy()
     server = OwnServer(str(folder), dtype="bfloat16", on_cpu=True, memory=1, folder=tmp_path)
     try:
         entry = {

@@ -1,6 +1,7 @@
 """The outer loop: new references, updates of the reward model, the guard, and kills at any moment."""
 
 import json
+import signal
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -9,7 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from learned_runs import differing_files, kill_until_done, learned_run, write_learned_task
+from kills import killed_until_done
+from learned_runs import differing_files, learned_run, write_learned_task
 from markscheme.sandbox import TaskError
 from markscheme.trainer import train
 from markscheme.trainer.iterations.guard import decline
@@ -72,7 +74,9 @@ def test_held_out_prompts_are_in_no_step(whole: Path) -> None:
 
 
 def test_a_run_that_is_killed_at_random_moments_resumes_to_the_bit(whole: Path, learned_folder: Path) -> None:
-    killed = kill_until_done(learned_folder, "killed", kills=2, rng=Random(0))
+    run, signals = learned_run(learned_folder, "killed"), (signal.SIGKILL,)
+    assert killed_until_done(run, kills=2, rng=Random(0), longest_s=8, signals=signals) == []
+    killed = learned_folder / "killed"
     assert differing_files(killed, whole) == []
     assert metrics_of(killed) == metrics_of(whole)
 

@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from markscheme.trainer.config.algorithm_config import AlgorithmConfig
+from markscheme.trainer.config.effects import without_effect
 from markscheme.trainer.config.presets import DEFAULT_PRESET, preset_values
 from markscheme.trainer.config.run_config import RunConfig, SamplingConfig
+from markscheme.trainer.config.run_file import load_run
 from markscheme.trainer.models.optimizer import rate_at
 
 # From the papers that `trainer/config/presets.py` names for each value, and for `trl` from TRL 1.16.
@@ -99,3 +101,26 @@ def test_learning_rate_schedules() -> None:
     assert rates(schedule="constant") == [0.5, 1, 1, 1, 1, 1, 1]
     assert rates(schedule="linear") == [0.5, 1, 1, 0.75, 0.5, 0.25, 0]
     assert rates(schedule="cosine") == pytest.approx([0.5, 1, 1, 0.8535534, 0.5, 0.1464466, 0])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (
+            ["algorithm.constant_length=64"],
+            "algorithm.constant_length 64 has no effect with algorithm.aggregate",
+        ),
+        (
+            ["algorithm.kl_coef=0", "algorithm.kl=k2"],
+            "algorithm.kl k2 has no effect while algorithm.kl_coef is 0",
+        ),
+        (
+            ["algorithm.preset=dapo", "algorithm.steps=10", "algorithm.warmup_steps=20"],
+            "algorithm.lr is never reached",
+        ),
+        (["engine.retry_s=5"], "engine.retry_s 5.0 has no effect with engine.kind hf"),
+    ],
+)
+def test_settings_without_effect_are_told(overrides: list[str], told: str) -> None:
+    assert any(line.startswith(told) for line in without_effect(load_run("addition", overrides=overrides)))
+    assert without_effect(load_run("addition")) == []

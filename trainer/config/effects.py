@@ -21,6 +21,11 @@ def without_effect(config: RunConfig) -> list[str]:
         expected = preset.get(key, default) if section == "algorithm" else default
         if value != expected:
             lines.append(f"{section}.{key} {value} has no effect {why}")
+    warmup, steps = config.algorithm.warmup_steps, config.algorithm.total_steps
+    if warmup > steps > 0:  # told also where the preset brings it
+        lines.append(
+            f"algorithm.lr is never reached: algorithm.warmup_steps {warmup} exceeds the {steps} steps"
+        )
     return lines
 
 
@@ -31,9 +36,6 @@ def _unused(config: RunConfig) -> Iterator[tuple[str, str, str]]:
         yield "algorithm", "constant_length", f"with algorithm.aggregate {algorithm.aggregate}"
     if not algorithm.kl_coef:
         yield "algorithm", "kl", "while algorithm.kl_coef is 0"
-    if algorithm.warmup_steps > algorithm.total_steps:
-        why = f"beyond the run's {algorithm.total_steps} steps: the learning rate never reaches algorithm.lr"
-        yield "algorithm", "warmup_steps", why
     if algorithm.ratio == "none":
         yield from (("algorithm", key, "with algorithm.ratio none") for key in ("clip_low", "clip_high"))
     if algorithm.std == "none":

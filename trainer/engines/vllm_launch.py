@@ -13,7 +13,10 @@ from pathlib import Path
 import httpx2
 
 from ...sandbox.errors import RunError
+from ..models.notes import Note
 
+RESTARTS = 3
+"""How often a run's own server is started again before it has to complete a prompt."""
 START_S = 600
 """Seconds that a server may take to start; a large model takes minutes to load."""
 
@@ -131,6 +134,9 @@ class OwnServer:
             model, dtype=dtype, port=port, python=sys.executable, on_cpu=on_cpu, memory=memory
         )
         self.url, self.log = f"http://127.0.0.1:{port}", folder / "server.log"
+        self.restarts = 0
+        """How often it was started again since it last completed a prompt."""
+        self._closed = False
         self.start()
 
     def start(self) -> None:
@@ -145,6 +151,26 @@ class OwnServer:
         except BaseException:
             self.close()
             raise
+
+    def start_again_if_ended(self, note: Note) -> bool:
+        """Start the server again if its process has ended; return whether it had.
+
+        Raises:
+            RunError: it does not start, or has ended `RESTARTS` times without completing a prompt.
+        """
+        if self.exit_code is None or self._closed:
+            return False
+        self.restarts += 1
+        if self.restarts > RESTARTS:
+            raise RunError(
+                f"the vLLM server that this run started has ended {RESTARTS} times without completing a"
+                f" prompt; see {self.log}"
+            )
+        code = self.exit_code
+        note(f"the vLLM server that this run started has ended (exit code {code}); it is started again")
+        self._kept.close()
+        self.start()
+        return True
 
     @property
     def exit_code(self) -> int | None:
@@ -169,5 +195,6 @@ class OwnServer:
         )
 
     def close(self) -> None:
-        """End the server, with the processes that it has started."""
+        """End the server, with the processes that it has started; it is not started again."""
+        self._closed = True
         self._kept.close()

@@ -33,8 +33,6 @@ from .vllm_queue import Work
 
 REQUESTS = 64
 """The most requests that are sent to one server at a time."""
-RESTARTS = 3
-"""How often the server that a run started is started again before it has to complete a prompt."""
 
 
 class VllmServers(CopyEngine):
@@ -62,8 +60,6 @@ class VllmServers(CopyEngine):
         self._kept = Kept(self._folder)
         """Removes the folder if this process is killed."""
         self._own: OwnServer | None = None
-        self._own_restarts = 0
-        """How often the own server was started again since it last completed a group."""
         self._closed = False
         """Whether threads that still restore a server must stop; another run may use it by now."""
         self._losing = threading.Lock()
@@ -150,7 +146,8 @@ class VllmServers(CopyEngine):
         with server.lock:
             while not self._closed:
                 answers = True
-                self._start_again_if_ended(server)
+                if self._own is not None and self._own.start_again_if_ended(self.note):
+                    server.failing_since = None
                 try:
                     self._put_if_needed(server, trouble)
                 except ServerTrouble as error:
@@ -169,26 +166,6 @@ class VllmServers(CopyEngine):
                 if answers:
                     return  # its weights are right; only the next request can show whether it works again
                 pause = min(2 * pause, 5.0)
-
-    def _start_again_if_ended(self, server: Server) -> None:
-        """Start the server that belongs to this run again if its process has ended.
-
-        Raises:
-            RunError: it does not start, or has ended `RESTARTS` times without completing a group.
-        """
-        if self._own is None or self._own.exit_code is None or self._closed:
-            return
-        self._own_restarts += 1
-        if self._own_restarts > RESTARTS:
-            raise RunError(
-                f"the vLLM server that this run started has ended {RESTARTS} times without completing a"
-                f" prompt; see {self._own.log}"
-            )
-        code = self._own.exit_code
-        self.note(f"the vLLM server that this run started has ended (exit code {code}); it is started again")
-        self._own.close()
-        self._own.start()
-        server.failing_since = None
 
     def _put_if_needed(self, server: Server, trouble: ServerTrouble | None) -> None:
         """Send a server this step's weights unless it has them.
@@ -294,7 +271,9 @@ class VllmServers(CopyEngine):
                 f"gave an answer that does not have vLLM's form ({type(error).__name__}: {error})"
             )
         else:
-            server.failing_since, self._own_restarts = None, 0
+            server.failing_since = None
+            if self._own is not None:
+                self._own.restarts = 0
             work.done.put((index, group))
             return
         work.waiting.put(index)

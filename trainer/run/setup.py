@@ -92,9 +92,7 @@ def set_up(config: RunConfig, folder: RunFolder, start: Start, progress: Progres
         MarkschemeError: a part of the run cannot be loaded, started or written.
     """
     notes = Notes(progress)
-    for line in start.notes:
-        notes.add(line)
-    for line in without_effect(config):
+    for line in (*start.notes, *without_effect(config)):
         notes.add(line)
     run_tasks = load_run_tasks(config, allow_code)
     saved, state = start.checkpoint, start.state
@@ -147,13 +145,18 @@ def set_up(config: RunConfig, folder: RunFolder, start: Start, progress: Progres
             done,
             state.get("seconds", 0.0),
         )
-        if saved:  # a kill may have come before what the checkpoint made superfluous was removed
-            drop_checkpoints(folder.checkpoints, config.save.keep, run.outer_loop.needed_checkpoints)
-            run.outer_loop.saved()
+        if saved:
+            _remove_superfluous(run)
         progress.say(_introduction(run))
         notes.keep_in(folder, lambda: run.done)
         undo.pop_all()  # from here on, `Run.close` closes the engine
         return run
+
+
+def _remove_superfluous(run: Run) -> None:
+    """Remove what the checkpoint made superfluous, since a kill may have come before that was done."""
+    drop_checkpoints(run.folder.checkpoints, run.config.save.keep, run.outer_loop.needed_checkpoints)
+    run.outer_loop.saved()
 
 
 def _encoded(
