@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .exports.verl import as_verl
     from .offline.evaluation import evaluate_scores
     from .offline.forecast.forecast import signal_forecast
+    from .offline.scoring import score_completions
     from .scheme import MarkScheme
     from .score import Part, Score
 
@@ -25,6 +26,7 @@ __all__ = [
     "evaluate_scores",
     "from_trl",
     "reward",
+    "score_completions",
     "signal_forecast",
 ]
 
@@ -38,6 +40,7 @@ _HOMES = {
     "evaluate_scores": "markscheme.rewards.offline.evaluation",
     "from_trl": "markscheme.rewards.exports.trl",
     "reward": "markscheme.rewards.composition.reward_functions",
+    "score_completions": "markscheme.rewards.offline.scoring",
     "signal_forecast": "markscheme.rewards.offline.forecast.forecast",
 }
 __getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -9,7 +9,7 @@ import json
 import marshal
 import os
 import time
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from .errors import InfraError, SandboxError, first_line
@@ -156,6 +156,15 @@ class RemoteSandbox(Executor):
         report.records = _records(report.stdout)
         return report
 
+    @cached_property
+    def _client(self) -> Any:
+        """The client, which keeps its connections; it is safe to share between threads."""
+        import httpx2  # only for remote sandboxes, because it takes a while to import
+
+        key = os.environ.get(KEY_ENV, "").strip()
+        headers = {"Content-Type": "application/json"}
+        return httpx2.Client(headers=headers | ({"Authorization": f"Bearer {key}"} if key else {}))
+
     def _ask(self, code: str, stdin: bytes, limits: Limits) -> dict[str, Any]:
         """Have the server run code, with up to `_ATTEMPTS` attempts; return its answer."""
         body = {
@@ -168,19 +177,15 @@ class RemoteSandbox(Executor):
             "files": {},
             "fetch_files": [],
         }
-        import httpx2  # only for remote sandboxes, because it takes a while to import
+        import httpx2
 
-        key = os.environ.get(KEY_ENV, "").strip()
-        headers = {"Content-Type": "application/json"}
-        headers |= {"Authorization": f"Bearer {key}"} if key else {}
         problem: Exception | str = ""
         for attempt in range(_ATTEMPTS):
             time.sleep(attempt * 0.5)
             try:
-                response = httpx2.post(
+                response = self._client.post(
                     f"{self.url}/run_code",
-                    content=json.dumps(body),
-                    headers=headers,
+                    content=json.dumps(body),  # not json=body, which fails on lone surrogates
                     timeout=limits.wall_s + 120,
                 )
                 if response.status_code in (401, 403, 404):
@@ -189,7 +194,7 @@ class RemoteSandbox(Executor):
                         f" its key, if it asks for one, in the environment variable {KEY_ENV}"
                     )
                 answer = response.raise_for_status().json()
-            except (httpx2.HTTPError, ValueError) as error:
+            except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
                 problem = first_line(error)
                 continue
             if isinstance(answer, dict) and answer.get("status") in ("Success", "Failed"):

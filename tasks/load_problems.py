@@ -99,6 +99,12 @@ def place_in(problems: Sequence[Problem], index: int) -> str:
     return f"problem {problems[index].id}"
 
 
+def place_of(problems: Sequence[Problem], problem: Problem) -> str:
+    """Return what messages call one of some problems, as `place_in` does; this looks at each of them."""
+    index = next((i for i, one in enumerate(problems) if one.id == problem.id), None)
+    return f"problem {problem.id}" if index is None else place_in(problems, index)
+
+
 def prompt_sizes(problems: Sequence[Problem]) -> Iterable[int]:
     """Return the `prompt_size` of every problem."""
     return problems.prompt_sizes if isinstance(problems, LoadedProblems) else map(prompt_size, problems)

@@ -221,7 +221,8 @@ def _own_files(module: str, folder: Path) -> Iterator[Path]:
         package = Path(spec.origin).resolve()
         roots = [package.parents[1] if package.name == "__init__.py" else package.parent]
         installed = [Path(place).resolve() for place in sysconfig.get_paths().values()]
-        if any(roots[0].is_relative_to(place) for place in installed):
+        is_installed = {"site-packages", "dist-packages"} & set(package.parts)
+        if is_installed or any(roots[0].is_relative_to(place) for place in installed):
             return
     for root in roots:
         for depth in range(len(inner) + 1):

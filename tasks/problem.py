@@ -115,8 +115,13 @@ def prompt_key(prompt: Prompt) -> str:
     >>> prompt_key("What is  2 + 2?") == prompt_key("what is 2 + 2? ")
     True
     """
-    asked = " ".join(asked_in(prompt).casefold().split())
-    return content_id(asked or prompt)
+    if not isinstance(prompt, str):
+        roles = [str(message.get("role")) for message in prompt]
+        said = [said_by(role, [message]) for role, message in zip(roles, prompt, strict=True)]
+        prompt = "\n".join(
+            text if role == "user" else f"{role}: {text}" for role, text in zip(roles, said, strict=True)
+        )
+    return content_id(" ".join(prompt.casefold().split()))
 
 
 @dataclass(slots=True, repr=False)

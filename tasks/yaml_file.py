@@ -157,7 +157,7 @@ def apply_overrides(file: YamlFile, overrides: Sequence[str], *, option: str = "
             raise TaskError(f"{option} {override!r}: expected key=value, such as rewards.correct.weight=0.5")
         # A YAML alias makes two keys share one object, and only one of them should change.
         file.data = copy.deepcopy(file.data)
-        path: KeyPath = tuple(int(key) if key.isdigit() else key for key in keys.strip().split("."))
+        path: KeyPath = tuple(int(key) if key.isdecimal() else key for key in keys.strip().split("."))
         _set(file.data, path, _override_value(text), f"{option} {override!r}")
         file.overrides[path] = f"{option} {override}"
 

@@ -35,14 +35,18 @@ def files_of(run: Path) -> list[str]:
     return sorted(str(path.relative_to(run)) for path in run.rglob("*") if path.is_file())
 
 
-def resumed_after(damage: Callable[[Path], None], name: str, run: Path, steps: int) -> str:
-    """Copy a run, damage one of its files, and resume it to `steps`; return `resumed` or the error's message."""
+def resumed_after(damage: Callable[[Path], None], name: str, run: Path, longer: str) -> str:
+    """Copy a run, damage one of its files, and resume it with the setting `longer`.
+
+    Returns:
+        `resumed`, or the error's message.
+    """
     copy = run.with_name("copy")
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(run, copy)
     damage(copy / name)
     try:
-        train(copy, resume=True, overrides=[f"algorithm.steps={steps}"])
+        train(copy, resume=True, overrides=[longer])
     except MarkschemeError as error:
         return str(error)
     return "resumed"

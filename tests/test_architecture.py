@@ -40,7 +40,7 @@ PUBLIC = {
     "markscheme.verifiers": {"verifier", "Verdict", "verify_answer", "compare_answers", "extract_answer"}
     | {"verify_program", "verify_steps"},
     "markscheme.rewards": {"reward", "Score", "Part", "MarkScheme", "as_trl", "as_verl", "from_trl"}
-    | {"check_task", "evaluate_scores", "signal_forecast"},
+    | {"check_task", "evaluate_scores", "score_completions", "signal_forecast"},
     "markscheme.trainer": {
         "train",
         "sample",

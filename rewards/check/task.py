@@ -70,7 +70,7 @@ def check_task(
     if good:
         findings += [*_solutions(scheme, problems, good, progress), *_routes(scheme, problems)]
     if problems:
-        held_out, finding = _held_out(task, scheme, limit)
+        held_out, finding = _held_out(task, scheme)
         findings += [finding, duplicates(problems, held_out)]
         if against is not None:
             findings.append(contamination(_placed(problems, range(len(problems))), against))
@@ -184,14 +184,14 @@ def _rewards(scheme: MarkScheme, problems: Sequence[Problem]) -> Finding:
     return Finding("rewards", True, f"each of {len(score.parts)} ran on {place}")
 
 
-def _held_out(task: Task, scheme: MarkScheme, limit: int | None) -> tuple[Sequence[Problem] | None, Finding]:
+def _held_out(task: Task, scheme: MarkScheme) -> tuple[Sequence[Problem] | None, Finding]:
     """Load the split `test`, on which runs are evaluated; None if there is none."""
     check = ReferenceCheck(scheme)
     if task.data.split == "test" or task.data.streaming:
         why = "streamed" if task.data.streaming else "of the split `test` itself"
         return None, Finding("held-out split", None, f"not read: the task's data is {why}")
     try:
-        problems = load_problems(task, split="test", limit=limit, each=check)
+        problems = load_problems(task, split="test", each=check)
     except MarkschemeError as error:
         return None, Finding("held-out split", None, f"none: {first_line(error)}")
     if check.faults:

@@ -1,12 +1,19 @@
-"""Scoring answers one by one: score rows as a stream, and a summary of them in little memory."""
+"""Scoring answers one by one: score rows as a stream, and a summary of them in little memory.
+
+The public function is `score_completions`.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 from ...sandbox.errors import did_you_mean
-from ..rows.completions import Answer
+from ...tasks.load_task import load_task
+from ...tasks.schema import Task
+from ..lineage import lineage_of
+from ..rows.completions import Answer, read_answers
 from ..rows.scores import Lineage, score_row
 from ..scheme import MarkScheme
 from ..score import Part, failure_line
@@ -56,6 +63,49 @@ def faults_with(scheme: MarkScheme, label: str | None) -> Callable[[Answer], lis
         return [fault] if fault else []
 
     return faults_of
+
+
+def score_completions(
+    task: str | Path | Task,
+    completions: str | Path | Iterable[Mapping[str, Any]],
+    *,
+    split: str | None = None,
+    limit: int | None = None,
+    column: str = "completion",
+    label: str | None = None,
+) -> Iterator[dict[str, Any]]:
+    r"""Yield the score row of each completion, as `markscheme score` writes them.
+
+        >>> from markscheme.rewards import evaluate_scores, score_completions
+        >>> from markscheme.tasks import load_problems, load_task
+        >>> task = load_task("addition")
+        >>> problem = load_problems(task, limit=1)[0]  # 320+110=
+        >>> rows = [{"problem": problem.id, "completion": text} for text in (r"\boxed{430}", r"\boxed{420}")]
+        >>> scores = list(score_completions(task, rows))
+        >>> [row["right"] for row in scores]
+        [True, False]
+        >>> evaluate_scores(scores).right.share
+        0.5
+
+    Args:
+        task: a task, or its name or file.
+        completions: a file of completions, or its rows, each with a completion and the columns or the id
+            of its problem.
+        split: the split to look up problems in that rows name by their id.
+        limit: read at most this many rows.
+        column: the column of the completion.
+        label: the column that says whether a completion is right; None = `label`, where rows have it.
+
+    Raises:
+        MarkschemeError: the task cannot be loaded, or some rows cannot be scored; the message lists them.
+    """
+    scheme = MarkScheme(task if isinstance(task, Task) else load_task(task))
+    source = Path(completions) if isinstance(completions, str | Path) else completions
+    answers = read_answers(
+        scheme.task, source, split=split, limit=limit, column=column, faults_of=faults_with(scheme, label)
+    )
+    for row, _ in scored_rows(scheme, lineage_of(scheme), answers, label=label):
+        yield row
 
 
 def scored_rows(

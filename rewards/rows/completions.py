@@ -1,6 +1,6 @@
 """Completion rows: answers in a file, read one by one with the problems that they answer."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,7 +100,7 @@ def check_exists(path: Path) -> None:
 
 def read_answers(
     task: Task,
-    path: Path,
+    path: Path | Iterable[Mapping[str, Any]],
     *,
     split: str | None = None,
     limit: int | None = None,
@@ -117,7 +117,7 @@ def read_answers(
 
     Args:
         task: whose problems are answered.
-        path: the file.
+        path: the file, or its rows.
         split: the split to look ids up in.
         limit: read at most this many rows.
         column: the column of the completion.
@@ -129,12 +129,14 @@ def read_answers(
         DataError: there is no such file, it has no rows, or `on_bad` is None and some rows are malformed,
             have no completion, or answer an unknown problem or one that cannot be judged by.
     """
-    check_exists(path)
+    if isinstance(path, Path):
+        check_exists(path)
     finder = _ProblemFinder(task, split)
     errors: list[str] = []
     report: OnBad = on_bad or (lambda error: errors.append(str(error)))
     found = False
-    for place, given in read_rows(path, on_bad=report):
+    rows = read_rows(path, on_bad=report) if isinstance(path, Path) else _located(path)
+    for place, given in rows:
         if "header" in given and "completion" not in given:
             finder.by_id = True
             continue
@@ -155,7 +157,15 @@ def read_answers(
     if errors:
         raise DataError(f"{len(errors)} row(s) cannot be scored:\n{first_of(errors)}")
     if not found:
-        raise DataError(f"{path}: the file has no rows; expected one completion per line")
+        where = f"{path}: the file has" if isinstance(path, Path) else "there are"
+        raise DataError(f"{where} no rows; expected one completion per row")
+
+
+def _located(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, Mapping):
+            raise DataError(f"row {number} must be a mapping of columns to values (given: {row!r:.80})")
+        yield f"row {number}", row
 
 
 def _at(place: str, error: DataError) -> DataError:

@@ -36,6 +36,10 @@ def always_nan(problem, completion):
 def always_none(problem, completion):
     return None
 
+@reward("always_down")
+def always_down(problem, completion):
+    raise InfraError("down")
+
 @reward("miscounting", batch=True)
 def miscounting(problems, completions):
     return [1.0]

@@ -27,7 +27,7 @@ def test_a_run_resumes_whichever_of_its_files_is_damaged(stopped: Path, task_fol
     whole = train(small_run(task_folder, "whole")).folder
     expected = load_file(whole / "final/model.safetensors")
     for damage, name in each_once(stopped):
-        said = resumed_after(damage, name, stopped, 6)
+        said = resumed_after(damage, name, stopped, "algorithm.steps=6")
         if said != "resumed":
             assert name.startswith(("reference/", "run.yaml")), f"{damage.__name__} {name}: {said}"
             assert len(said.splitlines()) == 1, said
@@ -61,6 +61,10 @@ def test_a_run_without_a_whole_checkpoint_says_so(stopped: Path) -> None:
 def test_a_run_that_was_killed_before_its_first_checkpoint_starts_anew(stopped: Path) -> None:
     before = metrics_of(stopped)
     shutil.rmtree(stopped / "checkpoints")
+    with pytest.raises(RunError, match="has the results of a run but no checkpoint"):
+        train(stopped, resume=True)
+    shutil.rmtree(stopped / "final")
+    (stopped / "metrics.jsonl").unlink()
     (stopped / "checkpoints/.step-000000.partial").mkdir(parents=True)
     assert train(stopped, resume=True).summary["steps"] == 4
     assert metrics_of(stopped) == before

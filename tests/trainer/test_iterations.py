@@ -15,6 +15,8 @@ from learned_runs import differing_files, learned_run, write_learned_task
 from markscheme.sandbox import TaskError
 from markscheme.trainer import train
 from markscheme.trainer.iterations.guard import decline
+from markscheme.trainer.iterations.parts import reference_folder
+from markscheme.trainer.loop.checkpoint import checkpoints, load_state
 from small_runs import json_lines, metrics_of, scores_of, small_run
 
 
@@ -45,8 +47,11 @@ def test_every_iteration_measures_updates_and_refreshes(whole: Path, learned_fol
         assert row["replay"]["old"] > 0
         for when in ("before", "after"):
             assert row[when]["old"]["count"] == updates[0]["before"]["old"]["count"], "the old set is frozen"
-    # The reference is the policy at the start of the last iteration, and only it is kept.
-    assert [path.name for path in whole.glob("reference*") if path.is_dir()] == ["reference-000006"]
+    # The reference is the policy at the start of the last iteration. Those that no checkpoint needs are removed.
+    references = {path.name for path in whole.glob("reference*") if path.is_dir()}
+    states = [load_state(path)["outer_loop"] for path in checkpoints(whole / "checkpoints")]
+    assert references == {reference_folder(whole, state["reference_step"]).name for state in states}
+    assert "reference-000002" not in references
     assert same_weights(whole / "reference-000006", whole / "checkpoints/step-000006")
     accepted = [row["iteration"] for row in updates if row["accepted"]]
     assert accepted, "an update that learns what the verifier says is used"
@@ -163,10 +168,9 @@ def test_iterations_without_a_reward_model_refresh_the_reference(learned_folder:
 
 
 def test_a_pruned_buffer_can_be_resumed(learned_folder: Path) -> None:
-    bounded = {"max_rows": 20}
-    longer = {"algorithm": {"iterations": 4}, "reward_model": bounded}
-    whole = train(learned_run(learned_folder, "bounded", **longer)).folder
-    short = train(learned_run(learned_folder, "pruned", reward_model=bounded)).folder
+    bounded: dict[str, Any] = {"reward_model": {"max_rows": 20}, "save": {"keep": 1}}
+    whole = train(learned_run(learned_folder, "bounded", algorithm={"iterations": 4}, **bounded)).folder
+    short = train(learned_run(learned_folder, "pruned", **bounded)).folder
     assert not (short / "replay/iteration-0001.jsonl").exists()
     train(short, resume=True, overrides=["algorithm.iterations=4"])
     assert metrics_of(short) == metrics_of(whole)

@@ -18,6 +18,7 @@ from markscheme.tasks import load_task
 from markscheme.trainer import train
 from markscheme.trainer.config.reward_model_config import RewardModelConfig
 from markscheme.trainer.iterations.new_rows import scheme_of_labels
+from markscheme.trainer.loop.checkpoint import checkpoints, load_state
 from markscheme.trainer.reward_models.prm_training import PrmTraining, train_prm
 from markscheme.trainer.reward_models.rm_training import RmTraining, train_rm
 from markscheme.trainer.reward_models.trainees import check_trainee
@@ -57,8 +58,9 @@ def test_every_update_is_used_wherever_the_run_and_the_task_are(
 def test_only_models_that_are_needed_are_kept(learned_folder: Path) -> None:
     run = learned_run(learned_folder, "kept", reward_model=ACCEPTED)
     folder = train(run).folder
-    state = json.loads((folder / "checkpoints/step-000006/state.json").read_text())["outer_loop"]
-    needed = {name for name in (state["model"], state["best_model"]) if name is not None}
+    states = [load_state(path)["outer_loop"] for path in checkpoints(folder / "checkpoints")]
+    needed = {state[key] for state in states for key in ("model", "best_model")} - {None}
+    assert len(states) >= 2  # the newest two, and the best
     assert {f"reward_models/{path.name}" for path in (folder / "reward_models").iterdir()} == needed
 
 

@@ -99,14 +99,14 @@ def add_template(command: argparse.ArgumentParser) -> None:
 
 def count(text: str) -> int:
     """Return a whole number from 1 up, as an argument gives it."""
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1 up (given: {text!r})")
     return int(text)
 
 
 def count_or_none(text: str) -> int:
     """Return a whole number from 0 up, as an argument gives it."""
-    if not text.isdigit():
+    if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"expected a whole number from 0 up (given: {text!r})")
     return int(text)
 

@@ -26,7 +26,7 @@ def show(args: argparse.Namespace, result: Any, lines: Sequence[Any]) -> None:
         return
     from rich.console import Console
 
-    console = Console(file=stream, highlight=False, width=None if stream.isatty() else 200)
+    console = Console(file=stream, highlight=False, emoji=False, width=None if stream.isatty() else 200)
     for line in lines:
         if isinstance(line, str):
             console.print(_visible(line), style=_style_of(line), markup=False, soft_wrap=True)
@@ -49,7 +49,7 @@ def fail(message: str) -> None:
     """Print an error on standard error, in red on a terminal."""
     from rich.console import Console
 
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, emoji=False)
     console.print(_visible(f"error: {message}"), style="red", markup=False, soft_wrap=True)
 
 

@@ -46,7 +46,7 @@ def _seeds(text: str | None) -> list[int | None]:
     if not text:
         return [None]
     seeds = text.replace(",", " ").split()
-    if not seeds or not all(seed.isdigit() for seed in seeds):
+    if not seeds or not all(seed.isdecimal() for seed in seeds):
         raise TaskError(f"--seeds: expected whole numbers, such as 0,1,2 (given: {text!r})")
     return [int(seed) for seed in seeds]
 

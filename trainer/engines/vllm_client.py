@@ -19,6 +19,10 @@ class ServerTrouble(Exception):
     """
 
 
+class KeyRefused(RunError):
+    """The server asks for another key."""
+
+
 class Server:
     """A vLLM server, with what a run knows about its state.
 
@@ -56,13 +60,21 @@ class Server:
 
         Raises:
             ServerTrouble: there is no answer, it is not JSON, or its status may pass (5xx, 408, 429).
-            RunError: the server rejects the request itself.
+            RunError: the server rejects the request itself, or the key (KeyRefused).
         """
         return self._ask("POST", path, body or {})
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        address = self.url + path
         try:
-            answer = self._client.request(method, self.url + path, json=body)
+            try:
+                answer = self._client.request(method, address, json=body)
+            except httpx2.TransportError as error:
+                if method != "GET" or isinstance(error, httpx2.TimeoutException):
+                    raise
+                # Servers close connections after an internal error, or that were idle for some seconds;
+                # only the next request on one shows it. Asking for a state twice changes nothing.
+                answer = self._client.request(method, address)
         except httpx2.TimeoutException as error:
             raise ServerTrouble(f"took longer than engine.timeout_s ({self.timeout_s:g} s)") from error
         except httpx2.HTTPError as error:
@@ -73,7 +85,7 @@ class Server:
         if answer.status_code >= 500 or answer.status_code in (408, 429):
             raise ServerTrouble(f"answered {answer.status_code}: {message}")
         if answer.status_code in (401, 403):
-            raise RunError(
+            raise KeyRefused(
                 f"{self.url} refuses the key ({answer.status_code}); set the environment variable that"
                 " engine.key_env names"
             )

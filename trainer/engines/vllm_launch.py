@@ -146,6 +146,9 @@ class OwnServer:
             RunError: it ends early, or does not answer in time; the message has the end of its log.
         """
         self._kept = Kept(None, self._command, log=self.log, environment=self._environment)
+        if self._closed:  # meanwhile, in another thread
+            self._kept.close()
+            return
         try:
             self._wait_until_healthy()
         except BaseException:
@@ -163,8 +166,8 @@ class OwnServer:
         self.restarts += 1
         if self.restarts > RESTARTS:
             raise RunError(
-                f"the vLLM server that this run started has ended {RESTARTS} times without completing a"
-                f" prompt; see {self.log}"
+                f"the vLLM server that this run started has ended {self.restarts} times without completing a"
+                f" prompt; the end of its log:\n{self._end_of_log()}"
             )
         code = self.exit_code
         note(f"the vLLM server that this run started has ended (exit code {code}); it is started again")
@@ -189,10 +192,10 @@ class OwnServer:
                 return
             except httpx2.HTTPError:
                 time.sleep(0.5)
-        end_of_log = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:]
-        raise RunError(
-            f"the vLLM server does not start: {reason}; the end of its log:\n" + "\n".join(end_of_log)
-        )
+        raise RunError(f"the vLLM server does not start: {reason}; the end of its log:\n{self._end_of_log()}")
+
+    def _end_of_log(self) -> str:
+        return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:])
 
     def close(self) -> None:
         """End the server, with the processes that it has started; it is not started again."""

@@ -27,7 +27,7 @@ from ..models.policy import EncodedPrompt, Policy
 from ..models.weights import shape_of, weights_folder, write_weights
 from .base import completion_of, prompt_seed
 from .copy_engine import CopyEngine
-from .vllm_client import Server, ServerTrouble
+from .vllm_client import KeyRefused, Server, ServerTrouble
 from .vllm_launch import Kept, OwnServer, server_command, shell_line
 from .vllm_queue import Work
 
@@ -100,6 +100,8 @@ class VllmServers(CopyEngine):
         try:
             server.version()
             server.model = server.get("/v1/models")["data"][0]["id"]
+        except KeyRefused:
+            raise
         except (RunError, ServerTrouble, KeyError, IndexError, TypeError) as error:
             raise RunError(
                 f"{server.url} does not take weights; start it with\n  {self._start_with}"

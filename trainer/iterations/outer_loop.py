@@ -15,7 +15,7 @@ iterations is in `state()`. So a run that is killed anywhere repeats the end of 
 
 import copy
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -84,11 +84,6 @@ class OuterLoop:
             "best_model": self.best_model,
             "buffer": self.buffer.sizes() if self.buffer is not None else {},
         }
-
-    @property
-    def needed_checkpoints(self) -> set[int]:
-        """The steps whose checkpoints must be kept."""
-        return {self.best.step} if self.best else set()
 
     @property
     def entry(self) -> Entry:
@@ -263,17 +258,20 @@ class OuterLoop:
         )
         parts.learner.reference = copy.deepcopy(policy.model).requires_grad_(False)
 
-    def saved(self) -> None:
-        """After a checkpoint: remove the references, models and rows that nothing needs any more."""
-        current = reference_folder(self.parts.folder, self.reference_step)
-        for path in self.parts.folder.glob("reference*"):
-            if path.is_dir() and path != current:
-                shutil.rmtree(path)
-        for path in (self.parts.folder / MODELS).glob("iteration-*"):
-            if f"{MODELS}/{path.name}" not in (self.model, self.best_model):
+    def prune(self, kept: Sequence[Mapping[str, Any]]) -> None:
+        """Remove the references, models and rows that none of the kept checkpoints needs.
+
+        Args:
+            kept: what `state` returned for each of them.
+        """
+        folder = self.parts.folder
+        references = {reference_folder(folder, state["reference_step"]) for state in kept}
+        models = {folder / str(state[key]) for state in kept for key in ("model", "best_model")}
+        for path in (*folder.glob("reference*"), *(folder / MODELS).glob("iteration-*")):
+            if path.is_dir() and path not in references | models:
                 shutil.rmtree(path)
         if self.buffer is not None:
-            self.buffer.prune()
+            self.buffer.prune({int(number) for state in kept for number in state["buffer"]})
 
     @staticmethod
     def _figures(held: HeldOut) -> dict[str, Any]:

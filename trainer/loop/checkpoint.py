@@ -32,11 +32,8 @@ def save_checkpoint(
     tokenizer: Any,
     optimizer: torch.optim.Optimizer,
     state: Mapping[str, Any],
-    *,
-    keep: int,
-    pinned: Collection[int] = (),
-) -> Path:
-    """Write the checkpoint of a step, delete all but the newest `keep` of them, and return its folder.
+) -> None:
+    """Write the checkpoint of a step.
 
     Args:
         folder: the run's folder of checkpoints.
@@ -45,8 +42,6 @@ def save_checkpoint(
         tokenizer: the policy's tokenizer.
         optimizer: its state is saved, not its settings.
         state: everything else that the run needs, ready for JSON; `load_state` returns it.
-        keep: checkpoints to keep, this one included.
-        pinned: steps whose checkpoints are kept too.
 
     Raises:
         RunError: the checkpoint cannot be written; the earlier ones are kept.
@@ -59,18 +54,14 @@ def save_checkpoint(
         content = {"step": step, "optimizer": scalars, **state}
         (partial / "state.json").write_text(json.dumps(content), encoding="utf-8")
 
-    path = write_whole(folder / f"step-{step:06d}", write)
-    drop_checkpoints(folder, keep, pinned)
-    return path
+    write_whole(folder / f"step-{step:06d}", write)
 
 
-def drop_checkpoints(folder: Path, keep: int, pinned: Collection[int]) -> None:
-    """Delete all checkpoints but the newest `keep` and those of the `pinned` steps."""
-    for old in checkpoints(folder)[:-keep]:
-        if step_of(old) not in pinned:
-            (old / CHECKSUMS).unlink()  # first, so that half a checkpoint does not count as one
+def drop_checkpoints(folder: Path, kept: Collection[int]) -> None:
+    """Delete all checkpoints but those of some steps."""
     for path in _step_folders(folder):
-        if not (path / CHECKSUMS).is_file():
+        if step_of(path) not in kept:
+            (path / CHECKSUMS).unlink(missing_ok=True)  # first: half a checkpoint must not count as one
             shutil.rmtree(path)
 
 
@@ -167,8 +158,6 @@ def require_whole(folder: Path) -> Path:
 def newest_whole(folder: Path, note: Callable[[str], None]) -> Path | None:
     """Return the newest checkpoint in a folder that is undamaged; None if there are no checkpoints at all.
 
-    Damaged ones that are newer are removed, since the run will write them again.
-
     Args:
         folder: the run's folder of checkpoints.
         note: called with a line for each damaged one.
@@ -182,7 +171,6 @@ def newest_whole(folder: Path, note: Callable[[str], None]) -> Path | None:
         if damage is None:
             for later, said in damaged:
                 note(f"the checkpoint {later.name} is damaged ({said}); going back to {path.name}")
-                shutil.rmtree(later, ignore_errors=True)
             return path
         damaged.append((path, damage))
     if damaged:
@@ -197,7 +185,7 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def _step_folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("step-*") if path.name[5:].isdigit())
+    return sorted(path for path in folder.glob("step-*") if path.name[5:].isdecimal())
 
 
 def step_of(checkpoint: Path) -> int:

@@ -129,7 +129,7 @@ class Learner:
             raise RunError(
                 f"{totals['not_finite']:.0%} of the tokens have log-probabilities that are not finite at step"
                 f" {step}: the policy has diverged; start a new run with a lower algorithm.lr, from the"
-                " checkpoint before if you like (policy.model: its folder)"
+                " checkpoint before if you like (policy.model: its folder, with LoRA its `adapter`)"
             )
         return {**totals, **self._step(step, no_gradient=not computed)}
 

@@ -165,7 +165,7 @@ def sample(
         temperature=temperature,
         top_p=top_p,
         max_new_tokens=max_new_tokens,
-        stop=tuple(stop),
+        stop=stop,
     )
     with sampler(task, scheme, chosen, max_new_tokens) as (_, engine, loaded):
         groups = sampled_groups(engine, loaded, range(len(loaded.problems)), n, sampling, chosen.seed)

@@ -92,12 +92,14 @@ def _without_adapter(source: str, name: str) -> tuple[str, Path | None]:
         return source, None
     try:
         base = json.loads(settings.read_text(encoding="utf-8"))["base_model_name_or_path"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError):
+        base = None
+    if not isinstance(base, str) or not base:
         raise PolicyError(
             f"policy.model {name!r}: {settings} names no base_model_name_or_path, the model that the adapter"
-            f" belongs to ({type(error).__name__}); add it"
-        ) from error
-    beside = Path(source) / str(base)
+            f" belongs to (it has {base!r}); add it"
+        )
+    beside = Path(source) / base
     return str(beside.resolve() if beside.is_dir() else base), Path(source)
 
 

@@ -134,9 +134,10 @@ class EncodedPrompts(Sequence[EncodedPrompt]):
 
         A prompt has at most as many tokens as bytes, so most need not be encoded for that.
         """
-        first, context = self._problems[0], self._policy.context
-        if context is None:
+        context = self._policy.context
+        if context is None or not self._problems:
             return
+        first = self._problems[0]
         written, _ = render_prompt(self._policy, self._task, first)
         added = len(written.encode(errors="backslashreplace")) - prompt_size(first) + 2  # BOS and EOS
         room = context - self._max_new_tokens - max(added, 2)

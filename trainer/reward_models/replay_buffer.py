@@ -7,7 +7,7 @@ as JSON. A file that was cut at any byte loses its last line only; a line that w
 import json
 import os
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
@@ -91,15 +91,17 @@ class ReplayBuffer:
             except OSError as error:
                 raise RunError(f"{path} cannot be written ({error.strerror}); free some space") from error
 
-    def prune(self) -> None:
-        """Remove files whose rows are all too old to be used, but for iteration 0, whose held rows are."""
-        for number in self._outdated():
-            self._path(number).unlink(missing_ok=True)
+    def prune(self, kept: Collection[int]) -> None:
+        """Remove the rows of all iterations but some."""
+        for number in self._iterations():
+            if number not in kept:
+                self._path(number).unlink()
 
     def _outdated(self) -> set[int]:
         """Return the iterations whose rows no update will replay, since there are enough newer ones.
 
-        The newest does not count, because an update replays what is older than its own iteration.
+        Iteration 0 is never among them, because its held rows are always used; nor is the newest, because
+        an update replays what is older than its own iteration.
         """
         newer, outdated = 0, set()
         for number in reversed(self._iterations()[:-1]):

@@ -24,6 +24,7 @@ import gzip
 import json
 import re
 import shutil
+import threading
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
@@ -61,6 +62,8 @@ class RunFolder:
         self._shard_start = 1
         self._extents: dict[str, Extent] = {}
         """What has been written to each log and each file of completions, by its path in the folder."""
+        self._writing = threading.Lock()
+        """Held while something is appended, since notes come from the threads of an engine too."""
         self._lock: RunLock | None = None
 
     def lock(self) -> None:
@@ -113,6 +116,18 @@ class RunFolder:
                 f"{self.path} cannot be written to ({error.strerror}); give another --out"
             ) from error
         self.write_json("tasks.json", tasks)
+
+    def check_not_begun(self) -> None:
+        """Check that a run without checkpoints has not taken a step, so that it may begin anew.
+
+        Raises:
+            RunError: it has.
+        """
+        if self.read("metrics.jsonl") or (self.path / "final").exists():
+            raise RunError(
+                f"{self.path} has the results of a run but no checkpoint to continue from; bring back its"
+                " folder checkpoints/, or start a new run in another folder"
+            )
 
     def _make_folders(self) -> None:
         for name in FOLDERS[:3]:
@@ -183,15 +198,17 @@ class RunFolder:
 
     def _append(self, name: str, content: bytes) -> None:
         path = self.path / name
-        try:
-            with path.open("ab") as file:
-                file.write(content)
-        except OSError as error:
-            raise RunError(
-                f"{path} cannot be written ({error.strerror}); free some space, then continue with --resume"
-            ) from error
-        size, crc = self._extents.get(name, (0, 0))
-        self._extents[name] = (size + len(content), zlib.crc32(content, crc))
+        with self._writing:
+            try:
+                with path.open("ab") as file:
+                    file.write(content)
+            except OSError as error:
+                raise RunError(
+                    f"{path} cannot be written ({error.strerror}); free some space, then continue with"
+                    " --resume"
+                ) from error
+            size, crc = self._extents.get(name, (0, 0))
+            self._extents[name] = (size + len(content), zlib.crc32(content, crc))
 
     def begin_shard(self, step: int) -> None:
         """Write the scores from `step` on to a new shard, so that `rewind` can delete whole files."""
@@ -206,10 +223,11 @@ class RunFolder:
 
     def state(self) -> dict[str, Extent]:
         """Return what has been written so far, for a checkpoint, once it is on the disk."""
-        for name in self._extents:
-            if (self.path / name).exists():
-                to_disk(self.path / name)
-        return dict(self._extents)
+        with self._writing:
+            for name in self._extents:
+                if (self.path / name).exists():
+                    to_disk(self.path / name)
+            return dict(self._extents)
 
     def rewind(self, step: int, written: Mapping[str, Extent], note: Callable[[str], None]) -> None:
         """Remove everything that was written after the checkpoint of `step`; the run will write it again.

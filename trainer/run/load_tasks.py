@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -104,31 +105,15 @@ def load_run_tasks(config: RunConfig, allow_code: bool) -> RunTasks:
     schemes = {name: MarkScheme(task, process=by_steps) for name, task in tasks.items()}
     held_out = [(settings, _held_out(settings, config, tasks, allow_code)) for settings in config.eval]
     evaluated = [problem for _, split in held_out for problem in split.problems]
-    data = {name: DataDigest() for name in tasks}
-    trained = {name: _trained(task, schemes[name], evaluated, data[name]) for name, task in tasks.items()}
+    trained, data = {}, {}
+    for name, task in tasks.items():
+        trained[name], data[name] = _trained(task, schemes[name], evaluated)
     guarding: dict[str, TaskProblems] = {}
     if config.reward_model is not None:
         _check_reward_model(config.reward_model, schemes)
         for name, problems in trained.items():
             trained[name], guarding[problems.task.name] = _set_aside(problems, config.reward_model)
-    return RunTasks(trained, held_out, guarding, {name: digest.state() for name, digest in data.items()})
-
-
-class DataDigest:
-    """Hashes the problems that a task's data has, in their order, as `load_problems` reads them."""
-
-    def __init__(self) -> None:
-        self._count, self._digest = 0, hashlib.sha256()
-
-    def add(self, problem: Problem) -> None:
-        """Take in the next problem."""
-        self._count += 1
-        content = json.dumps(problem.model_dump(), default=repr, sort_keys=True)
-        self._digest.update(content.encode())
-
-    def state(self) -> dict[str, Any]:
-        """Return the number of problems and their hash."""
-        return {"problems": self._count, "hash": self._digest.hexdigest()}
+    return RunTasks(trained, held_out, guarding, data)
 
 
 def _load(name: str, config: RunConfig, allow_code: bool) -> Task:
@@ -194,21 +179,31 @@ def _held_out(
     return TaskProblems(task, scheme, problems)
 
 
-def _trained(task: Task, scheme: MarkScheme, held_out: Sequence[Problem], digest: DataDigest) -> TaskProblems:
-    check = ReferenceCheck(scheme)
+def _trained(
+    task: Task, scheme: MarkScheme, held_out: Sequence[Problem]
+) -> tuple[TaskProblems, dict[str, Any]]:
+    """Return a task with the problems to train on, and the number and the hash of all that its data has."""
+    check, digest = ReferenceCheck(scheme), hashlib.sha256()
 
     def each(problem: Problem, place: str) -> None:
         check(problem, place)
-        digest.add(problem)
+        digest.update(json.dumps(problem.model_dump(), default=_described, sort_keys=True).encode())
 
-    problems = without_overlap(load_problems(task, each=each), held_out)
+    loaded = load_problems(task, each=each)
+    problems = without_overlap(loaded, held_out)
     if not problems:
         raise RunError(
             f"task {task.name!r}: there is nothing to train on, because every training problem is also held"
             " out for an evaluation; evaluate on another split"
         )
     check.finish()
-    return TaskProblems(task, scheme, problems)
+    data = {"problems": len(loaded), "hash": digest.hexdigest()}
+    return TaskProblems(task, scheme, problems), data
+
+
+def _described(value: Any) -> str:
+    """Return a text for a value of a row that is not JSON, without the address that many objects show."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
 
 
 def _check_reward_model(settings: RewardModelConfig, schemes: Mapping[str, MarkScheme]) -> None:

@@ -1,11 +1,11 @@
 """The model card (README.md) of a run's final model: what it learned from, and how it was measured."""
 
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from typing import Any
 
 import yaml
 
+from ... import __version__
 from ..config.run_config import RunConfig
 from ..loop.rollout import LoadedTask
 
@@ -46,7 +46,7 @@ def model_card(
         "---",
         f"# {config.policy.model} trained on {config.name}",
         "",
-        f"Trained for {summary['steps']} steps of GRPO with markscheme {version('markscheme')}, seed"
+        f"Trained for {summary['steps']} steps of GRPO with markscheme {__version__}, seed"
         f" {config.seed}, in {summary['train_seconds']:.0f} seconds.",
         "",
         f"Algorithm: {algorithm}. Sampling: temperature {config.sampling.temperature}, at most"

@@ -55,8 +55,12 @@ def bar_of(unit: str, stream: TextIO, *, hidden: bool = False) -> rich.progress.
         MofNCompleteColumn(),
         TextColumn(unit),
         TimeRemainingColumn(compact=True),
-        TextColumn("{task.fields[shown]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
-        console=Console(file=stream, highlight=False),
+        TextColumn(
+            "{task.fields[shown]}",
+            markup=False,
+            table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
+        ),
+        console=Console(file=stream, highlight=False, emoji=False),
         disable=hidden,
         expand=True,
     )
@@ -86,7 +90,11 @@ class Bar:
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
-        console = Console(file=self.stream, highlight=False) if self._bar is None else self._bar.console
+        console = (
+            Console(file=self.stream, highlight=False, emoji=False)
+            if self._bar is None
+            else self._bar.console
+        )
         style = "bold red" if line.startswith(("ALARM", "warning")) else None
         console.print(line, style=style, markup=False, soft_wrap=True)
 

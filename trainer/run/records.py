@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ...rewards.rows.scores import header_row, score_row
+from ..config.run_config import EvalConfig
 from ..loop.evaluation import evaluate
 from ..loop.grpo import Step
 from ..loop.rollout import Group, LoadedTask
@@ -59,23 +60,30 @@ def _show_alarm(run: Run, alarm: Alarm) -> None:
 def evaluations_due(run: Run) -> list[int]:
     """Return which evaluations are due after the last step and not in the log yet, by their index."""
     step, steps = run.done, run.config.algorithm.total_steps
-    logged = [(row["step"], *_kind_of(row)) for row in run.folder.read("eval.jsonl")]
+    logged = [(row["step"], _key_of_row(row)) for row in run.folder.read("eval.jsonl")]
     return [
         index
         for index, (settings, loaded) in enumerate(run.evals)
         if (step in (0, steps) or (settings.every and step % settings.every == 0))
-        and (step, loaded.task.name, settings.split, settings.n) not in logged
+        and (step, _key_of(settings, loaded)) not in logged
     ]
 
 
-def _kind_of(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return what two rows of eval.jsonl must have in common to be compared."""
-    return row["task"], row["split"], row["n"]
+def _key_of(settings: EvalConfig, loaded: LoadedTask) -> tuple[Any, ...]:
+    """Return what identifies an evaluation, also after others were added to `eval:` or removed from it."""
+    return loaded.task.name, settings.split, settings.n, len(loaded.problems)
+
+
+def _key_of_row(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return the same of a row of eval.jsonl."""
+    return row["task"], row["split"], row["n"], row["problems"]
 
 
 def evaluate_one(run: Run, index: int) -> None:
-    """Do an evaluation and record it."""
+    """Do an evaluation and record it, under the number that it had before, or under the next one."""
     step, (settings, loaded) = run.done, run.evals[index]
+    numbers = {_key_of_row(row): row["index"] for row in run.folder.read("eval.jsonl")}
+    index = numbers.get(_key_of(settings, loaded), 1 + max(numbers.values(), default=-1))
     # The seed does not depend on the step, so the evaluations of a run differ by the policy only.
     seed = random.Random(f"eval/{run.config.seed}/{settings.task}/{settings.split}").getrandbits(62)
     evaluated = evaluate(run.engine, loaded, settings.n, run.config.sampling, seed=seed)
@@ -127,8 +135,8 @@ def run_summary(run: Run) -> dict[str, Any]:
         "alarms": len(alarms),
         "alarm_kinds": dict(Counter(alarm["kind"] for alarm in alarms)),
     }
-    first = [(loaded.task.name, settings.split, settings.n) for settings, loaded in run.evals[:1]]
-    evaluations = [row for row in run.folder.read("eval.jsonl") if _kind_of(row) in first]
+    first = [_key_of(*one) for one in run.evals[:1]]
+    evaluations = [row for row in run.folder.read("eval.jsonl") if _key_of_row(row) in first]
     if evaluations:
         for when, row in (("before", evaluations[0]), ("after", evaluations[-1])):
             summary[f"pass_at_1_{when}"] = row["pass_at_1"]

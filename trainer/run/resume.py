@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ...sandbox.errors import MarkschemeError, RunError, first_line
+from ...tasks.yaml_file import read_yaml
 from ..config.run_config import RunConfig
 from ..config.run_file import load_run
 from ..loop.checkpoint import load_state, newest_whole
@@ -28,7 +29,8 @@ class Start:
 def resumed(path: Path, overrides: Sequence[str]) -> tuple[RunConfig, RunFolder, Start]:
     """Return the settings and the folder of a run to resume, which is locked, and where it goes on.
 
-    A run that was killed before its first checkpoint begins anew.
+    A run that was killed before its first checkpoint begins anew. Where run.yaml is missing or no YAML, it is
+    restored from the checkpoint; a mistake in it is an error.
 
     Raises:
         RunError: there is nothing to resume, another process has the folder, or an override changes what must
@@ -45,13 +47,14 @@ def resumed(path: Path, overrides: Sequence[str]) -> tuple[RunConfig, RunFolder,
         start = Start()
         start.checkpoint = newest_whole(folder.checkpoints, start.notes.append)
         if start.checkpoint is None:
+            folder.check_not_begun()
             start.notes.append("there is no checkpoint yet, so the run starts from its beginning")
             return _with_folder(load_run(path / "run.yaml", overrides=overrides), path), folder, start
         start.state = load_state(start.checkpoint)
         saved = start.state["run"]["config"]
+        source: Any = path / "run.yaml"
         try:
-            load_run(path / "run.yaml")
-            source: Any = path / "run.yaml"
+            read_yaml(source)
         except MarkschemeError as error:
             start.notes.append(f"run.yaml cannot be read, and is restored: {first_line(error)}")
             source = dict(saved)

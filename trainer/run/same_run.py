@@ -12,11 +12,14 @@ from typing import Any
 from ...sandbox.errors import RunError
 from ..config.run_config import RunConfig
 from ..models.policy import Policy
-from .load_tasks import RunTasks
+from .load_tasks import RunTasks, TaskProblems
 
 MAY_CHANGE = ("save", "eval", "engine", "trackers", "microbatch_tokens", "task_overrides", "out")
 """Keys of a run file that need not stay the same. `algorithm.steps` may change too, or, with several
 iterations, `algorithm.iterations`. Of the tasks, `watch` and `on_failure` may change."""
+
+SAMPLE = 2**20
+"""Bytes at the start and at the end of a file by which it is recognised."""
 
 
 def identity_of(config: RunConfig, tasks: RunTasks, policy: Policy) -> dict[str, Any]:
@@ -27,8 +30,9 @@ def identity_of(config: RunConfig, tasks: RunTasks, policy: Policy) -> dict[str,
             problems.task.name: {"hash": problems.task.training_hash, "data": tasks.data[name]}
             for name, problems in tasks.trained.items()
         },
-        "kept": {problems.task.name: len(problems.problems) for problems in tasks.trained.values()},
-        "tokenizer": _tokenizer_hash(config.policy.model),
+        "trained": {problems.task.name: _ids_of(problems) for problems in tasks.trained.values()},
+        "models": {problems.task.name: _models_hash(problems) for problems in tasks.trained.values()},
+        "tokenizer": _files_hash(Path(config.policy.model), "*token*", "vocab*", "merges*", "chat_template*"),
         # Weights that are not trained are not in the checkpoint, but in the folder that the policy came from.
         "frozen_weights": _frozen_hash(policy.model),
     }
@@ -112,6 +116,11 @@ def refuse_other_run(folder: Path, before: Mapping[str, Any], now: Mapping[str, 
                 f"{folder}: the data of task {name!r} has {rows} problems as before, but their content or"
                 f" their order has changed: {advice}"
             )
+        if before["models"][name] != now["models"][name]:
+            raise RunError(
+                f"{folder}: a model that rewards of task {name!r} ask has changed since the run began; scores"
+                f" before and after would not be comparable: {advice}"
+            )
     model, notes = before["config"]["policy"]["model"], []
     if before["frozen_weights"] != now["frozen_weights"]:
         raise RunError(f"{folder}: the weights that the adapter belongs to have changed in {model}: {advice}")
@@ -121,20 +130,34 @@ def refuse_other_run(folder: Path, before: Mapping[str, Any], now: Mapping[str, 
             raise RunError(f"{folder}: {changed}: {advice}")
         notes.append(f"{changed}; the run goes on with its own copy, which is in its checkpoints")
     return notes + [
-        f"the held-out problems have changed: of task {name!r}, {count} problems are trained on instead of"
-        f" {before['kept'][name]}, in another order from here on"
-        for name, count in now["kept"].items()
-        if count != before["kept"].get(name)
+        f"the held-out problems have changed: of task {name!r}, {ids['problems']} problems are trained on and"
+        f" were {before['trained'][name]['problems']}; they come in another order from here on"
+        for name, ids in now["trained"].items()
+        if ids != before["trained"].get(name)
     ]
 
 
-def _tokenizer_hash(model: str) -> str:
-    """Return a hash of the tokenizer's files in a model's folder; of a hub id, that of no files."""
+def _ids_of(problems: TaskProblems) -> dict[str, Any]:
+    """Return how many problems are trained on, and a hash of their ids."""
+    digest = hashlib.sha256("".join(problem.id for problem in problems.problems).encode())
+    return {"problems": len(problems.problems), "hash": digest.hexdigest()}
+
+
+def _models_hash(problems: TaskProblems) -> str:
+    """Return a hash of the models that a task's rewards ask, as far as they are in folders."""
+    models = (entry.parameters.get("model") for entry in problems.scheme.entries.values())
+    return "".join(_files_hash(Path(str(model)), "*") for model in models if model is not None)
+
+
+def _files_hash(folder: Path, *patterns: str) -> str:
+    """Return a hash of some files of a folder, of large ones their size and ends; of a hub id, of none."""
     digest = hashlib.sha256()
-    for pattern in ("*token*", "vocab*", "merges*", "chat_template*"):
-        for path in sorted(Path(model).glob(pattern)):
-            if path.is_file():
-                digest.update(path.name.encode() + path.read_bytes())
+    for path in sorted({path for pattern in patterns for path in folder.expanduser().glob(pattern)}):
+        if path.is_file():
+            with path.open("rb") as file:
+                digest.update(f"{path.name} {path.stat().st_size} ".encode() + file.read(SAMPLE))
+                file.seek(max(0, path.stat().st_size - SAMPLE))
+                digest.update(file.read())
     return digest.hexdigest()
 
 

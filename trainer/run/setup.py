@@ -1,6 +1,7 @@
 """Setting up a run: its tasks, its policy, its engine, and, once all of them are ready, its folder."""
 
 import copy
+import uuid
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,10 +16,13 @@ from ..engines.make import make_engine
 from ..iterations.outer_loop import OuterLoop
 from ..iterations.parts import Parts, reference_folder
 from ..loop.checkpoint import (
+    checkpoints,
     drop_checkpoints,
+    load_state,
     require_whole,
     restore_optimizer,
     save_model,
+    step_of,
     write_whole,
 )
 from ..loop.learner import Learner
@@ -97,10 +101,11 @@ def set_up(config: RunConfig, folder: RunFolder, start: Start, progress: Progres
     run_tasks = load_run_tasks(config, allow_code)
     saved, state = start.checkpoint, start.state
     policy = _policy(config, run_tasks, saved, progress, notes)
-    identity = identity_of(config, run_tasks, policy)
+    identity = {"id": uuid.uuid4().hex, **identity_of(config, run_tasks, policy)}
     if saved:
         for line in refuse_other_run(folder.path, state["run"], identity):
             notes.add(line)
+        identity["id"] = state["run"]["id"]
     tasks, evals, held_out = _encoded(run_tasks, policy, config, notes)
     outer_state = state.get("outer_loop")
     learner = _learner(
@@ -141,22 +146,39 @@ def set_up(config: RunConfig, folder: RunFolder, start: Start, progress: Progres
             progress,
             identity,
             notes.add,
-            Trackers(config, folder.path, done),
+            Trackers(config, folder.path, identity["id"], done, notes.add),
             done,
             state.get("seconds", 0.0),
         )
         if saved:
-            _remove_superfluous(run)
+            prune(run)  # since a kill may have come before the last checkpoint did it
         progress.say(_introduction(run))
         notes.keep_in(folder, lambda: run.done)
         undo.pop_all()  # from here on, `Run.close` closes the engine
         return run
 
 
-def _remove_superfluous(run: Run) -> None:
-    """Remove what the checkpoint made superfluous, since a kill may have come before that was done."""
-    drop_checkpoints(run.folder.checkpoints, run.config.save.keep, run.outer_loop.needed_checkpoints)
-    run.outer_loop.saved()
+def prune(run: Run) -> None:
+    """Remove old checkpoints, and what only they needed.
+
+    The newest `save.keep` stay, and with each of them the checkpoint of the best point that it knows of: if
+    the newest is damaged, the run goes on from the one before, with all that this one needs.
+    """
+    folder = run.folder.checkpoints
+    states = {step_of(path): _outer_state(path) for path in checkpoints(folder)}
+    newest = list(states)[-run.config.save.keep :]
+    best = {states[step]["best"]["step"] for step in newest if states[step].get("best")}
+    kept = {step: states[step] for step in states if states[step] and step in {*newest, *best}}
+    drop_checkpoints(folder, kept)
+    run.outer_loop.prune(list(kept.values()))
+
+
+def _outer_state(checkpoint: Path) -> dict[str, Any]:
+    """Return the outer loop's state in a checkpoint; empty if it is damaged, so that nobody can use it."""
+    try:
+        return load_state(checkpoint)["outer_loop"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def _encoded(
@@ -206,8 +228,12 @@ def _rewind(
     learner: Learner,
     notes: Notes,
 ) -> None:
-    """Take the folder and the optimizer back to a checkpoint."""
+    """Take the folder and the optimizer back to a checkpoint; later ones, which are damaged, are deleted."""
     assert start.checkpoint is not None
+    newest = step_of(start.checkpoint)
+    drop_checkpoints(
+        folder.checkpoints, [step for step in map(step_of, checkpoints(folder.checkpoints)) if step <= newest]
+    )
     folder.rewind(start.state["step"], start.state["written"], notes.add)
     folder.write_config(config)
     folder.write_json("tasks.json", task_records)

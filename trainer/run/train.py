@@ -22,7 +22,7 @@ from .model_card import model_card
 from .progress import Progress, Silent, terminal_progress
 from .records import evaluate_one, evaluations_due, record_step, run_summary
 from .resume import Start, resumed
-from .setup import Run, set_up
+from .setup import Run, prune, set_up
 from .stopping import Stop
 
 
@@ -213,8 +213,6 @@ def _save(run: Run) -> None:
         run.policy.tokenizer,
         run.learner.optimizer,
         state,
-        keep=run.config.save.keep,
-        pinned=run.outer_loop.needed_checkpoints,
     )
-    run.outer_loop.saved()
+    prune(run)
     run.folder.begin_shard(run.done + 1)

@@ -13,6 +13,7 @@ from typing import Any
 
 from ....rewards.score import Score, Status, failure_line
 from ....sandbox.errors import RunError
+from ....tasks.load_problems import place_of
 from ....tasks.problem import Completion
 from ...loop.grpo import Step
 from ...loop.rollout import Group, LoadedTask, group_is_flat, is_unanimous
@@ -176,17 +177,22 @@ class Monitor:
             RunError: there are too many; the message says where this step's first bug was raised.
         """
         first = None
-        for _, _, score in rows_of(groups):
-            buggy = [(name, part) for name, part in score.parts.items() if part.status is Status.BUG]
-            self._bugs.append(bool(buggy))
-            if first is None and buggy:
-                first = buggy[0]
+        for group in groups:
+            for score in group.scores:
+                buggy = [(name, part) for name, part in score.parts.items() if part.status is Status.BUG]
+                self._bugs.append(bool(buggy))
+                if first is None and buggy:
+                    first = (*buggy[0], group)
         if first is not None and sum(self._bugs) > BUG_SHARE * BUG_WINDOW:
-            name, part = first
+            name, part, group = first
             raise RunError(
-                f"reward {name!r} failed on {sum(self._bugs)} of the last {len(self._bugs)} completions:"
-                f" {failure_line(part)}; fix the function and start a new run"
+                f"reward {name!r} failed on {sum(self._bugs)} of the last {len(self._bugs)} completions,"
+                f" {self._place(group)} among them: {failure_line(part)}; fix the function and start a new"
+                " run"
             )
+
+    def _place(self, group: Group) -> str:
+        return place_of(self.tasks[group.task].problems, group.problem)
 
     def first_failures(self, groups: Sequence[Group]) -> list[str]:
         """Return a line on each entry that has failed for the first time, with the place of the failure."""
@@ -198,7 +204,7 @@ class Monitor:
                     if part.status in FAILURES and key not in self._failed:
                         self._failed.add(key)
                         lines.append(
-                            f"reward {name!r} of {group.task} failed on problem {group.problem.id}:"
+                            f"reward {name!r} of {group.task} failed on {self._place(group)}:"
                             f" {failure_line(part)}; such rows are left out unless on_failure says otherwise"
                         )
         return lines

@@ -3,15 +3,15 @@
 Metrics are sent after each step, figures and a table of samples after each evaluation.
 """
 
-import hashlib
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ....sandbox.errors import RunError, first_line
 from ...config.run_config import RunConfig, TrackerConfig
 from ...loop.rollout import Group
+from ...models.notes import Note
 
 SHOWN = 20
 """Completions in the table of an evaluation."""
@@ -31,17 +31,20 @@ class Trackers:
     Args:
         config: the run's.
         folder: the run's folder.
+        identity: a name that no other run has, by which wandb continues a run that is resumed.
         done: the last finished step of a resumed run; TensorBoard discards the events of later steps.
+        note: called with a line if one fails later on, and is left out from then on.
 
     Raises:
         RunError: a tracker does not start.
     """
 
-    def __init__(self, config: RunConfig, folder: Path, done: int):
+    def __init__(self, config: RunConfig, folder: Path, identity: str, done: int, note: Note):
         self._trackers: list[Any] = []
+        self._note = note
         for one in config.trackers:
             try:
-                self._trackers.append(_started(one, config, folder, done))
+                self._trackers.append(_started(one, config, folder, identity, done))
             except Exception as error:  # whatever a backend raises when it cannot start
                 self.close()
                 raise RunError(
@@ -51,8 +54,8 @@ class Trackers:
 
     def log(self, figures: Mapping[str, Any], step: int, *, prefix: str = "") -> None:
         """Send the numbers among some figures of a step."""
-        for tracker in self._trackers:
-            tracker.log(numbers_of(figures, prefix), step=step)
+        numbers = numbers_of(figures, prefix)
+        self._each(lambda tracker: tracker.log(numbers, step=step))
 
     def show(self, name: str, groups: Sequence[Group], step: int) -> None:
         """Send a table with the first completions of an evaluation, where a tracker has tables or texts."""
@@ -66,7 +69,8 @@ class Trackers:
             ]
             for group in groups[:SHOWN]
         ]
-        for tracker in self._trackers:
+
+        def send(tracker: Any) -> None:
             if hasattr(tracker, "log_table"):
                 tracker.log_table(name, columns=columns, data=rows, step=step)
             elif tracker.name == "tensorboard":
@@ -74,13 +78,26 @@ class Trackers:
                 table = "\n".join(" | ".join(cell.replace("\n", "<br>") for cell in line) for line in lines)
                 tracker.tracker.add_text(name, table, step)
 
+        self._each(send)
+
     def close(self) -> None:
         """Flush and end all of them."""
-        for tracker in self._trackers:
-            tracker.finish()
+        self._each(lambda tracker: tracker.finish())
+
+    def _each(self, use: Callable[[Any], None]) -> None:
+        """Use every tracker; a run goes on without one that fails, such as for want of its server."""
+        for tracker in list(self._trackers):
+            try:
+                use(tracker)
+            except Exception as error:
+                self._trackers.remove(tracker)
+                self._note(
+                    f"tracker {tracker.name}: {type(error).__name__}: {first_line(error)}; it gets nothing"
+                    " from here on (metrics.jsonl has everything)"
+                )
 
 
-def _started(one: TrackerConfig, config: RunConfig, folder: Path, done: int) -> Any:
+def _started(one: TrackerConfig, config: RunConfig, folder: Path, identity: str, done: int) -> Any:
     """Return a tracker of accelerate that has begun a run, or continues one that was resumed."""
     from accelerate import PartialState
     from accelerate.tracking import LOGGER_TYPE_TO_CLASS
@@ -92,7 +109,6 @@ def _started(one: TrackerConfig, config: RunConfig, folder: Path, done: int) -> 
     if one.use in RUN_NAME:
         settings.setdefault(RUN_NAME[one.use], name)
     if one.use == "wandb":
-        identity = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
         settings = {"id": identity, "resume": "allow", **settings}
     if one.use == "tensorboard":
         settings.setdefault("purge_step", done + 1)
