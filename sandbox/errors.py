@@ -92,6 +92,15 @@ def first_line(error: BaseException) -> str:
 
 
 def first_of(lines: Sequence[str], most: int = 20) -> str:
-    """Return the first `most` lines of a long list, joined, and how many more there are."""
+    """Return the first `most` errors of a long list, joined, and how many more there are.
+
+    If all say the same of different rows, the first is enough.
+
+    >>> print(first_of(["a.jsonl:1: no answer", "a.jsonl:2: no answer", "a.jsonl:3: no answer"]))
+    a.jsonl:1: no answer
+    and 2 more rows with the same error
+    """
+    if len(lines) > 2 and len({line.partition(": ")[2] for line in lines}) == 1 and ": " in lines[0]:
+        return f"{lines[0]}\nand {len(lines) - 1} more rows with the same error"
     more = [f"and {len(lines) - most} more"] if len(lines) > most else []
     return "\n".join([*lines[:most], *more])

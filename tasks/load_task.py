@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..sandbox.errors import TaskError, UnknownNameError
+from ..sandbox.errors import TaskError, UnknownNameError, did_you_mean
 from .schema import Task
 from .yaml_file import YamlFile, apply_overrides, read_yaml, validate
 
@@ -34,8 +34,10 @@ def find_task(name_or_path: str | Path) -> Path:
             f" `markscheme train FOLDER --resume`); give a .yaml file or one of: {known}"
         )
     if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
+        beside = map(str, path.parent.glob("*.y*ml"))
         raise TaskError(
-            f"task file {str(name_or_path)!r} does not exist; give a .yaml file or one of: {known}"
+            f"file {str(name_or_path)!r} does not exist{did_you_mean(str(path), beside)}; give a .yaml file"
+            f" or one of: {known}"
         )
     raise UnknownNameError.of("task", str(name_or_path), shipped)
 

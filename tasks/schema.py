@@ -253,14 +253,22 @@ class Task(BaseModel):
 
         The `check:` section is not part of it, since it changes no score.
         """
-        return self._hash()
+        return hashlib.sha256(json.dumps(self._content(), sort_keys=True).encode()).hexdigest()
 
     @property
-    def training_hash(self) -> str:
-        """The hash without what may change in the middle of a run: `watch` and every `on_failure`."""
-        return self._hash(drop=("watch", "on_failure"))
+    def training_content(self) -> dict[str, Any]:
+        """What may not change in the middle of a run, ready for JSON: all but `watch` and every `on_failure`.
 
-    def _hash(self, drop: tuple[str, ...] = ()) -> str:
+        `task` has the sections, `sources` the hashes of the files that are named for code or problems.
+        """
+        content = self._content()
+        content["task"].pop("watch")
+        for section in (content["task"]["rewards"].values(), [content["task"].get(PROCESS)]):
+            for entry in section:
+                _forget_failures(entry)
+        return content
+
+    def _content(self) -> dict[str, Any]:
         sources = {name: self._source_hash(name) for name in sorted(set(self._named_files()))}
         # These sections were added to the schema later. A task without them keeps its old hash, so that older
         # runs can still be resumed.
@@ -269,9 +277,7 @@ class Task(BaseModel):
         }
         if self.data.problems is None:
             absent["data"] = {"problems"}
-        task = _without(self.model_dump(mode="json", exclude=absent), drop)
-        content = {"task": task, "sources": sources}
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return {"task": self.model_dump(mode="json", exclude=absent), "sources": sources}
 
     def _source_hash(self, name: str) -> str:
         path = self.folder / name
@@ -301,8 +307,9 @@ class Task(BaseModel):
                 yield from (os.path.relpath(path, self.folder.resolve()) for path in others)
 
 
-def _without(content: Any, keys: tuple[str, ...]) -> Any:
-    """Return nested JSON without some keys, at any depth."""
-    if isinstance(content, dict):
-        return {key: _without(value, keys) for key, value in content.items() if key not in keys}
-    return [_without(item, keys) for item in content] if isinstance(content, list) else content
+def _forget_failures(entry: Any) -> None:
+    """Remove `on_failure` from an entry as JSON, and from the entries that it is made of."""
+    if isinstance(entry, dict):
+        entry.pop("on_failure", None)
+        for member in entry.get("of") or ():
+            _forget_failures(member)

@@ -102,6 +102,10 @@ def parse_yaml(text: str, path: Path | None = None) -> YamlFile:
         mark = getattr(error, "problem_mark", None)
         place = f"{file.name}:{mark.line + 1}:{mark.column + 1}" if mark else file.name
         problem = getattr(error, "problem", None) or str(error)
+        if "\\t" in problem:
+            problem += "; YAML is indented by spaces, not by tabs"
+        elif path is not None and path.name.endswith((".jsonl", ".json", ".csv")):
+            problem += "; this looks like a file of rows: are the arguments swapped?"
         raise TaskError(f"{place}: not valid YAML: {problem}") from error
     except TaskError:  # is a ValueError too, and already says what is wrong
         raise

@@ -1,12 +1,12 @@
 """Explaining a score in a line, part by part."""
 
-from ..score import Part, Score
+from ..score import Part, Score, failure_line
 
 
 def explained(score: Score) -> str:
     """Return the reason of each part of a score, such as `correct: different, format: passed`."""
     return ", ".join(
-        f"{name}: {part.reason or part.status}{_first_failing_case(part)}"
+        f"{name}: {failure_line(part) or part.status}{_first_failing_case(part)}"
         for name, part in score.parts.items()
     )
 

@@ -166,22 +166,34 @@ def _references(check: ReferenceCheck, scheme: MarkScheme, problems: int) -> Fin
 
 
 def _rewards(scheme: MarkScheme, problems: Sequence[Problem]) -> Finding:
-    """Run every reward once on a real row, whatever its weight."""
-    problem = problems[0]
-    text = problem.solution or " ".join(problem.references) or "an answer"
+    """Run every reward once on a real row to which it applies, whatever its weight and its gate."""
+    task = scheme.task
+    places = {
+        next((i for i, one in enumerate(problems) if routed_elsewhere(entry, one, task) is None), 0)
+        for entry in scheme.entries.values()
+    }
+    open_gates = {
+        name: entry if scheme.entries[name].route else entry.model_copy(update={"when": None})
+        for name, entry in task.rewards.items()
+    }
+    chosen = [problems[i] for i in sorted(places)]
+    texts = [problem.solution or " ".join(problem.references) or "an answer" for problem in chosen]
     try:
-        (score,) = scheme.score([problem], [Completion(text)])
+        scores = MarkScheme(task.model_copy(update={"rewards": open_gates})).score(
+            chosen, list(map(Completion, texts))
+        )
     except RewardError as error:  # an `on_failure` says stop, which the probes will look into
         return Finding("rewards", None, first_line(error))
-    failed = [
-        f"{name}: {part.status}: {failure_line(part)}"
+    failed = {
+        name: f"{name}: {part.status}: {failure_line(part)}"
+        for score in scores
         for name, part in score.parts.items()
         if part.status in (Status.BUG, Status.INFRA_ERROR)
-    ]
-    place = place_in(problems, 0)
+    }
+    where = ", ".join(place_in(problems, i) for i in sorted(places))
     if failed:
-        return Finding("rewards", False, f"{len(failed)} reward(s) fail on {place}", failed)
-    return Finding("rewards", True, f"each of {len(score.parts)} ran on {place}")
+        return Finding("rewards", False, f"{len(failed)} reward(s) fail on {where}", list(failed.values()))
+    return Finding("rewards", True, f"each of {len(scores[0].parts)} ran on {where}")
 
 
 def _held_out(task: Task, scheme: MarkScheme) -> tuple[Sequence[Problem] | None, Finding]:

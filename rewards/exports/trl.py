@@ -44,6 +44,8 @@ def as_trl(
             it, every completion counts as possibly cut off, so that a box or a code block that is never
             closed does not pay.
     """
+    if not isinstance(scheme, MarkScheme):
+        raise RewardError(f"as_trl takes MarkScheme(load_task(...)) (given: {scheme!r:.60})")
     maker = ProblemMaker(scheme.task)
 
     def total(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 from typing import Any
 
+from ...sandbox.errors import RewardError
 from ...tasks.problem import Completion, Problem
 from ..scheme import MarkScheme
 
@@ -33,6 +34,8 @@ def as_verl(scheme: MarkScheme) -> Callable[..., dict[str, float]]:
         >>> compute_score("gsm8k", r"<think>so</think>\boxed{2}", "2", {"question": "1 + 1?"})
         {'score': 1.1, 'acc': 1.0, 'left_out': 0.0, 'correct': 1.0, 'format': 1.0}
     """
+    if not isinstance(scheme, MarkScheme):
+        raise RewardError(f"as_verl takes MarkScheme(load_task(...)) (given: {scheme!r:.60})")
     entries = {*scheme.task.rewards, *scheme.task.watch}
     keys = {name: _key(name, entries) for name in entries}
 

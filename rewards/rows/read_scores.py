@@ -82,6 +82,10 @@ def rows_of_mappings(rows: Iterable[Mapping[str, Any]]) -> Iterator[ReadRow]:
     """
     header: Mapping[str, Any] = {}
     for number, row in enumerate(rows, 1):
+        if not isinstance(row, Mapping):
+            raise DataError(
+                f"row:{number}: expected a row of `score_completions` (given: a {type(row).__name__})"
+            )
         if "header" in row:
             header = row["header"]
         else:

@@ -61,6 +61,8 @@ def read_items(path: Path) -> Iterator[Located | DataError]:
     readers = {".jsonl": _jsonl, ".jsonl.gz": _jsonl, ".json": _json, ".csv": _csv, ".parquet": _parquet}
     is_stream = str(path) == "-" or (path.exists() and not path.is_file() and not path.is_dir())
     kind = ".jsonl" if is_stream else suffix_of(path)
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder; give a file in it")
     if kind not in readers:
         raise DataError(
             f"{path}: unknown kind of file {path.suffix!r}; convert it to one of: {', '.join(SUFFIXES)}"
@@ -87,6 +89,8 @@ def json_object(line: bytes, place: str) -> Located | DataError:
         text = line.decode("utf-8").removeprefix("\ufeff")  # some editors begin a file with this mark
         row = json.loads(text)
     except UnicodeDecodeError as error:
+        if line.startswith(b"\x1f\x8b"):
+            return DataError(f"{place}: is compressed by gzip; give the file a name that ends in .jsonl.gz")
         reason = f"{error.reason} at byte {error.start} of the line"
         return DataError(f"{place}: is not UTF-8 text ({reason}); save the file as UTF-8")
     except json.JSONDecodeError as error:

@@ -2,9 +2,28 @@
 
 import argparse
 import math
+import re
+from typing import NoReturn
+
+from ...sandbox.errors import did_you_mean
 
 EPILOG = "exit codes: 0 good, 1 a check failed, 2 wrong use, 3 the run failed, 130 interrupted"
 TASK_HELP = "a shipped task's name or a .yaml file"
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors say what to write instead."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and the error, and exit with code 2."""
+        wrong = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message)
+        if wrong is not None:
+            message += did_you_mean(wrong[1], re.findall(r"'([^']+)'", wrong[2]))
+        if "unrecognized arguments: -" in message:
+            message += "; keys of a task or run file are set by --set, such as --set algorithm.lr=1e-5"
+        elif "unrecognized arguments" in message:
+            message += "; several values are given with commas, such as --seeds 0,1,2"
+        super().error(message)
 
 
 class Commands:

@@ -62,7 +62,8 @@ def list_names(args: argparse.Namespace) -> int:
     else:
         entries = _described(args.what)
     if args.name is None:
-        show(args, entries, [f"{name:14} {text}" for name, text in entries.items()])
+        width = max(map(len, entries), default=0)
+        show(args, entries, [f"{name:{width}}  {text}" for name, text in entries.items()])
         return GOOD
     if args.name not in entries:
         raise UnknownNameError.of(args.what.removesuffix("s"), args.name, entries)
@@ -86,7 +87,7 @@ def _list_presets(args: argparse.Namespace) -> int:
             raise UnknownNameError.of("preset", name, PRESETS)
         text, settings = preset
         lines.append(f"{name}: {text}")
-        lines += [f"    {key:16} {value!s:14} {source}" for key, (value, source) in settings.items()]
+        lines += [f"    {key:20} {value!s:14} {source}" for key, (value, source) in settings.items()]
         result[name] = {key: {"value": value, "source": source} for key, (value, source) in settings.items()}
     show(args, result, lines)
     return GOOD

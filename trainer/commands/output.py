@@ -29,7 +29,7 @@ def show(args: argparse.Namespace, result: Any, lines: Sequence[Any]) -> None:
     console = Console(file=stream, highlight=False, emoji=False, width=None if stream.isatty() else 200)
     for line in lines:
         if isinstance(line, str):
-            console.print(_visible(line), style=_style_of(line), markup=False, soft_wrap=True)
+            console.print(_visible(line), style=_style_of(line), markup=False, soft_wrap=not stream.isatty())
         else:
             console.print(line)
 
@@ -50,7 +50,7 @@ def fail(message: str) -> None:
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False, emoji=False)
-    console.print(_visible(f"error: {message}"), style="red", markup=False, soft_wrap=True)
+    console.print(_visible(f"error: {message}"), style="red", markup=False, soft_wrap=not sys.stderr.isatty())
 
 
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")

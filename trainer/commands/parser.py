@@ -6,6 +6,7 @@ from .arguments import (
     EPILOG,
     TASK_HELP,
     Commands,
+    Parser,
     add_rows_output,
     add_sampling,
     add_skip_bad,
@@ -19,7 +20,7 @@ from .reward_models.arguments import add_reward_models
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="markscheme",
         description="Declare how answers earn marks, check the scheme offline, and train on it with GRPO.",
         epilog=EPILOG,

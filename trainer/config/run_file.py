@@ -11,6 +11,8 @@ from ...tasks.schema import Task
 from ...tasks.yaml_file import YamlFile, apply_overrides, read_yaml, validate
 from .run_config import RunConfig
 
+ONLY_IN_RUNS = {"task", *RunConfig.model_fields} - set(Task.model_fields)
+"""Keys by which a run file is recognised that lacks `tasks:`."""
 FOR_TASKS = "task."
 """The start of overrides that change every task of the run instead of the run itself."""
 
@@ -35,7 +37,7 @@ def load_run(run: str | Path | dict[str, Any] | RunConfig, *, overrides: Sequenc
         if not overrides:
             return run
         run = run.model_dump(mode="json")
-    file = YamlFile(None, dict(run)) if isinstance(run, dict) else _run_file(run)
+    file = YamlFile(None, _with_texts(run)) if isinstance(run, dict) else _run_file(run)
     for_tasks = [text.removeprefix(FOR_TASKS) for text in overrides if text.startswith(FOR_TASKS)]
     apply_overrides(file, [text for text in overrides if not text.startswith(FOR_TASKS)])
     if for_tasks:
@@ -44,12 +46,21 @@ def load_run(run: str | Path | dict[str, Any] | RunConfig, *, overrides: Sequenc
     return _with_absolute_paths(validate(RunConfig, file, elsewhere={FOR_TASKS: Task}), folder)
 
 
+def _with_texts(content: Any) -> Any:
+    """Return a copy of nested values with the texts of paths in their place."""
+    if isinstance(content, dict):
+        return {key: _with_texts(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return list(map(_with_texts, content))
+    return str(content) if isinstance(content, Path) else content
+
+
 def _run_file(name: str | Path) -> YamlFile:
     """Return a run file, or for a task the default run file with that task in it."""
     path = Path(name)
     if path.is_file():
         file = read_yaml(path)
-        if "tasks" in file.data:
+        if "tasks" in file.data or set(file.data) & ONLY_IN_RUNS:
             return file
     find_task(name)  # raises an error for what is neither a run file nor a task
     default = read_yaml(Path(str(files("markscheme.trainer.config").joinpath("quickstart.yaml"))))

@@ -115,6 +115,8 @@ def _from_pretrained(source: str, name: str, adapter: Path | None) -> tuple[Any,
     if source.startswith((".", "/")) and not Path(source).is_dir():
         # transformers would take the path of a folder that does not exist for a hub id.
         raise PolicyError(f"policy.model {name!r} does not load: there is no folder {source}; {expected}")
+    if (Path(source) / "run.yaml").is_file():
+        raise PolicyError(f"policy.model {name!r} is the folder of a run; give its model: {source}/final")
     try:
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(adapter if brings_tokenizer else source)

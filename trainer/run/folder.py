@@ -93,9 +93,10 @@ class RunFolder:
         """
         begun = self._lock is not None
         if not begun and self.path.exists() and (not self.path.is_dir() or self._has_content()):
-            raise RunError(
-                f"{self.path} is not empty; give another --out, or --resume to continue the run in it"
-            )
+            advice = "give another --out"
+            if (self.path / "run.yaml").is_file():
+                advice += f", or continue the run in it: markscheme train {self.path} --resume"
+            raise RunError(f"{self.path} {'is not empty' if self.path.is_dir() else 'is a file'}; {advice}")
         try:
             is_new = not self.path.exists()
             self.path.mkdir(parents=True, exist_ok=True)

@@ -96,12 +96,10 @@ class Bar:
             else self._bar.console
         )
         style = "bold red" if line.startswith(("ALARM", "warning")) else None
-        console.print(line, style=style, markup=False, soft_wrap=True)
+        console.print(line, style=style, markup=False)
 
     def warm_start(self, done: int, total: int) -> None:
         """Advance the bar of the warm start."""
-        if done == 1:
-            self.say(warm_start_line(total))
         self._get("steps of warm start", total).update(TaskID(0), completed=done)
 
     def close(self) -> None:
@@ -109,14 +107,6 @@ class Bar:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
-
-
-def warm_start_line(total: int) -> str:
-    """Return a line on what is done before the first run with a tiny policy."""
-    return (
-        f"building the tiny policy: 125,000 parameters, {total} steps of imitating a teacher that makes"
-        " mistakes (about half a minute; it is kept in the cache for the next run)"
-    )
 
 
 class Lines:
@@ -141,9 +131,7 @@ class Lines:
         print(line, file=self.stream, flush=True)
 
     def warm_start(self, done: int, total: int) -> None:
-        """Print a line for the first, the last and every 200th step."""
-        if done == 1:
-            self.say(warm_start_line(total))
+        """Print a line for every 200th and the last step."""
         if done % 200 == 0 or done == total:
             self.say(f"warm start {done}/{total}")
 

@@ -138,7 +138,10 @@ def run_summary(run: Run) -> dict[str, Any]:
     first = [_key_of(*one) for one in run.evals[:1]]
     evaluations = [row for row in run.folder.read("eval.jsonl") if _key_of_row(row) in first]
     if evaluations:
-        for when, row in (("before", evaluations[0]), ("after", evaluations[-1])):
+        measured = {"before": evaluations[0], "after": evaluations[-1]}
+        if len(evaluations) == 1:
+            del measured["after" if run.done else "before"]
+        for when, row in measured.items():
             summary[f"pass_at_1_{when}"] = row["pass_at_1"]
             summary[f"pass_at_1_{when}_interval"] = row["pass_at_1_interval"]
             summary[f"sampled_{when}"] = row["sampled_pass_at_1"]

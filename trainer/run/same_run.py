@@ -27,7 +27,7 @@ def identity_of(config: RunConfig, tasks: RunTasks, policy: Policy) -> dict[str,
     return {
         "config": config.model_dump(mode="json"),
         "tasks": {
-            problems.task.name: {"hash": problems.task.training_hash, "data": tasks.data[name]}
+            problems.task.name: {"content": problems.task.training_content, "data": tasks.data[name]}
             for name, problems in tasks.trained.items()
         },
         "trained": {problems.task.name: _ids_of(problems) for problems in tasks.trained.values()},
@@ -50,12 +50,7 @@ def refuse_changed_settings(folder: Path, before: Mapping[str, Any], now: RunCon
         RunError: a setting that must stay the same has changed.
     """
     then = RunConfig.model_validate(before)
-    fixed, wanted = _flat(_fixed(then)), _flat(_fixed(now))
-    changed = [
-        f"{key} (was {fixed.get(key)!r}, now {wanted.get(key)!r})"
-        for key in sorted({*fixed, *wanted})
-        if fixed.get(key) != wanted.get(key)
-    ]
+    changed = _changes(_fixed(then), _fixed(now))
     if changed:
         free = [*MAY_CHANGE[:5], *(f"algorithm.{key}" for key in _growing(then))]
         raise RunError(
@@ -75,6 +70,16 @@ def _growing(config: RunConfig) -> set[str]:
 def _fixed(config: RunConfig) -> dict[str, Any]:
     exclude: dict[str, Any] = {**dict.fromkeys(MAY_CHANGE, True), "algorithm": _growing(config)}
     return config.model_dump(mode="json", exclude=exclude)
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return which values of nested mappings differ, such as `algorithm.lr (was 1e-05, now 0.1)`."""
+    fixed, wanted = _flat(before), _flat(now)
+    return [
+        f"{key} (was {fixed.get(key)!r:.80}, now {wanted.get(key)!r:.80})"
+        for key in sorted({*fixed, *wanted})
+        if fixed.get(key) != wanted.get(key)
+    ]
 
 
 def _flat(content: Any, place: str = "") -> dict[str, Any]:
@@ -100,11 +105,17 @@ def refuse_other_run(folder: Path, before: Mapping[str, Any], now: Mapping[str, 
     """
     advice = "undo that, or start a new run"
     for name, task in now["tasks"].items():
-        old = before["tasks"].get(name, {})
-        if old.get("hash") != task["hash"]:
+        old = before["tasks"].get(name, {"content": {"task": {}, "sources": {}}})
+        was, is_now = old["content"], task["content"]
+        changed = _changes(was["task"], is_now["task"]) + [
+            f"the file {file}"
+            for file in sorted({*was["sources"], *is_now["sources"]})
+            if was["sources"].get(file) != is_now["sources"].get(file)
+        ]
+        if changed:
             raise RunError(
-                f"{folder}: task {name!r} has changed since the run began, or the code that its rewards"
-                f" execute; scores before and after would not be comparable: {advice}"
+                f"{folder}: task {name!r} has changed since the run began: {', '.join(changed)}; scores"
+                f" before and after would not be comparable: {advice}"
             )
         count, rows = old["data"]["problems"], task["data"]["problems"]
         if count != rows:

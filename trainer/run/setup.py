@@ -209,6 +209,7 @@ def _introduction(run: Run) -> str:
     return (
         f"training {config.policy.model} ({parameters:,} parameters, {config.policy.dtype}) on {tasks} in"
         f" {config.algorithm.mode} mode; device {run.policy.device}, {threads}; folder {run.folder.path}"
+        + (f"; it goes on after step {run.done}" if run.done else "")
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ...rewards.models.torch_runtime import quiet
-from ...sandbox.errors import RunError, first_line
+from ...sandbox.errors import RunError, TaskError, first_line
 from ..config.run_config import RunConfig
 from ..config.run_file import load_run
 from ..loop.checkpoint import checkpoints, save_checkpoint, save_final, step_of, write_whole
@@ -73,7 +73,9 @@ def train(
         config = load_run(run, overrides=overrides)
         folder, start = RunFolder(Path(config.out) if config.out else _new_folder(config)), Start()
     show = terminal_progress if progress is True else progress or (lambda total: Silent())
-    reporter = show(config.algorithm.total_steps)
+    reporter = show(config.algorithm.total_steps) if callable(show) else None
+    if reporter is None:
+        raise TaskError(f"progress is True, or a function that returns a Progress (given: {progress!r:.60})")
     try:
         with _torch_settings(config), Stop(reporter.say).listening() as stop:
             state = set_up(config, folder, start, reporter, allow_code)

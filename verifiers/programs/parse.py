@@ -1,6 +1,7 @@
 """Parsing Python source from several threads without running into a bug of CPython."""
 
 import ast
+import warnings
 from threading import Lock
 
 _LOCK = Lock()
@@ -16,5 +17,6 @@ def parse(source: str) -> ast.Module:
     Raises:
         SyntaxError, ValueError, RecursionError, MemoryError: as `ast.parse` does.
     """
-    with _LOCK:
+    with _LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # sampled programs have what Python warns of, such as `1if x`
         return ast.parse(source)

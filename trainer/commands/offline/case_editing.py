@@ -49,7 +49,7 @@ class Suggestion:
         if path is None or self.task.file in shipped_tasks().values():
             raise TaskError(
                 f"cases: task {self.task.name!r} is not a file of yours; copy it, such as from"
-                f" {self.task.file}, and name the copy with --task or as the task"
+                f" {self.task.file}, and give the copy's path as the task"
             )
         return path
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ....rewards.models.torch_runtime import quiet
+from ....sandbox.errors import PolicyError, did_you_mean
 from ....tasks.schema import Task
 from ..notes import Note, ignored
 from .smollm2 import smollm2_policy
@@ -21,12 +22,18 @@ def source_of_model(
         task: the task that `tiny` is built for.
         seed: of `tiny`.
         progress: called after each step of the warm start of `tiny`.
-        note: called with one line before `smollm2` is downloaded or converted.
+        note: called with one line before a policy is built, downloaded or converted.
 
     Raises:
-        PolicyError: the policy cannot be built or unpacked.
+        PolicyError: the name is misspelt, or the policy cannot be built or unpacked.
     """
     if model not in NAMES:
+        near = did_you_mean(model, NAMES)
+        if near and "/" not in model and not Path(model).exists():
+            # Looking a misspelt name up at the hub takes a minute where there is no connection.
+            raise PolicyError(f"policy.model {model!r} is not known{near}")
         return model
     with quiet():
-        return tiny_policy(task, seed, progress=progress) if model == "tiny" else smollm2_policy(note)
+        if model == "smollm2":
+            return smollm2_policy(note)
+        return tiny_policy(task, seed, progress=progress, note=note)

