@@ -13,6 +13,15 @@ _UNION_BRANCH = re.compile(r"[\[\](){}]|^(constrained-str|str|int|float|bool|lis
 """Matches the names of union branches, which pydantic puts between the keys of a path; no key does."""
 
 
+_PLAIN = {
+    "dict_type": "expected a mapping of keys",
+    "list_type": "expected a list",
+    "model_type": "expected a mapping of keys",
+    "tuple_type": "expected a list",
+}
+"""Plain words for some of pydantic's kinds of mistakes, which name Python's types."""
+
+
 @dataclass(frozen=True)
 class Fault:
     """One mistake in a file or a row."""
@@ -51,7 +60,9 @@ def faults_of(error: ValidationError) -> Iterator[Fault]:
         )
         if keys not in seen:
             seen.add(keys)
-            message = detail["msg"].removeprefix("Value error, ")
+            message = _PLAIN.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
+            if detail.get("ctx", {}).get("class_name") == "RewardEntry" and isinstance(detail["input"], str):
+                message += f", such as {{use: {detail['input']}}}"
             if detail["type"] == "literal_error":
                 known = re.findall(r"'([^']*)'", detail.get("ctx", {}).get("expected", ""))
                 message += did_you_mean(str(detail["input"]), known)

@@ -174,7 +174,7 @@ def _set(data: Any, path: KeyPath, value: Any, setting: str) -> None:
     """
     for depth, key in enumerate(path):
         if isinstance(data, list) and not (isinstance(key, int) and key < len(data)):
-            raise TaskError(f"{setting}: {key} is no item of a list of {len(data)}, counted from 0")
+            raise TaskError(f"{setting}: there is no item {key} in a list of {len(data)}, counted from 0")
         if not isinstance(data, dict | list):
             through = ".".join(map(str, path[:depth]))
             raise TaskError(f"{setting}: {through} is {data!r}, not a mapping; set {through} as a whole")

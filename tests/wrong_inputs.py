@@ -1,4 +1,4 @@
-"""Thirty mistakes that a new user makes on the command line, and what the message must say at least."""
+"""Mistakes that a new user makes on the command line, and what the message must say at least."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ MISTAKES: list[tuple[str, int, tuple[str, ...]]] = [
     ("check nowhere.yaml", 2, ("'nowhere.yaml' does not exist", "give a .yaml file")),
     ("check rows.jsonl", 2, ("rows.jsonl:2", "not valid YAML")),
     ("check empty.yaml", 2, ("empty.yaml", "expected a mapping of keys")),
-    ("check tabs.yaml", 2, ("tabs.yaml:2", "not valid YAML")),
+    ("check tabs.yaml", 2, ("tabs.yaml:2", "not valid YAML", "by spaces, not by tabs")),
     ("check run.yaml", 2, ("run.yaml:1", "this is a run file", "markscheme train")),
     ("check mine.yaml --set rewards.correct.wieght=2", 2, ("mine.yaml:5", "did you mean 'weight'")),
     ("check mine.yaml --set combine=summ", 2, ("did you mean 'sum'", "'summ'", "--set combine=summ")),
@@ -34,8 +34,18 @@ MISTAKES: list[tuple[str, int, tuple[str, ...]]] = [
     ("train addition --set lr=1e-3", 2, ("lr: unknown key", "did you mean 'algorithm.lr'")),
     ("train addition --set rewards.format.weight=0.5", 2, ("did you mean 'task.rewards.format.weight'",)),
     ("train addition --set engine.kind=vlm", 2, ("engine.kind", "did you mean 'vllm'")),
-    ("train addition --set eval.3.n=2", 2, ("3 is no item of a list of 1",)),
-    ("train addition --resume", 3, ("addition is not the folder of a run", "give the folder of a run")),
+    ("train addition --set eval.3.n=2", 2, ("there is no item 3 in a list of 1",)),
+    ("train addition --resume", 3, ("addition is not the folder of a run", "markscheme train FOLDER --resume")),
+    ("train run.yaml --resume --out r2", 3, ("not the folder of a run", "markscheme train r2 --resume")),
+    ("train run.yml", 2, ("'run.yml' does not exist", "did you mean 'run.yaml'")),
+    ("train task.yaml", 2, ("task.yaml:1", "task: unknown key", "did you mean 'tasks'")),
+    ("train addition --lr 1e-4", 2, ("--lr", "such as --set algorithm.lr")),
+    ("train addition --set policy.model=tyni", 2, ("'tyni' is not known", "did you mean 'tiny'")),
+    ("train addition --out answers.jsonl", 3, ("answers.jsonl is a file", "give another --out")),
+    ("chekc mine.yaml", 2, ("invalid choice: 'chekc'", "did you mean 'check'")),
+    ("score answers.jsonl mine.yaml", 2, ("answers.jsonl:2", "are the arguments swapped?")),
+    ("score mine.yaml .", 2, ("is a folder; give a file in it",)),
+    ("check mine.yaml --set rewards.correct=answer", 2, ("expected a mapping", "{use: answer}")),
     ("train addition --seeds a,b", 2, ("expected whole numbers, such as 0,1,2",)),
     ("plot nowhere -o curve.svg", 2, ("nowhere",)),
     ("init ../task", 2, ("a task's name is made of letters",)),
@@ -57,6 +67,7 @@ def write_files(folder: Path) -> None:
         "empty.yaml": "",
         "tabs.yaml": "name: x\n\tdata: y\n",
         "run.yaml": "tasks: [addition]\n",
+        "task.yaml": "task: addition\nalgorithm: {steps: 2}\n",
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")

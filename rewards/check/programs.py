@@ -69,9 +69,8 @@ class ProgramChecks:
             separate += "; the others need `integrity: shared`"
         weak = self._weak.count
         constants = f"{weak} of {self._problems} problem(s) have tests that a constant result passes"
-        good = not self._need_shared.count if self._solved else None
         return [
-            Finding("oracle", good, separate, self._need_shared.first),
+            Finding("oracle", not self._need_shared.count, separate, self._need_shared.first),
             self._constants(constants),
         ]
 

@@ -259,7 +259,7 @@ RIGHT = "verify_answer(problem.references, completion.text).correct"
         (
             "rewards: {correct: {use: answer}, b: {use: 'mine.py:raising', when: correct, weight: 0.1}}",
             '@reward("raising")\ndef raising(problem, completion):\n    return 1 / (len(completion.text) > 30)\n',
-            ["probes"],
+            ["rewards", "probes"],
         ),
         ("rewards: {correct: {use: answer, on_failure: {no_answer: stop}}}", "", ["probes"]),
     ],

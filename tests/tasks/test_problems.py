@@ -12,6 +12,7 @@ from markscheme.sandbox import DataError, TaskError
 from markscheme.tasks import Problem, load_problems, load_task
 from markscheme.tasks.generators.addition import Addition, trace
 from markscheme.tasks.load_problems import without_overlap
+from markscheme.tasks.problem import prompt_key
 from markscheme.tasks.rows.sources import RowSource, hub_rows
 from markscheme.tasks.templates import compile_template, render
 from support import MakeTask
@@ -123,6 +124,32 @@ def test_held_out_rows_never_overlap_and_do_not_depend_on_the_order(
         held_out_ids.append({problem.id for problem in test})
     assert held_out_ids[0] == held_out_ids[1]
     assert 5 <= len(held_out_ids[0]) <= 25  # 15 of 50 are expected
+
+
+def test_prompts_that_differ_in_white_space_and_case_are_held_out_together(
+    make_task: MakeTask, tmp_path: Path
+) -> None:
+    twins = [{**row, "question": f"  {row['question'].upper()} \n"} for row in ROWS]
+    write_rows(tmp_path / "data.jsonl", [*ROWS, *twins])
+    task = make_task(f"data: {{path: data.jsonl, held_out: 0.3}}\n{REWARDS}")
+    train, test = (
+        {prompt_key(problem.prompt) for problem in load_problems(task, split=split)}
+        for split in (None, "test")
+    )
+    assert len(train) + len(test) == 50
+    assert not train & test
+
+
+def test_chats_with_other_instructions_are_other_prompts() -> None:
+    user = {"role": "user", "content": "Say  Hello"}
+    keys = [
+        prompt_key(({"role": "system", "content": "In French."}, user)),
+        prompt_key(({"role": "system", "content": "In Dutch."}, user)),
+        prompt_key((user, {"role": "assistant", "content": "Hel"})),
+        prompt_key((user,)),
+    ]
+    assert len(set(keys)) == 4
+    assert prompt_key("say hello") == keys[3]
 
 
 def test_a_file_without_held_out_rows_says_how_to_hold_some_out(make_task: MakeTask) -> None:

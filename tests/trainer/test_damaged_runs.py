@@ -98,7 +98,7 @@ def test_a_run_belongs_to_one_process(stopped: Path) -> None:
         ("drop a row", "had 36 problems and has 35|had 2[0-9] problems and has 2[0-9]"),
         ("swap rows", "their content or their order has changed"),
         ("change a reference", "their content or their order has changed"),
-        ("change imported code", "or the code that its rewards execute"),
+        ("change imported code", r"changed since the run began: the file digits_helper\.py"),
     ],
 )
 def test_a_change_of_data_or_code_is_noticed(task_folder: Path, change: str, message: str) -> None:
@@ -135,7 +135,11 @@ def test_what_may_change_may(stopped: Path, task_folder: Path) -> None:
     ]
     result = train(stopped, resume=True, overrides=changes)
     assert result.summary["steps"] == 6
-    assert [row["n"] for row in json_lines(stopped / "eval.jsonl")] == [2, 2, 2, 3, 3, 3]
+    rows = json_lines(stopped / "eval.jsonl")
+    assert [row["n"] for row in rows] == [2, 2, 2, 3, 3, 3]
+    assert [row["index"] for row in rows] == [0, 0, 0, 1, 1, 1], "another evaluation has a number of its own"
+    kept = {path.name for path in (stopped / "evaluations").iterdir()}
+    assert {f"step-{row['step']:06d}-{row['index']}-greedy.jsonl.gz" for row in rows} <= kept
     assert "watch/flat" in metrics_of(stopped)[-1]
 
 
@@ -145,7 +149,7 @@ def test_what_may_change_may(stopped: Path, task_folder: Path) -> None:
         (["algorithm.lr=0.1"], r"algorithm\.lr \(was 0\.003, now 0\.1\)"),
         (["sampling.temperature=0.5"], r"sampling\.temperature \(was 1\.0, now 0\.5\)"),
         (["out=elsewhere"], "--out cannot be changed when a run is resumed"),
-        (["task.rewards.digits.weight=2"], "task 'digits' has changed"),
+        (["task.rewards.digits.weight=2"], r"rewards\.digits\.weight \(was 1\.0, now 2\.0\)"),
     ],
 )
 def test_what_may_not_change_is_named(stopped: Path, overrides: list[str], message: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from damage import flipped
 from kills import killed_until_done
 from learned_runs import differing_files, learned_run, write_learned_task
 from markscheme.sandbox import TaskError
@@ -17,7 +18,7 @@ from markscheme.trainer import train
 from markscheme.trainer.iterations.guard import decline
 from markscheme.trainer.iterations.parts import reference_folder
 from markscheme.trainer.loop.checkpoint import checkpoints, load_state
-from small_runs import json_lines, metrics_of, scores_of, small_run
+from small_runs import json_lines, metrics_of, notes_of, scores_of, small_run
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +178,18 @@ def test_a_pruned_buffer_can_be_resumed(learned_folder: Path) -> None:
     assert {path.name for path in (short / "replay").iterdir()} == {
         path.name for path in (whole / "replay").iterdir()
     }
+
+
+def test_a_damaged_checkpoint_is_no_loss_after_the_end_of_an_iteration(
+    whole: Path, learned_folder: Path
+) -> None:
+    """The one before still has its reference, its reward model and its rows."""
+    folder = train(learned_run(learned_folder, "damaged")).folder
+    flipped(folder / "checkpoints/step-000006/model.safetensors")
+    train(folder, resume=True)
+    assert any("step-000006 is damaged" in note for note in notes_of(folder))
+    assert metrics_of(folder) == metrics_of(whole)
+    assert differing_files(folder, whole) == []
 
 
 @pytest.mark.parametrize("lr", [1e30, 1e6])

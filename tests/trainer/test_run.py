@@ -130,6 +130,22 @@ def test_held_out_problems_are_never_trained_on(task_folder: Path) -> None:
     assert not {row["problem"] for row in scores_of(folder)} & held_out
 
 
+def test_a_tracker_that_fails_does_not_end_the_run(
+    task_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torch.utils.tensorboard import SummaryWriter
+
+    def failing(*args: Any, **kwargs: Any) -> None:
+        raise OSError("no connection")
+
+    monkeypatch.setattr(SummaryWriter, "add_scalar", failing)
+    result = train(small_run(task_folder, trackers=["tensorboard"]))
+    assert result.summary["steps"] == 6
+    notes = [note for note in notes_of(result.folder) if "tracker" in note]
+    assert len(notes) == 1
+    assert "tracker tensorboard: OSError: no connection; it gets nothing from here on" in notes[0]
+
+
 def test_tensorboard_gets_the_metrics(task_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

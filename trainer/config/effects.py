@@ -1,4 +1,4 @@
-"""Settings of a run that have no effect beside its other settings, which its reader is told."""
+"""Finding settings of a run that its other settings make ineffective."""
 
 from collections.abc import Iterator
 

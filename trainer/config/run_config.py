@@ -59,7 +59,7 @@ class SamplingConfig(Section):
     max_new_tokens: int = Field(default=1024, ge=1)
     """Tokens after which a completion is cut off. If it is not given, a run takes the preset's value."""
     stop: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-    """Texts that end a completion. It ends with the token that completes the first of them, which is kept."""
+    """Texts that end a completion, with the token that completes one of them; the text is kept."""
     truncated: Truncated = "keep"
     """Completions that were cut off, in training: `keep` learns from them like from others, `mask` lets them
     count in their group's mean and spread only, `leave_out` not even there."""

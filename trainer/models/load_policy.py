@@ -82,7 +82,7 @@ def load_policy(
 
 
 def _without_adapter(source: str, name: str) -> tuple[str, Path | None]:
-    """Return the model that an adapter's folder belongs to, and the folder; for another source, None for it.
+    """Return the base model and the folder of an adapter; for anything else, the source itself and None.
 
     Raises:
         PolicyError: the adapter does not say to which model it belongs.

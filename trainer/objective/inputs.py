@@ -71,7 +71,7 @@ class LossInputs:
         return finite
 
     def not_finite(self) -> Tensor:
-        """Return the share of the tokens that count for which a value is infinite or NaN."""
+        """Return the share of the unmasked tokens with a value that is infinite or NaN."""
         counted = self.mask_BT > 0
         return (counted & ~self._finite()).sum().double() / counted.sum().clamp(min=1)
 

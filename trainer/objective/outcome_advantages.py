@@ -75,7 +75,7 @@ def outcome_advantages(
 
 
 def power_of_two(values: Tensor, over: int | None = None) -> Tensor:
-    """Return the power of two at the largest absolute value, of all or along a dimension; 1 if that is 0."""
+    """Return a power of two near the largest absolute value, overall or per row; 1 if that is 0."""
     sizes = values.nan_to_num(0.0).abs()
     largest = sizes.amax() if over is None else sizes.amax(over, keepdim=True)
     exponent = torch.frexp(largest).exponent.clamp(-1000, 1000)

@@ -81,7 +81,7 @@ class RunFolder:
         self._lock = None
 
     def create(self, config: RunConfig, tasks: Mapping[str, Any], *, needed_bytes: int) -> None:
-        """Create the folder of a new run, or begin anew in one that has no checkpoint and is locked already.
+        """Create the folder of a new run, or restart a locked one that has no checkpoint.
 
         Args:
             config: the run's, written to run.yaml.
@@ -236,8 +236,8 @@ class RunFolder:
         Args:
             step: the step of the checkpoint.
             written: what `state` returned then.
-            note: called with a line for each file that has lost some of that since. The run does not need
-                these files, so it goes on without what they have lost.
+            note: called with a line for each file that has lost some of that since. The run goes on, because
+                it does not need the lost rows.
 
         Raises:
             RunError: a file cannot be read or written.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...sandbox.errors import MarkschemeError, TaskError, first_line
+from ...sandbox.errors import MarkschemeError, RunError, first_line
 from ...tasks.yaml_file import read_yaml
 from ..config.run_config import RunConfig
 from ..config.run_file import load_run
@@ -33,20 +33,21 @@ def resumed(path: Path, overrides: Sequence[str]) -> tuple[RunConfig, RunFolder,
     restored from the checkpoint; a mistake in it is an error.
 
     Raises:
-        TaskError: there is nothing to resume, or an override is wrong.
-        RunError: another process has the folder, or an override changes what must stay the same.
+        RunError: there is nothing to resume, another process has the folder, or an override changes what must
+            stay the same.
+        TaskError: an override is wrong.
     """
     outs = [
         override.partition("=")[2] for override in overrides if override.partition("=")[0].strip() == "out"
     ]
     folder = RunFolder(path)
     if not (path / "run.yaml").is_file() and not folder.checkpoints.is_dir():
-        wanted = outs[0] if outs else "FOLDER, such as one in runs/"
-        raise TaskError(
-            f"{path} is not the folder of a run, which --resume needs: markscheme train {wanted} --resume"
+        raise RunError(
+            f"{path} is not the folder of a run (it has no run.yaml); continue a run by its folder:"
+            f" markscheme train {outs[0] if outs else 'FOLDER'} --resume"
         )
     if outs:
-        raise TaskError(f"--out cannot be changed when a run is resumed: it goes on in {path}; drop --out")
+        raise RunError(f"--out cannot be changed when a run is resumed: it goes on in {path}; drop --out")
     folder.lock()
     try:
         start = Start()

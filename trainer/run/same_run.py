@@ -1,4 +1,4 @@
-"""What a run that is resumed must have in common with the run that it was: settings, tasks, data, tokenizer.
+"""What must not change when a run is resumed: settings, tasks, data, models, tokenizer.
 
 Marks and advantages before and after would not be comparable if the task had changed. The order of problems
 and the ids of tokens would mean something else if the data or the tokenizer had.
@@ -93,7 +93,7 @@ def _flat(content: Any, place: str = "") -> dict[str, Any]:
 
 
 def refuse_other_run(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Refuse to resume a run with other tasks, data or tokens; return notes on what may have changed.
+    """Refuse to resume if tasks, data or tokenizer have changed; return notes on what may have changed.
 
     Args:
         folder: the run's.

@@ -53,7 +53,7 @@ class Stop:
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
-        """Inside `patient`: let the first signal end this block, because nothing in it needs to be saved."""
+        """Inside `patient`: let a signal abort this block, which is done again on resume."""
         self._patient = False
         try:
             yield
@@ -70,6 +70,6 @@ class Stop:
         self.requested = True
         with contextlib.suppress(RuntimeError):  # it arrived while another line was being printed
             self._say(
-                f"{signal.Signals(number).name}: the run ends after this step, with a checkpoint; once more"
-                " ends it now"
+                f"{signal.Signals(number).name}: the run ends after this step, with a checkpoint; a second"
+                " signal ends it now"
             )

@@ -147,6 +147,12 @@ def _evaluate(run: Run, stop: Stop) -> None:
     """Do the evaluations that are due. A signal cuts them short, and a resumed run does them again."""
     for index in evaluations_due(run):
         if not stop.requested:
+            if run.done == 0:
+                settings, loaded = run.evals[index]
+                run.progress.say(
+                    f"evaluating on {len(loaded.problems)} problems of {loaded.task.name}/{settings.split},"
+                    f" {1 + settings.n} completions each"
+                )
             saved = any(step_of(path) == run.done for path in checkpoints(run.folder.checkpoints))
             with stop.at_once():
                 evaluate_one(run, index)
@@ -174,7 +180,7 @@ def _take_step(run: Run) -> Step:
 
 def _look_at_failures(run: Run, groups: list[Group]) -> None:
     """Name each reward at its first failure, and stop on too many bugs."""
-    for line in run.monitor.first_failures(groups):
+    for line in run.monitor.new_failures(groups):
         run.note(line)
     run.monitor.stop_on_bugs(groups)
 

@@ -11,7 +11,7 @@ from ....rewards.offline.scoring import ScoreSummary, faults_with, scored_rows
 from ....rewards.rows.completions import Answer, check_exists, read_answers
 from ....rewards.rows.scores import header_row
 from ....rewards.scheme import MarkScheme
-from ....sandbox.errors import DataError, TaskError, first_of
+from ....sandbox.errors import DataError, first_of
 from ....tasks.load_task import load_task
 from ....tasks.schema import Task
 from ...report.evaluation_text import step_figures
@@ -55,8 +55,6 @@ def write_scores(
     lineage = lineage_of(scheme)
     path = Path(args.completions)
     check_exists(path)  # before anything is opened for writing
-    if target is not None and Path(target).exists() and path.exists() and Path(target).samefile(path):
-        raise TaskError(f"-o {target} is the file of completions, which would be lost; give another one")
     step_faults: list[str] = []
     summary = ScoreSummary(scheme.step_bounds if args.step_labels else None)
     answers = read_answers(

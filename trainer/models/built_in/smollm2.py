@@ -6,10 +6,12 @@ once, into a plain Hugging Face folder in the cache, with weights in bfloat16.
 """
 
 import importlib.util
+import io
 import subprocess
 import sys
 import tempfile
 import zipfile
+from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +71,9 @@ def _convert(file: Path, folder: Path) -> None:
     from safetensors.torch import save_file
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
-    model: Any = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name)
+    with redirect_stderr(io.StringIO()):  # the reader of GGUF files shows a bar for each tensor
+        tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+        model: Any = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name)
     # `save_pretrained` refuses models that come from GGUF, although their weights are plain ones by now.
     weights = {
         name: tensor.bfloat16().clone()

@@ -194,7 +194,7 @@ class Monitor:
     def _place(self, group: Group) -> str:
         return place_of(self.tasks[group.task].problems, group.problem)
 
-    def first_failures(self, groups: Sequence[Group]) -> list[str]:
+    def new_failures(self, groups: Sequence[Group]) -> list[str]:
         """Return a line on each entry that has failed for the first time, with the place of the failure."""
         lines = []
         for group in groups:

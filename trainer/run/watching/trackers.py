@@ -109,7 +109,7 @@ def _started(one: TrackerConfig, config: RunConfig, folder: Path, identity: str,
     if one.use in RUN_NAME:
         settings.setdefault(RUN_NAME[one.use], name)
     if one.use == "wandb":
-        settings = {"id": identity, "resume": "allow", **settings}
+        settings = {"id": identity, "resume": "allow", "dir": str(folder), **settings}
     if one.use == "tensorboard":
         settings.setdefault("purge_step", done + 1)
     # TensorBoard has no projects: its files are in a folder of the run.
