@@ -80,9 +80,9 @@ class RunError(MarkschemeError, RuntimeError):
     """A run cannot start or cannot continue."""
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str], *, cutoff: float = 0.55) -> str:
     """Return `; did you mean 'x' or 'y'?` for the closest of `known`, or an empty string."""
-    near = get_close_matches(name, list(known), n=3, cutoff=0.55)
+    near = get_close_matches(name, list(known), n=3, cutoff=cutoff)
     return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 

@@ -129,7 +129,7 @@ def test_held_out_rows_never_overlap_and_do_not_depend_on_the_order(
 def test_prompts_that_differ_in_white_space_and_case_are_held_out_together(
     make_task: MakeTask, tmp_path: Path
 ) -> None:
-    twins = [{**row, "question": f"  {row['question'].upper()} \n"} for row in ROWS]
+    twins = [{**row, "prompt": f"  {row['prompt'].upper()} \n"} for row in ROWS]
     write_rows(tmp_path / "data.jsonl", [*ROWS, *twins])
     task = make_task(f"data: {{path: data.jsonl, held_out: 0.3}}\n{REWARDS}")
     train, test = (

@@ -37,16 +37,15 @@ def resumed(path: Path, overrides: Sequence[str]) -> tuple[RunConfig, RunFolder,
             stay the same.
         TaskError: an override is wrong.
     """
-    outs = [
-        override.partition("=")[2] for override in overrides if override.partition("=")[0].strip() == "out"
-    ]
+    settings = dict(override.split("=", 1) for override in overrides if "=" in override)
+    out = settings.get("out", "").strip("\"'")
     folder = RunFolder(path)
     if not (path / "run.yaml").is_file() and not folder.checkpoints.is_dir():
         raise RunError(
             f"{path} is not the folder of a run (it has no run.yaml); continue a run by its folder:"
-            f" markscheme train {outs[0] if outs else 'FOLDER'} --resume"
+            f" markscheme train {out or 'FOLDER'} --resume"
         )
-    if outs:
+    if out:
         raise RunError(f"--out cannot be changed when a run is resumed: it goes on in {path}; drop --out")
     folder.lock()
     try:

@@ -28,7 +28,7 @@ def source_of_model(
         PolicyError: the name is misspelt, or the policy cannot be built or unpacked.
     """
     if model not in NAMES:
-        near = did_you_mean(model, NAMES)
+        near = did_you_mean(model, NAMES, cutoff=0.5)
         if near and "/" not in model and not Path(model).exists():
             # Looking a misspelt name up at the hub takes a minute where there is no connection.
             raise PolicyError(f"policy.model {model!r} is not known{near}")
