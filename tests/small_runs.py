@@ -13,6 +13,22 @@ from support import small_policy
 
 LETTER_STEPS = "{by: separator, separator: e}"
 """A `split` for the completions of a random policy, which writes a letter more often than a line break."""
+DIGIT_REWARDS = """
+from markscheme.rewards import reward
+
+@reward("digits")
+def digits(problem, completion):
+    return sum(c.isdigit() for c in completion.text) / max(len(completion.text), 1)
+
+@reward("step_digits", steps=True)
+def step_digits(problem, completion, steps):
+    return [sum(c.isdigit() for c in step) / len(step) for step in steps]
+"""
+DIGIT_TASK = (
+    "rewards: {digits: {use: 'mine.py:digits', timeout_s: 20}}\n"
+    f"process: {{use: 'mine.py:step_digits', split: {LETTER_STEPS}}}\n"
+)
+"""A task for `write_task`: completions and their steps are paid by their share of digits."""
 
 
 def write_task(folder: Path, rewards: str, task: str) -> Path:

@@ -22,18 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from damage import DAMAGES, files_of, resumed_after
 from learned_runs import learned_run, write_learned_task
 from markscheme.trainer import train
-from small_runs import LETTER_STEPS, small_run, write_task
+from small_runs import DIGIT_REWARDS, DIGIT_TASK, small_run, write_task
 
-REWARDS = """
-from markscheme.rewards import reward
-
-@reward("digits")
-def digits(problem, completion):
-    return sum(c.isdigit() for c in completion.text) / max(len(completion.text), 1)
-"""
-TASK = (
-    f"rewards: {{digits: {{use: 'mine.py:digits'}}}}\nprocess: {{use: step_scores, split: {LETTER_STEPS}}}\n"
-)
 LONGER = {"outcome": "algorithm.steps=6", "iterative": "algorithm.iterations=3"}
 """The setting with which a run of four steps is resumed to six."""
 
@@ -57,7 +47,7 @@ def main() -> None:
             if kind == "iterative":
                 write_learned_task(folder)
             else:
-                write_task(folder, REWARDS, TASK)
+                write_task(folder, DIGIT_REWARDS, DIGIT_TASK)
             whole = train(run_of(kind, folder, "whole", whole=True)).folder
             run = train(run_of(kind, folder, "run", whole=False)).folder
             expected = (whole / "final/model.safetensors").read_bytes()

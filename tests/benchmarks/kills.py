@@ -25,23 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from kills import killed_until_done, shared_memory
 from learned_runs import differing_files, learned_run, write_learned_task
 from markscheme.trainer import train
-from small_runs import LETTER_STEPS, metrics_of, small_run, write_task
+from small_runs import DIGIT_REWARDS, DIGIT_TASK, metrics_of, small_run, write_task
 
-REWARDS = """
-from markscheme.rewards import reward
-
-@reward("digits")
-def digits(problem, completion):
-    return sum(c.isdigit() for c in completion.text) / max(len(completion.text), 1)
-
-@reward("step_digits", steps=True)
-def step_digits(problem, completion, steps):
-    return [sum(c.isdigit() for c in step) / len(step) for step in steps]
-"""
-TASK = (
-    "rewards: {digits: {use: 'mine.py:digits', timeout_s: 20}}\n"
-    f"process: {{use: 'mine.py:step_digits', split: {LETTER_STEPS}}}\n"
-)
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM)
 
 
@@ -73,7 +58,7 @@ def main() -> None:
             if kind == "iterative":
                 write_learned_task(folder)
             else:
-                write_task(folder, REWARDS, TASK)
+                write_task(folder, DIGIT_REWARDS, DIGIT_TASK)
             exact = kind != "vllm_http"
             if exact:
                 train(run_of(kind, folder, "whole"))
