@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from ...sandbox.errors import DataError, first_of
 from ...tasks.rows.row_files import read_rows
+from .scores import refuse_kind
 
 Neutral = Literal["right", "wrong", "skip"]
 """How PRM800K's rating 0 is read; `skip` leaves the step without a label."""
@@ -44,6 +45,7 @@ def read_labelled(path: Path, *, neutral: Neutral = "right") -> list[LabelledSte
     errors: list[str] = []
     for place, row in read_rows(path):
         if "header" in row:
+            refuse_kind(row["header"], place, "`markscheme label TASK -o FILE` writes labelled steps")
             continue
         try:
             rows.append(labelled(row, neutral=neutral))

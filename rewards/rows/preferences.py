@@ -12,6 +12,7 @@ from ...sandbox.errors import DataError, first_of
 from ...tasks.problem import Message, Prompt, content_id, said_by
 from ...tasks.rows.row_files import OnBad, read_rows
 from ...tasks.validation import first_fault
+from .scores import refuse_kind
 
 SCHEMA = 1
 Split = Literal["train", "held"]
@@ -73,6 +74,7 @@ def read_preferences(path: Path, *, on_bad: OnBad | None = None) -> list[Prefere
     errors: list[str] = []
     for place, row in read_rows(path, on_bad=on_bad):
         if "header" in row:
+            refuse_kind(row["header"], place, "`markscheme pairs SCORES -o FILE` makes pairs of scores")
             continue
         try:
             pairs += preferences_of(row)

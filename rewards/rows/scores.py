@@ -231,6 +231,17 @@ def newer(schema: Any, place: str) -> DataError:
     )
 
 
+def refuse_kind(header: Any, place: str, cure: str) -> None:
+    """Refuse a file whose header says that it holds scores or completions; `cure` says what to do.
+
+    Raises:
+        DataError: it does.
+    """
+    kind = header.get("kind") if isinstance(header, Mapping) else None
+    if kind in ("scores", "completions"):
+        raise DataError(f"{place}: the file holds {kind}; {cure}")
+
+
 def json_line(row: Mapping[str, Any]) -> str:
     """Return a row as a line of JSON; characters that UTF-8 cannot hold are escaped."""
     line = json.dumps(row, ensure_ascii=False, default=str) + "\n"

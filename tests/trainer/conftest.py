@@ -11,7 +11,7 @@ from markscheme.trainer.config.run_config import EngineConfig, PolicyConfig
 from markscheme.trainer.engines.vllm_servers import VllmServers
 from markscheme.trainer.models.load_policy import load_policy
 from markscheme.trainer.models.policy import Policy
-from small_runs import LETTER_STEPS, write_task
+from small_runs import DIGIT_REWARDS, LETTER_STEPS, write_task
 from support import small_policy
 from vllm_engines import ONE, TWO, Connect, RealServers
 
@@ -54,17 +54,8 @@ def half_down(problem, completion):
 def flat(problem, completion):
     return 0.5
 """
-STEP_REWARDS = """
-from markscheme.rewards import reward
+STEP_REWARDS = f"""{DIGIT_REWARDS}
 from markscheme.sandbox import InfraError
-
-@reward("digits")
-def digits(problem, completion):
-    return sum(c.isdigit() for c in completion.text) / max(len(completion.text), 1)
-
-@reward("step_digits", steps=True)
-def step_digits(problem, completion, steps):
-    return [sum(c.isdigit() for c in step) / len(step) for step in steps]
 
 @reward("half_down", steps=True)
 def half_down(problem, completion, steps):

@@ -2,7 +2,7 @@
 
 import copy
 import uuid
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,29 +99,19 @@ def set_up(config: RunConfig, folder: RunFolder, start: Start, progress: Progres
     for line in (*start.notes, *without_effect(config)):
         notes.add(line)
     run_tasks = load_run_tasks(config, allow_code)
-    saved, state = start.checkpoint, start.state
-    policy = _policy(config, run_tasks, saved, progress, notes)
-    identity = {"id": uuid.uuid4().hex, **identity_of(config, run_tasks, policy)}
-    if saved:
-        for line in refuse_other_run(folder.path, state["run"], identity):
-            notes.add(line)
-        identity["id"] = state["run"]["id"]
+    state, done = start.state, start.state.get("step", 0)
+    policy = _policy(config, run_tasks, start.checkpoint, progress, notes)
+    identity = _identity(config, folder, run_tasks, policy, start, notes)
     tasks, evals, held_out = _encoded(run_tasks, policy, config, notes)
-    outer_state = state.get("outer_loop")
-    learner = _learner(
-        config, folder, policy, outer_state if saved else None, notes, resumed=saved is not None
-    )
+    learner = _learner(config, folder, policy, start, notes)
     check_trackers(config)
     engine = make_engine(config.engine, policy, notes.add)
     with ExitStack() as undo:
         undo.callback(engine.close)
-        done = state.get("step", 0)
         engine.sync(policy, done)
-        task_records = described([*(split for _, split in evals), *tasks.values()])
-        if saved:
-            _rewind(folder, config, task_records, start, learner, notes)
-        else:
-            _create(folder, config, task_records, learner)
+        _prepare_folder(
+            folder, config, [*(split for _, split in evals), *tasks.values()], start, learner, notes
+        )
         parts = Parts(
             config,
             folder.path,
@@ -134,28 +124,40 @@ def set_up(config: RunConfig, folder: RunFolder, start: Start, progress: Progres
             progress.say,
         )
         run = Run(
-            config,
-            folder,
-            learner,
-            engine,
-            tasks,
-            evals,
-            OuterLoop(parts, outer_state),
-            ProblemOrder(tasks, config.seed, state.get("cursors")),
-            Monitor(tasks, state.get("monitor")),
-            progress,
-            identity,
-            notes.add,
-            Trackers(config, folder.path, identity["id"], done, notes.add),
-            done,
-            state.get("seconds", 0.0),
+            config=config,
+            folder=folder,
+            learner=learner,
+            engine=engine,
+            tasks=tasks,
+            evals=evals,
+            outer_loop=OuterLoop(parts, state.get("outer_loop")),
+            order=ProblemOrder(tasks, config.seed, state.get("cursors")),
+            monitor=Monitor(tasks, state.get("monitor")),
+            progress=progress,
+            identity=identity,
+            note=notes.add,
+            trackers=Trackers(config, folder.path, identity["id"], done, notes.add),
+            done=done,
+            seconds=state.get("seconds", 0.0),
         )
-        if saved:
+        if start.checkpoint:
             prune(run)  # since a kill may have come before the last checkpoint did it
         progress.say(_introduction(run))
         notes.keep_in(folder, lambda: run.done)
         undo.pop_all()  # from here on, `Run.close` closes the engine
         return run
+
+
+def _identity(
+    config: RunConfig, folder: RunFolder, tasks: RunTasks, policy: Policy, start: Start, notes: Notes
+) -> dict[str, Any]:
+    """Return what checkpoints keep to recognise the run, after comparing it with that of a resumed run."""
+    identity = {"id": uuid.uuid4().hex, **identity_of(config, tasks, policy)}
+    if start.checkpoint:
+        for line in refuse_other_run(folder.path, start.state["run"], identity):
+            notes.add(line)
+        identity["id"] = start.state["run"]["id"]
+    return identity
 
 
 def prune(run: Run) -> None:
@@ -213,31 +215,34 @@ def _introduction(run: Run) -> str:
     )
 
 
-def _create(folder: RunFolder, config: RunConfig, task_records: Mapping[str, Any], learner: Learner) -> None:
-    """Create the folder of a new run, with a snapshot of the reference where the KL needs one."""
-    policy = learner.policy
-    folder.create(config, task_records, needed_bytes=_needed_bytes(policy, config))
-    if learner.reference is not None:
-        write_whole(folder.path / "reference", lambda path: save_model(path, policy.model, policy.tokenizer))
-
-
-def _rewind(
+def _prepare_folder(
     folder: RunFolder,
     config: RunConfig,
-    task_records: Mapping[str, Any],
+    tasks: Sequence[LoadedTask],
     start: Start,
     learner: Learner,
     notes: Notes,
 ) -> None:
-    """Take the folder and the optimizer back to a checkpoint; later ones, which are damaged, are deleted."""
-    assert start.checkpoint is not None
+    """Create the folder of a new run, or take folder and optimizer back to a checkpoint.
+
+    A new one gets a snapshot of the reference, where the KL needs one. In an old one, checkpoints that come
+    later, which are damaged, are deleted.
+    """
+    policy = learner.policy
+    if start.checkpoint is None:
+        folder.create(config, described(tasks), needed_bytes=_needed_bytes(policy, config))
+        if learner.reference is not None:
+            write_whole(
+                folder.path / "reference", lambda path: save_model(path, policy.model, policy.tokenizer)
+            )
+        return
     newest = step_of(start.checkpoint)
     drop_checkpoints(
         folder.checkpoints, [step for step in map(step_of, checkpoints(folder.checkpoints)) if step <= newest]
     )
     folder.rewind(start.state["step"], start.state["written"], notes.add)
     folder.write_config(config)
-    folder.write_json("tasks.json", task_records)
+    folder.write_json("tasks.json", described(tasks))
     restore_optimizer(learner.optimizer, start.checkpoint)
 
 
@@ -269,16 +274,15 @@ def _learner(
     config: RunConfig,
     folder: RunFolder,
     policy: Policy,
-    outer_state: Mapping[str, Any] | None,
+    start: Start,
     notes: Notes,
-    *,
-    resumed: bool,
 ) -> Learner:
     way, reason = choose_way(policy)
     if reason:
         notes.add(f"in the update, a prompt is computed again for each of its completions: {reason}")
-    step = (outer_state or {}).get("reference_step", 0)
-    return Learner(policy, _reference(config, folder, policy, step, resumed=resumed), config, way)
+    step = start.state.get("outer_loop", {}).get("reference_step", 0)
+    reference = _reference(config, folder, policy, step, resumed=start.checkpoint is not None)
+    return Learner(policy, reference, config, way)
 
 
 def _reference(
