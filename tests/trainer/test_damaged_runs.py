@@ -23,6 +23,7 @@ def stopped(task_folder: Path) -> Path:
     return train(small_run(task_folder, "stopped", algorithm={"steps": 4})).folder
 
 
+@pytest.mark.slow
 def test_a_run_resumes_whichever_of_its_files_is_damaged(stopped: Path, task_folder: Path) -> None:
     whole = train(small_run(task_folder, "whole")).folder
     expected = load_file(whole / "final/model.safetensors")

@@ -23,10 +23,10 @@ from small_runs import (
     write_task,
 )
 
-FAST = [("in a save", signal.SIGKILL), ("in an evaluation", signal.SIGTERM)]
+FAST = [("in a save", signal.SIGKILL)]
 SLOW_ONES = [
     *((moment, signal.SIGKILL) for moment in MOMENTS if moment != "in a save"),
-    *((moment, signal.SIGTERM) for moment in ("in a save", "in a step")),
+    *((moment, signal.SIGTERM) for moment in ("in a save", "in a step", "in an evaluation")),
     ("in a step", signal.SIGHUP),
 ]
 KILLS = [*FAST, *(pytest.param(*one, marks=pytest.mark.slow) for one in SLOW_ONES)]

@@ -36,7 +36,7 @@ def test_a_mistake_is_explained(
 def test_nothing_that_is_mutated_meets_a_traceback(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for seed in range(40):
+    for seed in range(20):
         message = tried(kind, tmp_path, seed)
         assert message is None or says_where(message), message
     assert "this is a bug" not in "".join(capsys.readouterr())
