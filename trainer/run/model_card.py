@@ -8,6 +8,7 @@ import yaml
 from ... import __version__
 from ..config.run_config import RunConfig
 from ..loop.rollout import LoadedTask
+from ..models.built_in.by_name import NAMES
 
 ALGORITHM = (
     "preset",
@@ -37,7 +38,7 @@ def model_card(
         evaluations: the rows of eval.jsonl.
     """
     metadata: dict[str, Any] = {"library_name": "transformers", "tags": ["grpo", "markscheme"]}
-    if config.policy.model not in ("tiny", "smollm2"):
+    if config.policy.model not in NAMES:
         metadata["base_model"] = config.policy.model
     algorithm = ", ".join(f"{key} {getattr(config.algorithm, key)}" for key in ALGORITHM)
     lines = [

@@ -11,8 +11,8 @@ from ....rewards.rows.labelled_steps import read_labelled
 from ....rewards.rows.preferences import read_preferences
 from ....sandbox.errors import TaskError
 from ....tasks.load_task import load_task
-from ...models.built_in.smollm2 import smollm2_policy
-from ...models.built_in.tiny import one_thread, tiny_policy
+from ...models.built_in.by_name import source_of_model
+from ...models.built_in.tiny import one_thread
 from ...reward_models.fitting import Progress
 from ...reward_models.prm_training import PrmReport, PrmTraining, train_prm
 from ...reward_models.rm_training import RmReport, RmTraining, train_rm
@@ -82,17 +82,13 @@ def train_prm_of(args: argparse.Namespace) -> int:
 
 def source_of(args: argparse.Namespace) -> str | Path:
     """Return the model that a training starts from: a folder or hub id, or the tiny policy of a task."""
-    if args.model == "smollm2":
-        return smollm2_policy(say)
-    if args.model != "tiny":
-        return args.model
-    if not args.task:
+    if args.model == "tiny" and not args.task:
         raise TaskError(
             f"{args.command} --model tiny needs --task, because the tiny model is built for one task; give"
             " --task NAME, or another --model"
         )
-    with quiet():
-        return tiny_policy(load_task(args.task), args.seed)
+    task = load_task(args.task) if args.model == "tiny" else None
+    return source_of_model(args.model, task, args.seed, note=say)
 
 
 @contextmanager

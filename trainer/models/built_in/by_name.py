@@ -13,13 +13,18 @@ NAMES = ("tiny", "smollm2")
 
 
 def source_of_model(
-    model: str, task: Task, seed: int, *, progress: WarmStartProgress | None = None, note: Note = ignored
+    model: str,
+    task: Task | None,
+    seed: int,
+    *,
+    progress: WarmStartProgress | None = None,
+    note: Note = ignored,
 ) -> str | Path:
     """Return the folder of a policy with one of `NAMES`, building or unpacking it; else `model` itself.
 
     Args:
         model: as a run file or the command line names it.
-        task: the task that `tiny` is built for.
+        task: the task that `tiny` is built for; the others need none.
         seed: of `tiny`.
         progress: called after each step of the warm start of `tiny`.
         note: called with one line before a policy is built, downloaded or converted.
@@ -36,4 +41,5 @@ def source_of_model(
     with quiet():
         if model == "smollm2":
             return smollm2_policy(note)
+        assert task is not None
         return tiny_policy(task, seed, progress=progress, note=note)
