@@ -38,6 +38,10 @@ _Loader.add_implicit_resolver(
 )
 
 
+DEEPEST = 100
+"""The most levels of nested lists and mappings."""
+
+
 @dataclass
 class YamlFile:
     """A parsed YAML file: its data as plain Python values, and the line of every key."""
@@ -209,11 +213,30 @@ def validate(model: type[M], file: YamlFile, *, elsewhere: Mapping[str, type[Bas
         TaskError: the file does not fit the model; the message has one line per mistake, with its place, what
             was expected, what was given, and close matches for unknown keys.
     """
+    _refuse_too_deep(file)
     try:
         return model.model_validate(file.data)
     except ValidationError as error:
         models = {"": model, **(elsewhere or {})}
         raise TaskError("\n".join(_explained(models, file, fault) for fault in faults_of(error))) from error
+
+
+def _refuse_too_deep(file: YamlFile) -> None:
+    """Refuse values that are nested deeper than code that walks through them can follow.
+
+    Raises:
+        TaskError: they are.
+    """
+    level: list[Any] = [file.data]
+    for _ in range(DEEPEST):
+        inner = [
+            value
+            for item in level
+            for value in (item.values() if isinstance(item, dict) else item if isinstance(item, list) else ())
+        ]
+        level = list({id(value): value for value in inner}.values())  # an alias makes one value many times
+    if level:
+        raise TaskError(f"{file.name}: values are nested more than {DEEPEST} deep; flatten them")
 
 
 def _explained(models: Mapping[str, type[BaseModel]], file: YamlFile, fault: Fault) -> str:
