@@ -1,4 +1,4 @@
-"""Print what the command line says to 35 mistakes of a new user, as a table.
+"""Print what the command line says to the mistakes of a new user, as a table.
 
 python tests/benchmarks/wrong_inputs.py
 """
