@@ -68,7 +68,7 @@ def read_log(
         except DataError as error:
             _report(error, on_bad)
         except (LookupError, TypeError, AttributeError, ValueError, StopIteration) as error:
-            said = f"it has no {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
+            said = f"{type(error).__name__}: {error}"
             _report(DataError(f"{place}: is not a row that {source} logs ({said})"), on_bad)
         else:
             yield from logged
