@@ -26,6 +26,8 @@ from kills import killed_until_done, shared_memory
 from learned_runs import differing_files, learned_run, write_learned_task
 from markscheme.trainer import train
 from small_runs import DIGIT_REWARDS, DIGIT_TASK, metrics_of, small_run, write_task
+from support import small_policy
+from vllm_engines import SHAPE
 
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM)
 
@@ -34,8 +36,7 @@ def run_of(kind: str, folder: Path, out: str) -> dict[str, Any]:
     """Return a run of one kind in a folder that `write_task` or `write_learned_task` filled."""
     if kind == "iterative":
         return learned_run(folder, out)
-    steps: dict[str, Any] = {"algorithm": {"steps": 30}, "save": {"every": 1}, "eval.0": None}
-    steps.pop("eval.0")
+    steps: dict[str, Any] = {"algorithm": {"steps": 30}, "save": {"every": 1}}
     if kind == "process":
         steps["algorithm"] = {"steps": 30, "mode": "process"}
     if kind == "vllm_http":
@@ -60,6 +61,8 @@ def main() -> None:
             else:
                 write_task(folder, DIGIT_REWARDS, DIGIT_TASK)
             exact = kind != "vllm_http"
+            if not exact:
+                small_policy(folder / "policy", **SHAPE)  # vLLM cannot run the smaller one
             if exact:
                 train(run_of(kind, folder, "whole"))
             before, began = shared_memory(), time.perf_counter()
