@@ -100,7 +100,7 @@ def check_exists(path: Path) -> None:
 
 def read_answers(
     task: Task,
-    path: Path | Iterable[Mapping[str, Any]],
+    source: Path | Iterable[Mapping[str, Any]],
     *,
     split: str | None = None,
     limit: int | None = None,
@@ -117,7 +117,7 @@ def read_answers(
 
     Args:
         task: whose problems are answered.
-        path: the file, or its rows.
+        source: the file, or its rows.
         split: the split to look ids up in.
         limit: read at most this many rows.
         column: the column of the completion.
@@ -129,13 +129,13 @@ def read_answers(
         DataError: there is no such file, it has no rows, or `on_bad` is None and some rows are malformed,
             have no completion, or answer an unknown problem or one that cannot be judged by.
     """
-    if isinstance(path, Path):
-        check_exists(path)
+    if isinstance(source, Path):
+        check_exists(source)
     finder = _ProblemFinder(task, split)
     errors: list[str] = []
     report: OnBad = on_bad or (lambda error: errors.append(str(error)))
     found = False
-    rows = read_rows(path, on_bad=report) if isinstance(path, Path) else _located(path)
+    rows = read_rows(source, on_bad=report) if isinstance(source, Path) else _located(source)
     for place, given in rows:
         if "header" in given and "completion" not in given:
             finder.by_id = True
@@ -157,7 +157,7 @@ def read_answers(
     if errors:
         raise DataError(f"{len(errors)} row(s) cannot be scored:\n{first_of(errors)}")
     if not found:
-        where = f"{path}: the file has" if isinstance(path, Path) else "there are"
+        where = f"{source}: the file has" if isinstance(source, Path) else "there are"
         raise DataError(f"{where} no rows; expected one completion per row")
 
 
